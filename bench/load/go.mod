@@ -1,0 +1,3 @@
+module gatewright.dev/bench/load
+
+go 1.24

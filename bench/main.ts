@@ -1,0 +1,99 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { builtCaddy } from "../test/support/caddy-binary.ts";
+import { freePort } from "../test/support/free-port.ts";
+import { startServer } from "./child.ts";
+import { LoadGenerator } from "./load-generator.ts";
+import { type Options, readOptions, usage } from "./options.ts";
+import { startCaddyPeer } from "./peers/caddy.ts";
+import { staticRoute } from "./peers/static-route.ts";
+import { type Measurement, renderTable, reportOf } from "./report.ts";
+import type { Bench, Row } from "./row.ts";
+import { rows } from "./rows/index.ts";
+import { addressOf, type HostKind } from "./seed.ts";
+import { openSite, type Site } from "./site.ts";
+import { builtTool } from "./tools.ts";
+
+const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
+
+/** Measures the chosen rows at the chosen sizes. */
+async function measureAll(options: Options): Promise<readonly Measurement[]> {
+  const chosen = chooseRows(options);
+  await using stack = new AsyncDisposableStack();
+  const scratch = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
+  stack.defer(() => rm(scratch, { recursive: true, force: true }));
+  if (options.profileDir !== undefined) await mkdir(options.profileDir, { recursive: true });
+
+  const caddyBinary = await builtCaddy();
+  const load = new LoadGenerator(await builtTool("load"));
+  const backendPort = await freePort();
+  const environment = { GOMAXPROCS: "1" };
+  const backendArgs = ["backend", `-listen=0.0.0.0:${backendPort}`];
+  const backend = stack.use(await startServer(load.path, backendArgs, { environment }));
+  const peerRoutes = [staticRoute(addressOf(0), backendPort)];
+  const staticPeer = stack.use(await startCaddyPeer(caddyBinary, join(scratch, "static"), peerRoutes));
+  const open = (size: number, kind: HostKind) => openSite({ size, kind, caddyBinary, backendPort });
+  const one = stack.use(await open(1, "literal"));
+  const coreDns = () => builtTool("coredns");
+  const bench: Bench = {
+    options,
+    load,
+    caddyBinary,
+    scratch,
+    backendPort,
+    backend,
+    staticPeer,
+    one,
+    coreDns,
+  };
+
+  const measurements: Measurement[] = [];
+  for (const size of options.sizes) {
+    for (const kind of ["literal", "pattern"] as const) {
+      const ofKind = chosen.filter((row) => (row.kind ?? "literal") === kind);
+      if (ofKind.length === 0) continue;
+      say(`${size.toLocaleString("en")} ingresses, ${kind} hostnames`);
+      if (size === 1 && kind === "literal") {
+        measurements.push(...(await measureSite(bench, one, ofKind)));
+        continue;
+      }
+      await using site = await open(size, kind);
+      measurements.push(...(await measureSite(bench, site, ofKind)));
+    }
+  }
+  return measurements;
+}
+
+async function measureSite(
+  bench: Bench,
+  site: Site,
+  chosen: readonly Row[],
+): Promise<readonly Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (const row of chosen) {
+    say(row.key);
+    const taken = await row.measure(bench, site);
+    measurements.push(...taken);
+  }
+  return measurements;
+}
+
+function chooseRows({ only, quick }: Options): readonly Row[] {
+  const unknown = only.filter((key) => !rows.some((row) => row.key === key));
+  if (unknown.length > 0) throw new Error(`no such row: ${unknown.join(", ")}; --list names them`);
+  if (only.length > 0) return rows.filter((row) => only.includes(row.key));
+  return quick ? rows.filter((row) => row.quick !== false) : rows;
+}
+
+const options = readOptions(process.argv.slice(2));
+if (options === "help") console.log(usage);
+else if (options === "list")
+  console.log(rows.map(({ key, about }) => `${key.padEnd(18)} ${about}`).join("\n"));
+else {
+  const takenAt = new Date();
+  const measurements = await measureAll(options);
+  console.log(renderTable(measurements));
+  if (options.jsonFile !== undefined)
+    await writeFile(options.jsonFile, `${JSON.stringify(reportOf(measurements, takenAt), undefined, 2)}\n`);
+}

@@ -1,0 +1,91 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { freePort } from "../../test/support/free-port.ts";
+import { until } from "../../test/support/until.ts";
+import { type Child, startServer } from "../child.ts";
+import { HttpClient } from "../http-client.ts";
+
+/** One route of Caddy's HTTP app, as far as the peers need it. */
+export interface PeerRoute {
+  readonly match?: readonly { readonly host: readonly string[] }[];
+  readonly handle: readonly object[];
+  readonly terminal?: boolean;
+}
+
+export interface PeerConfig {
+  readonly admin: { readonly listen: string; readonly config: { readonly persist: false } };
+  readonly apps: {
+    readonly http: {
+      readonly servers: {
+        readonly peer: {
+          readonly listen: readonly string[];
+          readonly automatic_https: { readonly disable: true };
+          readonly protocols: readonly string[];
+          readonly routes: readonly PeerRoute[];
+        };
+      };
+    };
+  };
+}
+
+/** The same Caddy binary with a configuration of stock modules only. */
+export interface CaddyPeer extends Child {
+  readonly httpPort: number;
+  /** Renders a configuration with these routes. */
+  render(routes: readonly PeerRoute[]): PeerConfig;
+  /** `POST /load`. Throws when Caddy refuses. */
+  load(config: PeerConfig): Promise<void>;
+}
+
+/** Starts a Caddy with these routes on free loopback ports. */
+export async function startCaddyPeer(
+  binary: string,
+  folder: string,
+  routes: readonly PeerRoute[],
+): Promise<CaddyPeer> {
+  const adminPort = await freePort();
+  const httpPort = await freePort();
+  const render = (all: readonly PeerRoute[]): PeerConfig => ({
+    admin: { listen: `127.0.0.1:${adminPort}`, config: { persist: false } },
+    apps: {
+      http: {
+        servers: {
+          peer: {
+            listen: [`127.0.0.1:${httpPort}`],
+            automatic_https: { disable: true },
+            protocols: ["h1", "h2"],
+            routes: all,
+          },
+        },
+      },
+    },
+  });
+  await mkdir(folder, { recursive: true });
+  const configFile = join(folder, "config.json");
+  await writeFile(configFile, JSON.stringify(render(routes)));
+  const child = await startServer(binary, ["run", "--config", configFile], {
+    environment: { XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
+  });
+  const admin = new HttpClient(adminPort);
+  const site = new HttpClient(httpPort);
+  await Promise.race([
+    child.failure,
+    until(async () => {
+      const answer = await site.send({}).catch(() => undefined);
+      return answer !== undefined;
+    }),
+  ]);
+  return {
+    ...child,
+    httpPort,
+    render,
+    async load(config) {
+      await admin.succeed({ method: "POST", path: "/load", body: JSON.stringify(config) });
+    },
+    async [Symbol.asyncDispose]() {
+      admin.close();
+      site.close();
+      await child[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
+import { promisify } from "node:util";
+
+/** Linux counts processor time in hundredths of a second for user space (times(2), USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that processes have used since their start, in seconds (proc_pid_stat(5)). */
+export async function cpuSeconds(pids: readonly number[]): Promise<number> {
+  const ticks = await Promise.all(
+    pids.map(async (pid) => {
+      const text = await readFile(`/proc/${pid}/stat`, "utf8");
+      // The fields begin behind the command, which may hold spaces itself.
+      const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+      return Number(fields[11]) + Number(fields[12]);
+    }),
+  );
+  return ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_SECOND;
+}
+
+/** Memory of a process that is resident, in bytes. */
+export async function residentBytes(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
+}
+
+/** Resident memory once it has not shrunk by 1 % for three seconds, or after half a minute. */
+export async function settledBytes(pid: number): Promise<number> {
+  let lowest = await residentBytes(pid);
+  for (let second = 0, quiet = 0; second < 30 && quiet < 3; second++) {
+    await wait(1000);
+    const now = await residentBytes(pid);
+    quiet = now < lowest * 0.99 ? 0 : quiet + 1;
+    lowest = Math.min(lowest, now);
+  }
+  return lowest;
+}
+
+/** Ties every thread of a process to these processors (taskset of util-linux). */
+export async function tieTo(processors: string, pid: number): Promise<void> {
+  await promisify(execFile)("taskset", ["-a", "-c", "-p", processors, String(pid)]);
+}
+
+/** Every processor, as taskset names them. */
+export function allProcessors(): string {
+  return `0-${availableParallelism() - 1}`;
+}

@@ -1,0 +1,33 @@
+import { freePort } from "../../test/support/free-port.ts";
+import type { Row } from "../row.ts";
+import { median } from "../statistics.ts";
+import { creates } from "./create.ts";
+import { failures, watched } from "./watched.ts";
+
+/** A create on a port that nobody listens on yet: it takes a `/load` of the whole configuration. */
+export const apply: Row = {
+  key: "apply",
+  about: "creates and deletes of new listen ports, each a reload of Caddy, and what clients notice of them",
+  async measure(bench, site) {
+    const times: number[] = [];
+    const seen = await watched(bench, site, async () => {
+      for (let number = 0; number < (bench.options.quick ? 3 : 10); number++) {
+        const body = creates(bench, site, "port")
+          .body.replaceAll("%d", String(number))
+          .replace(/"port":\d+\}/, `"port":${await freePort()}}`);
+        times.push((await site.api.succeed({ method: "POST", path: "/ingresses", body })).totalMs);
+        await site.api.succeed({ method: "DELETE", path: `/ingresses/port-${number}` });
+      }
+    });
+    return [
+      {
+        row: "apply",
+        what: "create on a new port (reload)",
+        size: site.size,
+        value: median(times),
+        unit: "ms",
+      },
+      ...failures("apply", "reloads", site.size, seen),
+    ];
+  },
+};

@@ -1,0 +1,31 @@
+import type { Row } from "../row.ts";
+import { addedLatency } from "./added-latency.ts";
+import { apply } from "./apply.ts";
+import { churn } from "./churn.ts";
+import { create, createBurst } from "./create.ts";
+import { dns } from "./dns.ts";
+import { flatProxied } from "./flat-proxied.ts";
+import { list } from "./list.ts";
+import { memory } from "./memory.ts";
+import { move } from "./move.ts";
+import { proxied, proxiedPatterns } from "./proxied.ts";
+import { restart } from "./restart.ts";
+import { start } from "./start.ts";
+
+/** In the order in which they run on a site: what needs it untouched comes first. */
+export const rows: readonly Row[] = [
+  start,
+  proxied,
+  addedLatency,
+  memory,
+  flatProxied,
+  dns,
+  list,
+  create,
+  createBurst,
+  churn,
+  move,
+  apply,
+  restart,
+  proxiedPatterns,
+];

@@ -1,0 +1,213 @@
+package dispatcher
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/upstreams"
+)
+
+func init() { caddy.RegisterModule(Admin{}) }
+
+// maxBody bounds the body of a change: a million rows have about 300 MB.
+const maxBody = 1 << 30
+
+// manyRows is the size of a replaced table from which memory is given back to the system afterwards.
+const manyRows = 5000
+
+// Admin is the module `admin.api.gatewright`: routes of Caddy's admin endpoint that read and change the host
+// table of the process and the addresses that it knows.
+//
+//	GET   /gatewright/state      → {"config": "<version>", "table": "<version>", "routes": 2}
+//	PUT   /gatewright/table      {"version": "v2", "routes": […]}
+//	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
+//	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"], "ttl_seconds": 60}}, "flush": true}
+//
+// Changes answer with the state after them. A change is made whole or not at all: 400 when something is wrong
+// with it, with every problem as {"error": "…", "problems": [{"id": "<row>", "problem": "…"}]}, and 412 when a
+// delta is from another version than the running one.
+type Admin struct{}
+
+// CaddyModule returns the module's information.
+func (Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.gatewright", New: func() caddy.Module { return new(Admin) }}
+}
+
+// Routes returns the routes of the admin endpoint.
+func (Admin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: "/gatewright/state", Handler: endpoint(map[string]action{http.MethodGet: getState})},
+		{Pattern: "/gatewright/table", Handler: endpoint(map[string]action{http.MethodPut: putTable, http.MethodPatch: patchTable})},
+		{Pattern: "/gatewright/addresses", Handler: endpoint(map[string]action{http.MethodPost: postAddresses})},
+	}
+}
+
+// action does what a request asks for; nil means done.
+type action func(r *http.Request) error
+
+func endpoint(actions map[string]action) caddy.AdminHandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		act := actions[r.Method]
+		if act == nil {
+			methods := make([]string, 0, len(actions))
+			for method := range actions {
+				methods = append(methods, method)
+			}
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			return respond(w, http.StatusMethodNotAllowed, failure{Error: "method not allowed"})
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if err := act(r); err != nil {
+			return respondError(w, err)
+		}
+		return respond(w, http.StatusOK, currentState())
+	}
+}
+
+type state struct {
+	Config string `json:"config"`
+	Table  string `json:"table"`
+	Routes int    `json:"routes"`
+}
+
+func currentState() (s state) {
+	if app := running(); app != nil {
+		s.Config = app.Version
+	}
+	s.Table, s.Routes = hostTable.State()
+	return s
+}
+
+type failure struct {
+	Error    string          `json:"error"`
+	Problems []table.Problem `json:"problems,omitempty"`
+}
+
+func respondError(w http.ResponseWriter, err error) error {
+	var refusal *table.Refusal
+	var version *table.VersionError
+	switch {
+	case errors.As(err, &refusal):
+		return respond(w, http.StatusBadRequest, failure{err.Error(), refusal.Problems})
+	case errors.As(err, &version):
+		return respond(w, http.StatusPreconditionFailed, failure{Error: err.Error()})
+	}
+	return respond(w, http.StatusBadRequest, failure{Error: err.Error()})
+}
+
+func respond(w http.ResponseWriter, status int, body any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(body)
+}
+
+func getState(*http.Request) error { return nil }
+
+// newRows refuses rows whose policy set the running configuration lacks.
+func newRows() *table.Rows {
+	app := running()
+	return table.NewRows(func(policy string) bool { return app != nil && app.knows(policy) })
+}
+
+func putTable(r *http.Request) error {
+	rows := newRows()
+	version, err := table.ReadTable(r.Body, rows.Add)
+	if err != nil {
+		return err
+	}
+	if err := hostTable.Replace(version, rows); err != nil {
+		return err
+	}
+	if _, count := hostTable.State(); count >= manyRows {
+		giveBack()
+	}
+	return nil
+}
+
+func patchTable(r *http.Request) error {
+	var delta table.Delta
+	if err := table.ReadStrict(r.Body, &delta); err != nil {
+		return err
+	}
+	if delta.To == "" {
+		return errors.New("to is missing or empty")
+	}
+	rows := newRows()
+	for i := range delta.Upsert {
+		rows.Add(&delta.Upsert[i])
+	}
+	return hostTable.Patch(delta.From, delta.To, delta.Remove, rows)
+}
+
+type addresses struct {
+	Names map[string]struct {
+		Addresses  []string `json:"addresses"`
+		TTLSeconds int      `json:"ttl_seconds"`
+	} `json:"names"`
+	Flush bool `json:"flush"`
+}
+
+func postAddresses(r *http.Request) error {
+	var body addresses
+	if err := table.ReadStrict(r.Body, &body); err != nil {
+		return err
+	}
+	parsed := make(map[string][]netip.Addr, len(body.Names))
+	var problems []table.Problem
+	for name, told := range body.Names {
+		if name == "" {
+			problems = append(problems, table.Problem{ID: name, Problem: "the name is empty"})
+		}
+		if told.TTLSeconds < 0 {
+			problems = append(problems, table.Problem{ID: name, Problem: "ttl_seconds is negative"})
+		}
+		for i, text := range told.Addresses {
+			addr, err := netip.ParseAddr(text)
+			if err != nil || addr.Zone() != "" {
+				problems = append(problems, table.Problem{ID: name, Problem: fmt.Sprintf("addresses[%d] %q is not an IP address", i, text)})
+				continue
+			}
+			parsed[name] = append(parsed[name], addr.Unmap())
+		}
+	}
+	if len(problems) > 0 {
+		return &table.Refusal{Problems: problems}
+	}
+	resolvers.Range(func(_, value any) bool {
+		resolver := value.(*upstreams.Resolver)
+		if body.Flush {
+			resolver.Flush()
+		}
+		for name, told := range body.Names {
+			resolver.Push(name, parsed[name], time.Duration(told.TTLSeconds)*time.Second)
+		}
+		return true
+	})
+	return nil
+}
+
+var givingBack atomic.Bool
+
+// giveBack returns to the system what reading a big table took and the old one had.
+func giveBack() {
+	if !givingBack.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer givingBack.Store(false)
+		debug.FreeOSMemory()
+	}()
+}
+
+// Interface guards.
+var _ caddy.AdminRouter = Admin{}

@@ -1,0 +1,196 @@
+package dispatcher
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/upstreams"
+)
+
+func init() { caddy.RegisterModule(App{}) }
+
+// appID is the name of the app in the configuration's `apps`.
+const appID = "gatewright"
+
+// hostTable is the table of this process. Configurations come and go above it.
+var hostTable table.Table
+
+// resolvers are shared by configurations that ask the same DNS server, so that a reload forgets no address.
+var resolvers = caddy.NewUsagePool()
+
+// App is the app `gatewright`: what the handler `gatewright` needs besides the host table.
+type App struct {
+	// Version is the name of this configuration that `GET /gatewright/state` tells once it runs.
+	Version string `json:"version,omitempty"`
+
+	// TableFile is read when the process has no table yet, before anything listens: `{"version": "…", "routes": […]}`.
+	// It must be there then. Later configurations, and tables that came by the admin endpoint, leave it unread.
+	TableFile string `json:"table_file,omitempty"`
+
+	// Resolver is the DNS server that knows the instances.
+	Resolver Resolver `json:"resolver"`
+
+	// Guard names the addresses that must not be dialed.
+	Guard upstreams.Guard `json:"guard,omitempty"`
+
+	// PolicySets are the handlers that rows of the table name, by key.
+	PolicySets map[string]*PolicySet `json:"policy_sets,omitempty"`
+
+	logger      *zap.Logger
+	resolver    *upstreams.Resolver
+	resolverKey *resolverKey
+}
+
+// Resolver is a DNS server that knows the instances.
+type Resolver struct {
+	// Address is `ip:port`, asked over UDP, and over TCP where an answer does not fit a packet.
+	Address string `json:"address,omitempty"`
+
+	// Zone is appended to an instance's name. Default: nothing.
+	Zone string `json:"zone,omitempty"`
+
+	// MinTTL is how long an address is used even if its TTL is shorter. Default, and the least: 1s.
+	MinTTL caddy.Duration `json:"min_ttl,omitempty"`
+}
+
+type resolverKey struct {
+	address, zone string
+	minTTL        time.Duration
+}
+
+// CaddyModule returns the module's information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: appID, New: func() caddy.Module { return new(App) }}
+}
+
+// Provision sets the app up, and reads the table of a process that has none.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	if _, err := netip.ParseAddrPort(a.Resolver.Address); err != nil {
+		return fmt.Errorf("resolver.address: %w", err)
+	}
+	if a.Resolver.MinTTL < 0 {
+		return errors.New("resolver.min_ttl: is negative")
+	}
+	if err := a.Guard.Provision(); err != nil {
+		return err
+	}
+	for key, set := range a.PolicySets {
+		if set == nil {
+			return fmt.Errorf("policy_sets[%s]: is null", key)
+		}
+		if err := set.provision(ctx); err != nil {
+			return fmt.Errorf("policy_sets[%s]: %w", key, err)
+		}
+	}
+	key := resolverKey{a.Resolver.Address, a.Resolver.Zone, time.Duration(a.Resolver.MinTTL)}
+	shared, _, err := resolvers.LoadOrNew(key, func() (caddy.Destructor, error) {
+		return upstreams.NewResolver(key.address, key.zone, key.minTTL), nil
+	})
+	if err != nil {
+		return err
+	}
+	a.resolver, a.resolverKey = shared.(*upstreams.Resolver), &key
+	return a.readTable()
+}
+
+// readTable fills the table of a process that has none yet.
+func (a *App) readTable() error {
+	if a.TableFile == "" || hostTable.Version() != "" {
+		return nil
+	}
+	file, err := os.Open(a.TableFile)
+	if err != nil {
+		return fmt.Errorf("table_file: %w", err)
+	}
+	defer file.Close()
+	rows := table.NewRows(nil)
+	version, err := table.ReadTable(file, rows.Add)
+	if err == nil {
+		_, err = hostTable.ReplaceFirst(version, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("table_file %s: %w", a.TableFile, err)
+	}
+	return nil
+}
+
+// Start tells which policy sets the table names and this configuration lacks: their requests get 503.
+func (a *App) Start() error {
+	hostTable.Unknown(a.knows, func(policy string) {
+		a.logger.Error("rows of the host table name a policy set that the configuration lacks", zap.String("policy", policy))
+	})
+	return nil
+}
+
+// Stop does nothing: requests of kept connections go on until the HTTP app has ended them.
+func (a *App) Stop() error { return nil }
+
+// Cleanup gives the resolver back.
+func (a *App) Cleanup() error {
+	if a.resolverKey == nil {
+		return nil
+	}
+	_, err := resolvers.Delete(*a.resolverKey)
+	return err
+}
+
+func (a *App) knows(policy string) bool { return a.PolicySets[policy] != nil }
+
+// running returns the app of the configuration that runs, as opposed to one that is loading or ending; nil when
+// there is none.
+func running() *App {
+	loaded, err := caddy.ActiveContext().AppIfConfigured(appID)
+	if err != nil {
+		return nil
+	}
+	app, _ := loaded.(*App)
+	return app
+}
+
+// PolicySet is a chain of HTTP handlers.
+type PolicySet struct {
+	// Handlers run in this order, each calling the next, as in a route of Caddy.
+	HandlersRaw []json.RawMessage `json:"handle,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
+
+	chain caddyhttp.Handler
+}
+
+func (s *PolicySet) provision(ctx caddy.Context) error {
+	if len(s.HandlersRaw) == 0 {
+		return errors.New("handle is empty")
+	}
+	loaded, err := ctx.LoadModule(s, "HandlersRaw")
+	if err != nil {
+		return err
+	}
+	handlers := loaded.([]any)
+	// Built here and not for each request. Behind the last handler nothing has answered: that is an error.
+	s.chain = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+		return caddyhttp.Error(http.StatusInternalServerError, errors.New("no handler of the policy set answered"))
+	})
+	for i := len(handlers) - 1; i >= 0; i-- {
+		handler, next := handlers[i].(caddyhttp.MiddlewareHandler), s.chain
+		s.chain = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			return handler.ServeHTTP(w, r, next)
+		})
+	}
+	return nil
+}
+
+// Interface guards.
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

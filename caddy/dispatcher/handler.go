@@ -1,0 +1,201 @@
+package dispatcher
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/upstreams"
+)
+
+func init() { caddy.RegisterModule(Handler{}) }
+
+// Handler is the module `http.handlers.gatewright`: `{"handler": "gatewright"}`. It finds the row of the host
+// table that takes a request, and has the row's policy set of the app `gatewright` handle it. Rows are of a
+// listen port, so that one handler serves a server for each port.
+//
+// It sets the variables `gatewright.rule` and `gatewright.ingress` (placeholders `{http.vars.gatewright.rule}`
+// and `{http.vars.gatewright.ingress}`) for the handlers of the set and for access logs.
+type Handler struct {
+	// Port is the listen port whose rows are used. Default: the local port of the request's connection.
+	Port uint16 `json:"port,omitempty"`
+
+	app    *App
+	logger *zap.Logger
+}
+
+// CaddyModule returns the module's information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.gatewright", New: func() caddy.Module { return new(Handler) }}
+}
+
+// Provision finds the app.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	loaded, err := ctx.AppIfConfigured(appID)
+	if err != nil {
+		return fmt.Errorf("the handler needs the app: %w", err)
+	}
+	h.app = loaded.(*App)
+	h.logger = ctx.Logger()
+	return nil
+}
+
+// ServeHTTP answers the request by the first row that takes it whole.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	row, host := hostTable.Lookup(&table.Request{
+		Port:   h.port(r),
+		TLS:    r.TLS != nil,
+		Host:   r.Host,
+		Path:   r.URL.Path,
+		Method: r.Method,
+		Header: r.Header,
+	})
+	if row == nil {
+		notFound(w, r)
+		return nil
+	}
+	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())
+	caddyhttp.SetVar(r.Context(), "gatewright.ingress", row.Ingress())
+	if !authorized(row, r) {
+		writePlain(w, http.StatusForbidden, "Forbidden: the request lacks the header that this ingress demands")
+		return nil
+	}
+	if port := row.RedirectPort(); port != 0 {
+		redirect(w, r, host, port)
+		return nil
+	}
+	app, set := h.policySet(row.Policy())
+	if set == nil {
+		h.fail(w, r, row, http.StatusServiceUnavailable, fmt.Errorf("policy set %q is not configured", row.Policy()))
+		return nil
+	}
+	q := &upstreams.Request{Row: row, Host: host, Resolver: app.resolver, Guard: &app.Guard}
+	q.Attach(r)
+	if err := set.chain.ServeHTTP(w, r); err != nil {
+		h.fail(w, r, row, statusOf(err, q), cause(err, q))
+	}
+	return nil
+}
+
+// port is the listen port. It is never taken from the Host header, which the client writes.
+func (h *Handler) port(r *http.Request) uint16 {
+	if h.Port != 0 {
+		return h.Port
+	}
+	switch addr := r.Context().Value(http.LocalAddrContextKey).(type) {
+	case *net.TCPAddr:
+		return uint16(addr.Port)
+	case *net.UDPAddr:
+		return uint16(addr.Port)
+	case net.Addr:
+		// Listener wrappers have addresses of their own types.
+		if _, port, err := net.SplitHostPort(addr.String()); err == nil {
+			n, _ := strconv.ParseUint(port, 10, 16)
+			return uint16(n)
+		}
+	}
+	return 0
+}
+
+// policySet finds a set in this configuration or, for a kept connection of an older one that meets a row of
+// the newer, in the one that runs now.
+func (h *Handler) policySet(key string) (*App, *PolicySet) {
+	if set := h.app.PolicySets[key]; set != nil {
+		return h.app, set
+	}
+	if app := running(); app != nil {
+		return app, app.PolicySets[key]
+	}
+	return nil, nil
+}
+
+// authorized checks the header that a row demands, and takes it away: the instance need not see the secret.
+// Only its hash is known here, and hashes are compared in constant time.
+func authorized(row *table.Row, r *http.Request) bool {
+	header, sum, demanded := row.Auth()
+	if !demanded {
+		return true
+	}
+	ok := 0
+	for _, value := range r.Header[header] {
+		got := sha256.Sum256([]byte(value))
+		ok |= subtle.ConstantTimeCompare(got[:], sum[:])
+	}
+	delete(r.Header, header)
+	return ok == 1
+}
+
+// redirect sends the client to https on the same host. Only GET and HEAD may become a 301: with other methods
+// clients would turn it into a GET (RFC 9110 section 15.4.2).
+func redirect(w http.ResponseWriter, r *http.Request, host string, port int) {
+	if !redirectable(host) {
+		writePlain(w, http.StatusBadRequest, "Bad Request: the host is not a name to redirect to")
+		return
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port != 443 {
+		host += ":" + strconv.Itoa(port)
+	}
+	uri := r.URL.RequestURI()
+	if !strings.HasPrefix(uri, "/") {
+		// `*`, or an opaque URL whose text would go on the host's name.
+		uri = "/"
+	}
+	status := http.StatusPermanentRedirect
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		status = http.StatusMovedPermanently
+	}
+	w.Header().Set("Location", "https://"+host+uri)
+	w.WriteHeader(status)
+}
+
+// redirectable tells whether a Host header of a catch-all is nothing but a name or an address.
+func redirectable(host string) bool {
+	if net.ParseIP(host) != nil {
+		return true
+	}
+	return host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
+}
+
+// statusOf is the status that an error of the policy set means.
+func statusOf(err error, q *upstreams.Request) int {
+	if q.Refused {
+		// The proxy says 503 for "no upstream"; there is one, but it must not be reached.
+		return http.StatusBadGateway
+	}
+	var handlerError caddyhttp.HandlerError
+	if errors.As(err, &handlerError) && handlerError.StatusCode >= 400 && handlerError.StatusCode <= 999 {
+		return handlerError.StatusCode
+	}
+	return http.StatusInternalServerError
+}
+
+// cause is what the log says: the proxy knows no more than "no upstreams available".
+func cause(err error, q *upstreams.Request) error {
+	if q.Err != nil {
+		return q.Err
+	}
+	var handlerError caddyhttp.HandlerError
+	if errors.As(err, &handlerError) && handlerError.Err != nil {
+		return handlerError.Err
+	}
+	return err
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,222 @@
+package dispatcher
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	_ "github.com/mholt/caddy-l4"
+
+	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/table"
+)
+
+// world is a Caddy in this process with our modules, a DNS server, and what tests do with them.
+// The host table is the process's, so that tests that use a world do not run in parallel.
+type world struct {
+	t     *testing.T
+	dns   *dnstest.Server
+	admin string
+	// port is the HTTP listen port.
+	port int
+	// app is merged into `apps.gatewright`, version and all.
+	app map[string]any
+	// servers are added to `apps.http.servers`.
+	servers map[string]any
+	tls     any
+	client  *http.Client
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	hostTable = table.Table{}
+	w := &world{
+		t: t, dns: dnstest.Start(t), admin: "127.0.0.1:" + strconv.Itoa(freePort(t)), port: freePort(t),
+		app: map[string]any{}, servers: map[string]any{},
+		client: &http.Client{
+			Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       20 * time.Second,
+		},
+	}
+	t.Cleanup(func() {
+		w.client.CloseIdleConnections()
+		_ = caddy.Stop()
+	})
+	return w
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+var proxySet = map[string]any{"handle": []any{map[string]any{
+	"handler":            "reverse_proxy",
+	"dynamic_upstreams":  map[string]any{"source": "gatewright"},
+	"load_balancing":     map[string]any{"retries": 1},
+	"stream_close_delay": "24h",
+	"transport":          map[string]any{"protocol": "http", "dial_timeout": "1s", "response_header_timeout": "1s"},
+}}}
+
+// config is the configuration of the world, under a version.
+func (w *world) config(version string, edit ...func(app map[string]any)) []byte {
+	app := map[string]any{
+		"version":     version,
+		"resolver":    map[string]any{"address": w.dns.Address, "zone": "test.internal"},
+		"guard":       map[string]any{"allow_loopback": true},
+		"policy_sets": map[string]any{"proxy": proxySet},
+	}
+	for key, value := range w.app {
+		app[key] = value
+	}
+	for _, change := range edit {
+		change(app)
+	}
+	servers := map[string]any{"main": map[string]any{
+		"listen":          []string{"127.0.0.1:" + strconv.Itoa(w.port)},
+		"automatic_https": map[string]any{"disable": true},
+		"routes":          []any{map[string]any{"handle": []any{map[string]any{"handler": "gatewright"}}}},
+	}}
+	for name, server := range w.servers {
+		servers[name] = server
+	}
+	apps := map[string]any{"gatewright": app, "http": map[string]any{"servers": servers, "grace_period": "1s"}}
+	if w.tls != nil {
+		apps["tls"] = w.tls
+	}
+	text, err := json.Marshal(map[string]any{
+		"admin":   map[string]any{"listen": w.admin, "config": map[string]any{"persist": false}},
+		"logging": map[string]any{"logs": map[string]any{"default": map[string]any{"level": "FATAL"}}},
+		"apps":    apps,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return text
+}
+
+// load has Caddy run the configuration.
+func (w *world) load(version string, edit ...func(app map[string]any)) {
+	w.t.Helper()
+	if err := caddy.Load(w.config(version, edit...), true); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// call sends JSON to the admin endpoint.
+func (w *world) call(method, path string, body any) (status int, answer map[string]any) {
+	w.t.Helper()
+	text, isText := body.(string)
+	if !isText && body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		text = string(encoded)
+	}
+	request, err := http.NewRequest(method, "http://"+w.admin+path, strings.NewReader(text))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	response, err := w.client.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		w.t.Fatal(err)
+	}
+	return response.StatusCode, answer
+}
+
+// put replaces the table.
+func (w *world) put(version string, routes ...table.Route) {
+	w.t.Helper()
+	if routes == nil {
+		routes = []table.Route{}
+	}
+	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": version, "routes": routes})
+	if status != 200 {
+		w.t.Fatalf("PUT: %d %v", status, answer)
+	}
+}
+
+// route is a row of the world's port to an instance.
+func (w *world) route(id, host, instance string, port int) table.Route {
+	return table.Route{
+		ID: id, Ingress: "ingress-" + id, Port: w.port, Host: host, Policy: "proxy",
+		Targets: []table.Target{{Instance: instance, Port: port}},
+	}
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// get requests a path of a host from the world's port.
+func (w *world) get(host, path string, header ...string) answer {
+	w.t.Helper()
+	return w.do("GET", w.port, host, path, header...)
+}
+
+func (w *world) do(method string, port int, host, path string, header ...string) answer {
+	w.t.Helper()
+	a, err := w.try(method, port, host, path, header...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+func (w *world) try(method string, port int, host, path string, header ...string) (answer, error) {
+	request, err := http.NewRequest(method, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
+	if err != nil {
+		return answer{}, err
+	}
+	request.Host = host
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Add(header[i], header[i+1])
+	}
+	response, err := w.client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	var body bytes.Buffer
+	_, err = io.Copy(&body, response.Body)
+	return answer{response.StatusCode, response.Header, body.String()}, err
+}
+
+// backend serves its name on an address of loopback.
+func backend(t *testing.T, address, name string) (port int, server *httptest.Server) {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Seen-Key", r.Header.Get("X-Key"))
+		fmt.Fprintf(w, "%s %s", name, r.URL.RequestURI())
+	})}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return listener.Addr().(*net.TCPAddr).Port, server
+}

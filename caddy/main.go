@@ -1,0 +1,16 @@
+// Caddy with the modules that Gatewright's configurations need.
+package main
+
+import (
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	_ "github.com/caddy-dns/cloudflare"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	_ "github.com/mholt/caddy-l4"
+	_ "github.com/mholt/caddy-ratelimit"
+
+	_ "gatewright.dev/caddy/dispatcher"
+	_ "gatewright.dev/caddy/upstreams"
+)
+
+func main() { caddycmd.Main() }

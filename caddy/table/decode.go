@@ -1,0 +1,108 @@
+package table
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ReadTable reads `{"version": "…", "routes": […]}` and gives each route to add, whose argument is used again.
+// Rows are read one by one, so that a big table is never in memory as text.
+func ReadTable(from io.Reader, add func(*Route)) (version string, err error) {
+	dec := json.NewDecoder(from)
+	dec.DisallowUnknownFields()
+	if err := expect(dec, json.Delim('{')); err != nil {
+		return "", err
+	}
+	seen := make(map[string]bool)
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return "", err
+		}
+		name, _ := key.(string)
+		if seen[name] {
+			return "", fmt.Errorf("%q is there twice", name)
+		}
+		seen[name] = true
+		switch name {
+		case "version":
+			err = dec.Decode(&version)
+		case "routes":
+			err = readRoutes(dec, add)
+		default:
+			err = fmt.Errorf("unknown field %q", name)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if err := expect(dec, json.Delim('}')); err != nil {
+		return "", err
+	}
+	if version == "" {
+		return "", errors.New("version is missing or empty")
+	}
+	if !seen["routes"] {
+		return "", errors.New("routes is missing")
+	}
+	return version, expectEnd(dec)
+}
+
+func readRoutes(dec *json.Decoder, add func(*Route)) error {
+	if err := expect(dec, json.Delim('[')); err != nil {
+		return err
+	}
+	var route Route
+	for i := 0; dec.More(); i++ {
+		route = Route{}
+		if err := dec.Decode(&route); err != nil {
+			return fmt.Errorf("routes[%d]: %w", i, err)
+		}
+		add(&route)
+	}
+	return expect(dec, json.Delim(']'))
+}
+
+func expect(dec *json.Decoder, want json.Delim) error {
+	token, err := dec.Token()
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	if token != want {
+		return fmt.Errorf("%v instead of %v", token, want)
+	}
+	return nil
+}
+
+func expectEnd(dec *json.Decoder) error {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the document")
+	}
+	return nil
+}
+
+// Delta is a change of the table from one version to the next, as it travels in JSON.
+type Delta struct {
+	From   string   `json:"from"`
+	To     string   `json:"to"`
+	Remove []string `json:"remove"`
+	Upsert []Route  `json:"upsert"`
+}
+
+// ReadStrict decodes one JSON document and refuses fields that value does not have.
+func ReadStrict(from io.Reader, value any) error {
+	dec := json.NewDecoder(from)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(value); err != nil {
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	return expectEnd(dec)
+}

@@ -1,0 +1,252 @@
+package table
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/textproto"
+	"sort"
+	"strings"
+	"unique"
+)
+
+// Route is a row of the host table as it travels in JSON.
+type Route struct {
+	// ID names the row; an upsert with the same ID replaces it.
+	ID string `json:"id"`
+	// Ingress is the name that error pages, logs and metrics show.
+	Ingress string `json:"ingress"`
+	// Port is the listen port.
+	Port int `json:"port"`
+	// Host is lowercase ASCII: a name, `{capture}` and `*` for whole labels, or `*` for every host.
+	Host string `json:"host"`
+	// Path limits the row to some paths; absent means all.
+	Path *Path `json:"path,omitempty"`
+	// Methods limits the row to some methods; absent means all.
+	Methods []string `json:"methods,omitempty"`
+	// Headers must all be there with exactly these values.
+	Headers map[string]string `json:"headers,omitempty"`
+	// TLS rows take only requests over TLS, others only plain ones.
+	TLS bool `json:"tls,omitempty"`
+	// Auth demands a header whose value has this SHA-256.
+	Auth *Auth `json:"auth,omitempty"`
+	// Redirect answers a redirect to https instead of running a policy set.
+	Redirect *Redirect `json:"redirect,omitempty"`
+	// Policy is the key of the policy set that takes the request.
+	Policy string `json:"policy,omitempty"`
+	// Targets are where the request may go.
+	Targets []Target `json:"targets,omitempty"`
+}
+
+// Path is a condition on the decoded and cleaned path of a request; case counts.
+type Path struct {
+	// Type is "exact" or "prefix"; a prefix ends on a segment border.
+	Type string `json:"type"`
+	// Value is an absolute path, decoded.
+	Value string `json:"value"`
+}
+
+// Auth is a header that a request must carry.
+type Auth struct {
+	Header string `json:"header"`
+	// SHA256 of the header's value, in lowercase hex.
+	SHA256 string `json:"sha256"`
+}
+
+// Redirect is the https port that a request is sent to.
+type Redirect struct {
+	Port int `json:"port"`
+}
+
+// Target is an instance and a port of it.
+type Target struct {
+	// Instance may contain captures of the host, as `{name}`.
+	Instance string `json:"instance"`
+	Port     int    `json:"port"`
+}
+
+// Row is a compiled Route. It is immutable.
+type Row struct {
+	id, ingress, policy string
+
+	host     string // captures as `*`
+	targets  []target
+	cond     *conditions // nil when the row takes every request of its host
+	auth     *auth
+	port     uint16
+	redirect uint16 // 0: none
+	tls      bool
+}
+
+type target struct {
+	instance string
+	captures *template // nil when instance is literal
+	port     uint16
+}
+
+type auth struct {
+	header string
+	sum    [sha256.Size]byte
+}
+
+// ID is the row's id.
+func (r *Row) ID() string { return r.id }
+
+// Ingress is the name of the ingress that the row belongs to.
+func (r *Row) Ingress() string { return r.ingress }
+
+// Policy is the key of the row's policy set; empty for a redirect.
+func (r *Row) Policy() string { return r.policy }
+
+// RedirectPort is the https port to redirect to; 0 when the row does not redirect.
+func (r *Row) RedirectPort() int { return int(r.redirect) }
+
+// Targets is the number of targets.
+func (r *Row) Targets() int { return len(r.targets) }
+
+// Target is the i-th target of a request for host, captures expanded; host is what Lookup returned.
+func (r *Row) Target(i int, host string) (instance string, port uint16) {
+	t := &r.targets[i]
+	if t.captures == nil {
+		return t.instance, t.port
+	}
+	return t.captures.expand(host), t.port
+}
+
+// Auth is the header that requests must carry and the SHA-256 of its value; ok is false when there is none.
+func (r *Row) Auth() (header string, sum *[sha256.Size]byte, ok bool) {
+	if r.auth == nil {
+		return "", nil, false
+	}
+	return r.auth.header, &r.auth.sum, true
+}
+
+// compile checks a route and turns it into a row. Every problem is named, not only the first.
+func compile(route *Route) (*Row, []string) {
+	var problems []string
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+
+	if route.ID == "" {
+		problem("id is empty")
+	}
+	if route.Port < 1 || route.Port > 65535 {
+		problem("port %d is not between 1 and 65535", route.Port)
+	}
+	host, captures, err := parsePattern(route.Host)
+	if err != nil {
+		problem("host %q: %v", route.Host, err)
+	}
+	row := &Row{
+		id:      route.ID,
+		ingress: route.Ingress,
+		policy:  unique.Make(route.Policy).Value(),
+		host:    host,
+		port:    uint16(route.Port),
+		tls:     route.TLS,
+	}
+	row.cond = compileConditions(route, problem)
+	row.auth = compileAuth(route.Auth, problem)
+	if route.Redirect != nil {
+		if route.Redirect.Port < 1 || route.Redirect.Port > 65535 {
+			problem("redirect.port %d is not between 1 and 65535", route.Redirect.Port)
+		}
+		if route.Policy != "" || len(route.Targets) > 0 {
+			problem("a redirect has no policy and no targets")
+		}
+		row.redirect = uint16(route.Redirect.Port)
+	} else if route.Policy == "" {
+		problem("policy is empty and there is no redirect")
+	}
+	row.targets = compileTargets(route.Targets, captures, problem)
+	return row, problems
+}
+
+func compileTargets(routes []Target, captures map[string]int, problem func(string, ...any)) []target {
+	if len(routes) == 0 {
+		return nil
+	}
+	targets := make([]target, len(routes))
+	for i, t := range routes {
+		if t.Port < 1 || t.Port > 65535 {
+			problem("targets[%d].port %d is not between 1 and 65535", i, t.Port)
+		}
+		if t.Instance == "" {
+			problem("targets[%d].instance is empty", i)
+		}
+		tmpl, err := parseTemplate(t.Instance, captures)
+		if err != nil {
+			problem("targets[%d].instance %q: %v", i, t.Instance, err)
+		}
+		targets[i] = target{captures: tmpl, port: uint16(t.Port)}
+		if tmpl == nil {
+			targets[i].instance = strings.ToLower(t.Instance)
+		}
+	}
+	return targets
+}
+
+func compileAuth(a *Auth, problem func(string, ...any)) *auth {
+	if a == nil {
+		return nil
+	}
+	compiled := &auth{header: textproto.CanonicalMIMEHeaderKey(a.Header)}
+	if a.Header == "" {
+		problem("auth.header is empty")
+	}
+	if n, err := hex.Decode(compiled.sum[:], []byte(firstN(a.SHA256, 2*sha256.Size))); err != nil || n != sha256.Size || len(a.SHA256) != 2*sha256.Size {
+		problem("auth.sha256 is not 64 hexadecimal digits")
+	}
+	return compiled
+}
+
+func firstN(s string, n int) string { return s[:min(len(s), n)] }
+
+// conditions are what a row demands beyond its host.
+type conditions struct {
+	path    string // cleaned; a prefix is without its final slash, "" means every path
+	exact   bool
+	methods []string
+	headers []header // by name
+}
+
+type header struct{ name, value string }
+
+func compileConditions(route *Route, problem func(string, ...any)) *conditions {
+	cond := &conditions{}
+	if route.Path != nil {
+		if !strings.HasPrefix(route.Path.Value, "/") {
+			problem("path.value %q does not begin with /", route.Path.Value)
+		}
+		cond.path = CleanPath(route.Path.Value)
+		switch route.Path.Type {
+		case "exact":
+			cond.exact = true
+		case "prefix":
+			cond.path = strings.TrimSuffix(cond.path, "/")
+		default:
+			problem(`path.type %q is neither "exact" nor "prefix"`, route.Path.Type)
+		}
+	}
+	for i, method := range route.Methods {
+		if method == "" {
+			problem("methods[%d] is empty", i)
+		}
+		cond.methods = append(cond.methods, unique.Make(method).Value())
+	}
+	for name, value := range route.Headers {
+		if name == "" {
+			problem("a name in headers is empty")
+		}
+		cond.headers = append(cond.headers, header{unique.Make(textproto.CanonicalMIMEHeaderKey(name)).Value(), value})
+	}
+	sort.Slice(cond.headers, func(i, j int) bool { return cond.headers[i].name < cond.headers[j].name })
+	for i := 1; i < len(cond.headers); i++ {
+		if cond.headers[i].name == cond.headers[i-1].name {
+			problem("headers names %q twice", cond.headers[i].name)
+		}
+	}
+	if cond.path == "" && len(cond.methods) == 0 && len(cond.headers) == 0 {
+		return nil
+	}
+	return cond
+}

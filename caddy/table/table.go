@@ -1,0 +1,318 @@
+// Package table is the versioned host table of Gatewright's dispatcher: which row takes a request,
+// by listen port, host, TLS, path, method and headers. It knows nothing of Caddy.
+//
+// A lookup costs one map access for a literal host, and one more for each distinct set of wildcard positions
+// that patterns of as many labels have. Paths of a host cost one access each for the exact path and for each
+// prefix down to the deepest one stored. The number of rows does not matter.
+package table
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Table is a host table that is read by requests while it changes. The zero value is empty and has no version.
+type Table struct {
+	// write is held by the one writer, from reading the present rows to the end of the change.
+	write sync.Mutex
+	// mu is held for writing only while maps are changed, with everything that goes in prepared before.
+	mu      sync.RWMutex
+	version string
+	ports   map[uint16]*hosts
+	// byID is the writers' own: requests do not read it.
+	byID map[string]*Row
+}
+
+// Request is what a row is chosen by.
+type Request struct {
+	// Port is the listen port.
+	Port uint16
+	TLS  bool
+	// Host is the Host header as it came.
+	Host string
+	// Path is decoded; it is cleaned here.
+	Path   string
+	Method string
+	// Header has canonical names, as net/http's.
+	Header map[string][]string
+}
+
+// query is a request with its path cleaned once, when a row asks for it.
+type query struct {
+	*Request
+	clean string
+}
+
+func (q *query) cleanPath() string {
+	if q.clean == "" {
+		q.clean = CleanPath(q.Path)
+	}
+	return q.clean
+}
+
+// Lookup returns the first row in the order of precedence that takes the whole request, or nil, and the
+// canonical host that Row.Target expands captures from.
+func (t *Table) Lookup(r *Request) (*Row, string) {
+	host := CanonicalHost(r.Host)
+	q := query{Request: r}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	hosts := t.ports[r.Port]
+	if hosts == nil {
+		return nil, host
+	}
+	return hosts.match(host, &q), host
+}
+
+// Version is the version that was last given; "" before the first.
+func (t *Table) Version() string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.version
+}
+
+// State is the version and the number of rows, of one moment.
+func (t *Table) State() (version string, rows int) {
+	t.write.Lock()
+	defer t.write.Unlock()
+	return t.version, len(t.byID)
+}
+
+// Problem is what is wrong with a row.
+type Problem struct {
+	ID      string `json:"id"`
+	Problem string `json:"problem"`
+}
+
+// Refusal is the error of a change that was refused as a whole; the table is as it was.
+type Refusal struct{ Problems []Problem }
+
+func (r *Refusal) Error() string {
+	if len(r.Problems) == 0 {
+		return "refused"
+	}
+	first := r.Problems[0]
+	message := fmt.Sprintf("%q: %s", first.ID, first.Problem)
+	if more := len(r.Problems) - 1; more > 0 {
+		message += fmt.Sprintf(" (and %d more problems)", more)
+	}
+	return message
+}
+
+// VersionError is the error of a delta from another version than the running one; the table is as it was.
+type VersionError struct{ Running, From string }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the delta is from version %q, but %q is running", e.From, e.Running)
+}
+
+// Rows collects the rows of a change, and what is wrong with them.
+type Rows struct {
+	rows     []*Row
+	problems []Problem
+	ids      map[string]struct{}
+	policies map[string]bool
+	known    func(policy string) bool
+}
+
+// NewRows starts a change. A row whose policy is not known is refused; nil knows all.
+func NewRows(known func(policy string) bool) *Rows {
+	return &Rows{ids: make(map[string]struct{}), policies: make(map[string]bool), known: known}
+}
+
+// Add checks a row and takes it over.
+func (r *Rows) Add(route *Route) {
+	row, problems := compile(route)
+	for _, problem := range problems {
+		r.problems = append(r.problems, Problem{route.ID, problem})
+	}
+	if _, twice := r.ids[row.id]; twice {
+		r.problems = append(r.problems, Problem{row.id, "id is there twice"})
+	}
+	r.ids[row.id] = struct{}{}
+	if row.policy != "" && !r.knows(row.policy) {
+		r.problems = append(r.problems, Problem{row.id, fmt.Sprintf("policy %q is not in the running configuration", row.policy)})
+	}
+	r.rows = append(r.rows, row)
+}
+
+func (r *Rows) knows(policy string) bool {
+	if r.known == nil {
+		return true
+	}
+	known, asked := r.policies[policy]
+	if !asked {
+		known = r.known(policy)
+		r.policies[policy] = known
+	}
+	return known
+}
+
+// Unknown calls f for each policy that rows name and that is not known to the function.
+func (t *Table) Unknown(known func(policy string) bool, f func(policy string)) {
+	t.write.Lock()
+	defer t.write.Unlock()
+	seen := make(map[string]bool)
+	for _, row := range t.byID {
+		if row.policy != "" && !seen[row.policy] {
+			seen[row.policy] = true
+			if !known(row.policy) {
+				f(row.policy)
+			}
+		}
+	}
+}
+
+// Replace puts other rows and another version in the place of all there is.
+// It returns a *Refusal when rows are invalid or tie.
+func (t *Table) Replace(version string, rows *Rows) error {
+	t.write.Lock()
+	defer t.write.Unlock()
+	return t.replace(version, rows)
+}
+
+// ReplaceFirst is Replace for a table that has no version yet; else it does nothing and returns false.
+func (t *Table) ReplaceFirst(version string, rows *Rows) (bool, error) {
+	t.write.Lock()
+	defer t.write.Unlock()
+	if t.version != "" {
+		return false, nil
+	}
+	return true, t.replace(version, rows)
+}
+
+func (t *Table) replace(version string, change *Rows) error {
+	problems := change.problems
+	rows := change.rows
+	slices.SortFunc(rows, func(a, b *Row) int {
+		if a.port != b.port {
+			return int(a.port) - int(b.port)
+		}
+		if a.host != b.host {
+			return strings.Compare(a.host, b.host)
+		}
+		return compare(a, b)
+	})
+	ports := make(map[uint16]*hosts)
+	byID := make(map[string]*Row, len(rows))
+	for start := 0; start < len(rows); {
+		at := rows[start].place()
+		end := start + 1
+		for end < len(rows) && rows[end].place() == at {
+			end++
+		}
+		group := slices.Clone(rows[start:end])
+		for row, problem := range ties(group) {
+			problems = append(problems, Problem{row.id, problem})
+		}
+		if ports[at.port] == nil {
+			ports[at.port] = newHosts(countPort(rows[start:], at.port))
+		}
+		ports[at.port].set(at.host, newRules(group))
+		for _, row := range group {
+			byID[row.id] = row
+		}
+		start = end
+	}
+	if len(problems) > 0 {
+		return &Refusal{problems}
+	}
+	t.byID = byID
+	t.mu.Lock()
+	t.ports = ports
+	t.version = version
+	t.mu.Unlock()
+	return nil
+}
+
+func countPort(rows []*Row, port uint16) int {
+	for i, row := range rows {
+		if row.port != port {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+// Patch removes rows by id and adds or replaces others, all at once for the requests that read meanwhile.
+// An id to remove that is not there is no error. It returns a *VersionError when from is not the running
+// version, and a *Refusal when rows are invalid or tie.
+func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
+	t.write.Lock()
+	defer t.write.Unlock()
+	if from != t.version {
+		return &VersionError{Running: t.version, From: from}
+	}
+	problems := upsert.problems
+	gone := make(map[*Row]bool)
+	// Every place whose rows change, with the rows that come to it.
+	touched := make(map[place][]*Row)
+	drop := func(id string) {
+		if row := t.byID[id]; row != nil {
+			gone[row] = true
+			if _, known := touched[row.place()]; !known {
+				touched[row.place()] = nil
+			}
+		}
+	}
+	for _, id := range remove {
+		drop(id)
+	}
+	for _, row := range upsert.rows {
+		drop(row.id)
+		touched[row.place()] = append(touched[row.place()], row)
+	}
+	changes := make(map[place]rules, len(touched))
+	for at, rows := range touched {
+		if hosts := t.ports[at.port]; hosts != nil {
+			for _, row := range hosts.get(at.host).rows() {
+				if !gone[row] {
+					rows = append(rows, row)
+				}
+			}
+		}
+		slices.SortFunc(rows, compare)
+		for row, problem := range ties(rows) {
+			if _, ours := upsert.ids[row.id]; ours {
+				problems = append(problems, Problem{row.id, problem})
+			}
+		}
+		changes[at] = newRules(rows)
+	}
+	if len(problems) > 0 {
+		return &Refusal{problems}
+	}
+	t.commit(to, changes)
+	for row := range gone {
+		delete(t.byID, row.id)
+	}
+	if t.byID == nil {
+		t.byID = make(map[string]*Row)
+	}
+	for _, row := range upsert.rows {
+		t.byID[row.id] = row
+	}
+	return nil
+}
+
+func (t *Table) commit(version string, changes map[place]rules) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.version = version
+	if t.ports == nil {
+		t.ports = make(map[uint16]*hosts)
+	}
+	for at, rules := range changes {
+		hosts := t.ports[at.port]
+		if hosts == nil {
+			hosts = newHosts(0)
+			t.ports[at.port] = hosts
+		}
+		hosts.set(at.host, rules)
+		if hosts.empty() {
+			delete(t.ports, at.port)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package upstreams
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// interfacesFor is how long the list of this machine's addresses is used before it is read again.
+const interfacesFor = 10 * time.Second
+
+// Guard decides which resolved addresses may be dialed.
+//
+// Link-local, multicast, broadcast and unspecified addresses never are. It checks what DNS answered, at each
+// request, so that an instance cannot reach this machine's own listeners by claiming another address.
+type Guard struct {
+	// Deny are ranges (CIDR) that are refused. Link-local ones are in any case.
+	Deny []string `json:"deny,omitempty"`
+	// DenyLocalPorts are ports that are refused on loopback and on every address of this machine.
+	DenyLocalPorts []uint16 `json:"deny_local_ports,omitempty"`
+	// AllowLoopback lets loopback addresses be dialed, on other ports. Default: false.
+	AllowLoopback bool `json:"allow_loopback,omitempty"`
+	// Allow are ranges (CIDR) of loopback that are dialed without AllowLoopback.
+	Allow []string `json:"allow,omitempty"`
+
+	deny, allow []netip.Prefix
+	local       func() map[netip.Addr]struct{}
+}
+
+// Provision parses the ranges.
+func (g *Guard) Provision() (err error) {
+	if g.deny, err = parsePrefixes("deny", g.Deny); err != nil {
+		return err
+	}
+	if g.allow, err = parsePrefixes("allow", g.Allow); err != nil {
+		return err
+	}
+	g.local = machine.addresses
+	machine.addresses()
+	return nil
+}
+
+func parsePrefixes(field string, texts []string) ([]netip.Prefix, error) {
+	prefixes := make([]netip.Prefix, 0, len(texts))
+	for i, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("guard.%s[%d]: %w", field, i, err)
+		}
+		if prefix.Addr().Is4In6() {
+			return nil, fmt.Errorf("guard.%s[%d]: write %s as IPv4", field, i, text)
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, nil
+}
+
+// Refuses returns why an address and port must not be dialed; "" when they may.
+func (g *Guard) Refuses(addr netip.Addr, port uint16) string {
+	addr = addr.Unmap()
+	switch {
+	case !addr.IsValid() || addr.IsUnspecified():
+		return "unspecified address"
+	case addr.IsMulticast() || addr == broadcast:
+		return "multicast or broadcast address"
+	case addr.IsLinkLocalUnicast():
+		return "link-local address"
+	}
+	for _, prefix := range g.deny {
+		if prefix.Contains(addr) {
+			return "denied range"
+		}
+	}
+	if slices.Contains(g.DenyLocalPorts, port) {
+		if _, ours := g.local()[addr]; ours || addr.IsLoopback() {
+			return "port of this machine's own services"
+		}
+	}
+	if addr.IsLoopback() && !g.AllowLoopback && !slices.ContainsFunc(g.allow, func(prefix netip.Prefix) bool {
+		return prefix.Contains(addr)
+	}) {
+		return "loopback address"
+	}
+	return ""
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// localAddresses are the addresses of this machine's interfaces.
+type localAddresses struct {
+	snapshot   atomic.Pointer[localSnapshot]
+	refreshing atomic.Bool
+	read       func() ([]net.Addr, error)
+}
+
+type localSnapshot struct {
+	addrs map[netip.Addr]struct{}
+	taken time.Time
+}
+
+var machine = &localAddresses{read: net.InterfaceAddrs}
+
+// addresses returns the list as it was last read. An old one is read again in the background.
+func (l *localAddresses) addresses() map[netip.Addr]struct{} {
+	snapshot := l.snapshot.Load()
+	if snapshot == nil {
+		l.refresh()
+		return l.snapshot.Load().addrs
+	}
+	if time.Since(snapshot.taken) > interfacesFor && l.refreshing.CompareAndSwap(false, true) {
+		go func() {
+			defer l.refreshing.Store(false)
+			l.refresh()
+		}()
+	}
+	return snapshot.addrs
+}
+
+func (l *localAddresses) refresh() {
+	next := &localSnapshot{addrs: make(map[netip.Addr]struct{}), taken: time.Now()}
+	found, err := l.read()
+	if before := l.snapshot.Load(); err != nil && before != nil {
+		next.addrs = before.addrs
+	}
+	for _, a := range found {
+		if ipNet, ok := a.(*net.IPNet); ok {
+			if addr, ok := netip.AddrFromSlice(ipNet.IP); ok {
+				next.addrs[addr.Unmap()] = struct{}{}
+			}
+		}
+	}
+	l.snapshot.Store(next)
+}

@@ -1,0 +1,100 @@
+package upstreams
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func TestGuard(t *testing.T) {
+	ours := netip.MustParseAddr("10.9.9.9")
+	ours6 := netip.MustParseAddr("2001:db8::9")
+	for name, c := range map[string]struct {
+		guard   Guard
+		addr    string
+		port    uint16
+		refused bool
+	}{
+		"an instance":                      {Guard{}, "10.0.0.5", 80, false},
+		"an instance, IPv6":                {Guard{}, "2001:db8::5", 80, false},
+		"unspecified":                      {Guard{AllowLoopback: true}, "0.0.0.0", 80, true},
+		"unspecified IPv6":                 {Guard{AllowLoopback: true}, "::", 80, true},
+		"unspecified, mapped":              {Guard{AllowLoopback: true}, "::ffff:0.0.0.0", 80, true},
+		"multicast":                        {Guard{}, "224.0.0.1", 80, true},
+		"multicast IPv6":                   {Guard{}, "ff02::1", 80, true},
+		"broadcast":                        {Guard{}, "255.255.255.255", 80, true},
+		"link-local":                       {Guard{}, "169.254.169.254", 80, true},
+		"link-local, mapped":               {Guard{}, "::ffff:169.254.169.254", 80, true},
+		"link-local IPv6":                  {Guard{}, "fe80::1", 80, true},
+		"link-local, though allowed":       {Guard{Allow: []string{"169.254.0.0/16"}}, "169.254.1.1", 80, true},
+		"denied range":                     {Guard{Deny: []string{"10.0.0.0/8"}}, "10.1.2.3", 80, true},
+		"denied range, mapped":             {Guard{Deny: []string{"10.0.0.0/8"}}, "::ffff:10.1.2.3", 80, true},
+		"denied range, though allowed":     {Guard{Deny: []string{"10.0.0.0/8"}, Allow: []string{"10.0.0.0/8"}}, "10.1.2.3", 80, true},
+		"loopback":                         {Guard{}, "127.0.0.1", 80, true},
+		"loopback, mapped":                 {Guard{}, "::ffff:127.0.0.1", 80, true},
+		"loopback elsewhere":               {Guard{}, "127.8.8.8", 80, true},
+		"loopback IPv6":                    {Guard{}, "::1", 80, true},
+		"loopback, allowed":                {Guard{AllowLoopback: true}, "127.0.0.1", 80, false},
+		"loopback by range":                {Guard{Allow: []string{"127.0.0.2/32"}}, "127.0.0.2", 80, false},
+		"loopback outside the range":       {Guard{Allow: []string{"127.0.0.2/32"}}, "127.0.0.1", 80, true},
+		"own port on loopback":             {Guard{AllowLoopback: true, DenyLocalPorts: []uint16{2019}}, "127.0.0.1", 2019, true},
+		"own port on loopback by range":    {Guard{Allow: []string{"127.0.0.0/8"}, DenyLocalPorts: []uint16{2019}}, "127.1.1.1", 2019, true},
+		"own port on an interface":         {Guard{DenyLocalPorts: []uint16{2019}}, "10.9.9.9", 2019, true},
+		"own port on an interface, IPv6":   {Guard{DenyLocalPorts: []uint16{2019}}, "2001:db8::9", 2019, true},
+		"own port on an interface, mapped": {Guard{DenyLocalPorts: []uint16{2019}}, "::ffff:10.9.9.9", 2019, true},
+		"other port on an interface":       {Guard{DenyLocalPorts: []uint16{2019}}, "10.9.9.9", 80, false},
+		"the same port of an instance":     {Guard{DenyLocalPorts: []uint16{2019}}, "10.0.0.5", 2019, false},
+		"the zero address":                 {Guard{}, "", 80, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := c.guard.Provision(); err != nil {
+				t.Fatal(err)
+			}
+			c.guard.local = func() map[netip.Addr]struct{} { return map[netip.Addr]struct{}{ours: {}, ours6: {}} }
+			addr, _ := netip.ParseAddr(c.addr)
+			if why := c.guard.Refuses(addr, c.port); (why != "") != c.refused {
+				t.Errorf("got %q", why)
+			}
+		})
+	}
+}
+
+func TestGuardNeedsRanges(t *testing.T) {
+	for _, guard := range []Guard{{Deny: []string{"10.0.0.1"}}, {Allow: []string{"x"}}, {Deny: []string{"::ffff:10.0.0.0/104"}}} {
+		if guard.Provision() == nil {
+			t.Errorf("%+v was taken", guard)
+		}
+	}
+}
+
+func TestInterfacesAreReadAgain(t *testing.T) {
+	addr := func(text string) net.Addr { return &net.IPNet{IP: net.ParseIP(text), Mask: net.CIDRMask(24, 32)} }
+	answers := make(chan func() ([]net.Addr, error), 3)
+	l := &localAddresses{read: func() ([]net.Addr, error) { return (<-answers)() }}
+	has := func(text string) bool { _, ok := l.addresses()[netip.MustParseAddr(text)]; return ok }
+	age := func() {
+		snapshot := *l.snapshot.Load()
+		snapshot.taken = time.Now().Add(-2 * interfacesFor)
+		l.snapshot.Store(&snapshot)
+	}
+	answers <- func() ([]net.Addr, error) { return []net.Addr{addr("10.0.0.1")}, nil }
+	if !has("10.0.0.1") || has("10.0.0.2") {
+		t.Fatal("the first list is wrong")
+	}
+	age()
+	if has("10.0.0.2") {
+		t.Error("the request waited")
+	}
+	answers <- func() ([]net.Addr, error) { return []net.Addr{addr("10.0.0.2")}, nil }
+	eventually(t, "the new list", func() bool { return has("10.0.0.2") && !has("10.0.0.1") })
+	eventually(t, "the end of the refresh", func() bool { return !l.refreshing.Load() })
+	age()
+	answers <- func() ([]net.Addr, error) { return nil, errors.New("no") }
+	has("10.0.0.2")
+	eventually(t, "the failed refresh", func() bool { return time.Since(l.snapshot.Load().taken) < interfacesFor })
+	if !has("10.0.0.2") {
+		t.Error("a failure emptied the list")
+	}
+}

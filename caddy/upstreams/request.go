@@ -1,0 +1,52 @@
+package upstreams
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"gatewright.dev/caddy/table"
+)
+
+// varKey is the variable of a request that holds its *Request.
+const varKey = "gatewright.request"
+
+// Request is what the dispatcher tells the upstream source about a request, and what that tells back.
+// It belongs to the goroutine that serves the request.
+type Request struct {
+	Row *table.Row
+	// Host is the canonical host, for captures.
+	Host     string
+	Resolver *Resolver
+	Guard    *Guard
+
+	// Err says why there was no upstream the last time, in words for the log. nil when there was one.
+	Err error
+	// Refused is true when the guard refused all addresses that there were.
+	Refused bool
+
+	used   []use
+	failed []string
+}
+
+// use is an answer that a request was given.
+type use struct {
+	entry    *entry
+	known    *known
+	instance string
+	port     uint16
+}
+
+// Attach puts the request's state where the source finds it. The request must be Caddy's.
+func (q *Request) Attach(r *http.Request) { caddyhttp.SetVar(r.Context(), varKey, q) }
+
+func requestOf(r *http.Request) *Request {
+	q, _ := caddyhttp.GetVar(r.Context(), varKey).(*Request)
+	return q
+}
+
+// hasFailed tells whether a dial has failed in this request and its answer is still the same.
+func (q *Request) hasFailed(dial string) bool {
+	return len(q.failed) > 0 && slices.Contains(q.failed, dial)
+}

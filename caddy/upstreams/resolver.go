@@ -1,0 +1,364 @@
+package upstreams
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// negativeTTL is how long "no such name", "no address" and a failed question are believed.
+	negativeTTL = time.Second
+	// staleFactor times its TTL is the age to which an address is used while it is asked for again.
+	staleFactor = 10
+	// lastKnownFor is the age to which an address is used when the DNS fails (RFC 8767 section 5 says 1 to 3 days;
+	// instances move more often than zones).
+	lastKnownFor = time.Hour
+	// idleFor is how long a name that nobody asks for is kept.
+	idleFor = 10 * time.Minute
+	// lookupTimeout bounds one lookup: two questions with all their attempts, and TCP.
+	lookupTimeout = 5 * time.Second
+
+	shardCount = 64
+	// maxPerShard bounds the memory that made-up names of patterns can take.
+	maxPerShard = 4096
+)
+
+// errNoAddress says that the DNS knows no address of the name: there is no such instance, or it has none now.
+var errNoAddress = errors.New("the instance has no address")
+
+// Resolver finds the addresses of instances by DNS and remembers them.
+//
+// Each name has its own entry with at most one question in flight; nothing is locked while a question is under way.
+// An address is used for its TTL, but at least minTTL. Past that, a name in use is asked for in the background
+// while the old address serves. When the DNS fails, the last known address serves for up to an hour.
+type Resolver struct {
+	exchanger *exchanger
+	zone      string
+	minTTL    time.Duration
+	now       func() time.Time
+	shards    [shardCount]shard
+	stop      chan struct{}
+}
+
+type shard struct {
+	mu      sync.RWMutex
+	entries map[string]*entry
+}
+
+// entry is what is known of a name.
+type entry struct {
+	known    atomic.Pointer[known]
+	usedUnix atomic.Int64
+
+	mu sync.Mutex
+	// epoch grows when an address is told or forgotten, so that an answer to an older question is not taken.
+	epoch  uint64
+	flight *flight
+}
+
+// known is an answer and how long it counts. It is immutable, but for the text of its addresses.
+type known struct {
+	addrs []netip.Addr
+	ttl   time.Duration
+	// verified is when the DNS said so.
+	verified time.Time
+	// expires is when it is asked for again; forgotten answers have expired at once.
+	expires time.Time
+	// mustAsk forbids using the answer before the DNS was asked again and failed.
+	mustAsk bool
+	// failing marks the last known addresses of a name that the DNS gave no answer for: nobody waits for the next try.
+	failing bool
+	err     error
+
+	dials atomic.Pointer[dials]
+}
+
+// dials are the addresses as text with the port that was last asked for: mostly an instance has one.
+type dials struct {
+	port  uint16
+	texts []string
+}
+
+// flight is a question under way.
+type flight struct {
+	done  chan struct{}
+	known *known
+}
+
+// NewResolver starts a resolver that asks the DNS server at address (host:port) for names in zone.
+func NewResolver(address, zone string, minTTL time.Duration) *Resolver {
+	return newResolver(address, zone, minTTL, time.Now)
+}
+
+func newResolver(address, zone string, minTTL time.Duration, now func() time.Time) *Resolver {
+	r := &Resolver{
+		exchanger: newExchanger(address),
+		minTTL:    max(minTTL, negativeTTL),
+		now:       now,
+		stop:      make(chan struct{}),
+	}
+	if zone = strings.Trim(zone, "."); zone != "" {
+		r.zone = "." + zone
+	}
+	r.zone += "."
+	for i := range r.shards {
+		r.shards[i].entries = make(map[string]*entry)
+	}
+	go r.sweepForever()
+	return r
+}
+
+// Destruct ends the resolver (caddy.Destructor).
+func (r *Resolver) Destruct() error {
+	close(r.stop)
+	r.exchanger.close()
+	return nil
+}
+
+// lookup returns what is known of an instance, and asks first when that is nothing or too old.
+func (r *Resolver) lookup(ctx context.Context, instance string) (*entry, *known) {
+	now := r.now()
+	e := r.entry(instance)
+	usedBefore := e.usedUnix.Load()
+	if usedBefore != now.Unix() {
+		e.usedUnix.Store(now.Unix())
+	}
+	k := e.known.Load()
+	if k != nil && !k.mustAsk {
+		if now.Before(k.expires) {
+			return e, k
+		}
+		if k.failing && now.Before(k.verified.Add(lastKnownFor)) {
+			r.refresh(e, instance, nil)
+			return e, k
+		}
+		recent := now.Unix()-usedBefore <= int64(k.ttl/time.Second)+1
+		if k.err == nil && recent && now.Before(k.verified.Add(staleFactor*k.ttl)) {
+			r.refresh(e, instance, nil)
+			return e, k
+		}
+	}
+	return e, r.ask(ctx, e, instance, nil)
+}
+
+// again asks for an instance whose known address has failed, and waits for the answer.
+func (r *Resolver) again(ctx context.Context, e *entry, instance string, failed *known) {
+	r.ask(ctx, e, instance, failed)
+}
+
+// ask waits for an answer newer than failed.
+func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *known) *known {
+	f := r.refresh(e, instance, failed)
+	if f == nil {
+		return e.known.Load()
+	}
+	select {
+	case <-f.done:
+		return f.known
+	case <-ctx.Done():
+		return &known{err: ctx.Err()}
+	}
+}
+
+// refresh joins or starts the question for a name. It returns nil when something newer than failed is known by now.
+func (r *Resolver) refresh(e *entry, instance string, failed *known) *flight {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.flight != nil {
+		return e.flight
+	}
+	k := e.known.Load()
+	if k != nil && !k.mustAsk && k != failed && r.now().Before(k.expires) {
+		return nil
+	}
+	f := &flight{done: make(chan struct{})}
+	e.flight = f
+	go r.fly(e, instance, f, e.epoch)
+	return f
+}
+
+func (r *Resolver) fly(e *entry, instance string, f *flight, epoch uint64) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	for {
+		found, err := r.exchanger.lookup(ctx, instance+r.zone)
+		e.mu.Lock()
+		if e.epoch == epoch {
+			f.known = r.judge(found, err, e.known.Load())
+			e.known.Store(f.known)
+		} else if k := e.known.Load(); k != nil && !k.mustAsk {
+			// Told meanwhile.
+			f.known = k
+		} else {
+			// Forgotten meanwhile: what was asked before does not count.
+			epoch = e.epoch
+			e.mu.Unlock()
+			if ctx.Err() == nil {
+				continue
+			}
+			e.mu.Lock()
+			f.known = &known{err: errNoAnswer}
+		}
+		e.flight = nil
+		e.mu.Unlock()
+		close(f.done)
+		return
+	}
+}
+
+// judge makes an answer, or the failure to get one, into what is known from now on.
+func (r *Resolver) judge(found answer, err error, before *known) *known {
+	now := r.now()
+	switch {
+	case errors.Is(err, errName):
+		return &known{err: errNoAddress, verified: now, expires: now.Add(negativeTTL)}
+	case err != nil:
+		if before != nil && len(before.addrs) > 0 && now.Before(before.verified.Add(lastKnownFor)) {
+			last := &known{addrs: before.addrs, ttl: before.ttl, verified: before.verified, expires: now.Add(negativeTTL), failing: true}
+			last.dials.Store(before.dials.Load())
+			return last
+		}
+		return &known{err: err, verified: now, expires: now.Add(negativeTTL)}
+	case len(found.addrs) == 0:
+		return &known{err: errNoAddress, verified: now, expires: now.Add(negativeTTL)}
+	}
+	ttl := max(found.ttl, r.minTTL)
+	return &known{addrs: found.addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
+}
+
+// Push tells the addresses of an instance ahead of its own question; none means that it has none.
+func (r *Resolver) Push(instance string, addrs []netip.Addr, ttl time.Duration) {
+	e := r.entry(strings.ToLower(instance))
+	now := r.now()
+	ttl = max(ttl, r.minTTL)
+	k := &known{addrs: addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
+	if len(addrs) == 0 {
+		k.err = errNoAddress
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.epoch++
+	e.known.Store(k)
+	e.usedUnix.CompareAndSwap(0, now.Unix())
+}
+
+// Flush has every name asked for again before it is used. Its last known address is used only when that fails.
+func (r *Resolver) Flush() {
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.RLock()
+		entries := make([]*entry, 0, len(s.entries))
+		for _, e := range s.entries {
+			entries = append(entries, e)
+		}
+		s.mu.RUnlock()
+		for _, e := range entries {
+			e.mu.Lock()
+			e.epoch++
+			if k := e.known.Load(); k != nil {
+				e.known.Store(&known{addrs: k.addrs, ttl: k.ttl, verified: k.verified, mustAsk: true, err: k.err})
+			}
+			e.mu.Unlock()
+		}
+	}
+}
+
+func (r *Resolver) entry(instance string) *entry {
+	s := &r.shards[fnv(instance)%shardCount]
+	s.mu.RLock()
+	e := s.entries[instance]
+	s.mu.RUnlock()
+	if e != nil {
+		return e
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[instance]; e != nil {
+		return e
+	}
+	if len(s.entries) >= maxPerShard {
+		s.evict()
+	}
+	e = &entry{}
+	s.entries[strings.Clone(instance)] = e
+	return e
+}
+
+// evict drops one of a few entries taken at random: one without an address, else the one unused for longest.
+func (s *shard) evict() {
+	var victim string
+	oldest := int64(0)
+	looked := 0
+	for name, e := range s.entries {
+		if k := e.known.Load(); k == nil || len(k.addrs) == 0 {
+			victim = name
+			break
+		}
+		if used := e.usedUnix.Load(); looked == 0 || used < oldest {
+			victim, oldest = name, used
+		}
+		if looked++; looked == 8 {
+			break
+		}
+	}
+	delete(s.entries, victim)
+}
+
+// fnv is the 32-bit FNV-1a hash.
+func fnv(text string) uint32 {
+	hash := uint32(2166136261)
+	for i := 0; i < len(text); i++ {
+		hash = (hash ^ uint32(text[i])) * 16777619
+	}
+	return hash
+}
+
+// sweepForever drops idle names, a part of the shards each second, so that no sweep is long.
+func (r *Resolver) sweepForever() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	next := rand.IntN(shardCount)
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-ticker.C:
+		}
+		for range 8 {
+			r.shards[next].sweep(r.now())
+			next = (next + 1) % shardCount
+		}
+	}
+}
+
+func (s *shard) sweep(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, e := range s.entries {
+		k := e.known.Load()
+		idle := now.Unix() - e.usedUnix.Load()
+		without := k == nil || len(k.addrs) == 0
+		if idle > int64(idleFor/time.Second) || without && idle > 10 && (k == nil || now.After(k.expires)) {
+			delete(s.entries, name)
+		}
+	}
+}
+
+// dialTexts are the addresses as ip:port.
+func (k *known) dialTexts(port uint16) []string {
+	if d := k.dials.Load(); d != nil && d.port == port {
+		return d.texts
+	}
+	d := &dials{port: port, texts: make([]string, len(k.addrs))}
+	for i, addr := range k.addrs {
+		d.texts[i] = netip.AddrPortFrom(addr, port).String()
+	}
+	k.dials.Store(d)
+	return d.texts
+}

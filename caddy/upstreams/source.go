@@ -1,0 +1,171 @@
+// Package upstreams is Gatewright's source of upstreams for Caddy's reverse proxy: it turns the targets of the
+// row that the dispatcher found into addresses, by DNS, at request time.
+package upstreams
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/internal/sample"
+)
+
+func init() { caddy.RegisterModule(Source{}) }
+
+// Source is the module `http.reverse_proxy.upstreams.gatewright`. It works below the handler `gatewright`, whose
+// app says which DNS server to ask and which addresses are forbidden:
+//
+//	{
+//		"handler": "reverse_proxy",
+//		"dynamic_upstreams": {"source": "gatewright"},
+//		"load_balancing": {"retries": 1}
+//	}
+//
+// With `retries` a failed dial makes it ask again, so that an instance that has moved is found within the request.
+type Source struct {
+	logger *zap.Logger
+}
+
+// CaddyModule returns the module's information.
+func (Source) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.reverse_proxy.upstreams.gatewright",
+		New: func() caddy.Module { return new(Source) },
+	}
+}
+
+// Provision sets the source up.
+func (s *Source) Provision(ctx caddy.Context) error {
+	s.logger = ctx.Logger()
+	return nil
+}
+
+var (
+	errNotDispatched = errors.New(`the upstream source "gatewright" works only below the handler "gatewright"`)
+	errNoTargets     = errors.New("the row has no targets")
+	errRefused       = errors.New("the guard refused every address")
+)
+
+var warnings sample.Limiter
+
+// single is an upstream and the list of it in one allocation, since most requests have exactly one.
+// The proxy writes into upstreams, so that requests cannot share them.
+type single struct {
+	upstream reverseproxy.Upstream
+	list     [1]*reverseproxy.Upstream
+}
+
+// GetUpstreams returns the addresses of the request's targets. None is no error, since the proxy logs each error
+// and answers 503 either way; Request.Err tells why.
+func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
+	q := requestOf(r)
+	if q == nil {
+		return nil, errNotDispatched
+	}
+	q.used, q.Err, q.Refused = q.used[:0], nil, false
+	var list []*reverseproxy.Upstream
+	for i := range q.Row.Targets() {
+		instance, port := q.Row.Target(i, q.Host)
+		e, k := q.Resolver.lookup(r.Context(), instance)
+		if k.err != nil {
+			q.Err = k.err
+			continue
+		}
+		q.used = append(q.used, use{e, k, instance, port})
+		for j, text := range k.dialTexts(port) {
+			if why := q.Guard.Refuses(k.addrs[j], port); why != "" {
+				q.Refused = true
+				s.warnRefused(q, instance, text, why)
+				continue
+			}
+			if q.hasFailed(text) {
+				continue
+			}
+			list = appendUpstream(list, text)
+		}
+	}
+	if len(list) == 0 && len(q.failed) > 0 {
+		// Nothing but what has failed: better that than nothing, it may have been a passing failure.
+		list = q.tried()
+	}
+	if len(list) > 0 {
+		q.Err, q.Refused = nil, false
+		return list, nil
+	}
+	switch {
+	case q.Refused:
+		q.Err = errRefused
+	case q.Err == nil:
+		q.Err = errNoTargets
+	}
+	return nil, nil
+}
+
+func appendUpstream(list []*reverseproxy.Upstream, dial string) []*reverseproxy.Upstream {
+	if list == nil {
+		one := &single{}
+		one.upstream.Dial = dial
+		one.list[0] = &one.upstream
+		return one.list[:]
+	}
+	return append(list, &reverseproxy.Upstream{Dial: dial})
+}
+
+// tried are the allowed addresses, those that failed included.
+func (q *Request) tried() (list []*reverseproxy.Upstream) {
+	for _, u := range q.used {
+		for j, text := range u.known.dialTexts(u.port) {
+			if q.Guard.Refuses(u.known.addrs[j], u.port) == "" {
+				list = appendUpstream(list, text)
+			}
+		}
+	}
+	return list
+}
+
+// ResetCache asks again for the names whose address has failed in this request, and waits for the answers.
+// It does nothing when there was no upstream: that answer is too young to ask again.
+func (s *Source) ResetCache(r *http.Request) error {
+	q := requestOf(r)
+	if q == nil {
+		return errNotDispatched
+	}
+	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	failed, _ := repl.GetString("http.reverse_proxy.upstream.hostport")
+	if failed != "" {
+		q.failed = append(q.failed, failed)
+	}
+	for _, u := range q.used {
+		for _, text := range u.known.dialTexts(u.port) {
+			if text == failed {
+				q.Resolver.again(r.Context(), u.entry, u.instance, u.known)
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Source) warnRefused(q *Request, instance, dial, why string) {
+	suppressed, ok := warnings.Allow(q.Row.ID())
+	if !ok {
+		return
+	}
+	s.logger.Warn("address of an instance refused",
+		zap.String("rule", q.Row.ID()),
+		zap.String("ingress", q.Row.Ingress()),
+		zap.String("instance", instance),
+		zap.String("address", dial),
+		zap.String("reason", why),
+		zap.Uint32("suppressed", suppressed))
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner                  = (*Source)(nil)
+	_ reverseproxy.UpstreamSource        = (*Source)(nil)
+	_ reverseproxy.CachingUpstreamSource = (*Source)(nil)
+)

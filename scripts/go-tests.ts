@@ -1,0 +1,109 @@
+import { spawn, spawnSync } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Step, Tally } from "./steps.ts";
+
+/** A line of `go test -json` (https://pkg.go.dev/cmd/test2json). */
+interface GoEvent {
+  readonly Action: string;
+  readonly Package?: string;
+  readonly ImportPath?: string;
+  readonly Test?: string;
+  readonly Output?: string;
+}
+
+/** The tests of a Go module, with the race detector where there is a C compiler for it. */
+export function goTestStep(folder: string): Step {
+  return {
+    title: `Go tests in ${folder}`,
+    run: async () => {
+      const race = hasCompiler(folder) ? ["-race"] : [];
+      if (race.length === 0) console.log("without a C compiler: no race detector");
+      const child = spawn("go", ["test", "-json", ...race, "./..."], {
+        cwd: folder,
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const results = new GoResults();
+      createInterface({ input: child.stdout }).on("line", (line) => results.add(line));
+      const code = await new Promise<number | string>((resolve) => {
+        child.once("error", (error) => resolve(error.message));
+        child.once("close", (exitCode) => resolve(exitCode ?? 1));
+      });
+      const tally = results.tally();
+      if (code === 0 || tally.failed > 0) return tally;
+      console.error(`go test failed: ${code}`);
+      return { ...tally, failed: 1 };
+    },
+  };
+}
+
+function hasCompiler(folder: string): boolean {
+  const go = spawnSync("go", ["env", "CGO_ENABLED", "CC"], { cwd: folder, encoding: "utf8" });
+  const [enabled, compiler = ""] = (go.stdout ?? "").trim().split("\n");
+  return enabled === "1" && spawnSync(compiler.split(" ")[0] ?? "", ["--version"]).status === 0;
+}
+
+/** Gathers results from the events, and prints what failed as it comes. */
+export class GoResults {
+  readonly #output = new Map<string, string[]>();
+  readonly #verdicts = new Map<string, boolean>();
+  readonly #brokenPackages = new Set<string>();
+
+  add(line: string): void {
+    const event = parseEvent(line);
+    if (event === undefined) return;
+    const owner = event.Package ?? event.ImportPath ?? "";
+    const name = `${owner} ${event.Test ?? ""}`;
+    switch (event.Action) {
+      case "output":
+      case "build-output":
+        this.#keep(name, event.Output ?? "");
+        break;
+      case "pass":
+        if (event.Test === undefined) console.log(`ok    ${owner}`);
+        else this.#verdicts.set(name, true);
+        this.#output.delete(name);
+        break;
+      case "fail":
+      case "build-fail":
+        this.#fail(name, event.Test === undefined);
+        break;
+      case "skip":
+        if (event.Test !== undefined) console.log(`skip  ${name}`);
+        break;
+    }
+  }
+
+  /** Tests without subtests count; a package that fails without a failed test counts as one. */
+  tally(): Tally {
+    const names = [...this.#verdicts.keys()];
+    const parents = new Set(names.map((name) => name.slice(0, Math.max(0, name.lastIndexOf("/")))));
+    const leaves = [...this.#verdicts].filter(([name]) => !parents.has(name));
+    const failed = leaves.filter(([, passed]) => !passed);
+    const broken = [...this.#brokenPackages].filter(
+      (owner) => !failed.some(([name]) => name.startsWith(`${owner} `)),
+    );
+    return { passed: leaves.length - failed.length, failed: failed.length + broken.length };
+  }
+
+  #keep(name: string, text: string): void {
+    const kept = this.#output.get(name) ?? [];
+    kept.push(text);
+    this.#output.set(name, kept);
+  }
+
+  #fail(name: string, isPackage: boolean): void {
+    if (isPackage) this.#brokenPackages.add(name.trim());
+    else this.#verdicts.set(name, false);
+    console.log(`FAIL  ${name}\n${(this.#output.get(name) ?? []).join("")}`);
+    this.#output.delete(name);
+  }
+}
+
+function parseEvent(line: string): GoEvent | undefined {
+  try {
+    return JSON.parse(line) as GoEvent;
+  } catch {
+    console.log(line);
+    return undefined;
+  }
+}

@@ -1,0 +1,180 @@
+import { Pool } from "undici";
+import type { CaddyConfig, HttpApp } from "../compiler/caddy-json.ts";
+import type { Table, TableDelta } from "../compiler/route.ts";
+import { GatewrightError } from "../errors.ts";
+import { parseAdminUrl } from "./admin-address.ts";
+import { refusal } from "./admin-refusal.ts";
+import type { AddressPush, CaddyApi, RunningVersions } from "./caddy-api.ts";
+import { createScrub } from "./scrub.ts";
+
+export interface AdminClientOptions {
+  /** `http://127.0.0.1:2019` or `unix//path`. */
+  readonly adminUrl: string;
+  /** Values that no error may repeat. */
+  readonly secrets?: readonly string[];
+  /** Folders whose paths no error repeats, such as DATA_DIR. */
+  readonly folders?: readonly string[];
+  /** For `/load` and the whole table. Default 30,000. */
+  readonly loadTimeoutMs?: number;
+  /** For everything else. Default 5,000. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Who is at the admin address: a Caddy, with the command line of its process; something else that takes connections;
+ * or nobody.
+ */
+export type Probe =
+  | { readonly kind: "caddy"; readonly args: readonly string[] }
+  | { readonly kind: "other" | "nothing" };
+
+/** What the supervisor asks beside the CaddyApi. */
+export interface AdminClient extends CaddyApi {
+  /** Never throws. Needs no module of ours in that Caddy. */
+  probe(): Promise<Probe>;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+interface Question {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH";
+  readonly path: string;
+  readonly body?: string;
+  readonly limitMs: number;
+}
+
+/** Caddy's admin endpoint over HTTP. One per process: it keeps connections open. */
+export function createAdminClient(options: AdminClientOptions): AdminClient {
+  const address = parseAdminUrl(options.adminUrl);
+  const scrub = createScrub(options.secrets ?? [], options.folders ?? []);
+  const timeoutMs = options.timeoutMs ?? 5_000;
+  const loadTimeoutMs = options.loadTimeoutMs ?? 30_000;
+  const openPool = () => {
+    const socket = address.socketPath === undefined ? {} : { socketPath: address.socketPath };
+    return new Pool(address.url, { connections: 4, connect: { timeout: timeoutMs, ...socket } });
+  };
+  let pool = openPool();
+
+  // `undici.request` and not `fetch`: that one sends Sec-Fetch-Mode, which Caddy answers with 403.
+  async function send({ method, path, body, limitMs }: Question): Promise<Answer> {
+    const response = await pool.request({
+      method,
+      path,
+      body: body ?? null,
+      headers: {
+        origin: `http://${address.origins[0]}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      signal: AbortSignal.timeout(limitMs),
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    return { status: response.statusCode, body: await response.body.text() };
+  }
+
+  async function ask(question: Question): Promise<Answer> {
+    try {
+      return await send(question).catch((error: unknown) => {
+        // A kept connection that Caddy just closed. Only reading may be repeated.
+        if (question.method === "GET" && isLostConnection(error)) return send(question);
+        throw error;
+      });
+    } catch (cause) {
+      const reason = scrub(cause instanceof Error ? cause.message : String(cause));
+      const { method, path } = question;
+      const message = `Caddy gave no answer to ${method} ${path}: ${reason}`;
+      throw new GatewrightError("caddy_unavailable", message, { cause });
+    }
+  }
+
+  async function demand(
+    method: Question["method"],
+    path: string,
+    body?: CaddyConfig | Table | TableDelta | AddressPush,
+    limitMs = timeoutMs,
+  ): Promise<Answer> {
+    const answer = await ask({
+      method,
+      path,
+      limitMs,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    throw refusal(answer.status, answer.body, scrub);
+  }
+
+  return {
+    running: async () => parseVersions((await demand("GET", "/gatewright/state")).body),
+    listenPorts: async () => {
+      const answer = await ask({ method: "GET", path: "/config/apps/http/servers", limitMs: timeoutMs });
+      // Caddy answers 400 where the path leads nowhere: without the http app, or without any configuration.
+      if (answer.status === 400) return [];
+      if (answer.status !== 200) throw refusal(answer.status, answer.body, scrub);
+      return parseListenPorts(answer.body);
+    },
+    load: async (config) => {
+      try {
+        await demand("POST", "/load", config, loadTimeoutMs);
+      } finally {
+        // Each load replaces the admin server and closes its idle connections: the next request on one of them
+        // could meet the closing socket, and a POST must not be sent twice.
+        const old = pool;
+        pool = openPool();
+        void old.close();
+      }
+    },
+    patchTable: async (delta) => void (await demand("PATCH", "/gatewright/table", delta)),
+    replaceTable: async (table) => void (await demand("PUT", "/gatewright/table", table, loadTimeoutMs)),
+    pushAddresses: async (push) => void (await demand("POST", "/gatewright/addresses", push)),
+    probe: async () => {
+      try {
+        // Go's expvar page: the only answer of a stock Caddy that says which process gave it.
+        const question = { method: "GET", path: "/debug/vars", limitMs: Math.min(timeoutMs, 2_000) } as const;
+        return parseProbe((await ask(question)).body);
+      } catch (error) {
+        return { kind: isRefusedConnection(error) ? "nothing" : "other" };
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+function parseVersions(body: string): RunningVersions {
+  try {
+    const { config, table } = JSON.parse(body) as Partial<RunningVersions>;
+    if (typeof config === "string" && typeof table === "string") return { config, table };
+  } catch {
+    // Falls through: not the answer of our endpoint.
+  }
+  throw new GatewrightError("caddy_unavailable", "Caddy's /gatewright/state did not answer with versions");
+}
+
+/** Ports of `{"<server>": {"listen": ["127.0.0.1:8080", …]}, …}`, ascending; `null` has none. */
+function parseListenPorts(body: string): readonly number[] {
+  const servers = (JSON.parse(body) ?? {}) as HttpApp["servers"];
+  const ports = Object.values(servers).flatMap((server) =>
+    server.listen.map((address) => Number(address.slice(address.lastIndexOf(":") + 1))),
+  );
+  return [...new Set(ports)].sort((one, other) => one - other);
+}
+
+function parseProbe(body: string): Probe {
+  const { cmdline } = JSON.parse(body) as { readonly cmdline?: unknown };
+  const args = Array.isArray(cmdline) ? cmdline.filter((arg) => typeof arg === "string") : [];
+  return args.length === 0 ? { kind: "other" } : { kind: "caddy", args };
+}
+
+/** Whether nobody listens there: the address refuses connections, or the socket file is missing. */
+function isRefusedConnection(error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? {}) as { readonly code?: unknown };
+  return code === "ECONNREFUSED" || code === "ENOENT";
+}
+
+function isLostConnection(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
+}

@@ -1,0 +1,186 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { GatewrightError } from "../errors.ts";
+import { exclusively } from "./exclusive.ts";
+import { buildGo, type Environment, type Progress, waysOut } from "./go-build.ts";
+import { type GoSource, readGoSource } from "./go-source.ts";
+import { caddyModules, parseModuleList, requireModules } from "./modules.ts";
+
+/** A Caddy that can be started, and what it is able to do. */
+export interface CaddyBinary {
+  readonly path: string;
+  /** Caddy's own version, e.g. `v2.11.9`. */
+  readonly version: string;
+  /** Ids of all modules that it has, sorted. */
+  readonly modules: readonly string[];
+}
+
+export interface ObtainCaddyOptions {
+  /** Gatewright's data folder; the binary is cached in `system/binaries/caddy/<version>/<arch>/` there. */
+  readonly dataDir: string;
+  /** Folder of the Go module of our Caddy distribution. */
+  readonly sourceDir: string;
+  /** Path of a Caddy to use instead (`CADDY_BIN`). */
+  readonly caddyBin?: string | undefined;
+  /** Environment of the Go tool. */
+  readonly environment: Environment;
+  /** Default: every module in `caddyModules` that is marked as required. */
+  readonly requiredModules?: readonly string[];
+  /** Where `go` is looked for after the PATH. Default: where its installers put it. */
+  readonly goFolders?: readonly string[];
+  readonly progress?: Progress;
+}
+
+/** What was learned of a binary, kept beside it so that the next start need not ask it again. */
+interface BinaryRecord {
+  /** Digest of the Go source; "" for a binary from elsewhere. */
+  readonly source: string;
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly version: string;
+  readonly modules: readonly string[];
+}
+
+/**
+ * Finds or makes the Caddy to run: `CADDY_BIN` where it is set, else the cached one when it was built from the
+ * present source, else a new build. Safe when several processes do it at once.
+ * Throws `caddy_build_failed` and `caddy_modules_missing`; both messages name the ways out.
+ */
+export async function obtainCaddy(options: ObtainCaddyOptions): Promise<CaddyBinary> {
+  const cacheDir = path.join(options.dataDir, "system", "binaries", "caddy");
+  const source = await readSource(options);
+  const binary =
+    options.caddyBin === undefined || options.caddyBin === ""
+      ? await obtainBuilt(options, cacheDir, source)
+      : await obtainGiven(options.caddyBin, cacheDir);
+  const required =
+    options.requiredModules ?? caddyModules.filter((module) => module.required).map((module) => module.id);
+  requireModules(binary.path, binary.modules, required, source?.pins ?? new Map());
+  return binary;
+}
+
+async function readSource(options: ObtainCaddyOptions): Promise<GoSource | undefined> {
+  try {
+    return await readGoSource(options.sourceDir);
+  } catch (cause) {
+    if (options.caddyBin !== undefined && options.caddyBin !== "") return undefined;
+    throw new GatewrightError(
+      "caddy_build_failed",
+      `Caddy's source is missing in ${options.sourceDir}. ${waysOut("")}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+async function obtainGiven(caddyBin: string, cacheDir: string): Promise<CaddyBinary> {
+  const file = path.resolve(caddyBin);
+  const key = createHash("sha256").update(file).digest("hex").slice(0, 16);
+  const recordPath = path.join(cacheDir, `given-${key}.json`);
+  const known = await readRecord(recordPath);
+  if (known !== undefined && (await isUnchanged(known, file))) return known;
+  return inspect(file, recordPath, "");
+}
+
+async function obtainBuilt(
+  options: ObtainCaddyOptions,
+  cacheDir: string,
+  source: GoSource | undefined,
+): Promise<CaddyBinary> {
+  if (source === undefined) throw new GatewrightError("caddy_build_failed", waysOut(""));
+  const folder = path.join(
+    cacheDir,
+    source.pins.get("github.com/caddyserver/caddy/v2") ?? "unversioned",
+    architecture(),
+  );
+  const file = path.join(folder, "caddy");
+  const recordPath = path.join(folder, "caddy.json");
+  const cached = async () => {
+    const known = await readRecord(recordPath);
+    return known?.source === source.digest && (await isUnchanged(known, file)) ? known : undefined;
+  };
+  const progress = options.progress ?? (() => {});
+  return (
+    (await cached()) ??
+    (await exclusively(
+      file,
+      async () => {
+        const built = await cached();
+        if (built !== undefined) return built;
+        await buildGo({
+          sourceDir: options.sourceDir,
+          output: file,
+          cacheDir: path.join(options.dataDir, "system", "cache"),
+          goVersion: source.goVersion,
+          environment: options.environment,
+          goFolders: options.goFolders,
+          progress,
+        });
+        return inspect(file, recordPath, source.digest);
+      },
+      () => progress("another process is building Caddy; waiting for it"),
+    ))
+  );
+}
+
+/** The names that hypeman's data folder uses. */
+function architecture(): string {
+  if (process.arch === "x64") return "x86_64";
+  return process.arch === "arm64" ? "aarch64" : process.arch;
+}
+
+async function isUnchanged(known: BinaryRecord, file: string): Promise<boolean> {
+  const now = await stat(file).catch(() => undefined);
+  return now !== undefined && known.path === file && known.size === now.size && known.mtimeMs === now.mtimeMs;
+}
+
+async function readRecord(recordPath: string): Promise<BinaryRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(recordPath, "utf8")) as BinaryRecord;
+  } catch {
+    // Missing, or half-written by a crash: the binary is asked again.
+    return undefined;
+  }
+}
+
+/** Asks the binary itself what it is, and keeps the answer. */
+async function inspect(file: string, recordPath: string, source: string): Promise<CaddyBinary> {
+  const version = await ask(file, ["version"]);
+  const modules = parseModuleList(await ask(file, ["list-modules", "--json"]));
+  const { size, mtimeMs } = await stat(file);
+  const record: BinaryRecord = {
+    source,
+    path: file,
+    size,
+    mtimeMs,
+    version: version.split(/\s/)[0] ?? "",
+    modules,
+  };
+  await mkdir(path.dirname(recordPath), { recursive: true, mode: 0o755 });
+  const temporary = `${recordPath}.${process.pid}.new`;
+  await writeFile(temporary, JSON.stringify(record), { mode: 0o644 });
+  await rename(temporary, recordPath);
+  return record;
+}
+
+async function ask(file: string, args: readonly string[]): Promise<string> {
+  try {
+    // An empty environment: a Caddy from elsewhere has no business with our tokens.
+    const { stdout } = await promisify(execFile)(file, args, {
+      env: {},
+      timeout: 30_000,
+      maxBuffer: 16 * 1024 * 1024,
+    });
+    return stdout.trim();
+  } catch (cause) {
+    const reason = (cause as Error).message.split("\n")[0];
+    throw new GatewrightError("caddy_start_failed", `\`${file} ${args.join(" ")}\` failed: ${reason}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import type { LogFields } from "../log.ts";
+import type { Scrub } from "./scrub.ts";
+
+/** A line of Caddy's log in our terms. */
+export interface CaddyLogEntry {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** What tells who asked for what; it stays in caddy.log. Nested objects, such as `request`, stay there too. */
+const privateKeys: ReadonlySet<string> = new Set([
+  "uri",
+  "remote",
+  "remote_ip",
+  "remote_port",
+  "remote_addr",
+  "client_ip",
+  "user_id",
+  "user_agent",
+]);
+
+/** Caddy's own names of what our entries have already, or nobody needs. */
+const renamed: { readonly [key: string]: string | undefined } = { logger: "caddy_logger", ts: "caddy_ts" };
+const dropped: ReadonlySet<string> = new Set(["level", "msg", "stacktrace", "err_trace"]);
+
+/**
+ * Reads a line of zap's JSON encoder (https://caddyserver.com/docs/logging). Undefined for other text, which is not
+ * passed on, since nobody knows what is in it.
+ */
+export function parseLogEntry(line: string, scrub: Scrub): CaddyLogEntry | undefined {
+  const parsed = parseObject(line);
+  if (parsed === undefined || typeof parsed["msg"] !== "string") return undefined;
+  const fields: { [key: string]: unknown } = {};
+  for (const [key, value] of Object.entries(parsed)) {
+    if (dropped.has(key) || privateKeys.has(key)) continue;
+    const plain = plainValue(value, scrub);
+    if (plain !== undefined) fields[renamed[key] ?? key] = plain;
+  }
+  return { level: levelOf(parsed["level"]), message: scrub(parsed["msg"]), fields };
+}
+
+function parseObject(line: string): { readonly [key: string]: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null
+      ? (value as { readonly [key: string]: unknown })
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function plainValue(value: unknown, scrub: Scrub): unknown {
+  if (typeof value === "string") return scrub(value);
+  if (typeof value === "number" || typeof value === "boolean") return value;
+  if (!Array.isArray(value)) return undefined;
+  return value
+    .filter((item) => typeof item === "string" || typeof item === "number")
+    .map((item) => scrub(String(item)));
+}
+
+function levelOf(level: unknown): CaddyLogEntry["level"] {
+  switch (level) {
+    case "debug":
+    case "info":
+    case "warn":
+      return level;
+    default:
+      // error, panic, fatal, and whatever Caddy may think of next.
+      return "error";
+  }
+}

@@ -1,0 +1,38 @@
+import path from "node:path";
+import type { LogConfig, LoggingConfig } from "../compiler/caddy-json.ts";
+
+/** Size at which Caddy starts a new log file, in MiB. */
+const rollSizeMb = 10;
+/** Old log files that stay. */
+const rollKeep = 3;
+
+/** Path of the log that Caddy writes and rotates itself. */
+export function caddyLogPath(folder: string): string {
+  return path.join(folder, "caddy.log");
+}
+
+/**
+ * The `logging` part of Caddy's configuration: JSON lines in `<folder>/caddy.log`, 0600, rotated by Caddy, since it
+ * must go on when the manager is not there (https://caddyserver.com/docs/json/logging/logs/writer/file/).
+ * `admin.api` is left out: it writes a line with all headers for each of our own requests, and what it would report
+ * is in the answer to them.
+ */
+export function caddyLogging(folder: string, level: LogConfig["level"]): LoggingConfig {
+  return {
+    logs: {
+      default: {
+        level,
+        writer: {
+          output: "file",
+          filename: caddyLogPath(folder),
+          mode: "0600",
+          roll_size_mb: rollSizeMb,
+          roll_keep: rollKeep,
+          roll_gzip: false,
+        },
+        encoder: { format: "json" },
+        exclude: ["admin.api"],
+      },
+    },
+  };
+}

@@ -1,0 +1,264 @@
+import { EventEmitter, once } from "node:events";
+import { rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { GatewrightError, isGatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { type AdminClient, createAdminClient } from "./admin-client.ts";
+import { endProcess, launchCaddy, type StopTiming } from "./launch.ts";
+import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+import {
+  type CaddyPlace,
+  findRunningCaddy,
+  isOurCommandLine,
+  pidPath,
+  type RunningCaddy,
+  writePid,
+} from "./running-caddy.ts";
+import { createScrub, type Scrub } from "./scrub.ts";
+
+export interface CaddyProcessOptions {
+  readonly binary: string;
+  /** `<DATA_DIR>/caddy`; must exist. */
+  readonly folder: string;
+  /** `http://127.0.0.1:2019` or `unix//path`: what the config.json in the folder says. */
+  readonly adminUrl: string;
+  readonly logger: Logger;
+  /** Writes config.json and table.json into the folder; called before each fresh start. */
+  readonly prepare: () => Promise<void>;
+  /** Caddy's environment beside its XDG folders. Default: a PATH. */
+  readonly environment?: { readonly [name: string]: string | undefined };
+  /** Values that no log and no error may repeat. */
+  readonly secrets?: readonly string[];
+  readonly timing?: Partial<CaddyTiming>;
+}
+
+/** All in milliseconds. */
+export interface CaddyTiming {
+  /** From spawn to the first answer; a host table of 100,000 rows is read meanwhile. Default 30,000. */
+  readonly startMs: number;
+  /** First wait before a restart; doubles each time. Default 100. */
+  readonly minBackoffMs: number;
+  /** Default 10,000. */
+  readonly maxBackoffMs: number;
+  /** A process that ran this long has earned the shortest wait again. Default 10,000. */
+  readonly stableMs: number;
+  /** Between two looks at an adopted process. Default 500. */
+  readonly watchMs: number;
+  /** Default 7,000 after SIGTERM, 2,000 after SIGKILL. */
+  readonly stopMs: StopTiming;
+}
+
+const defaultTiming: CaddyTiming = {
+  startMs: 30_000,
+  minBackoffMs: 100,
+  maxBackoffMs: 10_000,
+  stableMs: 10_000,
+  watchMs: 500,
+  stopMs: { gracefulMs: 7_000, killMs: 2_000 },
+};
+
+export interface CaddyStarted {
+  readonly pid: number;
+  /** True: just started from the files that `prepare` wrote. False: it was running already, with what it had. */
+  readonly fresh: boolean;
+}
+
+export interface CaddyExited {
+  readonly pid: number;
+  /** Both undefined for an adopted process, whose end says nothing. */
+  readonly exitCode?: number;
+  readonly signal?: string;
+}
+
+interface CaddyEvents {
+  started: [CaddyStarted];
+  exited: [CaddyExited];
+}
+
+/** The one Caddy of a data folder: found or started, watched, started again when it dies. */
+export interface CaddyProcess {
+  /**
+   * Adopts the running Caddy or starts one, and supervises it from then on.
+   * Throws `caddy_start_failed` (with `port_in_use` or `port_not_permitted` in its details when a listener is the
+   * reason) and `address_in_use` when something else answers at the admin address; then nothing is supervised, and
+   * start may be called again.
+   */
+  start(): Promise<CaddyStarted>;
+  /** Resolves at once when Caddy runs, else with its next start. Throws `caddy_unavailable` after the time. */
+  whenRunning(timeoutMs: number): Promise<void>;
+  /** Ends the supervision and Caddy: by SIGTERM, then by SIGKILL. */
+  stop(): Promise<void>;
+  /** Ends the supervision and leaves Caddy running. */
+  detach(): Promise<void>;
+  on<Event extends keyof CaddyEvents>(event: Event, listener: (...args: CaddyEvents[Event]) => void): this;
+}
+
+/** Makes the supervisor; nothing happens before `start`. */
+export function createCaddyProcess(options: CaddyProcessOptions): CaddyProcess {
+  return new CaddySupervisor(options);
+}
+
+class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess {
+  readonly #options: CaddyProcessOptions;
+  readonly #timing: CaddyTiming;
+  readonly #place: CaddyPlace;
+  readonly #admin: AdminClient;
+  readonly #scrub: Scrub;
+  /** Aborted when supervision ends. */
+  readonly #ending = new AbortController();
+  #running: ProcessIdentity | undefined;
+  #acquiring: Promise<CaddyStarted> | undefined;
+  #backoffMs: number;
+
+  constructor(options: CaddyProcessOptions) {
+    super();
+    const secrets = options.secrets ?? [];
+    this.#options = options;
+    this.#timing = { ...defaultTiming, ...options.timing };
+    this.#backoffMs = this.#timing.minBackoffMs;
+    this.#place = { binary: options.binary, folder: options.folder };
+    this.#scrub = createScrub(secrets, [options.folder]);
+    this.#admin = createAdminClient({ adminUrl: options.adminUrl, secrets });
+  }
+
+  start(): Promise<CaddyStarted> {
+    return this.#acquire();
+  }
+
+  async whenRunning(timeoutMs: number): Promise<void> {
+    if (this.#running !== undefined) return;
+    try {
+      await once(this, "started", { signal: AbortSignal.timeout(timeoutMs) });
+    } catch (cause) {
+      const message = "Caddy is not running; nothing was changed. Try again.";
+      throw new GatewrightError("caddy_unavailable", message, { cause });
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#endSupervision();
+    const running = this.#running ?? findRunningCaddy(this.#place);
+    if (running !== undefined) await endProcess(running, this.#timing.stopMs);
+    this.#running = undefined;
+    await rm(pidPath(this.#place), { force: true });
+  }
+
+  async detach(): Promise<void> {
+    await this.#endSupervision();
+    this.#running = undefined;
+  }
+
+  async #endSupervision(): Promise<void> {
+    this.#ending.abort();
+    await this.#acquiring?.catch(() => undefined);
+    await this.#admin.close();
+  }
+
+  /** Adopts or starts, once at a time. */
+  #acquire(): Promise<CaddyStarted> {
+    this.#acquiring ??= this.#adoptOrLaunch().finally(() => {
+      this.#acquiring = undefined;
+    });
+    return this.#acquiring;
+  }
+
+  async #adoptOrLaunch(): Promise<CaddyStarted> {
+    const found = findRunningCaddy(this.#place);
+    if (found !== undefined) {
+      if (!found.outdated && (await this.#answers(found))) return this.#adopt(found);
+      const reason = found.outdated ? "it runs another build" : "it does not answer at the admin address";
+      this.#options.logger.warn("replacing the running Caddy", { pid: found.pid, reason });
+      await endProcess(found, this.#timing.stopMs);
+    }
+    if ((await this.#admin.probe()).kind !== "nothing") {
+      throw new GatewrightError(
+        "address_in_use",
+        `Something else answers at Caddy's admin address ${this.#options.adminUrl}, maybe another Caddy. ` +
+          "Stop it, or set CADDY_ADMIN_PORT or CADDY_ADMIN_ADDRESS to a free one.",
+      );
+    }
+    return this.#launch();
+  }
+
+  /** Whether the admin endpoint is this process's; one that just started gets some seconds. */
+  async #answers(found: RunningCaddy): Promise<boolean> {
+    const deadline = Date.now() + Math.min(5_000, this.#timing.startMs);
+    for (;;) {
+      const probe = await this.#admin.probe();
+      if (probe.kind === "caddy") return isOurCommandLine(probe.args, this.#place);
+      if (!isAlive(found) || Date.now() >= deadline) return false;
+      await sleep(100);
+    }
+  }
+
+  async #adopt(found: RunningCaddy): Promise<CaddyStarted> {
+    await writePid(this.#place, found.pid);
+    const began = Date.now();
+    const watch = setInterval(() => {
+      if (isAlive(found)) return;
+      clearInterval(watch);
+      this.#onExit({ pid: found.pid }, Date.now() - began);
+    }, this.#timing.watchMs);
+    watch.unref();
+    this.#ending.signal.addEventListener("abort", () => clearInterval(watch), { once: true });
+    return this.#settle(found, false);
+  }
+
+  async #launch(): Promise<CaddyStarted> {
+    await this.#options.prepare();
+    const launched = await launchCaddy({
+      place: this.#place,
+      admin: this.#admin,
+      environment: this.#options.environment ?? {},
+      scrub: this.#scrub,
+      startMs: this.#timing.startMs,
+      stopMs: this.#timing.stopMs,
+      signal: this.#ending.signal,
+    });
+    const began = Date.now();
+    void launched.ended.then((end) => {
+      this.#onExit({ pid: launched.pid, ...end }, Date.now() - began, launched.output());
+    });
+    return this.#settle({ pid: launched.pid, startTicks: launched.startTicks }, true);
+  }
+
+  #settle(identity: ProcessIdentity, fresh: boolean): CaddyStarted {
+    const started = { pid: identity.pid, fresh };
+    this.#running = identity;
+    this.#options.logger.info(fresh ? "Caddy started" : "adopted the running Caddy", { pid: identity.pid });
+    this.emit("started", started);
+    return started;
+  }
+
+  #onExit(exited: CaddyExited, uptimeMs: number, output = ""): void {
+    if (this.#ending.signal.aborted) return;
+    this.#running = undefined;
+    const said = output === "" ? {} : { output };
+    this.#options.logger.error("Caddy ended; starting it again", { ...exited, uptimeMs, ...said });
+    this.emit("exited", exited);
+    if (uptimeMs >= this.#timing.stableMs) this.#backoffMs = this.#timing.minBackoffMs;
+    void this.#restart();
+  }
+
+  /** Tries until Caddy runs again or supervision ends. */
+  async #restart(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      const waitMs = this.#backoffMs;
+      this.#backoffMs = Math.min(waitMs * 2, this.#timing.maxBackoffMs);
+      try {
+        await sleep(waitMs, undefined, { signal: this.#ending.signal });
+        await this.#acquire();
+        return;
+      } catch (error) {
+        if (this.#ending.signal.aborted) return;
+        const reason = error instanceof Error ? error.message : String(error);
+        const code = isGatewrightError(error) ? error.code : undefined;
+        this.#options.logger.error("Caddy could not be started again", {
+          code,
+          reason,
+          nextTryMs: this.#backoffMs,
+        });
+      }
+    }
+  }
+}

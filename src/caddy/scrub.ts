@@ -1,0 +1,27 @@
+/** Takes secrets and paths of this machine out of a text that others will read. */
+export type Scrub = (text: string) => string;
+
+/** Folders of a Unix machine whose paths say more about it than about an ingress. */
+const machineFolders = "bin|boot|data|dev|etc|home|lib|media|mnt|opt|proc|root|run|srv|sys|tmp|usr|var|work";
+const machinePath = new RegExp(`(?<![\\w/.:-])/(?:${machineFolders})(?:/[\\w.@+~-]+)+/?`, "g");
+
+/**
+ * A function that replaces every secret by `[redacted]`, also where Go or JSON quoted it, and every path of the
+ * machine by its last part.
+ * @param secrets values to hide; those shorter than 4 characters are left, since they would tear words apart
+ * @param folders further folders whose paths are shortened, such as DATA_DIR
+ */
+export function createScrub(secrets: readonly string[], folders: readonly string[] = []): Scrub {
+  const forms = secrets
+    .filter((secret) => secret.length >= 4)
+    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
+    // The longest first: a secret may be the start of another one.
+    .sort((one, other) => other.length - one.length);
+  const own = folders.filter((folder) => folder.length > 1).map((folder) => folder.replace(/\/+$/, ""));
+  return (text) => {
+    let clean = text;
+    for (const form of forms) clean = clean.replaceAll(form, "[redacted]");
+    for (const folder of own) clean = clean.replaceAll(`${folder}/`, "").replaceAll(folder, "");
+    return clean.replace(machinePath, (match) => match.replace(/\/$/, "").split("/").at(-1) ?? "");
+  };
+}

@@ -1,0 +1,49 @@
+import { hash } from "node:crypto";
+import type { Route } from "./route.ts";
+
+/** Length of a policy-set key; 64 bits are plenty for names that one configuration holds. */
+const KEY_LENGTH = 16;
+
+/** A short stable name of any JSON value; object keys must come in a fixed order. */
+export function digestOf(value: unknown): string {
+  return hash("sha256", JSON.stringify(value)).slice(0, KEY_LENGTH * 2);
+}
+
+/** Key of a policy set, from its rendered handlers. */
+export function policyKey(policySet: unknown): string {
+  return digestOf(policySet).slice(0, KEY_LENGTH);
+}
+
+/**
+ * Digest of a set of routes that can be updated row by row: the exclusive or of the rows' SHA-256, 128 bits of it.
+ * A restarted manager compares it with the running table's version, so that equal tables are never sent twice.
+ */
+export class TableDigest {
+  readonly #words = new Uint32Array(4);
+  #rows = 0;
+
+  /** Adds a row that is not in the set. */
+  add(route: Route): void {
+    this.#toggle(route);
+    this.#rows += 1;
+  }
+
+  /** Takes out a row that is in the set. */
+  remove(route: Route): void {
+    this.#toggle(route);
+    this.#rows -= 1;
+  }
+
+  /** The version string of the table that the set makes. */
+  version(): string {
+    const hex = Array.from(this.#words, (word) => word.toString(16).padStart(8, "0")).join("");
+    return `${this.#rows}-${hex}`;
+  }
+
+  #toggle(route: Route): void {
+    const row = hash("sha256", JSON.stringify(route), "buffer");
+    for (let index = 0; index < 4; index += 1) {
+      this.#words[index] = (this.#words[index] ?? 0) ^ row.readUInt32LE(index * 4);
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { parse } from "dotenv";
+import { buildConfig } from "./config/build.ts";
+import type { Config } from "./config/config-type.ts";
+import { inconsistencies } from "./config/consistency.ts";
+import { type Environment, readSettings } from "./config/read.ts";
+import { Secret } from "./config/secret.ts";
+import { GatewrightError, type Problem } from "./errors.ts";
+
+export type { AcmeConfig, Config } from "./config/config-type.ts";
+export type { Duration } from "./config/duration.ts";
+export { settlePorts } from "./config/ports.ts";
+export { Secret } from "./config/secret.ts";
+export type { InstanceSourceName, LogLevel, Subsystem } from "./config/settings.ts";
+
+export interface LoadOptions {
+  /** A file of settings for what the environment does not have. Default: `.env` in the working directory; may be missing. */
+  readonly envFile?: string;
+  /** Default: whether the process runs as root. */
+  readonly isRoot?: boolean;
+}
+
+/**
+ * Reads the settings from the environment and `.env`. The only reader of `process.env`.
+ * Throws `config_invalid` with every wrong setting in its details, each with the remedy.
+ */
+export function loadConfig(environment: Environment = process.env, options: LoadOptions = {}): Config {
+  const merged = { ...readEnvFile(options.envFile ?? path.resolve(".env")), ...environment };
+  const { values, problems } = readSettings(merged);
+  if (problems.length > 0) throw invalid(problems);
+  const isRoot = options.isRoot ?? process.getuid?.() === 0;
+  const config = buildConfig(values, merged, values.text("DATA_DIR") ?? defaultDataDir(merged, isRoot));
+  const conflicts = inconsistencies(values, config);
+  if (conflicts.length > 0) throw invalid(conflicts);
+  return deepFreeze(config);
+}
+
+function invalid(problems: readonly Problem[]): GatewrightError {
+  const count = problems.length === 1 ? "1 setting is" : `${problems.length} settings are`;
+  const lines = problems.map((problem) => `  ${problem.message}`);
+  return new GatewrightError("config_invalid", `${count} wrong:\n${lines.join("\n")}`, { details: problems });
+}
+
+function readEnvFile(file: string): Environment {
+  try {
+    return parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return {};
+    throw invalid([
+      {
+        code: "invalid_value",
+        field: ".env",
+        message: `${file} cannot be read (${code}); make it readable or remove it`,
+      },
+    ]);
+  }
+}
+
+function defaultDataDir(environment: Environment, isRoot: boolean): string {
+  if (isRoot) return "/var/lib/gatewright";
+  const state = environment["XDG_STATE_HOME"];
+  if (state !== undefined && path.isAbsolute(state)) return path.join(state, "gatewright");
+  return path.join(environment["HOME"] || homedir(), ".local", "state", "gatewright");
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || value instanceof Secret) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

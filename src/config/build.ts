@@ -1,0 +1,150 @@
+import path from "node:path";
+import type { AcmeConfig, Config } from "./config-type.ts";
+import { warningsOf } from "./consistency.ts";
+import type { Duration } from "./duration.ts";
+import { isLoopback } from "./kinds.ts";
+import type { Environment, Values } from "./read.ts";
+import { Secret } from "./secret.ts";
+import { type InstanceSourceName, type LogLevel, settings, subsystems } from "./settings.ts";
+
+/** The configuration that checked values mean. Pure. */
+export function buildConfig(values: Values, environment: Environment, dataDir: string): Config {
+  const secrets = settings
+    .filter((setting) => setting.kind === "secret")
+    .map((setting) => values.text(setting.name))
+    .filter((value) => value !== undefined)
+    .map((value) => new Secret(value));
+  const address = text(values, "LISTEN_ADDRESS");
+  return {
+    dataDir: path.resolve(dataDir),
+    api: {
+      address,
+      port: values.port("PORT"),
+      ...optional("secret", secret(values, "JWT_SECRET")),
+      allowedHosts: values.list("API_ALLOWED_HOSTS"),
+      loopback: isLoopback(address),
+    },
+    caddy: caddyConfig(values, environment),
+    dns: {
+      address: text(values, "INTERNAL_DNS_ADDRESS"),
+      port: values.port("INTERNAL_DNS_PORT"),
+      zone: text(values, "INTERNAL_DNS_ZONE").toLowerCase(),
+    },
+    instances: instancesConfig(values),
+    security: {
+      targetAllowCidrs: values.list("TARGET_ALLOW_CIDRS"),
+      trustedProxies: values.list("TRUSTED_PROXIES"),
+    },
+    tls: { ...optional("acme", acmeConfig(values)), allowedDomains: values.list("TLS_ALLOWED_DOMAINS") },
+    log: logConfig(values),
+    otel: {
+      enabled: values.flag("OTEL_ENABLED"),
+      endpoint: text(values, "OTEL_ENDPOINT"),
+      serviceName: text(values, "OTEL_SERVICE_NAME"),
+      insecure: values.flag("OTEL_INSECURE"),
+    },
+    toolEnvironment: withoutOurs(environment),
+    secrets,
+    warnings: warningsOf(values, environment),
+  };
+}
+
+function caddyConfig(values: Values, environment: Environment): Config["caddy"] {
+  const bin = values.text("CADDY_BIN");
+  return {
+    ...optional("bin", bin === undefined ? undefined : path.resolve(bin)),
+    listenAddress: text(values, "CADDY_LISTEN_ADDRESS"),
+    httpPort: values.port("HTTP_PORT"),
+    httpsPort: values.port("HTTPS_PORT"),
+    adminAddress: text(values, "CADDY_ADMIN_ADDRESS"),
+    adminPort: values.port("CADDY_ADMIN_PORT"),
+    stopOnShutdown: values.flag("CADDY_STOP_ON_SHUTDOWN"),
+    timeouts: {
+      readIdle: duration(values, "READ_IDLE_TIMEOUT"),
+      writeIdle: duration(values, "WRITE_IDLE_TIMEOUT"),
+      idle: duration(values, "IDLE_TIMEOUT"),
+      connect: duration(values, "UPSTREAM_CONNECT_TIMEOUT"),
+    },
+    environment: Object.fromEntries(
+      Object.entries(environment).filter(([name]) => caddyVariables.test(name)),
+    ),
+  };
+}
+
+/** What changes Caddy's behaviour towards the machine; tokens and everything else stay out of its process. */
+const caddyVariables =
+  /^(?:PATH|HOME|TZ|TMPDIR|LANG|SSL_CERT_FILE|SSL_CERT_DIR|GODEBUG|GOGC|GOMAXPROCS|GOMEMLIMIT|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy)$/;
+
+function instancesConfig(values: Values): Config["instances"] {
+  const source = text(values, "INSTANCE_SOURCE") as InstanceSourceName;
+  const file = values.text("INSTANCE_FILE");
+  const url = values.text("HYPEMAN_URL");
+  const hypeman = {
+    url: url ?? "",
+    ...optional("token", secret(values, "HYPEMAN_TOKEN")),
+    pollInterval: duration(values, "HYPEMAN_POLL_INTERVAL"),
+  };
+  return {
+    source,
+    ...(source === "file" ? optional("file", file === undefined ? undefined : path.resolve(file)) : {}),
+    ...(source === "hypeman" && url !== undefined ? { hypeman } : {}),
+  };
+}
+
+const directories: { readonly [name: string]: string } = {
+  // https://letsencrypt.org/docs/staging-environment/ and https://letsencrypt.org/getting-started/
+  production: "https://acme-v02.api.letsencrypt.org/directory",
+  staging: "https://acme-staging-v02.api.letsencrypt.org/directory",
+};
+
+function acmeConfig(values: Values): AcmeConfig | undefined {
+  const email = values.text("ACME_EMAIL");
+  if (email === undefined) return undefined;
+  const ca = text(values, "ACME_CA");
+  const token = secret(values, "CLOUDFLARE_API_TOKEN");
+  const provider = values.text("ACME_DNS_PROVIDER");
+  if (provider === undefined || token === undefined) return { email, ca: directories[ca] ?? ca };
+  return {
+    email,
+    ca: directories[ca] ?? ca,
+    dns: {
+      provider: "cloudflare",
+      token,
+      ...optional("propagationTimeout", values.duration("DNS_PROPAGATION_TIMEOUT")),
+      resolvers: values.list("DNS_RESOLVERS"),
+    },
+  };
+}
+
+function logConfig(values: Values): Config["log"] {
+  const levels: { [subsystem: string]: LogLevel } = {};
+  for (const subsystem of subsystems) {
+    const level = values.text(`LOG_LEVEL_${subsystem.toUpperCase()}`);
+    if (level !== undefined) levels[subsystem] = level as LogLevel;
+  }
+  return { level: text(values, "LOG_LEVEL") as LogLevel, levels };
+}
+
+function withoutOurs(environment: Environment): Environment {
+  const ours = new Set(settings.map((setting) => setting.name));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours.has(name)));
+}
+
+/** The value of a setting that has a default. */
+function text(values: Values, name: string): string {
+  return values.text(name) ?? "";
+}
+
+function duration(values: Values, name: string): Duration {
+  return values.duration(name) ?? { text: "0s", ms: 0 };
+}
+
+function secret(values: Values, name: string): Secret | undefined {
+  const value = values.text(name);
+  return value === undefined ? undefined : new Secret(value);
+}
+
+/** The key with its value, or nothing where the value is undefined. */
+function optional<Key extends string, Value>(key: Key, value: Value | undefined): { [key in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { [key in Key]?: Value });
+}

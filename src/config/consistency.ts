@@ -1,0 +1,88 @@
+import type { Problem } from "../errors.ts";
+import type { Config } from "./config-type.ts";
+import { misspeltNames } from "./misspelt.ts";
+import type { Environment, Values } from "./read.ts";
+import { settings } from "./settings.ts";
+
+/** What is wrong between settings that are right each by itself. */
+export function inconsistencies(values: Values, config: Config): readonly Problem[] {
+  return [...missingSettings(values, config), ...portConflicts(config)];
+}
+
+/** What an operator should know, but does not stop the start. */
+export function warningsOf(values: Values, environment: Environment): readonly string[] {
+  return [...misspeltNames(environment), ...idleSettings(environment), ...weakSecret(values)];
+}
+
+/** Settings that others make necessary. */
+function missingSettings(values: Values, config: Config): readonly Problem[] {
+  const problems: Problem[] = [];
+  const need = (field: string, message: string) => {
+    if (values.text(field) === undefined) problems.push({ code: "required", field, message });
+  };
+  if (!config.api.loopback) {
+    need(
+      "JWT_SECRET",
+      `JWT_SECRET is needed since LISTEN_ADDRESS=${config.api.address} lets other machines call the API; set it, or listen on 127.0.0.1`,
+    );
+  }
+  const { source } = config.instances;
+  if (source === "file")
+    need(
+      "INSTANCE_FILE",
+      "INSTANCE_FILE is needed for INSTANCE_SOURCE=file; name the file with the instances",
+    );
+  if (source === "hypeman")
+    need("HYPEMAN_URL", "HYPEMAN_URL is needed for INSTANCE_SOURCE=hypeman; set it to hypeman's base URL");
+  if (values.text("ACME_DNS_PROVIDER") !== undefined) {
+    need(
+      "ACME_EMAIL",
+      "ACME_EMAIL is needed for ACME_DNS_PROVIDER; set it to a mail address, or unset the provider",
+    );
+    need(
+      "CLOUDFLARE_API_TOKEN",
+      "CLOUDFLARE_API_TOKEN is needed for ACME_DNS_PROVIDER=cloudflare; set it, or unset the provider",
+    );
+  }
+  return problems;
+}
+
+/** Two listeners of ours that would take each other's port. */
+function portConflicts(config: Config): readonly Problem[] {
+  const { api, caddy, dns } = config;
+  const listeners = [
+    { name: "PORT", address: api.address, port: api.port },
+    { name: "HTTP_PORT", address: caddy.listenAddress, port: caddy.httpPort },
+    { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
+    { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },
+    ...(caddy.adminAddress.startsWith("unix/")
+      ? []
+      : [{ name: "CADDY_ADMIN_PORT", address: caddy.adminAddress, port: caddy.adminPort }]),
+  ].filter(({ port }) => port !== 0);
+  const overlap = (one: string, other: string) =>
+    one === other || [one, other].some((address) => ["0.0.0.0", "::"].includes(address));
+  return listeners.flatMap((one, index) =>
+    listeners
+      .slice(index + 1)
+      .filter((other) => other.port === one.port && overlap(one.address, other.address))
+      .map((other) => ({
+        code: "invalid_value" as const,
+        field: other.name,
+        message: `${other.name} and ${one.name} are both ${one.port} on the same address; choose another port for one of them`,
+      })),
+  );
+}
+
+function idleSettings(environment: Environment): readonly string[] {
+  return settings
+    .filter((setting) => setting.unused === true && (environment[setting.name] ?? "").trim() !== "")
+    .map((setting) => `${setting.name} is set, but has no effect yet`);
+}
+
+function weakSecret(values: Values): readonly string[] {
+  const length = Buffer.byteLength(values.text("JWT_SECRET") ?? "");
+  // RFC 7518 section 3.2: a key at least as long as the hash.
+  return length === 0 || length >= 32
+    ? []
+    : [`JWT_SECRET has ${length} bytes; 32 or more are safe against guessing`];
+}

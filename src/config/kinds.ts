@@ -1,0 +1,182 @@
+import { BlockList, isIP } from "node:net";
+import { parseDuration } from "./duration.ts";
+
+/** What values a setting takes. */
+export type Kind =
+  | "text"
+  | "secret"
+  | "port"
+  | "boolean"
+  | "duration"
+  | "ip"
+  | "adminAddress"
+  | "cidrs"
+  | "hosts"
+  | "domains"
+  | "nameservers"
+  | "zone"
+  | "email"
+  | "httpUrl"
+  | "acmeCa"
+  | "endpoint"
+  | "path";
+
+/** A value after reading and before checking: text that cannot be read stays text, and the check names it. */
+export type Raw = string | number | boolean | readonly string[];
+
+interface KindRule {
+  /** What is taken, as a sentence's end: "must be …". */
+  readonly takes: string;
+  /** JSON Schema that ajv checks the value with; `format` names one of `formats`. */
+  readonly schema: object;
+  readonly read: (text: string) => Raw;
+}
+
+const list = (text: string): readonly string[] =>
+  text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+
+const asText = (text: string): Raw => text;
+const listOf = (format: string): object => ({ type: "array", items: { type: "string", format } });
+
+/** Go's strconv.ParseBool, as hypeman reads its settings. */
+function readBoolean(text: string): Raw {
+  if (["1", "t", "true"].includes(text.toLowerCase())) return true;
+  return ["0", "f", "false"].includes(text.toLowerCase()) ? false : text;
+}
+
+/** An address without a length is the network of that address alone. */
+function readCidrs(text: string): Raw {
+  return list(text).map((item) => (isIP(item) === 0 ? item : `${item}/${isIP(item) === 6 ? 128 : 32}`));
+}
+
+export const kinds: { readonly [kind in Kind]: KindRule } = {
+  text: { takes: "a text", schema: { type: "string" }, read: asText },
+  secret: { takes: "a text", schema: { type: "string" }, read: asText },
+  port: {
+    takes: "a port number from 1 to 65535, or 0 for one that is chosen once and kept",
+    schema: { type: "integer", minimum: 0, maximum: 65_535 },
+    read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+  },
+  boolean: { takes: "true or false", schema: { type: "boolean" }, read: readBoolean },
+  duration: {
+    takes: "a duration above zero in Go's form, such as 500ms, 30s or 2m",
+    schema: { type: "string", format: "duration" },
+    read: asText,
+  },
+  ip: {
+    takes: "an IP address, such as 127.0.0.1 or ::1",
+    schema: { type: "string", format: "ip" },
+    read: asText,
+  },
+  adminAddress: {
+    takes: "a loopback IP address, or unix/ and the absolute path of a socket, such as unix//run/caddy.sock",
+    schema: { type: "string", format: "adminAddress" },
+    read: asText,
+  },
+  cidrs: {
+    takes: "a comma-separated list of networks, such as 10.0.0.0/8,fd00::/8",
+    schema: listOf("cidr"),
+    read: readCidrs,
+  },
+  hosts: {
+    takes: "a comma-separated list of host names or IP addresses, without ports",
+    schema: listOf("host"),
+    read: list,
+  },
+  domains: {
+    takes: "a comma-separated list of names (example.com), one-label wildcards (*.example.com) or *",
+    schema: listOf("domain"),
+    read: (text) => list(text).map((item) => item.toLowerCase()),
+  },
+  nameservers: {
+    takes: "a comma-separated list of IP addresses or host names, each with a port if it isn't 53",
+    schema: listOf("endpoint"),
+    read: list,
+  },
+  zone: {
+    takes: "a DNS name, such as hypeman.internal",
+    schema: { type: "string", format: "name" },
+    read: asText,
+  },
+  email: { takes: "a mail address", schema: { type: "string", format: "email" }, read: asText },
+  httpUrl: {
+    takes: "an http or https URL without user, query and fragment",
+    schema: { type: "string", format: "httpUrl" },
+    read: asText,
+  },
+  acmeCa: {
+    takes: "staging, production, or the https URL of an ACME directory",
+    schema: { type: "string", format: "acmeCa" },
+    read: asText,
+  },
+  endpoint: {
+    takes: "a host and port, such as 127.0.0.1:4317, or an http(s) URL",
+    schema: { type: "string", format: "endpointOrUrl" },
+    read: asText,
+  },
+  path: { takes: "a path", schema: { type: "string", format: "path" }, read: asText },
+};
+
+const label = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
+const namePattern = new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`, "i");
+
+const isName = (text: string): boolean => namePattern.test(text);
+const isHost = (text: string): boolean => isIP(text) !== 0 || isName(text);
+
+function isCidr(text: string): boolean {
+  const [address = "", length = ""] = text.split("/");
+  const most = { 4: 32, 6: 128 }[isIP(address)];
+  return (
+    most !== undefined && /^\d{1,3}$/.test(length) && Number(length) <= most && text.split("/").length === 2
+  );
+}
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !["http:", "https:"].includes(url.protocol)) return false;
+  return url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+}
+
+function isEndpoint(text: string): boolean {
+  if (isHost(text)) return true;
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  return match !== null && isHost(match[1] ?? match[2] ?? "") && port >= 1 && port <= 65_535;
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether only this machine reaches the address. */
+export function isLoopback(address: string): boolean {
+  const family = isIP(address);
+  return family !== 0 && loopback.check(address, family === 6 ? "ipv6" : "ipv4");
+}
+
+function isAdminAddress(text: string): boolean {
+  // Caddy's own form: `unix/` and the path, which is absolute; `|` would begin a mode.
+  if (text.startsWith("unix/")) return /^unix\/\/[^|{}]+$/.test(text);
+  return isLoopback(text);
+}
+
+/** ajv's formats that the kinds use. */
+export const formats: { readonly [name: string]: (text: string) => boolean } = {
+  duration: (text) => parseDuration(text) !== undefined,
+  ip: (text) => isIP(text) !== 0,
+  adminAddress: isAdminAddress,
+  cidr: isCidr,
+  host: isHost,
+  domain: (text) => text === "*" || isName(text.replace(/^\*\./, "")),
+  name: isName,
+  endpoint: isEndpoint,
+  endpointOrUrl: (text) => isEndpoint(text) || isHttpUrl(text),
+  email: (text) => /^[^\s@]+@[^\s@]+$/.test(text),
+  httpUrl: isHttpUrl,
+  acmeCa: (text) =>
+    text === "staging" || text === "production" || (isHttpUrl(text) && text.startsWith("https:")),
+  path: (text) => !text.includes("\0"),
+};

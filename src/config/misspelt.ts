@@ -1,0 +1,46 @@
+import { distance } from "fastest-levenshtein";
+import type { Environment } from "./read.ts";
+import { settings } from "./settings.ts";
+
+/** Names that others give a meaning to, although they are near ours. */
+const foreign = new Set(["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CADDY_VERSION"]);
+
+/**
+ * A warning for each variable that looks like a setting of ours and is none: few letters apart from one, and
+ * beginning with the same word, or the same but for underscores (`CADDY__ADMIN_PORT`).
+ */
+export function misspeltNames(environment: Environment): readonly string[] {
+  const known = new Set(settings.map((setting) => setting.name));
+  const warnings: string[] = [];
+  for (const name of Object.keys(environment)) {
+    if (known.has(name) || foreign.has(name)) continue;
+    const meant = nearest(name);
+    if (meant !== undefined) warnings.push(`${name} is not a setting; did you mean ${meant}?`);
+  }
+  return warnings;
+}
+
+function nearest(name: string): string | undefined {
+  const candidates = settings
+    .map((setting) => ({ setting: setting.name, apart: apart(name, setting.name) }))
+    .filter((candidate) => candidate.apart <= tolerance(candidate.setting));
+  return candidates.sort((one, other) => one.apart - other.apart)[0]?.setting;
+}
+
+/** Letters that differ; Infinity for names of different families. */
+function apart(name: string, setting: string): number {
+  if (name.replaceAll("_", "") === setting.replaceAll("_", "")) return 0;
+  return familyOf(name) === familyOf(setting) && name.includes("_")
+    ? distance(name, setting)
+    : Number.POSITIVE_INFINITY;
+}
+
+function familyOf(name: string): string {
+  return name.split("_")[0] ?? "";
+}
+
+/** Short names are near to many others. */
+function tolerance(setting: string): number {
+  if (setting.length < 8) return 1;
+  return setting.length < 14 ? 2 : 3;
+}

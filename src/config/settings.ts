@@ -1,0 +1,351 @@
+import type { Kind } from "./kinds.ts";
+
+/** One environment variable that Gatewright reads. */
+export interface Setting {
+  readonly name: string;
+  readonly kind: Kind;
+  /** Taken when the variable is missing or empty; "" means none. */
+  readonly default: string;
+  /** The only values it takes, where they are few. */
+  readonly choices?: readonly string[];
+  /** What it does, with the unit where there is one; whole sentences. */
+  readonly effect: string;
+  /** Shown in the examples instead of the default. */
+  readonly example?: string;
+  /** Shown instead of a default that depends on the machine. */
+  readonly defaultText?: string;
+  /** True: read and checked, but nothing uses it yet. */
+  readonly unused?: boolean;
+}
+
+export interface SettingGroup {
+  readonly title: string;
+  readonly settings: readonly Setting[];
+}
+
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+
+/** A level; entries below it are not written. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** Parts with a log level of their own: `LOG_LEVEL_<NAME>`. */
+export const subsystems = ["api", "caddy", "dns", "ingress", "instances", "store"] as const;
+
+export type Subsystem = (typeof subsystems)[number];
+
+export const instanceSources = ["registry", "hypeman", "file"] as const;
+
+export type InstanceSourceName = (typeof instanceSources)[number];
+
+/** Every setting: the one list that reading, checking, `.env.example` and docs/configuration.md are made from. */
+export const settingGroups: readonly SettingGroup[] = [
+  {
+    title: "REST API",
+    settings: [
+      { name: "PORT", kind: "port", default: "8080", effect: "TCP port of the REST API." },
+      {
+        name: "LISTEN_ADDRESS",
+        kind: "ip",
+        default: "127.0.0.1",
+        effect: "Address of the REST API. Beyond loopback JWT_SECRET is needed.",
+      },
+      {
+        name: "JWT_SECRET",
+        kind: "secret",
+        default: "",
+        effect:
+          "Key that callers' tokens are signed with (HS256, HS384 or HS512). Without it every caller may do everything.",
+      },
+      {
+        name: "API_ALLOWED_HOSTS",
+        kind: "hosts",
+        default: "",
+        example: "gatewright.example.com",
+        effect:
+          "Further names by which browsers and clients may call the API, beside loopback and LISTEN_ADDRESS.",
+      },
+    ],
+  },
+  {
+    title: "Data",
+    settings: [
+      {
+        name: "DATA_DIR",
+        kind: "path",
+        default: "",
+        defaultText:
+          "`/var/lib/gatewright` for root, else `$XDG_STATE_HOME/gatewright` or `~/.local/state/gatewright`",
+        example: "/var/lib/gatewright",
+        effect:
+          "Folder of everything that must outlive a restart. A data folder of hypeman can be taken over as it is.",
+      },
+    ],
+  },
+  {
+    title: "Caddy",
+    settings: [
+      {
+        name: "CADDY_LISTEN_ADDRESS",
+        kind: "ip",
+        default: "0.0.0.0",
+        effect: "Address that all ports of ingresses are bound to.",
+      },
+      {
+        name: "HTTP_PORT",
+        kind: "port",
+        default: "80",
+        effect: "Port of rules without TLS that name none, and of redirects to https.",
+      },
+      {
+        name: "HTTPS_PORT",
+        kind: "port",
+        default: "443",
+        effect: "Port of rules with TLS that name none.",
+      },
+      {
+        name: "CADDY_ADMIN_ADDRESS",
+        kind: "adminAddress",
+        default: "127.0.0.1",
+        effect:
+          "Address of Caddy's admin endpoint: a loopback address, or a Unix socket, which gets mode 0600.",
+      },
+      {
+        name: "CADDY_ADMIN_PORT",
+        kind: "port",
+        default: "2019",
+        effect: "TCP port of Caddy's admin endpoint; not used with a Unix socket.",
+      },
+      {
+        name: "CADDY_BIN",
+        kind: "path",
+        default: "",
+        example: "/usr/local/bin/caddy",
+        defaultText: "built from `caddy/` with Go",
+        effect: "A Caddy to use instead of building one. It must have Gatewright's modules.",
+      },
+      {
+        name: "CADDY_STOP_ON_SHUTDOWN",
+        kind: "boolean",
+        default: "false",
+        effect: "Whether Caddy ends with Gatewright. False: it goes on serving and is found again.",
+      },
+      {
+        name: "READ_IDLE_TIMEOUT",
+        kind: "duration",
+        default: "30s",
+        effect: "A client that sends nothing for this long while a request is read loses its connection.",
+      },
+      {
+        name: "WRITE_IDLE_TIMEOUT",
+        kind: "duration",
+        default: "30s",
+        effect: "A client that takes nothing for this long while a response is written loses its connection.",
+      },
+      {
+        name: "IDLE_TIMEOUT",
+        kind: "duration",
+        default: "2m",
+        effect: "How long a connection waits for its next request.",
+      },
+      {
+        name: "UPSTREAM_CONNECT_TIMEOUT",
+        kind: "duration",
+        default: "3s",
+        effect: "How long Caddy tries to connect to an instance.",
+      },
+    ],
+  },
+  {
+    title: "Internal DNS",
+    settings: [
+      {
+        name: "INTERNAL_DNS_ADDRESS",
+        kind: "ip",
+        default: "127.0.0.1",
+        effect: "Address of the DNS server that Caddy asks for instances.",
+      },
+      { name: "INTERNAL_DNS_PORT", kind: "port", default: "5353", effect: "Its UDP and TCP port." },
+      {
+        name: "INTERNAL_DNS_ZONE",
+        kind: "zone",
+        default: "hypeman.internal",
+        effect: "Zone in which instances have their names: `<name>.<zone>`.",
+      },
+    ],
+  },
+  {
+    title: "Instances",
+    settings: [
+      {
+        name: "INSTANCE_SOURCE",
+        kind: "text",
+        default: "registry",
+        choices: instanceSources,
+        effect:
+          "Where instances come from: `PUT /instances` (registry), a running hypeman, or a file that is watched.",
+      },
+      {
+        name: "INSTANCE_FILE",
+        kind: "path",
+        default: "",
+        example: "/etc/gatewright/instances.json",
+        effect: "The file, for INSTANCE_SOURCE=file: a JSON array in the form of `GET /instances`.",
+      },
+      {
+        name: "HYPEMAN_URL",
+        kind: "httpUrl",
+        default: "",
+        example: "http://127.0.0.1:4973",
+        effect: "Base URL of hypeman's API, for INSTANCE_SOURCE=hypeman.",
+      },
+      {
+        name: "HYPEMAN_TOKEN",
+        kind: "secret",
+        default: "",
+        effect: "Token for hypeman's API, with the scope instance:read.",
+      },
+      {
+        name: "HYPEMAN_POLL_INTERVAL",
+        kind: "duration",
+        default: "2s",
+        effect: "Time between two questions to hypeman.",
+      },
+    ],
+  },
+  {
+    title: "Security",
+    settings: [
+      {
+        name: "TARGET_ALLOW_CIDRS",
+        kind: "cidrs",
+        default: "",
+        example: "127.0.0.0/8",
+        effect:
+          "Networks that targets may be in although they are loopback. Without it loopback targets work only while the API listens on loopback.",
+      },
+      {
+        name: "TRUSTED_PROXIES",
+        kind: "cidrs",
+        default: "",
+        example: "10.0.0.0/8",
+        effect: "Networks of proxies in front of Caddy whose X-Forwarded-For is believed.",
+        unused: true,
+      },
+    ],
+  },
+  {
+    title: "TLS certificates",
+    settings: [
+      {
+        name: "ACME_EMAIL",
+        kind: "email",
+        default: "",
+        example: "ops@example.com",
+        effect: "Contact for the certificate authority. Without it rules with TLS are refused.",
+      },
+      {
+        name: "ACME_DNS_PROVIDER",
+        kind: "text",
+        default: "",
+        choices: ["cloudflare"],
+        example: "cloudflare",
+        effect:
+          "Provider for the DNS-01 challenge, which wildcards need. Without it HTTP-01 and TLS-ALPN-01 are used.",
+      },
+      {
+        name: "ACME_CA",
+        kind: "acmeCa",
+        default: "production",
+        effect:
+          "Certificate authority: Let's Encrypt's production or staging, or the https URL of an ACME directory.",
+      },
+      {
+        name: "TLS_ALLOWED_DOMAINS",
+        kind: "domains",
+        default: "",
+        example: "*.example.com,example.com",
+        effect: "Names that may get a certificate; `*.suffix` allows one label more, `*` all. Empty: none.",
+      },
+      {
+        name: "DNS_PROPAGATION_TIMEOUT",
+        kind: "duration",
+        default: "",
+        example: "2m",
+        defaultText: "Caddy's",
+        effect: "How long to wait for the DNS-01 record to appear.",
+      },
+      {
+        name: "DNS_RESOLVERS",
+        kind: "nameservers",
+        default: "",
+        example: "1.1.1.1,8.8.8.8",
+        defaultText: "the system's",
+        effect: "DNS servers that are asked whether the DNS-01 record has appeared.",
+      },
+      {
+        name: "CLOUDFLARE_API_TOKEN",
+        kind: "secret",
+        default: "",
+        effect: "Token for ACME_DNS_PROVIDER=cloudflare, with the permissions Zone:Read and DNS:Edit.",
+      },
+    ],
+  },
+  {
+    title: "Logs",
+    settings: [
+      {
+        name: "LOG_LEVEL",
+        kind: "text",
+        default: "info",
+        choices: logLevels,
+        effect: "Lowest level that is logged.",
+      },
+      ...subsystems.map(
+        (name): Setting => ({
+          name: `LOG_LEVEL_${name.toUpperCase()}`,
+          kind: "text",
+          default: "",
+          defaultText: "LOG_LEVEL",
+          example: "debug",
+          choices: logLevels,
+          effect: `The same for the subsystem ${name}.${name === "caddy" ? " Also the level of Caddy's own log." : ""}`,
+        }),
+      ),
+    ],
+  },
+  {
+    title: "Telemetry",
+    settings: [
+      {
+        name: "OTEL_ENABLED",
+        kind: "boolean",
+        default: "false",
+        effect: "Whether traces, metrics and logs are exported by OTLP.",
+        unused: true,
+      },
+      {
+        name: "OTEL_ENDPOINT",
+        kind: "endpoint",
+        default: "127.0.0.1:4317",
+        effect: "OTLP receiver.",
+        unused: true,
+      },
+      {
+        name: "OTEL_SERVICE_NAME",
+        kind: "text",
+        default: "gatewright",
+        effect: "Name of this service in telemetry.",
+        unused: true,
+      },
+      {
+        name: "OTEL_INSECURE",
+        kind: "boolean",
+        default: "true",
+        effect: "Whether OTLP goes without TLS.",
+        unused: true,
+      },
+    ],
+  },
+];
+
+export const settings: readonly Setting[] = settingGroups.flatMap((group) => group.settings);

@@ -1,0 +1,73 @@
+import { headerBytes, type Query, recordType } from "./protocol.ts";
+
+const dot = 0x2e;
+/** Lowercase text of the name being read; a message is read to its end before the next one. */
+const scratch = Buffer.alloc(256);
+
+/**
+ * Reads the message that nearly every client sends: one uncompressed question and nothing else, or an OPT record
+ * without options. Undefined for all others, which the full parser takes; for what it reads it must say the same.
+ */
+export function readPlainQuery(message: Buffer): Query | undefined {
+  // QR and opcode 0, TC 0; one question, no answer or authority, at most one additional record.
+  const length = message.length;
+  if (length < headerBytes + 5 || ((message[2] as number) & 0xfa) !== 0) return undefined;
+  for (let at = 4; at < 11; at++) if (message[at] !== (at === 5 ? 1 : 0)) return undefined;
+  const additional = message[11] as number;
+  const nameEnd = readName(message);
+  if (nameEnd < 0 || additional > 1) return undefined;
+  const end = nameEnd + 4;
+  if (length !== end + (additional === 0 ? 0 : 11)) return undefined;
+  if (additional === 1 && !isPlainOpt(message, end)) return undefined;
+  return {
+    id: uint16(message, 0),
+    opcode: 0,
+    recursionDesired: ((message[2] as number) & 0x01) !== 0,
+    checkingDisabled: ((message[3] as number) & 0x10) !== 0,
+    question: {
+      name: scratch.toString("latin1", 0, Math.max(0, nameEnd - headerBytes - 2)),
+      type: uint16(message, nameEnd),
+      class: uint16(message, nameEnd + 2),
+      wire: message.subarray(headerBytes, end),
+    },
+    malformed: false,
+    ...(additional === 0 ? {} : { edns: readOpt(message, end) }),
+  };
+}
+
+/** Copies the question's name into `scratch` as lowercase text; returns the offset behind it, -1 when it is unusual. */
+function readName(message: Buffer): number {
+  let at = headerBytes;
+  for (;;) {
+    const label = message[at] as number;
+    if (label === 0) return at + 1;
+    const end = at + 1 + label;
+    // Compression pointers and reserved lengths have the two high bits. A name has 255 octets with its end.
+    if (label > 63 || end + 4 >= message.length || end - headerBytes > 254) return -1;
+    if (at > headerBytes) scratch[at - headerBytes - 1] = dot;
+    for (at++; at < end; at++) {
+      const byte = message[at] as number;
+      // A dot inside a label is no separator; the full parser's text form cannot tell, so it must not get here.
+      if (byte === dot) return -1;
+      scratch[at - headerBytes - 1] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    }
+  }
+}
+
+/** Owner is the root, type OPT, no extended code (which a query has no use for), no options. */
+function isPlainOpt(message: Buffer, at: number): boolean {
+  const plain = message[at] === 0 && message[at + 5] === 0 && uint16(message, at + 9) === 0;
+  return plain && uint16(message, at + 1) === recordType.OPT;
+}
+
+function readOpt(message: Buffer, at: number): { version: number; payloadBytes: number; dnssecOk: boolean } {
+  return {
+    version: message[at + 6] as number,
+    payloadBytes: uint16(message, at + 3),
+    dnssecOk: ((message[at + 7] as number) & 0x80) !== 0,
+  };
+}
+
+function uint16(message: Buffer, at: number): number {
+  return ((message[at] as number) << 8) | (message[at + 1] as number);
+}

@@ -1,0 +1,230 @@
+import type { RemoteInfo } from "node:dgram";
+import { once } from "node:events";
+import { isIPv6, type Socket } from "node:net";
+import { type Packet, TCPServer, UDPServer } from "dns2";
+import { GatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import { largestTcpBytes, largestUdpBytes, plainUdpBytes, type Query, recordType } from "./protocol.ts";
+import { readPlainQuery } from "./query.ts";
+import { type EncodedZone, encodeName, encodeZone, respond } from "./response.ts";
+
+/** How the DNS server listens and what it serves. */
+export interface DnsServerOptions {
+  /** IP address to listen on, UDP and TCP. */
+  readonly address: string;
+  /** 0: one that is free for both. */
+  readonly port: number;
+  /** Default: `hypeman.internal`. */
+  readonly zone?: string;
+  /** Of every record. Default: 5. */
+  readonly ttlSeconds?: number;
+  /** Time without a message after which a TCP connection is closed (RFC 7766 section 6.2.3). Default: 10000. */
+  readonly idleTimeoutMs?: number;
+  /** TCP connections at one time; more are closed at once. Default: 256. */
+  readonly connectionsAtMost?: number;
+  readonly resolver: Pick<InstanceResolver, "resolve">;
+  readonly logger: Logger;
+}
+
+/** A DNS server that listens. */
+export interface DnsServer {
+  readonly address: string;
+  readonly port: number;
+  /** Stops listening and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** How often a free UDP port whose TCP side is taken is exchanged for another. */
+const freePortAttempts = 20;
+/** A client that asks over TCP without reading its answers is cut off here. */
+const unreadBytesAtMost = 1024 * 1024;
+/** No honest query is longer; parsing costs time by length. */
+const longestUdpQueryBytes = 4096;
+
+/**
+ * Answers DNS questions over UDP and TCP until it is closed. Throws `address_in_use` when another process has the port,
+ * `address_unavailable` when the address is none of this machine's or not permitted; then nothing stays open.
+ */
+export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
+  for (let attempt = 1; ; attempt++) {
+    const udp = new UdpServer(options, zoneOf(options));
+    try {
+      await listen(
+        udp,
+        () => udp.bind({ address: options.address, port: options.port, exclusive: true }),
+        options,
+      );
+      const { port } = udp.address();
+      const tcp = await listenTcp(options, port);
+      return {
+        address: options.address,
+        port,
+        close: async () => void (await Promise.all([udp.stop(), tcp.stop()])),
+      };
+    } catch (error) {
+      await udp.stop();
+      // The system chose a port that is free for UDP only.
+      const retry = options.port === 0 && isInUse(error) && attempt < freePortAttempts;
+      if (!retry) throw error;
+    }
+  }
+}
+
+/** dns2's server with a shorter way for the common message: no bit-by-bit parsing, no promise for each answer. */
+class UdpServer extends UDPServer {
+  readonly #options: DnsServerOptions;
+  readonly #zone: EncodedZone;
+
+  constructor(options: DnsServerOptions, zone: EncodedZone) {
+    super({ type: isIPv6(options.address) ? "udp6" : "udp4" });
+    this.#options = options;
+    this.#zone = zone;
+    this.on("request", (request: Packet, _send: unknown, client: RemoteInfo) => {
+      const query = queryOf(request);
+      if (query !== undefined) this.#answer(query, client);
+    });
+    this.on("requestError", (error: Error) =>
+      options.logger.debug("unreadable DNS message", { error: error.message }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    const closed = once(this, "close");
+    this.close();
+    await closed;
+  }
+
+  override handle(data: Buffer, client: RemoteInfo): void {
+    // Sending to port 0 throws, and no client listens there.
+    if (client.port === 0) return;
+    const query = readPlainQuery(data);
+    if (query !== undefined) this.#answer(query, client);
+    else if (data.length <= longestUdpQueryBytes) super.handle(data, client);
+  }
+
+  #answer(query: Query, client: RemoteInfo): void {
+    const limit = Math.min(Math.max(query.edns?.payloadBytes ?? 0, plainUdpBytes), largestUdpBytes);
+    try {
+      const message = respond(query, this.#zone, this.#options.resolver, limit);
+      // Without a callback: one would cost a turn of the event loop. A failure arrives as an `error` event.
+      this.send(message, client.port, client.address);
+    } catch (error) {
+      // Thrown from a socket's event, it would end the process.
+      this.#options.logger.error("a DNS question could not be answered", { error });
+    }
+  }
+}
+
+class TcpServer extends TCPServer {
+  /** dns2 reads this at each connection. */
+  readonly idleTimeout: number;
+  readonly #connections = new Set<Socket>();
+
+  constructor(options: DnsServerOptions, zone: EncodedZone) {
+    super();
+    this.idleTimeout = options.idleTimeoutMs ?? 10_000;
+    this.maxConnections = options.connectionsAtMost ?? 256;
+    // dns2 ends its side only; a client that never ends its own would hold the connection for good.
+    this.on("connection", (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.on("timeout", () => socket.destroySoon());
+      socket.on("close", () => this.#connections.delete(socket));
+    });
+    this.on("requestError", (error: Error) =>
+      options.logger.debug("unreadable DNS message", { error: error.message }),
+    );
+    this.on("request", (request: Packet, send: (answer: Buffer) => unknown, socket: Socket) => {
+      const query = queryOf(request);
+      if (query === undefined || socket.writableLength > unreadBytesAtMost) socket.destroy();
+      else send(respond(query, zone, options.resolver, largestTcpBytes));
+    });
+  }
+
+  async stop(): Promise<void> {
+    const closed = once(this, "close");
+    this.close();
+    for (const socket of this.#connections) socket.destroy();
+    await closed;
+  }
+}
+
+/** dns2's view of a message as a query; undefined for an answer, which must not be answered. */
+export function queryOf(packet: Packet): Query | undefined {
+  const { header, questions, additionals, errors } = packet;
+  if (header.qr === 1) return undefined;
+  const [question] = questions;
+  const options = additionals.filter((record) => record.type === recordType.OPT);
+  const [opt] = options;
+  const wellFormed =
+    errors.length === 0 && header.qdcount === 1 && options.length <= 1 && (opt?.name ?? "") === "";
+  return {
+    id: header.id,
+    opcode: header.opcode,
+    recursionDesired: header.rd === 1,
+    checkingDisabled: (header as { cd?: number }).cd === 1,
+    ...(question === undefined ? {} : { question: questionOf(question) }),
+    ...(opt === undefined
+      ? {}
+      : { edns: { version: opt.version ?? 0, payloadBytes: opt.class, dnssecOk: opt.doFlag === true } }),
+    malformed: !wellFormed,
+  };
+}
+
+function questionOf(question: { name: string; type: number; class: number }): NonNullable<Query["question"]> {
+  const end = Buffer.alloc(4);
+  end.writeUInt16BE(question.type, 0);
+  end.writeUInt16BE(question.class, 2);
+  return {
+    // ASCII letters alone compare without case (RFC 4343).
+    name: question.name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()),
+    type: question.type,
+    class: question.class,
+    wire: Buffer.concat([encodeName(question.name), end]),
+  };
+}
+
+function zoneOf(options: DnsServerOptions): EncodedZone {
+  const name = (options.zone ?? "hypeman.internal").toLowerCase().replace(/\.$/, "");
+  return encodeZone(name, options.ttlSeconds ?? 5);
+}
+
+async function listenTcp(options: DnsServerOptions, port: number): Promise<TcpServer> {
+  const tcp = new TcpServer(options, zoneOf(options));
+  await listen(tcp, () => tcp.listen({ host: options.address, port, exclusive: true }), options);
+  return tcp;
+}
+
+/** Starts listening; dns2's own `listen()` stays pending when the port is taken, so `error` is raced here. */
+async function listen(
+  server: UdpServer | TcpServer,
+  start: () => unknown,
+  options: DnsServerOptions,
+): Promise<void> {
+  try {
+    const listening = once(server, "listening");
+    start();
+    await listening;
+  } catch (error) {
+    throw listenError(error, options);
+  }
+  server.on("error", (error: Error) => options.logger.warn("DNS server", { error: error.message }));
+}
+
+function listenError(error: unknown, options: DnsServerOptions): GatewrightError {
+  const where = `${isIPv6(options.address) ? `[${options.address}]` : options.address}:${options.port}`;
+  if (errorCode(error) === "EADDRINUSE") {
+    const message = `the DNS server cannot listen on ${where}: another process does; set INTERNAL_DNS_PORT`;
+    return new GatewrightError("address_in_use", message, { cause: error });
+  }
+  const message = `the DNS server cannot listen on ${where}: ${errorCode(error)}; set INTERNAL_DNS_ADDRESS and INTERNAL_DNS_PORT`;
+  return new GatewrightError("address_unavailable", message, { cause: error });
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof GatewrightError && error.code === "address_in_use";
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error);
+}

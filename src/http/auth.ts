@@ -1,0 +1,80 @@
+import jwt from "jsonwebtoken";
+import { GatewrightError } from "../errors.ts";
+
+/** How callers prove who they are. */
+export interface AuthOptions {
+  /** Key that tokens are signed with (JWT_SECRET). Absent or "": every call is open. */
+  readonly secret?: string;
+}
+
+/** What a token can be limited to by its `permissions` claim. */
+export type Scope =
+  | "ingress:read"
+  | "ingress:write"
+  | "ingress:delete"
+  | "instance:read"
+  | "instance:write"
+  | "admin:read";
+
+/** Who calls. */
+export interface Caller {
+  /** The token's `sub`; absent when it has none, and when the API is open. */
+  readonly subject?: string;
+  /** What the caller may do; `*` means everything. */
+  readonly scopes: ReadonlySet<string>;
+}
+
+const everything: ReadonlySet<string> = new Set(["*"]);
+
+/** Claims that hypeman's image registry puts into tokens of its own, which are no tokens for the API. */
+const registryClaims = ["repos", "scope", "build_id"];
+
+/**
+ * Finds out who calls. Throws `Unauthorized` with hypeman's reasons.
+ * HS256, HS384 and HS512; `exp` and `nbf` are checked when present, without leeway.
+ */
+export function authenticate(authorization: string | undefined, options: AuthOptions): Caller {
+  if (options.secret === undefined || options.secret === "") return { scopes: everything };
+  if (authorization === undefined || authorization === "")
+    throw unauthorized("authorization header required");
+  const space = authorization.indexOf(" ");
+  const scheme = authorization.slice(0, space);
+  const token = authorization.slice(space + 1);
+  if (space < 0 || scheme.toLowerCase() !== "bearer" || token === "") {
+    throw unauthorized("invalid authorization header format");
+  }
+  const claims = verify(token, options.secret);
+  if (registryClaims.some((claim) => Object.hasOwn(claims, claim))) throw unauthorized("invalid token type");
+  return {
+    scopes: scopesOf(claims["permissions"]),
+    ...(typeof claims.sub === "string" ? { subject: claims.sub } : {}),
+  };
+}
+
+/** Throws `Forbidden` when the caller lacks a scope. */
+export function requireScope(caller: Caller, scope: Scope): void {
+  if (caller.scopes.has("*") || caller.scopes.has(scope)) return;
+  throw new GatewrightError("Forbidden", `missing required scope: ${scope}`);
+}
+
+function verify(token: string, secret: string): jwt.JwtPayload {
+  try {
+    const claims = jwt.verify(token, secret, { algorithms: ["HS256", "HS384", "HS512"] });
+    if (typeof claims === "object") return claims;
+  } catch (error) {
+    // Why it is refused is not the caller's business: a forger learns nothing.
+    if (!(error instanceof jwt.JsonWebTokenError)) throw error;
+  }
+  throw unauthorized("invalid token");
+}
+
+/** No claim means everything; one that is no list of strings means nothing, so that a mistake never opens. */
+function scopesOf(permissions: unknown): ReadonlySet<string> {
+  if (permissions === undefined) return everything;
+  if (!Array.isArray(permissions)) return new Set();
+  return new Set(permissions.filter((scope) => typeof scope === "string"));
+}
+
+function unauthorized(reason: string): GatewrightError {
+  return new GatewrightError("Unauthorized", `security requirements failed: ${reason}`);
+}

@@ -1,0 +1,84 @@
+import type { Request } from "express";
+import { GatewrightError } from "../errors.ts";
+
+/** Deeper nesting than any document of ours has; what follows may recurse. */
+const maxDepth = 32;
+
+/** How a request's body is read. */
+export interface BodyOptions {
+  /** Media types that are taken, without parameters. */
+  readonly types: readonly string[];
+  /** Largest body in bytes. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Reads a JSON body. Throws `Bad Request` in hypeman's words (no body, another Content-Type, broken JSON) and
+ * `payload_too_large`.
+ */
+export async function readJson(request: Request, options: BodyOptions): Promise<unknown> {
+  const bytes = await readBytes(request, options.maxBytes);
+  if (bytes.length === 0) throw badBody("value is required but missing");
+  const contentType = request.headers["content-type"] ?? "";
+  const mediaType = (contentType.split(";")[0] ?? "").trim().toLowerCase();
+  if (!options.types.includes(mediaType)) {
+    throw badBody(`header Content-Type has unexpected value ${JSON.stringify(contentType.slice(0, 100))}`);
+  }
+  const encoding = request.headers["content-encoding"] ?? "identity";
+  if (encoding !== "identity") throw badBody("compressed bodies are not supported");
+  const value = parse(bytes);
+  if (isDeeperThan(value, maxDepth)) throw badBody(`nested deeper than ${maxDepth} levels`);
+  return value;
+}
+
+async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
+  const tooLarge = new GatewrightError("payload_too_large", `request body is larger than ${maxBytes} bytes`);
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    // The stream must survive a refusal: destroying it would cut the connection before the answer is read.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > maxBytes) throw tooLarge;
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // A client that goes away while it sends is no failure of ours.
+    throw error === tooLarge ? error : badBody("the connection ended before the body did");
+  }
+  return Buffer.concat(chunks);
+}
+
+function parse(bytes: Buffer): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw badBody("failed to decode request body: invalid UTF-8");
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badBody(`failed to decode request body: ${explain(error as SyntaxError, text)}`);
+  }
+}
+
+/** V8's message repeats part of the text, which may hold a secret; only the place is kept. */
+function explain(error: SyntaxError, text: string): string {
+  const position = /at position (\d+)/.exec(error.message)?.[1];
+  if (error.message.includes("end of JSON input") || Number(position) === text.length)
+    return "unexpected EOF";
+  const place = /\(line \d+ column \d+\)/.exec(error.message)?.[0];
+  return place === undefined ? "invalid JSON" : `invalid JSON ${place}`;
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (depth === 0) return true;
+  return Object.values(value).some((member) => isDeeperThan(member, depth - 1));
+}
+
+function badBody(reason: string): GatewrightError {
+  return new GatewrightError("Bad Request", `request body has an error: ${reason}`);
+}

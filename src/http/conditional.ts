@@ -1,0 +1,46 @@
+import type { Request } from "express";
+import { GatewrightError } from "../errors.ts";
+
+/** RFC 9110 section 8.8.3: an optional `W/`, then the opaque tag in quotes. */
+const entityTag = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
+
+interface EntityTag {
+  readonly weak: boolean;
+  readonly opaque: string;
+}
+
+/**
+ * The version that a write may replace, from `If-Match` (RFC 9110 section 13.1.1): undefined when any will do.
+ * Throws `precondition_failed` when `current` is not among those named, `Bad Request` when the header cannot be read.
+ */
+export function requiredVersion(request: Request, current: string): string | undefined {
+  const header = request.headers["if-match"];
+  if (header === undefined || header.trim() === "*") return undefined;
+  const tags = parseTags("If-Match", header);
+  // Strong comparison: a weak tag never matches.
+  if (tags.some((tag) => !tag.weak && tag.opaque === current)) return current;
+  throw new GatewrightError(
+    "precondition_failed",
+    "the resource has changed: If-Match does not name its present version",
+  );
+}
+
+/** Whether the caller already has this version, from `If-None-Match` (RFC 9110 section 13.1.2), compared weakly. */
+export function hasVersion(request: Request, current: string): boolean {
+  const header = request.headers["if-none-match"];
+  if (header === undefined) return false;
+  if (header.trim() === "*") return true;
+  return parseTags("If-None-Match", header).some((tag) => tag.opaque === current);
+}
+
+function parseTags(name: string, header: string): readonly EntityTag[] {
+  const parts = header.split(",").map((part) => part.trim());
+  return parts
+    .filter((part) => part !== "")
+    .map((part) => {
+      const match = entityTag.exec(part);
+      if (match !== null) return { weak: match[1] !== undefined, opaque: match[2] ?? "" };
+      const message = `parameter "${name}" in header has an error: give "*" or quoted entity tags, as the ETag header has them`;
+      throw new GatewrightError("Bad Request", message);
+    });
+}

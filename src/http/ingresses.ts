@@ -1,0 +1,166 @@
+import { type Request, type RequestHandler, type Response, Router } from "express";
+import { GatewrightError } from "../errors.ts";
+import type { IngressManager, JsonValue } from "../manager/ingress-manager.ts";
+import type { CreateIngressRequest, Ingress, ReplaceIngressRequest } from "../model/api.ts";
+import { hasVersion, requiredVersion } from "./conditional.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { streamJsonArray } from "./json-stream.ts";
+import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { integerParameter, matchesTags, queryOf, tagFilter } from "./query.ts";
+import { findOne, referenceOf } from "./reference.ts";
+import { sendEmpty, sendJson } from "./wire.ts";
+
+/** Largest page that can be asked for; without `limit` everything is streamed. */
+const maxPageSize = 10_000;
+
+/** `/ingresses` and `/ingresses/{id}`. */
+export function ingressRoutes(manager: IngressManager, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  router
+    .route("/ingresses")
+    .get(listIngresses(manager, context))
+    .post(createIngress(manager, context))
+    .all(methodNotAllowed(["GET", "HEAD", "POST"]));
+  router
+    .route("/ingresses/:id")
+    .get(getIngress(manager, context))
+    .put(replaceIngress(manager, context))
+    .patch(patchIngress(manager, context))
+    .delete(deleteIngress(manager, context))
+    .all(methodNotAllowed(["GET", "HEAD", "PUT", "PATCH", "DELETE"]));
+  return router;
+}
+
+function createIngress(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "ingress:write",
+    failure: "failed to create ingress",
+    schema: "CreateIngressRequest",
+  } as const;
+  return bodyOperation(context, options, async ({ response, body }) => {
+    const created = await manager.create(body);
+    response.setHeader("Location", `/ingresses/${created.id}`);
+    sendIngress(manager, response, 201, created);
+  });
+}
+
+function getIngress(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = { scope: "ingress:read", failure: "failed to get ingress" } as const;
+  return operation(context, options, async ({ request, response }) => {
+    const ingress = await find(manager, request);
+    const version = manager.etag(ingress);
+    if (!hasVersion(request, version)) return sendIngress(manager, response, 200, ingress);
+    response.setHeader("ETag", `"${version}"`);
+    sendEmpty(response, 304);
+  });
+}
+
+function replaceIngress(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "ingress:write",
+    failure: "failed to replace ingress",
+    schema: "ReplaceIngressRequest",
+  } as const;
+  return bodyOperation(context, options, async ({ request, response, body }) => {
+    const ingress = await find(manager, request);
+    const wanted: CreateIngressRequest = withoutReadOnly(body, ingress);
+    const version = requiredVersion(request, manager.etag(ingress));
+    sendIngress(manager, response, 200, await manager.replace(ingress.id, wanted, version));
+  });
+}
+
+function patchIngress(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "ingress:write",
+    failure: "failed to change ingress",
+    schema: "PatchIngressRequest",
+    types: ["application/merge-patch+json", "application/json"],
+  } as const;
+  return bodyOperation(context, options, async ({ request, response, body }) => {
+    const ingress = await find(manager, request);
+    // It was parsed from JSON: what the schema's type says of absent keys holds.
+    const patch = withoutReadOnly(body, ingress) as JsonValue;
+    const version = requiredVersion(request, manager.etag(ingress));
+    sendIngress(manager, response, 200, await manager.patch(ingress.id, patch, version));
+  });
+}
+
+function deleteIngress(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = { scope: "ingress:delete", failure: "failed to delete ingress" } as const;
+  return operation(context, options, async ({ request, response }) => {
+    const ingress = await find(manager, request);
+    await manager.delete(ingress.id, requiredVersion(request, manager.etag(ingress)));
+    sendEmpty(response, 204);
+  });
+}
+
+function listIngresses(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = { scope: "ingress:read", failure: "failed to list ingresses" } as const;
+  return operation(context, options, async ({ request, response }) => {
+    const query = queryOf(request);
+    const filter = tagFilter(query);
+    const limit = integerParameter(query, "limit", { min: 1, max: maxPageSize });
+    const matches = (ingress: Ingress): boolean => matchesTags(ingress.tags, filter);
+    const selected = select(manager.list(), query.get("cursor") ?? "", matches);
+    if (limit !== undefined) sendPage(response, query, selected, limit);
+    // A HEAD's body would be thrown away, one entry after another.
+    else await streamJsonArray(response, request.method === "HEAD" ? [] : selected);
+  });
+}
+
+function sendIngress(manager: IngressManager, response: Response, status: number, ingress: Ingress): void {
+  response.setHeader("ETag", `"${manager.etag(ingress)}"`);
+  sendJson(response, status, ingress);
+}
+
+async function find(manager: IngressManager, request: Request): Promise<Ingress> {
+  return (await findOne(() => manager.lookup(referenceOf(request)))).ingress;
+}
+
+/** What GET answers can be sent back: the keys that are not the caller's to set are dropped. */
+function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "created_at" | "updated_at">>(
+  body: Body,
+  ingress: Ingress,
+): Omit<Body, "id" | "created_at" | "updated_at"> {
+  const { id, created_at, updated_at, ...rest } = body;
+  if (id === undefined || id === ingress.id) return rest;
+  const message = "invalid request: id is not the id of this ingress";
+  const problem = {
+    code: "invalid_value",
+    field: "id",
+    message: "an id cannot be changed: leave it out",
+  } as const;
+  throw new GatewrightError("bad_request", message, { details: [problem] });
+}
+
+function sendPage(
+  response: Response,
+  query: URLSearchParams,
+  selected: Iterable<Ingress>,
+  limit: number,
+): void {
+  const page: Ingress[] = [];
+  for (const ingress of selected) {
+    if (page.length === limit) {
+      response.setHeader("Link", nextLink(query, page.at(-1)));
+      break;
+    }
+    page.push(ingress);
+  }
+  sendJson(response, 200, page);
+}
+
+function* select(
+  ingresses: Iterable<Ingress>,
+  after: string,
+  matches: (ingress: Ingress) => boolean,
+): Generator<Ingress> {
+  for (const ingress of ingresses) if (ingress.id > after && matches(ingress)) yield ingress;
+}
+
+/** RFC 8288. The cursor is the last id seen: it stays right whatever is created or deleted meanwhile. */
+function nextLink(query: URLSearchParams, last: Ingress | undefined): string {
+  const next = new URLSearchParams(query);
+  next.set("cursor", last?.id ?? "");
+  return `</ingresses?${next}>; rel="next"`;
+}

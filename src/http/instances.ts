@@ -1,0 +1,97 @@
+import { type Request, type RequestHandler, Router } from "express";
+import { GatewrightError } from "../errors.ts";
+import type { Instance, InstanceState } from "../model/api.ts";
+import document from "../model/openapi.json" with { type: "json" };
+import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import type { InstanceRegistry } from "../resolver/registry.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { streamJsonArray } from "./json-stream.ts";
+import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { enumParameter, matchesTags, queryOf, tagFilter } from "./query.ts";
+import { findOne, referenceOf } from "./reference.ts";
+import { sendEmpty, sendJson } from "./wire.ts";
+
+/** The embedded registry, as far as the HTTP layer writes to it. */
+export type WritableRegistry = Pick<InstanceRegistry, "put" | "delete">;
+
+/** What the instance routes need. Without `registry` instances come from elsewhere and cannot be written here. */
+export interface InstanceSources {
+  readonly resolver: InstanceResolver;
+  readonly registry?: WritableRegistry;
+}
+
+/** `/instances` and `/instances/{id}`. */
+export function instanceRoutes(sources: InstanceSources, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  router
+    .route("/instances")
+    .get(listInstances(sources, context))
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  router
+    .route("/instances/:id")
+    .get(getInstance(sources, context))
+    .put(putInstance(sources, context))
+    .delete(deleteInstance(sources, context))
+    .all(methodNotAllowed(["GET", "HEAD", "PUT", "DELETE"]));
+  return router;
+}
+
+function listInstances({ resolver }: InstanceSources, context: OperationContext): RequestHandler {
+  const options = { scope: "instance:read", failure: "failed to list instances" } as const;
+  const states = document.components.schemas.InstanceState.enum as readonly InstanceState[];
+  return operation(context, options, async ({ request, response }) => {
+    const query = queryOf(request);
+    const filter = tagFilter(query);
+    const state = enumParameter(query, "state", states);
+    const matches = (instance: Instance): boolean =>
+      (state === undefined || instance.state === state) && matchesTags(instance.tags, filter);
+    await streamJsonArray(response, request.method === "HEAD" ? [] : resolver.list().filter(matches));
+  });
+}
+
+function getInstance({ resolver }: InstanceSources, context: OperationContext): RequestHandler {
+  const options = { scope: "instance:read", failure: "failed to get instance" } as const;
+  return operation(context, options, async ({ request, response }) =>
+    sendJson(response, 200, await find(resolver, request)),
+  );
+}
+
+function putInstance(sources: InstanceSources, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "instance:write",
+    failure: "failed to put instance",
+    schema: "PutInstanceRequest",
+  } as const;
+  return bodyOperation(context, options, async ({ request, response, body }) => {
+    const { instance, created } = await writable(sources).put(referenceOf(request), body);
+    if (created) response.setHeader("Location", `/instances/${instance.id}`);
+    sendJson(response, created ? 201 : 200, instance);
+  });
+}
+
+function deleteInstance(sources: InstanceSources, context: OperationContext): RequestHandler {
+  const options = { scope: "instance:write", failure: "failed to delete instance" } as const;
+  return operation(context, options, async ({ request, response }) => {
+    await writable(sources).delete(referenceOf(request));
+    sendEmpty(response, 204);
+  });
+}
+
+async function find(resolver: InstanceResolver, request: Request): Promise<Instance> {
+  const found = await findOne(async () => {
+    const reference = referenceOf(request);
+    if (reference === "") return { kind: "unknown" };
+    const result = await resolver.reference(reference);
+    if (result.kind === "unavailable") throw new GatewrightError("source_unavailable", result.reason);
+    return result;
+  });
+  return found.instance;
+}
+
+function writable(sources: InstanceSources): WritableRegistry {
+  if (sources.registry !== undefined) return sources.registry;
+  throw new GatewrightError(
+    "source_read_only",
+    "instances come from another source (INSTANCE_SOURCE) and cannot be written here",
+  );
+}

@@ -1,0 +1,42 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Response } from "express";
+import { toWire } from "./wire.ts";
+
+/** Characters that are gathered before they are written: large enough to be cheap, small enough to start at once. */
+const chunkSize = 64 * 1024;
+
+/**
+ * Answers 200 with a JSON array, written in chunks as the iteration goes: memory stays bounded, a slow client slows
+ * the iteration down, and other requests are served between two chunks. Stops when the client goes away.
+ */
+export async function streamJsonArray(response: Response, items: Iterable<unknown>): Promise<void> {
+  response.statusCode = 200;
+  response.setHeader("Content-Type", "application/json");
+  let chunk = "[";
+  let separator = "";
+  for (const item of items) {
+    chunk += separator + toWire(item);
+    separator = ",";
+    if (chunk.length < chunkSize) continue;
+    if (!response.write(chunk)) await drained(response);
+    if (response.destroyed) return;
+    chunk = "";
+    await nextTurn();
+  }
+  response.end(`${chunk}]\n`);
+}
+
+/** Resolves when the client has taken what was written, or has gone away. */
+function drained(response: Response): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+    // The connection may have closed before the listener was there.
+    if (response.destroyed) done();
+  });
+}

@@ -1,0 +1,26 @@
+/** What one caller may take of the server. */
+export interface HttpLimits {
+  /** Largest request body, in bytes. */
+  readonly bodyBytes: number;
+  /** Largest request line and headers together, in bytes; more is answered with 431. */
+  readonly headerBytes: number;
+  /** Time to receive the headers, from the connection's or the previous request's end. */
+  readonly headersTimeoutMs: number;
+  /** Time to receive headers and body; later the connection is answered with 408 and closed. */
+  readonly requestTimeoutMs: number;
+  /** Time without a byte in either direction while a request is served, after which the connection is closed. */
+  readonly idleTimeoutMs: number;
+  /** Time that a connection is kept for the next request. */
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** 60 s for a whole request as in hypeman; 1 MiB holds a document of several thousand rules. */
+export const defaultLimits: HttpLimits = {
+  bodyBytes: 1024 * 1024,
+  headerBytes: 16 * 1024,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  idleTimeoutMs: 60_000,
+  // Longer than the 60 s of common proxies, which must be the ones to close.
+  keepAliveTimeoutMs: 65_000,
+};

@@ -1,0 +1,159 @@
+import { TableDigest } from "../compiler/digest.ts";
+import type { Route } from "../compiler/route.ts";
+import { compileRoutes } from "../compiler/routes.ts";
+import type { CompilerSettings } from "../compiler/settings.ts";
+import { Structure } from "../compiler/structure.ts";
+import type { Ingress } from "../model/api.ts";
+import { ClaimIndex } from "../model/claims.ts";
+
+/** One ingress before and after a mutation; a creation has no `before`, a deletion no `after`. */
+export interface IngressChange {
+  readonly before?: Ingress;
+  readonly after?: Ingress;
+}
+
+/** What a batch of changes does to the host table. */
+export interface RouteChanges {
+  readonly remove: readonly string[];
+  readonly upsert: readonly Route[];
+}
+
+/**
+ * All ingresses and what is derived from them: names, claims, structure, digest of the host table.
+ *
+ * Readers see committed ingresses only. The single writer stages changes on top of each other and then commits or
+ * unstages them; the derived parts follow the staged state.
+ */
+export class Catalog {
+  readonly claims = new ClaimIndex();
+  readonly structure = new Structure();
+  readonly #settings: CompilerSettings;
+  readonly #committed = new Map<string, Ingress>();
+  readonly #staged = new Map<string, Ingress | undefined>();
+  readonly #names = new Map<string, string>();
+  readonly #digest = new TableDigest();
+  #order: readonly string[] = [];
+  #orderStale = false;
+  #committedVersion = this.#digest.version();
+
+  constructor(settings: CompilerSettings) {
+    this.#settings = settings;
+  }
+
+  /** A committed ingress. */
+  get(id: string): Ingress | undefined {
+    return this.#committed.get(id);
+  }
+
+  /** An ingress as the writer sees it, changes in flight included. */
+  getStaged(id: string): Ingress | undefined {
+    return this.#staged.has(id) ? this.#staged.get(id) : this.#committed.get(id);
+  }
+
+  /** Id of the ingress that has or is about to have this name. */
+  idOfName(name: string): string | undefined {
+    return this.#names.get(name);
+  }
+
+  /** Committed ingresses by ascending id. */
+  *list(): Generator<Ingress> {
+    if (this.#orderStale) this.#order = [...this.#committed.keys()].sort();
+    this.#orderStale = false;
+    for (const id of this.#order) {
+      const ingress = this.#committed.get(id);
+      if (ingress !== undefined) yield ingress;
+    }
+  }
+
+  /** Committed ingresses in no order. */
+  values(): IterableIterator<Ingress> {
+    return this.#committed.values();
+  }
+
+  /** Ids of committed ingresses, in no order. */
+  ids(): IterableIterator<string> {
+    return this.#committed.keys();
+  }
+
+  /** How many are committed. */
+  get size(): number {
+    return this.#committed.size;
+  }
+
+  /** Version of the host table that the committed ingresses make. */
+  get committedVersion(): string {
+    return this.#committedVersion;
+  }
+
+  /** Version of the host table as staged. */
+  get stagedVersion(): string {
+    return this.#digest.version();
+  }
+
+  /** Every route as staged. */
+  routes(): Route[] {
+    const routes: Route[] = [];
+    const collect = (ingress: Ingress): void => {
+      for (const { route } of compileRoutes(ingress, this.#settings)) routes.push(route);
+    };
+    for (const ingress of this.#committed.values()) if (!this.#staged.has(ingress.id)) collect(ingress);
+    for (const ingress of this.#staged.values()) if (ingress !== undefined) collect(ingress);
+    return routes;
+  }
+
+  /** Stages a change and returns what it does to the host table. */
+  stage(change: IngressChange): RouteChanges {
+    const id = change.after?.id ?? change.before?.id;
+    if (id === undefined) return { remove: [], upsert: [] };
+    this.#staged.set(id, change.after);
+    return this.#derive(change);
+  }
+
+  /** Takes back staged changes; they must come in the reverse order of their staging. */
+  unstage(change: IngressChange): void {
+    const id = change.after?.id ?? change.before?.id;
+    if (id === undefined) return;
+    if (this.#committed.get(id) === change.before) this.#staged.delete(id);
+    else this.#staged.set(id, change.before);
+    this.#derive({
+      ...(change.after ? { before: change.after } : {}),
+      ...(change.before ? { after: change.before } : {}),
+    });
+  }
+
+  /** Makes all staged changes visible to readers. */
+  commit(): void {
+    for (const [id, ingress] of this.#staged) {
+      if (ingress === undefined) this.#committed.delete(id);
+      else this.#committed.set(id, ingress);
+    }
+    this.#orderStale ||= this.#staged.size > 0;
+    this.#staged.clear();
+    this.#committedVersion = this.#digest.version();
+  }
+
+  #derive({ before, after }: IngressChange): RouteChanges {
+    const remove = new Set<string>();
+    const upsert: Route[] = [];
+    if (before !== undefined) {
+      this.claims.remove(before);
+      if (this.#names.get(before.name) === before.id) this.#names.delete(before.name);
+      for (const compiled of compileRoutes(before, this.#settings)) {
+        this.structure.remove(compiled);
+        this.#digest.remove(compiled.route);
+        remove.add(compiled.route.id);
+      }
+    }
+    if (after !== undefined) {
+      this.claims.add(after);
+      this.#names.set(after.name, after.id);
+      for (const compiled of compileRoutes(after, this.#settings)) {
+        this.structure.add(compiled);
+        this.#digest.add(compiled.route);
+        remove.delete(compiled.route.id);
+        upsert.push(compiled.route);
+      }
+    }
+    return { remove: [...remove], upsert };
+  }
+}

@@ -1,0 +1,48 @@
+import type { CreateIngressRequest, Ingress } from "../model/api.ts";
+
+/** Anything that JSON can say. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** What a reference in an address (`/ingresses/{id}`) leads to. */
+export type Lookup =
+  | { readonly kind: "found"; readonly ingress: Ingress }
+  | { readonly kind: "ambiguous" }
+  | { readonly kind: "unknown" };
+
+/** Whether requests can be served, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** One sentence each, for operators; empty when ready. */
+  readonly reasons: readonly string[];
+}
+
+/**
+ * The single writer of ingresses, as the HTTP layer sees it. Reads answer from memory.
+ *
+ * A write resolves when its change is served and durable. It rejects with a GatewrightError and changes nothing:
+ * `bad_request` and the other codes of validation, `already_exists`, `hostname_in_use`, `not_found` (the id is
+ * gone meanwhile), `precondition_failed` (`ifMatch` is not the present version), `config_validation_failed`,
+ * `caddy_unavailable`, `store_unavailable`, `shutting_down`.
+ */
+export interface IngressManager {
+  create(request: CreateIngressRequest): Promise<Ingress>;
+  /** `id` is a full id; `ifMatch` an ETag without its quotes, absent for any version. */
+  replace(id: string, request: CreateIngressRequest, ifMatch?: string): Promise<Ingress>;
+  /** Applies a merge patch (RFC 7396) to the request form of the ingress, then validates it like a replacement. */
+  patch(id: string, patch: JsonValue, ifMatch?: string): Promise<Ingress>;
+  delete(id: string, ifMatch?: string): Promise<void>;
+  get(id: string): Ingress | undefined;
+  /** Exact id, then exact name, then unique id prefix, as hypeman looks up. "" is unknown. */
+  lookup(reference: string): Lookup;
+  /** By ascending id, as of this call: later writes neither disturb nor join an iteration under way. */
+  list(): Iterable<Ingress>;
+  /** The version of an ingress, without quotes; changes with every change of what GET answers. */
+  etag(ingress: Ingress): string;
+  ready(): Readiness;
+}

@@ -1,0 +1,146 @@
+import { hash } from "node:crypto";
+import { createId } from "@paralleldrive/cuid2";
+import { GatewrightError, isGatewrightError } from "../errors.ts";
+import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
+import type { Admission } from "./admission.ts";
+import type { Catalog, IngressChange } from "./catalog.ts";
+import type { IngressManager, JsonValue, Lookup, Readiness } from "./ingress-manager.ts";
+import type { Keeper } from "./keeper.ts";
+import { mergePatch } from "./merge-patch.ts";
+import type { Writer } from "./writer.ts";
+
+export interface IngressServiceOptions {
+  readonly admission: Admission;
+  readonly catalog: Catalog;
+  readonly keeper: Keeper;
+  readonly writer: Writer;
+  /** What was found wrong in the store at the start, for `/ready`. */
+  readonly problems: readonly string[];
+}
+
+/** Creates, changes and finds ingresses. A promise that resolves means: served by Caddy and durable. */
+export class IngressService implements IngressManager {
+  readonly #options: IngressServiceOptions;
+
+  constructor(options: IngressServiceOptions) {
+    this.#options = options;
+  }
+
+  async create(request: CreateIngressRequest): Promise<Ingress> {
+    const { admission, writer } = this.#options;
+    const rules = await admission.admit(request);
+    const now = new Date().toISOString();
+    const after = ingressOf(createId(), request, rules, now, now);
+    await writer.submit({
+      decide: () => {
+        admission.checkClaims(after);
+        return { after };
+      },
+    });
+    return after;
+  }
+
+  async replace(id: string, request: CreateIngressRequest, ifMatch?: string): Promise<Ingress> {
+    const { admission, writer } = this.#options;
+    const rules = await admission.admit(request, id);
+    const change = await writer.submit({
+      decide: () => {
+        const before = this.#present(id, ifMatch);
+        const now = new Date().toISOString();
+        const after = ingressOf(id, request, rules, before.created_at, now);
+        admission.checkClaims(after);
+        return { before, after };
+      },
+    });
+    return changed(change);
+  }
+
+  async patch(id: string, patch: JsonValue, ifMatch?: string): Promise<Ingress> {
+    for (;;) {
+      const before = this.#present(id, ifMatch);
+      const request = this.#options.admission.parse(mergePatch(requestOf(before), patch));
+      try {
+        // The patch was computed on this version; a change in between has it computed again.
+        return await this.replace(id, request, ifMatch ?? this.etag(before));
+      } catch (error) {
+        if (ifMatch !== undefined || !isGatewrightError(error, "precondition_failed")) throw error;
+      }
+    }
+  }
+
+  async delete(id: string, ifMatch?: string): Promise<void> {
+    await this.#options.writer.submit({ decide: () => ({ before: this.#present(id, ifMatch) }) });
+  }
+
+  get(id: string): Ingress | undefined {
+    return this.#options.catalog.get(id);
+  }
+
+  lookup(reference: string): Lookup {
+    const { catalog } = this.#options;
+    const exact = catalog.get(reference) ?? this.#named(reference);
+    if (exact !== undefined) return { kind: "found", ingress: exact };
+    let found: Ingress | undefined;
+    if (reference === "") return { kind: "unknown" };
+    for (const id of catalog.ids()) {
+      if (!id.startsWith(reference)) continue;
+      if (found !== undefined) return { kind: "ambiguous" };
+      found = catalog.get(id);
+    }
+    return found === undefined ? { kind: "unknown" } : { kind: "found", ingress: found };
+  }
+
+  list(): Iterable<Ingress> {
+    return this.#options.catalog.list();
+  }
+
+  etag(ingress: Ingress): string {
+    return hash("sha256", JSON.stringify(ingress)).slice(0, 32);
+  }
+
+  ready(): Readiness {
+    const { keeper, problems } = this.#options;
+    return { ready: keeper.programmed, reasons: [...keeper.reasons(), ...problems] };
+  }
+
+  #named(name: string): Ingress | undefined {
+    const id = this.#options.catalog.idOfName(name);
+    const ingress = id === undefined ? undefined : this.#options.catalog.get(id);
+    return ingress?.name === name ? ingress : undefined;
+  }
+
+  /** The ingress as the writer sees it now. Throws `not_found` or `precondition_failed`. */
+  #present(id: string, ifMatch: string | undefined): Ingress {
+    const before = this.#options.catalog.getStaged(id);
+    if (before === undefined) throw new GatewrightError("not_found", "resource not found");
+    if (ifMatch !== undefined && ifMatch !== this.etag(before)) {
+      throw new GatewrightError(
+        "precondition_failed",
+        "the ingress was changed meanwhile; read it again and repeat the change",
+      );
+    }
+    return before;
+  }
+}
+
+function ingressOf(
+  id: string,
+  request: CreateIngressRequest,
+  rules: readonly IngressRule[],
+  createdAt: string,
+  updatedAt: string,
+): Ingress {
+  const tags =
+    request.tags !== undefined && Object.keys(request.tags).length > 0 ? { tags: request.tags } : {};
+  return { id, name: request.name, ...tags, rules: [...rules], created_at: createdAt, updated_at: updatedAt };
+}
+
+function changed(change: IngressChange): Ingress {
+  if (change.after === undefined) throw new GatewrightError("internal_error", "a change left no ingress");
+  return change.after;
+}
+
+/** The request that would make the ingress again. */
+function requestOf({ name, tags, rules }: Ingress): JsonValue {
+  return JSON.parse(JSON.stringify({ name, tags, rules })) as JsonValue;
+}

@@ -1,0 +1,40 @@
+import { createServer } from "node:net";
+import { GatewrightError } from "../errors.ts";
+
+/**
+ * Checks that a TCP port can be bound. Caddy listens with SO_REUSEPORT, so that a second Caddy on the port starts
+ * without an error and takes half of the traffic; a listener without that option tells.
+ * Throws `port_in_use` (EADDRINUSE), `port_not_permitted` (EACCES) or `config_validation_failed` (any other reason,
+ * such as an address that the machine does not have).
+ */
+export function probePort(address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => reject(refusal(address, port, error)));
+    server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve()));
+  });
+}
+
+function refusal(address: string, port: number, error: NodeJS.ErrnoException): GatewrightError {
+  const options = { cause: error };
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new GatewrightError(
+        "port_in_use",
+        `port already in use: port ${port} is already bound by another process; stop it or choose another port`,
+        options,
+      );
+    case "EACCES":
+      return new GatewrightError(
+        "port_not_permitted",
+        `port ${port} is not permitted: run with CAP_NET_BIND_SERVICE, lower net.ipv4.ip_unprivileged_port_start or choose a port above 1023`,
+        options,
+      );
+    default:
+      return new GatewrightError(
+        "config_validation_failed",
+        `config validation failed: cannot listen on ${address} port ${port} (${error.code ?? "unknown"}); check CADDY_LISTEN_ADDRESS`,
+        options,
+      );
+  }
+}

@@ -1,0 +1,212 @@
+import { GatewrightError, isGatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Ingress } from "../model/api.ts";
+import type { IngressStore } from "../store/ingress-store.ts";
+import type { Applier } from "./applier.ts";
+import type { Catalog, IngressChange, RouteChanges } from "./catalog.ts";
+import type { ConfigRenderer } from "./config-renderer.ts";
+
+/** A change that a caller waits for. */
+export interface Mutation {
+  /**
+   * Decides the change on top of everything staged before it. Called again when an earlier mutation of its batch is
+   * refused. Throws a GatewrightError to refuse itself.
+   */
+  decide(): IngressChange;
+}
+
+export interface WriterOptions {
+  readonly catalog: Catalog;
+  readonly store: IngressStore;
+  readonly applier: Applier;
+  readonly renderer: ConfigRenderer;
+  readonly logger: Logger;
+  /** Revision of the store when the catalog was filled from it. */
+  readonly revision: number;
+  /** Called after each batch: what runs may be more than what is needed. */
+  readonly afterBatch: () => void;
+  /** Called and waited for after each step of a batch; for crash tests and tracing. */
+  readonly onStep?: (step: WriterStep) => void | Promise<void>;
+}
+
+/** The steps of docs/applying.md that a crash can fall between. */
+export const writerSteps = ["staged", "rendered", "applied", "persisted", "committed"] as const;
+export type WriterStep = (typeof writerSteps)[number];
+
+interface Waiting {
+  readonly mutation: Mutation;
+  readonly resolve: (change: IngressChange) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Staged extends Waiting {
+  readonly change: IngressChange;
+  readonly routes: RouteChanges;
+}
+
+/** Mutations that go together at the most: bounds a delta's size and the work lost by a refusal. */
+const MAX_BATCH = 512;
+
+/**
+ * The single writer. Mutations queue up while an apply is in flight and then go together in the next one:
+ * decide → stage → Caddy → store → answer. docs/applying.md has the state table.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #queue: Waiting[] = [];
+  #revision: number;
+  #turn: Promise<void> = Promise.resolve();
+  #scheduled = false;
+  #closed = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#revision = options.revision;
+  }
+
+  /** Applies a mutation; resolves when it is served and durable. */
+  submit(mutation: Mutation): Promise<IngressChange> {
+    if (this.#closed)
+      return Promise.reject(
+        new GatewrightError("shutting_down", "Gatewright is stopping; nothing was changed."),
+      );
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ mutation, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Runs a task between two batches. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(task);
+    this.#turn = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  /** Refuses new mutations and waits for those that were accepted. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#queue.length > 0 || this.#scheduled) await this.#turn;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    void this.exclusively(async () => {
+      this.#scheduled = false;
+      await this.#runBatch(this.#queue.splice(0, MAX_BATCH));
+      if (this.#queue.length > 0) this.#schedule();
+    });
+  }
+
+  async #runBatch(waiting: readonly Waiting[]): Promise<void> {
+    const staged = this.#stage(waiting);
+    if (staged.length === 0) return;
+    try {
+      await this.#applyAndPersist(staged);
+    } catch (error) {
+      for (const one of staged.toReversed()) this.#options.catalog.unstage(one.change);
+      if (isGatewrightError(error, "store_unavailable") || isGatewrightError(error, "store_conflict"))
+        await this.#takeBack();
+      if (staged.length > 1 && isRefusal(error)) {
+        // Only the guilty one is refused: halve, and decide the rest again on top of what remains.
+        const middle = Math.ceil(staged.length / 2);
+        await this.#runBatch(staged.slice(0, middle));
+        await this.#runBatch(staged.slice(middle));
+        return;
+      }
+      for (const one of staged) one.reject(error);
+    }
+    this.#options.afterBatch();
+  }
+
+  #stage(waiting: readonly Waiting[]): readonly Staged[] {
+    const staged: Staged[] = [];
+    for (const one of waiting) {
+      try {
+        const change = one.mutation.decide();
+        staged.push({ ...one, change, routes: this.#options.catalog.stage(change) });
+      } catch (error) {
+        one.reject(error);
+      }
+    }
+    return staged;
+  }
+
+  async #applyAndPersist(staged: readonly Staged[]): Promise<void> {
+    const { applier, catalog, renderer, store } = this.#options;
+    const from = catalog.committedVersion;
+    const changes = mergeRoutes(staged.map(({ routes }) => routes));
+    await this.#options.onStep?.("staged");
+    const rendered = await renderer.growing();
+    await this.#options.onStep?.("rendered");
+    await applier.apply({
+      config: rendered.config,
+      table: catalog.stagedVersion,
+      delta: { from, ...changes },
+      routes: () => catalog.routes(),
+    });
+    await renderer.applied(rendered);
+    await this.#options.onStep?.("applied");
+    this.#revision = await store.commit({ expected: this.#revision, ...mergeDocuments(staged) });
+    await this.#options.onStep?.("persisted");
+    catalog.commit();
+    await this.#options.onStep?.("committed");
+    for (const one of staged) one.resolve(one.change);
+  }
+
+  /** Has Caddy serve the committed state again after a change that could not be stored. */
+  async #takeBack(): Promise<void> {
+    const { applier, catalog, logger, renderer } = this.#options;
+    try {
+      const rendered = await renderer.exact();
+      await applier.apply({
+        config: rendered.config,
+        table: catalog.stagedVersion,
+        routes: () => catalog.routes(),
+      });
+      await renderer.applied(rendered);
+    } catch (error) {
+      logger.error("a change that could not be stored is still served; trying again", { error });
+    }
+  }
+}
+
+/** Refusals that one mutation of a batch can be guilty of. */
+function isRefusal(error: unknown): boolean {
+  return (["config_validation_failed", "port_in_use", "port_not_permitted"] as const).some((code) =>
+    isGatewrightError(error, code),
+  );
+}
+
+/** Several steps of route changes as one: what a later step does to a route counts. */
+function mergeRoutes(steps: readonly RouteChanges[]): RouteChanges {
+  if (steps.length === 1 && steps[0] !== undefined) return steps[0];
+  const routes = new Map<string, RouteChanges["upsert"][number] | undefined>();
+  for (const { remove, upsert } of steps) {
+    for (const id of remove) routes.set(id, undefined);
+    for (const route of upsert) routes.set(route.id, route);
+  }
+  const remove: string[] = [];
+  const upsert: RouteChanges["upsert"][number][] = [];
+  for (const [id, route] of routes) {
+    if (route === undefined) remove.push(id);
+    else upsert.push(route);
+  }
+  return { remove, upsert };
+}
+
+/** The documents that a batch leaves: the last state of each ingress. */
+function mergeDocuments(staged: readonly Staged[]): { puts: Ingress[]; deletes: string[] } {
+  const documents = new Map<string, Ingress | undefined>();
+  for (const { change } of staged) {
+    const id = change.after?.id ?? change.before?.id;
+    if (id !== undefined) documents.set(id, change.after);
+  }
+  const puts = [...documents.values()].filter((document) => document !== undefined);
+  const deletes = [...documents].filter(([, document]) => document === undefined).map(([id]) => id);
+  return { puts, deletes };
+}

@@ -1,0 +1,111 @@
+import type { IngressRule } from "./api.ts";
+import type { Claim, Claimant } from "./claim-bucket.ts";
+import { hostnameShape, isHostnameProblem, parseHostname } from "./hostname.ts";
+import { PlaceTable, RedirectTable } from "./place-table.ts";
+
+/** Another rule that holds what a rule wants. */
+export interface Conflict {
+  /** The rule that wants it, by its place in the document. */
+  readonly ruleIndex: number;
+  readonly rule: IngressRule;
+  /** `redirect`: both redirect the host's plain port, to different ports. `unreadable`: a file that could not be read names the host. */
+  readonly kind: "rule" | "redirect" | "unreadable";
+  /** Who holds it. */
+  readonly holder:
+    | { readonly kind: "ingress"; readonly id: string; readonly name: string; readonly ruleIndex: number }
+    | { readonly kind: "document"; readonly ruleIndex: number }
+    | { readonly kind: "file"; readonly id: string };
+}
+
+/**
+ * Who claims which port, host, path, methods and headers. Rules are normalised ones.
+ *
+ * Two rules conflict when they tie in precedence and one request could match both, with TLS or without.
+ * Redirects conflict only with redirects of the same host to another port: HTTP_PORT is one port for all of them,
+ * and any rule there goes before them. Each operation costs as much as the rules given, however many are held.
+ */
+export class ClaimIndex {
+  readonly #places = new PlaceTable();
+  readonly #redirects = new RedirectTable();
+  /** Shape → ids of unreadable files that name it. */
+  readonly #unreadable = new Map<string, Set<string>>();
+
+  /** Holds every claim of an ingress, also those that conflict: whoever adds has asked `conflicts` before. */
+  add(ingress: Claimant): void {
+    for (let index = 0; index < ingress.rules.length; index += 1) {
+      this.#places.add({ ingress, index });
+      this.#redirects.add({ ingress, index });
+    }
+  }
+
+  /** Frees the claims of an ingress, given as it was added. */
+  remove(ingress: Claimant): void {
+    for (let index = 0; index < ingress.rules.length; index += 1) {
+      this.#places.remove({ ingress, index });
+      this.#redirects.remove({ ingress, index });
+    }
+  }
+
+  /** Holds the hosts of a file that cannot be read, on every port: what it would claim is not known. */
+  addUnreadable(id: string, hostnames: readonly string[]): void {
+    for (const hostname of hostnames) {
+      const shape = shapeOfText(hostname);
+      const ids = this.#unreadable.get(shape) ?? new Set<string>();
+      this.#unreadable.set(shape, ids.add(id));
+    }
+  }
+
+  /** Frees the hosts of a file that has been mended or deleted. */
+  removeUnreadable(id: string): void {
+    for (const [shape, ids] of this.#unreadable) {
+      if (ids.delete(id) && ids.size === 0) this.#unreadable.delete(shape);
+    }
+  }
+
+  /**
+   * What stands against a document's rules: other ingresses, unreadable files and earlier rules of the same document.
+   * `undefined` stands for a rule that is invalid by itself and claims nothing.
+   * The ingress that the document replaces is left out of account.
+   */
+  conflicts(rules: readonly (IngressRule | undefined)[], exceptIngressId?: string): Conflict[] {
+    const own = { places: new PlaceTable(), redirects: new RedirectTable() };
+    const document: Claimant = { id: "", name: "", rules: rules as readonly IngressRule[] };
+    const conflicts: Conflict[] = [];
+    for (const [ruleIndex, rule] of rules.entries()) {
+      if (rule === undefined) continue;
+      const report = (kind: Conflict["kind"], holder: Conflict["holder"] | undefined): void => {
+        if (holder !== undefined) conflicts.push({ ruleIndex, rule, kind, holder });
+      };
+      report("unreadable", this.#unreadableHolder(rule, exceptIngressId));
+      report("rule", holderOf(this.#places.find(rule, exceptIngressId)));
+      report("rule", documentHolder(own.places.find(rule)));
+      report("redirect", holderOf(this.#redirects.find(rule, exceptIngressId)));
+      report("redirect", documentHolder(own.redirects.find(rule)));
+      own.places.add({ ingress: document, index: ruleIndex });
+      own.redirects.add({ ingress: document, index: ruleIndex });
+    }
+    return conflicts;
+  }
+
+  #unreadableHolder(rule: IngressRule, exceptId: string | undefined): Conflict["holder"] | undefined {
+    for (const id of this.#unreadable.get(hostnameShape(rule.match.hostname)) ?? []) {
+      if (id !== exceptId) return { kind: "file", id };
+    }
+    return undefined;
+  }
+}
+
+function holderOf(claim: Claim | undefined): Conflict["holder"] | undefined {
+  if (claim === undefined) return undefined;
+  return { kind: "ingress", id: claim.ingress.id, name: claim.ingress.name, ruleIndex: claim.index };
+}
+
+function documentHolder(claim: Claim | undefined): Conflict["holder"] | undefined {
+  return claim === undefined ? undefined : { kind: "document", ruleIndex: claim.index };
+}
+
+/** The shape of a hostname out of a damaged file; text that is no hostname stands for itself. */
+function shapeOfText(text: string): string {
+  const hostname = parseHostname(text);
+  return isHostnameProblem(hostname) ? text.toLowerCase() : hostname.shape;
+}

@@ -1,0 +1,139 @@
+import type { IngressRule } from "./api.ts";
+import {
+  type Bucket,
+  type Claim,
+  findMeeting,
+  HeaderClaims,
+  listOf,
+  ruleOf,
+  withClaim,
+  withoutClaim,
+} from "./claim-bucket.ts";
+import { hostnameShape } from "./hostname.ts";
+import { headerCount, takesEveryPath } from "./precedence.ts";
+
+/** The claims of one host on one port: mostly one, so that a map is made for the second only. */
+type HostClaims = Claim | Map<string, PlaceClaims>;
+
+/** The claims of one place key: a plain bucket where the key says that no header is wanted. */
+type PlaceClaims = Bucket | HeaderClaims;
+
+/** Claims of port, host, path, methods and headers. */
+export class PlaceTable {
+  /** Port → shape → claims. The shape of a literal is the string that the rule itself holds. */
+  readonly #ports = new Map<number, Map<string, HostClaims>>();
+
+  add(claim: Claim): void {
+    const rule = ruleOf(claim);
+    if (rule === undefined) return;
+    const { port, hostname } = rule.match;
+    let hosts = this.#ports.get(port);
+    if (hosts === undefined) {
+      hosts = new Map();
+      this.#ports.set(port, hosts);
+    }
+    const shape = hostnameShape(hostname);
+    const claims = hosts.get(shape);
+    if (claims === undefined) hosts.set(shape, claim);
+    else if (claims instanceof Map) addTo(claims, claim);
+    else {
+      const both = new Map<string, PlaceClaims>();
+      addTo(both, claims);
+      addTo(both, claim);
+      hosts.set(shape, both);
+    }
+  }
+
+  remove(claim: Claim): void {
+    const rule = ruleOf(claim);
+    if (rule === undefined) return;
+    const hosts = this.#ports.get(rule.match.port);
+    const shape = hostnameShape(rule.match.hostname);
+    const claims = hosts?.get(shape);
+    if (hosts === undefined || claims === undefined) return;
+    if (!(claims instanceof Map)) {
+      if (withoutClaim(claims, claim) === undefined) hosts.delete(shape);
+    } else {
+      removeFrom(claims, claim);
+      if (claims.size === 0) hosts.delete(shape);
+    }
+    if (hosts.size === 0) this.#ports.delete(rule.match.port);
+  }
+
+  /** A claim that ties with the rule and can match a request that the rule matches. */
+  find(rule: IngressRule, exceptIngressId?: string): Claim | undefined {
+    const claims = this.#ports.get(rule.match.port)?.get(hostnameShape(rule.match.hostname));
+    if (claims === undefined) return undefined;
+    const key = placeKey(rule);
+    const held = claims instanceof Map ? claims.get(key) : claims;
+    if (held instanceof HeaderClaims) return held.find(rule, exceptIngressId);
+    if (!(claims instanceof Map) && placeKeyOf(claims) !== key) return undefined;
+    return findMeeting(held, rule, exceptIngressId);
+  }
+}
+
+/** Claims of the plain-HTTP side of `redirect_http`, by host. */
+export class RedirectTable {
+  readonly #hosts = new Map<string, Bucket>();
+
+  add(claim: Claim): void {
+    const rule = ruleOf(claim);
+    if (rule?.redirect_http !== true) return;
+    const shape = hostnameShape(rule.match.hostname);
+    this.#hosts.set(shape, withClaim(this.#hosts.get(shape), claim));
+  }
+
+  remove(claim: Claim): void {
+    const rule = ruleOf(claim);
+    if (rule?.redirect_http !== true) return;
+    const shape = hostnameShape(rule.match.hostname);
+    const left = withoutClaim(this.#hosts.get(shape), claim);
+    if (left === undefined) this.#hosts.delete(shape);
+    else this.#hosts.set(shape, left);
+  }
+
+  /** A claim that redirects the rule's host to another port than the rule does. */
+  find(rule: IngressRule, exceptIngressId?: string): Claim | undefined {
+    if (!rule.redirect_http) return undefined;
+    return listOf(this.#hosts.get(hostnameShape(rule.match.hostname))).find((claim) => {
+      const port = ruleOf(claim)?.match.port;
+      return claim.ingress.id !== exceptIngressId && port !== undefined && port !== rule.match.port;
+    });
+  }
+}
+
+function addTo(places: Map<string, PlaceClaims>, claim: Claim): void {
+  const key = placeKeyOf(claim);
+  const held = places.get(key);
+  if (held instanceof HeaderClaims) held.add(claim);
+  else if (ruleOf(claim)?.match.headers === undefined) places.set(key, withClaim(held, claim));
+  else {
+    const claims = new HeaderClaims();
+    claims.add(claim);
+    places.set(key, claims);
+  }
+}
+
+function removeFrom(places: Map<string, PlaceClaims>, claim: Claim): void {
+  const key = placeKeyOf(claim);
+  const held = places.get(key);
+  if (held instanceof HeaderClaims) {
+    if (held.remove(claim)) places.delete(key);
+    return;
+  }
+  const left = withoutClaim(held, claim);
+  if (left === undefined) places.delete(key);
+  else places.set(key, left);
+}
+
+function placeKeyOf(claim: Claim): string {
+  const rule = ruleOf(claim);
+  return rule === undefined ? "" : placeKey(rule);
+}
+
+/** What precedence looks at below the host: rules of one host tie exactly when their keys are equal. */
+function placeKey({ match }: IngressRule): string {
+  const { path, methods, headers } = match;
+  const place = path === undefined || takesEveryPath(path) ? "" : `${path.type} ${path.value}`;
+  return `${methods === undefined ? "" : "m"}${headerCount(headers)} ${place}`;
+}

@@ -1,0 +1,194 @@
+import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Agent, request } from "undici";
+import type { Logger } from "../log.ts";
+import type { Instance } from "../model/api.ts";
+import { readInstances } from "./instance-reader.ts";
+import type { InstanceResolver, Reference, Resolution, ResolverChange } from "./instance-resolver.ts";
+import { type SourceStatus, SourceView } from "./source-view.ts";
+
+/** How a running hypeman is followed. */
+export interface HypemanOptions {
+  /** Base URL of its API, such as `http://localhost:4973`. */
+  readonly url: string;
+  /** Bearer token with the scope `instance:read`; absent: none is sent. */
+  readonly token?: string;
+  /** Time from one answer to the next question. Default: 2000. */
+  readonly intervalMs?: number;
+  /** Time for one whole answer. Default: 5000. */
+  readonly timeoutMs?: number;
+  /** How long the last known list is served while hypeman fails (RFC 8767). Default: one hour. */
+  readonly staleMs?: number;
+  /** Shortest time between two questions that unknown references cause. Default: 250. */
+  readonly askAgainMs?: number;
+  readonly logger: Logger;
+}
+
+/** Longest time between two questions while hypeman fails. */
+const longestBackoffMs = 30_000;
+/** 100,000 instances of 2 KB. A larger answer is a failure, not a reason to run out of memory. */
+const largestAnswerBytes = 200 * 1024 * 1024;
+
+/**
+ * Instances of a running hypeman. It has no way to watch the list, so it is asked again and again
+ * (`GET /instances`); between two answers everything comes from memory.
+ */
+export class HypemanResolver implements InstanceResolver {
+  readonly #view: SourceView;
+  readonly #logger: Logger;
+  readonly #endpoint: URL;
+  readonly #token: string | undefined;
+  readonly #intervalMs: number;
+  readonly #timeoutMs: number;
+  readonly #staleMs: number;
+  readonly #askAgainMs: number;
+  readonly #agent = new Agent({ maxResponseSize: largestAnswerBytes });
+  readonly #closing = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #asking: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #digest = "";
+
+  constructor(options: HypemanOptions) {
+    this.#logger = options.logger;
+    this.#view = new SourceView("hypeman", options.logger);
+    this.#endpoint = new URL("instances", options.url.endsWith("/") ? options.url : `${options.url}/`);
+    this.#token = options.token;
+    this.#intervalMs = options.intervalMs ?? 2000;
+    this.#timeoutMs = options.timeoutMs ?? 5000;
+    this.#staleMs = options.staleMs ?? 3_600_000;
+    this.#askAgainMs = options.askAgainMs ?? 250;
+  }
+
+  /** Returns after the first answer or failure; a hypeman that is down is asked again later. */
+  async start(): Promise<void> {
+    await this.#ask();
+    this.#running = this.#follow();
+  }
+
+  resolve(name: string): Resolution {
+    return this.#view.resolve(name);
+  }
+
+  async reference(reference: string): Promise<Reference> {
+    const known = this.#view.reference(reference);
+    if (known.kind !== "unknown" && known.kind !== "unavailable") return known;
+    await this.#askSoon();
+    return this.#view.reference(reference);
+  }
+
+  list(): readonly Instance[] {
+    return this.#view.list();
+  }
+
+  watch(listener: (change: ResolverChange) => void): () => void {
+    return this.#view.watch(listener);
+  }
+
+  status(): SourceStatus {
+    return this.#view.status();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+    await Promise.all([this.#asking, this.#next]);
+    this.#view.close();
+    await this.#agent.destroy();
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      const backoffMs = Math.min(
+        this.#intervalMs * 2 ** this.#failures,
+        Math.max(longestBackoffMs, this.#intervalMs),
+      );
+      await this.#pause(backoffMs);
+      if (!this.#closing.signal.aborted) await this.#ask();
+    }
+  }
+
+  /**
+   * Waits for an answer to a question that begins from now on: one that is already under way may have been read
+   * before the instance was made. All who wait meanwhile share it.
+   */
+  #askSoon(): Promise<void> {
+    this.#next ??= (async () => {
+      await this.#asking;
+      await this.#pause(this.#askedAt + this.#askAgainMs - Date.now());
+      this.#next = undefined;
+      if (!this.#closing.signal.aborted) await this.#ask();
+    })();
+    return this.#next;
+  }
+
+  /** One question at a time; whoever comes meanwhile waits for the same answer. Never throws. */
+  #ask(): Promise<void> {
+    this.#asking ??= this.#poll().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #poll(): Promise<void> {
+    this.#askedAt = Date.now();
+    try {
+      const body = await this.#fetchList();
+      const digest = createHash("sha256").update(body).digest("base64");
+      if (digest === this.#digest) this.#view.confirm();
+      else this.#accept(body, digest);
+      this.#failures = 0;
+    } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      this.#failures = Math.min(this.#failures + 1, 16);
+      this.#view.fail(this.#reason(error), this.#staleMs);
+    }
+  }
+
+  #accept(body: Buffer, digest: string): void {
+    const { instances, problems } = readInstances(parse(body));
+    if (problems.length > 0)
+      this.#logger.warn("hypeman lists instances that cannot be used", { problems: problems.slice(0, 10) });
+    this.#view.accept(instances);
+    this.#digest = digest;
+  }
+
+  async #fetchList(): Promise<Buffer> {
+    const { statusCode, body } = await request(this.#endpoint, {
+      dispatcher: this.#agent,
+      headers: {
+        accept: "application/json",
+        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+      },
+      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeoutMs)]),
+    });
+    if (statusCode === 200) return Buffer.from(await body.arrayBuffer());
+    await body.dump();
+    throw new Error(`answered with status ${statusCode}`);
+  }
+
+  #reason(error: unknown): string {
+    if (!(error instanceof Error)) return "failed";
+    if (error.name === "TimeoutError") return `no answer within ${this.#timeoutMs} ms`;
+    // A refused connection to several addresses is an AggregateError without a message, but with a code.
+    const text =
+      error.message === "" ? String((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
+    return this.#token === undefined ? text : text.replaceAll(this.#token, "<token>");
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (ms <= 0) return;
+    await delay(ms, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
+  }
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    // The parser's own message quotes the text, which is not ours to log.
+    throw new Error("the answer is not JSON");
+  }
+}

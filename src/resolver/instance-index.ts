@@ -1,0 +1,160 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Instance } from "../model/api.ts";
+import { resolveInstance } from "./instance-address.ts";
+import type { Reference, Resolution } from "./instance-resolver.ts";
+import { SortedKeys } from "./sorted-keys.ts";
+
+interface Entry {
+  readonly instance: Instance;
+  readonly resolution: Resolution;
+}
+
+const unknown: Resolution = { kind: "unknown" };
+const ambiguous: Resolution = { kind: "no_address", reason: "several instances have this name" };
+/** RFC 8020: where `a.b` exists, `b` exists too, without records; NXDOMAIN for it would deny `a.b`. */
+const parentOnly: Resolution = {
+  kind: "no_address",
+  reason: "no instance has this name, only longer names end in it",
+};
+
+/** Sorts names before ids; no name contains it. */
+const separator = "\0";
+
+/**
+ * Instances by name, id and id prefix, in memory and without regard to case. Pure: no clock, no input, no output.
+ * An id wins over an equal name, as in hypeman's lookup.
+ */
+export class InstanceIndex {
+  readonly #byId = new Map<string, Entry>();
+  readonly #byName = new Map<string, readonly Entry[]>();
+  /** For every dotted name, each name above it, with the number of instances below. */
+  readonly #parents = new Map<string, number>();
+  readonly #ids = new SortedKeys();
+  readonly #names = new SortedKeys();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Exact id or name. Answers the same object until the answer changes. */
+  resolve(name: string): Resolution {
+    const key = name.toLowerCase();
+    const entry = this.#byId.get(key);
+    if (entry !== undefined) return entry.resolution;
+    const named = this.#byName.get(key);
+    if (named === undefined) return this.#parents.has(key) ? parentOnly : unknown;
+    return named.length === 1 ? (named[0] as Entry).resolution : ambiguous;
+  }
+
+  /** Id, then name, then unique id prefix. */
+  reference(reference: string): Exclude<Reference, { kind: "unavailable" }> {
+    const key = reference.toLowerCase();
+    if (key === "") return { kind: "unknown" };
+    const entry = this.#byId.get(key);
+    if (entry !== undefined) return { kind: "found", instance: entry.instance };
+    const named = this.named(key);
+    if (named.length > 0) return oneOf(named);
+    return oneOf(this.#ids.startingWith(key, 2).map((id) => this.#instance(id)));
+  }
+
+  /** The instance with exactly this id. */
+  get(id: string): Instance | undefined {
+    return this.#byId.get(id.toLowerCase())?.instance;
+  }
+
+  /** The instances with exactly this name. */
+  named(name: string): readonly Instance[] {
+    return (this.#byName.get(name.toLowerCase()) ?? []).map((entry) => entry.instance);
+  }
+
+  /** Every instance, by ascending name, then id. */
+  list(): readonly Instance[] {
+    return this.#names.values().map((key) => this.#instance(key.slice(key.indexOf(separator) + 1)));
+  }
+
+  /** Makes `instances` the whole content. Returns the names and ids whose answer changed. */
+  replace(instances: readonly Instance[]): readonly string[] {
+    const present = new Set(instances.map((instance) => instance.id.toLowerCase()));
+    const deletes = [...this.#byId.keys()].filter((id) => !present.has(id));
+    const puts = instances.filter((instance) => !isDeepStrictEqual(this.get(instance.id), instance));
+    return this.apply(puts, deletes);
+  }
+
+  /** Adds or replaces instances by id and deletes ids, as one step. Returns the names and ids whose answer changed. */
+  apply(puts: readonly Instance[], deletes: readonly string[]): readonly string[] {
+    const leaving = [...deletes, ...puts.map((instance) => instance.id)].flatMap((id) => this.get(id) ?? []);
+    const touched = new Set([...leaving, ...puts].flatMap(keysOf));
+    const before = new Map([...touched].map((key) => [key, this.resolve(key)]));
+    for (const instance of leaving) this.#remove(instance);
+    // Of two puts with one id in one step the last counts.
+    const arriving = new Map(puts.map((instance) => [instance.id.toLowerCase(), instance]));
+    for (const instance of arriving.values()) this.#add(instance);
+    this.#ids.update(keySet(leaving, idKey), keySet(arriving.values(), idKey));
+    this.#names.update(keySet(leaving, nameKey), keySet(arriving.values(), nameKey));
+    return [...before].filter(([key, old]) => !sameResolution(old, this.resolve(key))).map(([key]) => key);
+  }
+
+  #instance(id: string): Instance {
+    return (this.#byId.get(id) as Entry).instance;
+  }
+
+  #add(instance: Instance): void {
+    const entry: Entry = { instance, resolution: resolveInstance(instance) };
+    const name = instance.name.toLowerCase();
+    this.#byId.set(idKey(instance), entry);
+    this.#byName.set(name, [...(this.#byName.get(name) ?? []), entry]);
+    for (const parent of parentsOf(name)) this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+  }
+
+  #remove(instance: Instance): void {
+    const id = idKey(instance);
+    const name = instance.name.toLowerCase();
+    if (!this.#byId.delete(id)) return;
+    const rest = (this.#byName.get(name) ?? []).filter((entry) => idKey(entry.instance) !== id);
+    if (rest.length > 0) this.#byName.set(name, rest);
+    else this.#byName.delete(name);
+    for (const parent of parentsOf(name)) {
+      const count = (this.#parents.get(parent) ?? 0) - 1;
+      if (count > 0) this.#parents.set(parent, count);
+      else this.#parents.delete(parent);
+    }
+  }
+}
+
+function oneOf(instances: readonly Instance[]): Exclude<Reference, { kind: "unavailable" }> {
+  const [first, second] = instances;
+  if (first === undefined) return { kind: "unknown" };
+  return second === undefined ? { kind: "found", instance: first } : { kind: "ambiguous" };
+}
+
+function idKey(instance: Instance): string {
+  return instance.id.toLowerCase();
+}
+
+function nameKey(instance: Instance): string {
+  return `${instance.name.toLowerCase()}${separator}${idKey(instance)}`;
+}
+
+function keySet(instances: Iterable<Instance>, key: (instance: Instance) => string): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const instance of instances) keys.add(key(instance));
+  return keys;
+}
+
+/** Everything that DNS may be asked and that this instance has a part in. */
+function keysOf(instance: Instance): string[] {
+  const name = instance.name.toLowerCase();
+  return [name, idKey(instance), ...parentsOf(name)];
+}
+
+/** `a.b.c` → `b.c`, `c`. */
+function parentsOf(name: string): string[] {
+  const parents: string[] = [];
+  for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1))
+    parents.push(name.slice(dot + 1));
+  return parents;
+}
+
+function sameResolution(one: Resolution, other: Resolution): boolean {
+  return one === other || isDeepStrictEqual(one, other);
+}

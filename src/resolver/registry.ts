@@ -1,0 +1,223 @@
+import { isDeepStrictEqual } from "node:util";
+import { createId } from "@paralleldrive/cuid2";
+import { GatewrightError, isGatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Instance, PutInstanceRequest } from "../model/api.ts";
+import type { DocumentStore } from "../store/document-store.ts";
+import { ChangeListeners } from "./change-listeners.ts";
+import { InstanceIndex } from "./instance-index.ts";
+import type { InstanceResolver, Reference, Resolution, ResolverChange } from "./instance-resolver.ts";
+import { canonicalName, checkRequest, instanceOf } from "./registry-request.ts";
+import { RegistryStage } from "./registry-stage.ts";
+
+/** What the embedded registry stands on. */
+export interface RegistryOptions {
+  readonly store: DocumentStore<Instance>;
+  readonly logger: Logger;
+  /** Default: the system's clock. */
+  readonly now?: () => Date;
+}
+
+/** An instance that was put. */
+export interface PutInstanceResult {
+  readonly instance: Instance;
+  /** False: an instance of this name was there before. */
+  readonly created: boolean;
+}
+
+/** A change that waits for its commit: how to stage it, and whom to tell. */
+interface Pending {
+  /** Stages the change and returns what to answer once it is durable. Throws when it is refused. */
+  readonly stage: (stage: RegistryStage) => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Bounds the size of one commit, and so the time the first change in it waits. */
+const largestBatch = 1000;
+const attemptsAtConflict = 5;
+
+/**
+ * The embedded registry: instances that are written over REST and kept in a store.
+ * Writes are serialised; those that arrive during a commit go together in the next one. Answers change only after the
+ * change is durable.
+ */
+export class InstanceRegistry implements InstanceResolver {
+  readonly #store: DocumentStore<Instance>;
+  readonly #logger: Logger;
+  readonly #now: () => Date;
+  readonly #index = new InstanceIndex();
+  readonly #listeners: ChangeListeners;
+  readonly #unreadableIds = new Set<string>();
+  #revision = -1;
+  #started = false;
+  #closed = false;
+  #pending: Pending[] = [];
+  #writing: Promise<void> | undefined;
+  #unwatch: () => void = () => undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#store = options.store;
+    this.#logger = options.logger;
+    this.#now = options.now ?? (() => new Date());
+    this.#listeners = new ChangeListeners(options.logger);
+  }
+
+  /** Opens the store. An instance file that cannot be read is logged and its id stays taken. */
+  async start(): Promise<void> {
+    const snapshot = await this.#store.open();
+    this.#unwatch = this.#store.watch((change) => this.#apply(change.revision, change.puts, change.deletes));
+    for (const file of snapshot.unreadable) {
+      this.#unreadableIds.add(file.id);
+      this.#logger.error("an instance file cannot be read", { path: file.path, reason: file.reason });
+    }
+    this.#index.replace(snapshot.documents);
+    this.#revision = snapshot.revision;
+    this.#started = true;
+    this.#listeners.tell({ all: true });
+  }
+
+  resolve(name: string): Resolution {
+    return this.#started ? this.#index.resolve(name) : notStarted;
+  }
+
+  async reference(reference: string): Promise<Reference> {
+    return this.#started ? this.#index.reference(reference) : notStarted;
+  }
+
+  list(): readonly Instance[] {
+    return this.#index.list();
+  }
+
+  watch(listener: (change: ResolverChange) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /**
+   * Makes or replaces the instance of this name; state defaults to `Running`, `id` and `created_at` of an instance that
+   * is there stay. A request that changes nothing writes nothing. Throws `bad_request`, `already_exists` (the id, or
+   * the name as an id, is another instance's), `store_unavailable`, `shutting_down`.
+   */
+  async put(name: string, request: PutInstanceRequest): Promise<PutInstanceResult> {
+    const canonical = canonicalName(name);
+    checkRequest(canonical, request);
+    return this.#write((stage) => this.#stagePut(stage, canonical, request));
+  }
+
+  /**
+   * Deletes by id, name or unique id prefix and returns what was deleted. Throws `not_found`, `ambiguous`,
+   * `store_unavailable`, `shutting_down`.
+   */
+  async delete(reference: string): Promise<Instance> {
+    return this.#write((stage) => {
+      const instance = stage.find(reference);
+      stage.delete(instance);
+      return instance;
+    });
+  }
+
+  /** Waits for the writes under way, refuses later ones and closes the store. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+    this.#unwatch();
+    this.#listeners.clear();
+    await this.#store.close();
+  }
+
+  #stagePut(stage: RegistryStage, name: string, request: PutInstanceRequest): PutInstanceResult {
+    const present = stage.byName(name);
+    const instance = instanceOf(name, request, present, { makeId: createId, now: this.#now().toISOString() });
+    if (present === undefined) this.#checkCollision(stage, instance);
+    else if (
+      isDeepStrictEqual(
+        { ...instance, updated_at: present.updated_at },
+        { updated_at: undefined, ...present },
+      )
+    ) {
+      return { instance: present, created: false };
+    }
+    stage.put(instance);
+    return { instance, created: present === undefined };
+  }
+
+  #checkCollision(stage: RegistryStage, instance: Instance): void {
+    if (stage.byId(instance.id) !== undefined || this.#unreadableIds.has(instance.id)) {
+      throw new GatewrightError("already_exists", `another instance has the id "${instance.id}"`);
+    }
+    if (stage.byName(instance.id) !== undefined) {
+      throw new GatewrightError("already_exists", `the id "${instance.id}" is the name of another instance`);
+    }
+    if (stage.byId(instance.name) !== undefined) {
+      throw new GatewrightError(
+        "already_exists",
+        `the name "${instance.name}" is the id of another instance`,
+      );
+    }
+  }
+
+  #write<T>(stage: (stage: RegistryStage) => T): Promise<T> {
+    if (this.#closed || !this.#started) {
+      return Promise.reject(new GatewrightError("shutting_down", "the instance registry is not open"));
+    }
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.push({ stage, resolve: resolve as (value: unknown) => void, reject });
+      this.#writing ??= this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    // One turn of the event loop lets the requests that arrived together share the first commit.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#pending.length > 0) await this.#commit(this.#pending.splice(0, largestBatch));
+    this.#writing = undefined;
+  }
+
+  /** Commits a batch and answers everyone in it. Never throws. */
+  async #commit(batch: readonly Pending[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const stage = new RegistryStage(this.#index);
+      const answers = batch.map((pending) => attemptTo(() => pending.stage(stage)));
+      try {
+        await this.#commitStage(stage);
+        for (const [at, pending] of batch.entries()) answers[at]?.(pending);
+        return;
+      } catch (error) {
+        // Another writer's change comes by watch; the batch is judged again on top of it.
+        if (isGatewrightError(error, "store_conflict") && attempt < attemptsAtConflict) {
+          await new Promise((resolve) => setImmediate(resolve));
+          continue;
+        }
+        // Refusals too: they may rest on changes of this batch that never became durable.
+        for (const pending of batch) pending.reject(error);
+        return;
+      }
+    }
+  }
+
+  async #commitStage(stage: RegistryStage): Promise<void> {
+    const { puts, deletes } = stage;
+    if (puts.length === 0 && deletes.length === 0) return;
+    const revision = await this.#store.commit({ expected: this.#revision, puts, deletes });
+    this.#apply(revision, puts, deletes);
+  }
+
+  /** Takes a durable change in. Called by the commit and by the store's watch, whichever is first. */
+  #apply(revision: number, puts: readonly Instance[], deletes: readonly string[]): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    this.#listeners.tell({ names: this.#index.apply(puts, deletes) });
+  }
+}
+
+const notStarted = { kind: "unavailable", reason: "the instance registry is not open yet" } as const;
+
+/** Runs `action` now and tells its outcome later. */
+function attemptTo(action: () => unknown): (pending: Pending) => void {
+  try {
+    const value = action();
+    return (pending) => pending.resolve(value);
+  } catch (error) {
+    return (pending) => pending.reject(error);
+  }
+}

@@ -1,0 +1,139 @@
+import { lstatSync, type Stats } from "node:fs";
+import { open, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PRIVATE_FILE_MODE, syncFolder } from "./durable.ts";
+import type { StepHook } from "./store-step.ts";
+
+/** Start of the name of a file that is being written. Left-overs are removed at opening. */
+export const TEMPORARY_PREFIX = ".tmp-";
+
+/** Name of a document's file. */
+export function documentFileName(id: string): string {
+  return `${id}.json`;
+}
+
+/** The text of a document's file: for reading, with a newline at the end. */
+export function documentText(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+interface Staged {
+  readonly id: string;
+  /** Undefined: the file is to be removed. */
+  readonly text: string | undefined;
+}
+
+/**
+ * Brings `<folder>/<id>.json` up to what the journal says, later and in any order: until `makeDurable` has resolved,
+ * the journal is what counts. `write` and `makeDurable` must not run at the same time; `stage` may be called any time.
+ * Methods throw the operating system's errors as they are.
+ */
+export class DocumentFiles {
+  readonly #folder: string;
+  readonly #step: StepHook;
+  /** Ids whose present file could not be read and must be kept. */
+  readonly #unreadable: Set<string>;
+  /** What differs from the durable files, or may after a crash of the machine. */
+  readonly #staged = new Map<string, Staged>();
+  readonly #unwritten = new Set<Staged>();
+
+  constructor(options: {
+    readonly folder: string;
+    readonly step: StepHook;
+    readonly unreadable: Iterable<string>;
+  }) {
+    this.#folder = options.folder;
+    this.#step = options.step;
+    this.#unreadable = new Set(options.unreadable);
+  }
+
+  /** Whether `makeDurable` has something to do. */
+  get isStaged(): boolean {
+    return this.#staged.size > 0;
+  }
+
+  /** Plans a document's file, or its removal where `text` is undefined, in place of an earlier plan. */
+  stage(id: string, text: string | undefined): void {
+    const former = this.#staged.get(id);
+    if (former !== undefined) this.#unwritten.delete(former);
+    const staged = { id, text };
+    this.#staged.set(id, staged);
+    this.#unwritten.add(staged);
+  }
+
+  /** Writes what is staged, also what is added meanwhile, by rename but without fsync. */
+  async write(): Promise<void> {
+    for (const staged of this.#unwritten) await this.#apply(staged);
+  }
+
+  /** Writes everything staged until now and makes it durable. When it throws, all of that is written anew next time. */
+  async makeDurable(): Promise<void> {
+    const covered = [...this.#staged.values()];
+    try {
+      for (const staged of covered) await this.#apply(staged);
+      for (const staged of covered) await this.#sync(staged);
+      await this.#step("folder-sync");
+      await syncFolder(this.#folder);
+    } catch (error) {
+      // After a failed fsync the kernel may take the pages for clean: only newly written files can be trusted.
+      for (const staged of covered) if (this.#isCurrent(staged)) this.#unwritten.add(staged);
+      throw error;
+    }
+    for (const staged of covered) if (this.#isCurrent(staged)) this.#staged.delete(staged.id);
+  }
+
+  async #apply(staged: Staged): Promise<void> {
+    if (!this.#unwritten.has(staged)) return;
+    const { id, text } = staged;
+    if (this.#unreadable.has(id)) await this.#setAside(id);
+    if (text === undefined) await this.#remove(id);
+    else await this.#write(id, text);
+    this.#unwritten.delete(staged);
+  }
+
+  async #write(id: string, text: string): Promise<void> {
+    const temporary = join(this.#folder, TEMPORARY_PREFIX + id);
+    await this.#step("document-write");
+    await writeFile(temporary, text, { mode: PRIVATE_FILE_MODE });
+    await this.#step("document-rename");
+    await rename(temporary, this.#path(id));
+  }
+
+  async #remove(id: string): Promise<void> {
+    await this.#step("document-remove");
+    await rm(this.#path(id), { force: true });
+  }
+
+  /** Skips what a later commit replaced: a newer journal file holds that. */
+  async #sync(staged: Staged): Promise<void> {
+    if (staged.text === undefined || !this.#isCurrent(staged)) return;
+    await this.#step("document-sync");
+    await using file = await open(this.#path(staged.id), "r");
+    await file.sync();
+  }
+
+  #isCurrent(staged: Staged): boolean {
+    return this.#staged.get(staged.id) === staged;
+  }
+
+  async #setAside(id: string): Promise<void> {
+    const path = this.#path(id);
+    let number = 1;
+    while (statusOf(`${path}.unreadable-${number}`) !== undefined) number += 1;
+    await this.#step("document-set-aside");
+    const status = statusOf(path);
+    // An empty file, as a crash of the machine leaves it, has nothing to keep.
+    if (status !== undefined && !(status.isFile() && status.size === 0)) {
+      await rename(path, `${path}.unreadable-${number}`);
+    }
+    this.#unreadable.delete(id);
+  }
+
+  #path(id: string): string {
+    return join(this.#folder, documentFileName(id));
+  }
+}
+
+function statusOf(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}

@@ -1,0 +1,55 @@
+/** A stored document: anything with an id that is safe as a file name. */
+export interface Document {
+  readonly id: string;
+}
+
+/** A document file that could not be read. It stays where it is, unchanged. */
+export interface UnreadableDocument {
+  readonly id: string;
+  readonly path: string;
+  readonly reason: string;
+  /** What could still be found in the text (hostnames, names), so that its claims stay taken; "" when nothing. */
+  readonly text: string;
+}
+
+/** All that is stored, as of one revision. */
+export interface Snapshot<T extends Document> {
+  readonly revision: number;
+  readonly documents: readonly T[];
+  readonly unreadable: readonly UnreadableDocument[];
+}
+
+/** Changes that become durable together, or not at all. */
+export interface Batch<T extends Document> {
+  /** The revision the writer saw last. Another one in the store throws `store_conflict` and changes nothing. */
+  readonly expected: number;
+  readonly puts: readonly T[];
+  readonly deletes: readonly string[];
+}
+
+/** What a watcher is told after each commit. */
+export interface Change<T extends Document> {
+  readonly revision: number;
+  readonly puts: readonly T[];
+  readonly deletes: readonly string[];
+}
+
+/**
+ * A set of documents with revisions, compare-and-set and watch.
+ * Files implement it here; a replicated engine may stand behind it. The contract suite in
+ * test/store/document-store.contract.ts is its definition.
+ */
+export interface DocumentStore<T extends Document> {
+  /** Reads everything. Called once, before any other method. */
+  open(): Promise<Snapshot<T>>;
+  /**
+   * Makes a batch durable: when the promise resolves, it survives a crash of the process and of the machine;
+   * when it rejects, nothing of it is stored. Returns the new revision (`expected` + 1).
+   * Throws `store_conflict` (another revision), `store_unavailable` (the medium refuses).
+   */
+  commit(batch: Batch<T>): Promise<number>;
+  /** Calls the listener after each commit, in order, until the returned function is called. */
+  watch(listener: (change: Change<T>) => void): () => void;
+  /** Waits for commits under way and releases what is held. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,186 @@
+import { GatewrightError } from "../errors.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { DocumentFiles, documentText } from "./document-files.ts";
+import { checkBatchIds, isDocument } from "./document-id.ts";
+import type { Batch, Change, Document, DocumentStore, Snapshot } from "./document-store.ts";
+import { ensurePrivateFolder, storeUnavailable } from "./durable.ts";
+import { type FolderLock, lockFolder } from "./folder-lock.ts";
+import type { Validate } from "./folder-reader.ts";
+import { Journal } from "./journal.ts";
+import { encodeCommit } from "./journal-format.ts";
+import { type Recovery, recoverFolder } from "./recovery.ts";
+import { SerialQueue } from "./serial-queue.ts";
+import type { StepHook } from "./store-step.ts";
+
+/** How a store of files is opened. */
+export interface FileStoreOptions<T extends Document> {
+  /** Made with mode 0700 when it is missing. One process at a time may hold it. */
+  readonly folder: string;
+  /** Checks what is read from disk. Default: an object with a string `id`. */
+  readonly validate?: Validate<T>;
+  /** A checkpoint starts this long after the last commit. Default: 1000. */
+  readonly idleMs?: number;
+  /** A checkpoint starts when the journal has grown by this much. Default: 8 MiB. */
+  readonly checkpointBytes?: number;
+  /** After a failure in the background, the next attempt comes this much later. Default: 5000. */
+  readonly retryMs?: number;
+  /**
+   * Told when document files cannot be written after their commit was acknowledged: nothing is lost, the journal
+   * grows, and it is tried again. Default: a process warning.
+   */
+  readonly onBackgroundError?: (error: GatewrightError) => void;
+  /** For tests and tracing. */
+  readonly onStep?: StepHook;
+}
+
+/** A DocumentStore on files. */
+export interface FileStore<T extends Document> extends DocumentStore<T> {
+  /** Resolves when every document file is written and durable and the journal is empty. Throws `store_unavailable`. */
+  checkpoint(): Promise<void>;
+}
+
+/** Prepares a store; nothing is touched before its `open()`. The protocol stands in docs/storage.md. */
+export function openFileStore<T extends Document>(options: FileStoreOptions<T>): FileStore<T> {
+  return new FolderStore(options);
+}
+
+/** What exists while a folder is open. */
+interface OpenFolder {
+  readonly lock: FolderLock;
+  readonly journal: Journal;
+  readonly files: DocumentFiles;
+  readonly checkpointer: Checkpointer;
+}
+
+class FolderStore<T extends Document> implements FileStore<T> {
+  readonly #options: FileStoreOptions<T>;
+  readonly #step: StepHook;
+  readonly #commits = new SerialQueue();
+  readonly #listeners = new Set<(change: Change<T>) => void>();
+  #open: OpenFolder | undefined;
+
+  constructor(options: FileStoreOptions<T>) {
+    this.#options = options;
+    this.#step = options.onStep ?? (() => undefined);
+  }
+
+  async open(): Promise<Snapshot<T>> {
+    if (this.#open !== undefined) throw new GatewrightError("internal_error", "The store is open already.");
+    const { folder } = this.#options;
+    await ensurePrivateFolder(folder);
+    const lock = lockFolder(folder);
+    try {
+      const recovery = await recoverFolder(folder, this.#options.validate ?? withoutValidation<T>);
+      this.#open = { lock, ...this.#start(recovery) };
+      return recovery.snapshot;
+    } catch (error) {
+      lock.release();
+      throw storeUnavailable("The store's folder cannot be read", error);
+    }
+  }
+
+  commit(batch: Batch<T>): Promise<number> {
+    return this.#commits.run(() => this.#commit(batch));
+  }
+
+  watch(listener: (change: Change<T>) => void): () => void {
+    // A wrapper, so that the same function may watch twice.
+    const entry = (change: Change<T>) => listener(change);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  async checkpoint(): Promise<void> {
+    const { checkpointer } = this.#opened();
+    // Behind the commits that were called before.
+    await this.#commits.run(async () => undefined);
+    await checkpointer.checkpoint();
+  }
+
+  async close(): Promise<void> {
+    const open = await this.#commits.run(async () => {
+      const present = this.#open;
+      this.#open = undefined;
+      return present;
+    });
+    if (open === undefined) return;
+    await open.checkpointer.close();
+    await open.journal.close();
+    open.lock.release();
+  }
+
+  #start(recovery: Recovery<T>): Omit<OpenFolder, "lock"> {
+    const { folder, idleMs, checkpointBytes, retryMs, onBackgroundError } = this.#options;
+    const shared = { folder, step: this.#step };
+    const files = new DocumentFiles({ ...shared, unreadable: recovery.unreadableFiles });
+    const journal = new Journal({
+      ...shared,
+      numbers: recovery.journalNumbers,
+      damaged: recovery.damagedJournals,
+      revision: recovery.snapshot.revision,
+    });
+    const checkpointer = new Checkpointer(journal, files, this.#commits, {
+      idleMs: idleMs ?? 1000,
+      checkpointBytes: checkpointBytes ?? 8 * 1024 * 1024,
+      retryMs: retryMs ?? 5000,
+      onBackgroundError: onBackgroundError ?? ((error) => process.emitWarning(error)),
+    });
+    for (const [id, text] of recovery.staged) files.stage(id, text);
+    if (files.isStaged) checkpointer.wake();
+    return { journal, files, checkpointer };
+  }
+
+  async #commit(batch: Batch<T>): Promise<number> {
+    const { journal, files, checkpointer } = this.#opened();
+    const { expected, puts, deletes } = batch;
+    if (expected !== journal.revision) {
+      throw new GatewrightError(
+        "store_conflict",
+        `The store is at revision ${journal.revision}, not ${expected}.`,
+      );
+    }
+    checkBatchIds(batch);
+    const revision = expected + 1;
+    try {
+      await journal.append(
+        encodeCommit(
+          revision,
+          puts.map((document) => JSON.stringify(document)),
+          deletes,
+        ),
+      );
+    } catch (error) {
+      throw storeUnavailable("The change could not be written to disk; nothing was changed", error);
+    }
+    for (const document of puts) files.stage(document.id, documentText(document));
+    for (const id of deletes) files.stage(id, undefined);
+    this.#announce({ revision, puts, deletes });
+    checkpointer.wake();
+    await this.#step("acknowledge");
+    return revision;
+  }
+
+  #opened(): OpenFolder {
+    if (this.#open === undefined) throw new GatewrightError("store_unavailable", "The store is not open.");
+    return this.#open;
+  }
+
+  #announce(change: Change<T>): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // The commit stands whatever a listener does; its error is a bug and surfaces as an uncaught one.
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+function withoutValidation<T extends Document>(value: unknown): T {
+  if (!isDocument(value)) throw new Error("It is not an object with an id.");
+  // Without a validation, whoever opens the store vouches for what the folder holds.
+  return value as T;
+}

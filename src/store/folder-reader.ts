@@ -1,0 +1,137 @@
+import { isUtf8 } from "node:buffer";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from "node:fs";
+import { join } from "node:path";
+import { TEMPORARY_PREFIX } from "./document-files.ts";
+import type { Document, UnreadableDocument } from "./document-store.ts";
+import { PRIVATE_FILE_MODE, systemCode } from "./durable.ts";
+import { DAMAGED_SUFFIX, journalNumber } from "./journal.ts";
+import { parseJournal } from "./journal-format.ts";
+import type { JournalFile } from "./journal-replay.ts";
+
+/** Checks a parsed document and returns it as its type; throws an Error whose message says what is wrong. */
+export type Validate<T extends Document> = (value: unknown) => T;
+
+/** Documents larger than this are reported as unreadable: 16 MiB. */
+const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+/** Of an unreadable document, this much of its text is kept: 1 MiB. */
+const MAX_TEXT_BYTES = 1024 * 1024;
+const SUFFIX = ".json";
+
+/** What stands in a store's folder, before the journal is replayed. */
+export interface FolderContent<T extends Document> {
+  readonly documents: Map<string, T>;
+  readonly unreadable: Map<string, UnreadableDocument>;
+  /** The oldest first. */
+  readonly journal: readonly JournalFile[];
+  /** Journal files that were found damaged at an earlier opening. */
+  readonly damagedBefore: readonly JournalFile[];
+}
+
+/**
+ * Reads a whole folder, removes left-over temporary files, and takes group's and others' rights from the files it reads.
+ * Synchronous: 100,000 documents take 0.8 s this way, several times that through promises.
+ * Throws the operating system's errors when the folder or the journal cannot be read.
+ */
+export function readFolder<T extends Document>(folder: string, validate: Validate<T>): FolderContent<T> {
+  const documents = new Map<string, T>();
+  const unreadable = new Map<string, UnreadableDocument>();
+  const journalNames: string[] = [];
+  const damagedNames: string[] = [];
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(TEMPORARY_PREFIX)) rmSync(join(folder, name), { force: true });
+    else if (journalNumber(name) !== undefined) journalNames.push(name);
+    else if (name.startsWith(".journal-") && name.endsWith(DAMAGED_SUFFIX)) damagedNames.push(name);
+    if (name.startsWith(".") || !name.endsWith(SUFFIX)) continue;
+    const id = name.slice(0, -SUFFIX.length);
+    const result = readDocument(join(folder, name), id, validate);
+    if ("document" in result) documents.set(id, result.document);
+    else unreadable.set(id, result);
+  }
+  const read = (name: string): JournalFile => {
+    tighten((mode) => chmodSync(join(folder, name), mode));
+    return { name, entries: parseJournal(readFileSync(join(folder, name))) };
+  };
+  journalNames.sort((a, b) => (journalNumber(a) ?? 0) - (journalNumber(b) ?? 0));
+  return { documents, unreadable, journal: journalNames.map(read), damagedBefore: damagedNames.map(read) };
+}
+
+/** Runs `validate` on a parsed value that must carry this id. */
+export function checkDocument<T extends Document>(value: unknown, id: string, validate: Validate<T>): T {
+  const document = validate(value);
+  if (document.id !== id) throw new Error(`The document's id is not ${JSON.stringify(id)}.`);
+  return document;
+}
+
+/** Makes the report about a document that could not be read. */
+export function describeUnreadable(
+  id: string,
+  path: string,
+  error: unknown,
+  text: string,
+): UnreadableDocument {
+  return {
+    id,
+    path,
+    reason: error instanceof Error ? error.message : String(error),
+    text: text.slice(0, MAX_TEXT_BYTES),
+  };
+}
+
+function readDocument<T extends Document>(
+  path: string,
+  id: string,
+  validate: Validate<T>,
+): { readonly document: T } | UnreadableDocument {
+  let bytes = Buffer.alloc(0);
+  try {
+    bytes = readBounded(path);
+    if (bytes.length > MAX_DOCUMENT_BYTES)
+      throw new Error(`The file is larger than ${MAX_DOCUMENT_BYTES} bytes.`);
+    if (!isUtf8(bytes)) throw new Error("The file is not UTF-8 text.");
+    return { document: checkDocument(JSON.parse(bytes.toString()), id, validate) };
+  } catch (error) {
+    return describeUnreadable(id, path, error, bytes.toString("utf8", 0, MAX_TEXT_BYTES));
+  }
+}
+
+const shared = Buffer.allocUnsafe(64 * 1024);
+
+/** At most one byte more than a document may have. Of shared memory: valid until the next call. */
+function readBounded(path: string): Buffer<ArrayBuffer> {
+  // Neither follows a link out of the folder nor waits for the writer of a pipe.
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const status = fstatSync(descriptor);
+    if (!status.isFile()) throw new Error("It is not a regular file.");
+    if ((status.mode & 0o077) !== 0) tighten((mode) => fchmodSync(descriptor, mode));
+    const size = Math.min(status.size, MAX_DOCUMENT_BYTES + 1);
+    const buffer = size > shared.length ? Buffer.allocUnsafe(size) : shared;
+    let length = 0;
+    for (let read = -1; read !== 0 && length < size; length += read) {
+      read = readSync(descriptor, buffer, length, size - length, null);
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The folder itself is closed to others, so a file of another owner is read all the same. */
+function tighten(change: (mode: number) => void): void {
+  try {
+    change(PRIVATE_FILE_MODE);
+  } catch (error) {
+    if (systemCode(error) !== "EPERM" && systemCode(error) !== "EROFS") throw error;
+  }
+}

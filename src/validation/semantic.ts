@@ -1,0 +1,63 @@
+import type { Problem } from "../errors.ts";
+import type { CreateIngressRequest, IngressRuleInput } from "../model/api.ts";
+import { headerAuthProblems } from "./header-auth.ts";
+import { hostnameProblems } from "./hostname.ts";
+import { matchProblems } from "./match.ts";
+import { tagProblems } from "./tags.ts";
+import { ruleField } from "./wording.ts";
+
+const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+const MAX_NAME_LENGTH = 63;
+const MAX_PORT = 65_535;
+
+/**
+ * Every problem of a document that needs no knowledge beside it, in the order in which hypeman looks and in its words;
+ * `refusal` puts `invalid request: ` before the first. The document fits its schema.
+ */
+export function semanticProblems(request: CreateIngressRequest): Problem[] {
+  const problems: Problem[] = [];
+  if (request.name === "") problems.push({ code: "required", field: "name", message: "name is required" });
+  if (request.rules.length === 0) {
+    problems.push({ code: "required", field: "rules", message: "at least one rule is required" });
+  }
+  if (request.tags !== undefined) problems.push(...tagProblems(request.tags));
+  for (const [index, rule] of request.rules.entries()) problems.push(...ruleProblems(rule, index));
+  if (request.name !== "" && !(NAME.test(request.name) && request.name.length <= MAX_NAME_LENGTH)) {
+    const message =
+      "name must be lowercase letters, digits, and dashes only; cannot start or end with a dash" +
+      (request.name.length > MAX_NAME_LENGTH ? `; at most ${MAX_NAME_LENGTH} characters` : "");
+    problems.push({ code: "invalid_value", field: "name", message });
+  }
+  return problems;
+}
+
+function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
+  const { match, target, request_header_auth: auth } = rule;
+  const problems: Problem[] = [];
+  if (auth !== undefined) problems.push(...headerAuthProblems(auth, index));
+  const hostname = hostnameProblems(rule, index);
+  problems.push(...hostname);
+  if (!isPort(match.port ?? 0, 0)) {
+    const message = `match.port must be between 1 and ${MAX_PORT} in rule ${index}`;
+    problems.push({ code: "out_of_range", field: ruleField(index, "match.port"), message });
+  }
+  problems.push(...matchProblems(match, index));
+  // A pattern's target without a capture has been reported with the hostname.
+  if (target.instance === "" && !hostname.some(({ code }) => code === "invalid_target")) {
+    const message = `instance is required in rule ${index}`;
+    problems.push({ code: "required", field: ruleField(index, "target.instance"), message });
+  }
+  if (!isPort(target.port, 1)) {
+    const message = `target.port must be between 1 and ${MAX_PORT} in rule ${index}`;
+    problems.push({ code: "out_of_range", field: ruleField(index, "target.port"), message });
+  }
+  if (rule.redirect_http === true && rule.tls !== true) {
+    const message = `redirect_http requires tls to be enabled in rule ${index}`;
+    problems.push({ code: "invalid_value", field: ruleField(index, "redirect_http"), message });
+  }
+  return problems;
+}
+
+function isPort(port: number, least: 0 | 1): boolean {
+  return Number.isInteger(port) && port >= least && port <= MAX_PORT;
+}

@@ -1,0 +1,26 @@
+import { networkInterfaces } from "node:os";
+import type { Config } from "../config.ts";
+import type { AdmissionSettings } from "../manager/admission.ts";
+import { deniedNetworks, ownPorts } from "./compiler-settings.ts";
+
+/** What ingress documents are checked against. */
+export function admissionSettings(config: Config): AdmissionSettings {
+  const { acme, allowedDomains } = config.tls;
+  return {
+    ports: { httpPort: config.caddy.httpPort, httpsPort: config.caddy.httpsPort },
+    tls: { acmeConfigured: acme !== undefined, dnsChallenge: acme?.dns !== undefined, allowedDomains },
+    guard: {
+      deny: deniedNetworks,
+      denyLocalPorts: ownPorts(config),
+      allowLoopback: config.api.loopback,
+      allow: config.security.targetAllowCidrs,
+      localAddresses,
+    },
+  };
+}
+
+function localAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap(
+    (addresses) => addresses?.map(({ address }) => address) ?? [],
+  );
+}

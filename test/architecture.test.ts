@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+const source = join(root, "src");
+const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".ts"),
+);
+
+/** Module of a file of src/: its folder, or its own name without the ending. */
+function moduleOf(file: string): string {
+  const [first = ""] = file.split("/");
+  return first.replace(/\.ts$/, "");
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(source, file), "utf8");
+  return [...text.matchAll(/(?:from|import)\s+"([^"]+)"/g)].map((match) => match[1] ?? "");
+}
+
+/** The import table of docs/architecture.md: module → modules it may import. */
+function readTable(): ReadonlyMap<string, ReadonlySet<string>> {
+  const rows = readFileSync(join(root, "docs/architecture.md"), "utf8").matchAll(
+    /^\| `([\w.]+)\/?` \|[^|]*\|([^|]*)\|$/gm,
+  );
+  return new Map(
+    [...rows].map(([, name = "", imports = ""]) => [
+      name.replace(/\.ts$/, ""),
+      new Set(imports.split(",").map((one) => one.trim())),
+    ]),
+  );
+}
+
+describe("the import table", () => {
+  const table = readTable();
+
+  it.each(files)("%s imports what its module may", (file) => {
+    const allowed = table.get(moduleOf(file));
+    expect(allowed, `docs/architecture.md has no row for ${moduleOf(file)}`).toBeDefined();
+    if (allowed?.has("all") === true) return;
+    const used = importsOf(file)
+      .filter((name) => name.startsWith("."))
+      .map((name) => moduleOf(relative(source, resolve(source, dirname(file), name))));
+    // config.ts is the front door of config/, and one module with it.
+    const foreign = used.filter((name) => name !== moduleOf(file) && allowed?.has(name) !== true);
+    expect(foreign).toEqual([]);
+  });
+
+  it("has a row for each module and no other", () => {
+    expect([...table.keys()].sort()).toEqual([...new Set(files.map(moduleOf))].sort());
+  });
+});
+
+describe("side effects", () => {
+  const homes: { [library: string]: readonly string[] } = {
+    undici: ["caddy/admin-client.ts", "resolver/hypeman.ts"],
+    dns2: ["dns/server.ts"],
+    winston: ["log.ts"],
+  };
+
+  it.each(Object.entries(homes))("%s is imported in its home only", (library, allowed) => {
+    const users = files.filter((file) => importsOf(file).includes(library));
+    expect(users.filter((file) => !allowed.includes(file))).toEqual([]);
+  });
+
+  it("the environment is read in config.ts only", () => {
+    const readers = files.filter((file) => readFileSync(join(source, file), "utf8").includes("process.env"));
+    expect(readers.filter((file) => file !== "config.ts")).toEqual([]);
+  });
+});

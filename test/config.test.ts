@@ -1,0 +1,360 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { inspect } from "node:util";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { generateSettings } from "../scripts/generate-settings.ts";
+import { parseDuration } from "../src/config/duration.ts";
+import { settings } from "../src/config/settings.ts";
+import { type Config, loadConfig, settlePorts } from "../src/config.ts";
+import { isGatewrightError } from "../src/errors.ts";
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "gatewright-config-"));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+type Variables = { readonly [name: string]: string };
+
+function load(environment: Variables, isRoot = true): Config {
+  return loadConfig(environment, { envFile: path.join(folder, ".env"), isRoot });
+}
+
+/** Field and message of every problem. */
+function problemsOf(environment: Variables): readonly (readonly [string | undefined, string])[] {
+  try {
+    load(environment);
+  } catch (error) {
+    if (!isGatewrightError(error, "config_invalid")) throw error;
+    for (const problem of error.details) expect(error.message).toContain(problem.message);
+    return error.details.map(({ field, message }) => [field, message]);
+  }
+  return [];
+}
+
+test("without any variable: the documented defaults", () => {
+  expect(load({})).toMatchObject({
+    dataDir: "/var/lib/gatewright",
+    api: { address: "127.0.0.1", port: 8080, allowedHosts: [], loopback: true },
+    caddy: {
+      listenAddress: "0.0.0.0",
+      httpPort: 80,
+      httpsPort: 443,
+      adminAddress: "127.0.0.1",
+      adminPort: 2019,
+      stopOnShutdown: false,
+      timeouts: {
+        readIdle: { text: "30s", ms: 30_000 },
+        writeIdle: { text: "30s", ms: 30_000 },
+        idle: { text: "2m", ms: 120_000 },
+        connect: { text: "3s", ms: 3_000 },
+      },
+    },
+    dns: { address: "127.0.0.1", port: 5353, zone: "hypeman.internal" },
+    instances: { source: "registry" },
+    tls: { allowedDomains: [] },
+    log: { level: "info", levels: {} },
+    otel: { enabled: false, endpoint: "127.0.0.1:4317", serviceName: "gatewright", insecure: true },
+    warnings: [],
+  });
+});
+
+test("every setting can be given empty, which means its default", () => {
+  const empty = Object.fromEntries(settings.map((setting) => [setting.name, " "]));
+  const { toolEnvironment: _, ...config } = load(empty);
+  const { toolEnvironment: __, ...defaults } = load({});
+  expect(config).toEqual(defaults);
+});
+
+test("the example file is valid with every line taken in, but for what needs a secret", async () => {
+  const text = await readFile(path.resolve(import.meta.dirname, "../.env.example"), "utf8");
+  const lines = text.split("\n").filter((line) => /^#[A-Z0-9_]+=/.test(line));
+  expect(lines.map((line) => line.slice(1, line.indexOf("=")))).toEqual(
+    settings.map((setting) => setting.name),
+  );
+  const given = Object.fromEntries(lines.map((line) => line.slice(1).split(/=(.*)/s) as [string, string]));
+  const config = load({ ...given, CLOUDFLARE_API_TOKEN: "token" });
+  expect(config.tls.acme?.dns?.resolvers).toEqual(["1.1.1.1", "8.8.8.8"]);
+});
+
+test(".env.example and docs/configuration.md are what the list of settings says", async () => {
+  expect(await generateSettings(true)).toEqual([]);
+});
+
+describe("values", () => {
+  test("of every kind are read", () => {
+    const config = load({
+      PORT: " 9090 ",
+      LISTEN_ADDRESS: "::",
+      JWT_SECRET: "s".repeat(32),
+      API_ALLOWED_HOSTS: "a.example.com, 10.1.1.1,",
+      DATA_DIR: `${folder}/x/../data`,
+      CADDY_ADMIN_ADDRESS: "unix//run/gatewright/admin.sock",
+      CADDY_STOP_ON_SHUTDOWN: "T",
+      IDLE_TIMEOUT: "1h0.5m",
+      INTERNAL_DNS_ZONE: "VMS.Internal",
+      INSTANCE_SOURCE: "hypeman",
+      HYPEMAN_URL: "http://10.0.0.1:4973",
+      HYPEMAN_TOKEN: "token-1",
+      HYPEMAN_POLL_INTERVAL: "250ms",
+      TARGET_ALLOW_CIDRS: "127.0.0.0/8,10.0.0.7,::1",
+      ACME_EMAIL: "ops@example.com",
+      ACME_CA: "staging",
+      ACME_DNS_PROVIDER: "cloudflare",
+      CLOUDFLARE_API_TOKEN: "token-2",
+      TLS_ALLOWED_DOMAINS: "*.Example.com,example.com",
+      DNS_RESOLVERS: "1.1.1.1,[::1]:5353,dns.example.com:53",
+      LOG_LEVEL_DNS: "debug",
+    });
+    expect(config).toMatchObject({
+      api: { address: "::", port: 9090, loopback: false, allowedHosts: ["a.example.com", "10.1.1.1"] },
+      dataDir: `${folder}/data`,
+      caddy: {
+        adminAddress: "unix//run/gatewright/admin.sock",
+        stopOnShutdown: true,
+        timeouts: { idle: { ms: 3_630_000 } },
+      },
+      dns: { zone: "vms.internal" },
+      instances: { source: "hypeman", hypeman: { url: "http://10.0.0.1:4973", pollInterval: { ms: 250 } } },
+      security: { targetAllowCidrs: ["127.0.0.0/8", "10.0.0.7/32", "::1/128"] },
+      tls: {
+        acme: {
+          ca: "https://acme-staging-v02.api.letsencrypt.org/directory",
+          dns: { provider: "cloudflare" },
+        },
+        allowedDomains: ["*.example.com", "example.com"],
+      },
+      log: { levels: { dns: "debug" } },
+    });
+    expect(config.tls.acme?.dns?.token.reveal()).toBe("token-2");
+    expect(config.instances.hypeman?.token?.reveal()).toBe("token-1");
+  });
+
+  test.each([
+    ["30s", 30_000],
+    ["1m30s", 90_000],
+    ["1.5h", 5_400_000],
+    [".5s", 500],
+    ["250us", 0.25],
+  ])("duration %s", (text, ms) => expect(parseDuration(text)).toEqual({ text, ms }));
+
+  test.each(["", "0", "0s", "30", "s", "-1s", "1 s", "1d", "30S"])("duration %j is refused", (text) => {
+    expect(parseDuration(text)).toBeUndefined();
+  });
+});
+
+describe("wrong values", () => {
+  const wrong: readonly (readonly [string, string])[] = [
+    ["PORT", "80a"],
+    ["PORT", "65536"],
+    ["PORT", "-1"],
+    ["PORT", "8080.5"],
+    ["LISTEN_ADDRESS", "localhost"],
+    ["API_ALLOWED_HOSTS", "a b"],
+    ["CADDY_ADMIN_ADDRESS", "0.0.0.0"],
+    ["CADDY_ADMIN_ADDRESS", "10.0.0.1"],
+    ["CADDY_ADMIN_ADDRESS", "unix/relative.sock"],
+    ["CADDY_STOP_ON_SHUTDOWN", "yes please"],
+    ["READ_IDLE_TIMEOUT", "30"],
+    ["INTERNAL_DNS_ZONE", "no..zone"],
+    ["INSTANCE_SOURCE", "docker"],
+    ["HYPEMAN_URL", "ftp://10.0.0.1"],
+    ["HYPEMAN_URL", "http://user:password@10.0.0.1"],
+    ["TARGET_ALLOW_CIDRS", "10.0.0.0/33"],
+    ["TARGET_ALLOW_CIDRS", "10.0.0.0/8,nonsense"],
+    ["ACME_EMAIL", "nobody"],
+    ["ACME_DNS_PROVIDER", "route53"],
+    ["ACME_CA", "http://ca.example.com/directory"],
+    ["TLS_ALLOWED_DOMAINS", "*.*.example.com"],
+    ["DNS_RESOLVERS", "1.1.1.1:0"],
+    ["LOG_LEVEL", "verbose"],
+    ["LOG_LEVEL_DNS", "verbose"],
+    ["OTEL_ENDPOINT", "nowhere:99999"],
+  ];
+
+  test.each(wrong)("%s=%s is refused by name, with what it takes", (name, value) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems.map(([field]) => field)).toEqual([name]);
+    expect(problems[0]?.[1]).toMatch(new RegExp(`^${name}=.* must be .+`));
+  });
+
+  test("are all named at once", () => {
+    const first = new Map(wrong);
+    expect(
+      problemsOf(Object.fromEntries(first))
+        .map(([field]) => field)
+        .sort(),
+    ).toEqual([...first.keys()].sort());
+  });
+
+  test("never show a secret", () => {
+    const text = JSON.stringify(
+      problemsOf({ JWT_SECRET: "hidden-1", CLOUDFLARE_API_TOKEN: "hidden-2", PORT: "x" }),
+    );
+    expect(text).toContain("PORT");
+    expect(text).not.toContain("hidden");
+  });
+});
+
+describe("settings that need each other", () => {
+  test.each<[Variables, string, RegExp]>([
+    [{ LISTEN_ADDRESS: "0.0.0.0" }, "JWT_SECRET", /LISTEN_ADDRESS=0\.0\.0\.0/],
+    [{ INSTANCE_SOURCE: "file" }, "INSTANCE_FILE", /INSTANCE_SOURCE=file/],
+    [{ INSTANCE_SOURCE: "hypeman" }, "HYPEMAN_URL", /INSTANCE_SOURCE=hypeman/],
+    [{ ACME_EMAIL: "a@b.c", ACME_DNS_PROVIDER: "cloudflare" }, "CLOUDFLARE_API_TOKEN", /ACME_DNS_PROVIDER/],
+    [{ CLOUDFLARE_API_TOKEN: "t", ACME_DNS_PROVIDER: "cloudflare" }, "ACME_EMAIL", /ACME_DNS_PROVIDER/],
+    [{ HTTP_PORT: "443" }, "HTTPS_PORT", /HTTP_PORT are both 443/],
+    [{ HTTP_PORT: "8080" }, "HTTP_PORT", /PORT are both 8080/],
+    [{ INTERNAL_DNS_PORT: "2019" }, "CADDY_ADMIN_PORT", /INTERNAL_DNS_PORT are both 2019/],
+  ])("%j", (environment, field, message) => {
+    expect(problemsOf(environment)).toEqual([[field, expect.stringMatching(message)]]);
+  });
+
+  test("equal ports on different addresses are fine, and so is any port beside a Unix socket", () => {
+    expect(problemsOf({ CADDY_LISTEN_ADDRESS: "192.0.2.1", HTTP_PORT: "8080" })).toEqual([]);
+    expect(problemsOf({ CADDY_ADMIN_ADDRESS: "unix//run/a.sock", PORT: "2019" })).toEqual([]);
+    expect(problemsOf({ LISTEN_ADDRESS: "127.0.0.2" })).toEqual([]);
+    expect(problemsOf({ LISTEN_ADDRESS: "::1" })).toEqual([]);
+  });
+});
+
+describe("warnings", () => {
+  test.each([
+    ["CADDY_ADMN_PORT", "CADDY_ADMIN_PORT"],
+    ["CADDY__ADMIN_PORT", "CADDY_ADMIN_PORT"],
+    ["TLS_ALLOWED_DOMAIN", "TLS_ALLOWED_DOMAINS"],
+    ["JWT_SECRT", "JWT_SECRET"],
+    ["DATADIR", "DATA_DIR"],
+    ["LOG_LEVEL_DSN", "LOG_LEVEL_DNS"],
+  ])("%s: did you mean %s?", (name, meant) => {
+    expect(load({ [name]: "x" }).warnings).toEqual([`${name} is not a setting; did you mean ${meant}?`]);
+  });
+
+  test.each([
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "CADDY_VERSION",
+    "PATH",
+    "PWD",
+    "HOST",
+    "SPORT",
+    "LOGNAME",
+    "OTEL_SDK_DISABLED",
+  ])("%s is somebody else's", (name) => expect(load({ [name]: "x" }).warnings).toEqual([]));
+
+  test("a setting without effect yet, and a short secret", () => {
+    expect(load({ TRUSTED_PROXIES: "10.0.0.0/8", JWT_SECRET: "short" }).warnings).toEqual([
+      "TRUSTED_PROXIES is set, but has no effect yet",
+      "JWT_SECRET has 5 bytes; 32 or more are safe against guessing",
+    ]);
+  });
+});
+
+describe("the .env file", () => {
+  test("fills in what the environment does not have", async () => {
+    await writeFile(
+      path.join(folder, ".env"),
+      'PORT=9001\nINTERNAL_DNS_PORT="9002" # comment\nLOG_LEVEL=debug\n',
+    );
+    const config = load({ PORT: "9003" });
+    expect([config.api.port, config.dns.port, config.log.level]).toEqual([9003, 9002, "debug"]);
+  });
+
+  test("that cannot be read is a problem, not a silent default", () => {
+    const envFile = folder;
+    expect(() => loadConfig({}, { envFile })).toThrow(/cannot be read \(EISDIR\)/);
+  });
+});
+
+describe("the data folder", () => {
+  test.each<[string, Variables, string]>([
+    ["XDG_STATE_HOME", { XDG_STATE_HOME: "/state", HOME: "/home/ann" }, "/state/gatewright"],
+    ["the home folder", { HOME: "/home/ann" }, "/home/ann/.local/state/gatewright"],
+    [
+      "the home folder, where XDG_STATE_HOME is relative",
+      { XDG_STATE_HOME: "x", HOME: "/home/ann" },
+      "/home/ann/.local/state/gatewright",
+    ],
+  ])("is in %s for others than root", (_, environment, dataDir) => {
+    expect(load(environment, false).dataDir).toBe(dataDir);
+  });
+});
+
+test("the configuration is frozen and shows no secret", () => {
+  const config = load({
+    JWT_SECRET: "hidden-1",
+    HYPEMAN_TOKEN: "hidden-2",
+    CLOUDFLARE_API_TOKEN: "hidden-3",
+  });
+  expect(Object.isFrozen(config.caddy.timeouts)).toBe(true);
+  expect(() => Object.assign(config.api, { port: 1 })).toThrow(TypeError);
+  for (const text of [
+    JSON.stringify(config),
+    inspect(config, { depth: 9, showHidden: true }),
+    `${config.api.secret}`,
+  ]) {
+    expect(text).not.toContain("hidden");
+  }
+  expect(config.secrets.map((secret) => secret.reveal())).toEqual(["hidden-1", "hidden-2", "hidden-3"]);
+});
+
+test("Caddy and the Go tool get none of our settings", () => {
+  const config = load({
+    PATH: "/bin",
+    HTTPS_PROXY: "http://p",
+    GOPROXY: "https://g",
+    JWT_SECRET: "hidden",
+    OTHER_TOKEN: "x",
+  });
+  expect(config.caddy.environment).toEqual({ PATH: "/bin", HTTPS_PROXY: "http://p" });
+  expect(config.toolEnvironment).toEqual({
+    PATH: "/bin",
+    HTTPS_PROXY: "http://p",
+    GOPROXY: "https://g",
+    OTHER_TOKEN: "x",
+  });
+});
+
+describe("ports set to 0", () => {
+  const open = { PORT: "0", HTTP_PORT: "0", HTTPS_PORT: "0", CADDY_ADMIN_PORT: "0", INTERNAL_DNS_PORT: "0" };
+  const portsOf = ({ api, caddy, dns }: Config) => [
+    api.port,
+    caddy.httpPort,
+    caddy.httpsPort,
+    caddy.adminPort,
+    dns.port,
+  ];
+
+  test("are chosen once and kept, whoever listens on them at the next start", async () => {
+    const config = load({ ...open, DATA_DIR: path.join(folder, "data") });
+    const first = portsOf(await settlePorts(config));
+    expect(new Set(first).size).toBe(5);
+    for (const port of first) expect(port).toBeGreaterThan(1023);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(first[3], "127.0.0.1", resolve));
+    expect(portsOf(await settlePorts(config))).toEqual(first);
+    server.close();
+    const file = path.join(folder, "data/ports.json");
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect((await stat(path.dirname(file))).mode & 0o777).toBe(0o700);
+  });
+
+  test("are added to those that were kept, and a damaged file is replaced", async () => {
+    const data = { DATA_DIR: folder };
+    const first = await settlePorts(load({ ...data, PORT: "0" }));
+    const second = await settlePorts(load({ ...data, ...open }));
+    expect(second.api.port).toBe(first.api.port);
+    await writeFile(path.join(folder, "ports.json"), '{"PORT": "x"');
+    expect((await settlePorts(load({ ...data, PORT: "0" }))).api.port).toBeGreaterThan(0);
+  });
+
+  test("cost nothing when there are none", async () => {
+    const config = load({ DATA_DIR: path.join(folder, "none") });
+    expect(await settlePorts(config)).toBe(config);
+    await expect(stat(config.dataDir)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});

@@ -1,0 +1,207 @@
+import { request as httpRequest } from "node:http";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Ingress } from "../../src/model/api.ts";
+import { startApi, type TestApi } from "../support/http-api.ts";
+import { instanceFrom } from "../support/instances.ts";
+
+function sketch(index: number): Ingress {
+  const id = `i${String(index).padStart(7, "0")}`;
+  const rule = {
+    match: { hostname: `h${index}.example.com`, port: 80 },
+    target: { instance: "vm-1", port: 1 },
+  };
+  const at = "2026-01-02T03:04:05.000Z";
+  const tags = { parity: index % 2 === 0 ? "even" : "odd" };
+  return {
+    id,
+    name: `n${index}`,
+    tags,
+    rules: [{ ...rule, tls: false, redirect_http: false }],
+    created_at: at,
+    updated_at: at,
+  };
+}
+
+const instances = [instanceFrom({ name: "vm-1" })];
+const document = (hostname: string) => ({
+  name: hostname.replaceAll(".", "-"),
+  rules: [{ match: { hostname }, target: { instance: "vm-1", port: 80 } }],
+});
+
+describe("versions", () => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startApi({ instances });
+  });
+  afterAll(() => api[Symbol.asyncDispose]());
+
+  async function make(hostname: string): Promise<{ path: string; etag: string }> {
+    const reply = await api.call({ method: "POST", path: "/ingresses", json: document(hostname) });
+    return { path: reply.headers.location ?? "", etag: reply.headers.etag ?? "" };
+  }
+
+  it("replaces with PUT, and takes what GET answered", async () => {
+    const { path, etag } = await make("put.example.com");
+    const got = (await api.call({ path })).json<Ingress>();
+    const json = { ...got, tags: { a: "b" } };
+    const put = await api.call({ method: "PUT", path, json, headers: { "If-Match": etag } });
+    expect(put.status, put.text).toBe(200);
+    expect(put.json()).toMatchObject({ id: got.id, created_at: got.created_at, tags: { a: "b" } });
+    expect(put.headers.etag).not.toBe(etag);
+    expect((await api.call({ path })).text).toBe(put.text);
+  });
+
+  it("refuses to change an id", async () => {
+    const { path } = await make("id.example.com");
+    const reply = await api.call({
+      method: "PUT",
+      path,
+      json: { ...document("id.example.com"), id: "other" },
+    });
+    expect([reply.status, reply.json()["code"]]).toEqual([400, "bad_request"]);
+    expect(reply.json()["details"]).toMatchObject([{ field: "id" }]);
+  });
+
+  it.each(["application/merge-patch+json", "application/json"])(
+    "patches by a merge patch of type %s",
+    async (type) => {
+      const hostname = `patch-${type.length}.example.com`;
+      const { path } = await make(hostname);
+      const headers = { "Content-Type": type };
+      const patch = await api.call({ method: "PATCH", path, headers, raw: '{"tags":{"a":"1","b":"2"}}' });
+      expect(patch.json()).toMatchObject({ tags: { a: "1", b: "2" }, rules: [{ match: { hostname } }] });
+      const removed = await api.call({ method: "PATCH", path, headers, raw: '{"tags":{"a":null}}' });
+      expect(removed.json()["tags"]).toEqual({ b: "2" });
+      const unknown = await api.call({ method: "PATCH", path, headers, raw: '{"rulez":[]}' });
+      expect(unknown.json()["message"]).toContain('the nearest known key is "rules"');
+      const nothing = await api.call({ method: "PATCH", path, headers, raw: "[]" });
+      expect([nothing.status, nothing.json()["code"]]).toEqual([400, "Bad Request"]);
+    },
+  );
+
+  it.each([
+    ["the present version", (etag: string) => etag, 200],
+    ["a list with it", (etag: string) => `"other", ${etag}`, 200],
+    ["any", () => "*", 200],
+    ["another", () => '"other"', 412],
+    ["the weak form of it", (etag: string) => `W/${etag}`, 412],
+    ["an empty list", () => ",", 412],
+    ["a tag without quotes", (etag: string) => etag.replaceAll('"', ""), 400],
+  ])("heeds an If-Match that names %s", async (name, header, status) => {
+    const hostname = `match-${name.replaceAll(" ", "-")}.example.com`;
+    const { path, etag } = await make(hostname);
+    const json = { ...document(hostname), tags: { changed: "yes" } };
+    for (const method of ["PUT", "PATCH", "DELETE"]) {
+      const version = method === "PUT" ? etag : ((await api.call({ path })).headers.etag ?? "");
+      const call = {
+        method,
+        path,
+        headers: { "If-Match": header(version) },
+        ...(method === "DELETE" ? {} : { json }),
+      };
+      const reply = await api.call(call);
+      expect([method, reply.status]).toEqual([method, status === 200 && method === "DELETE" ? 204 : status]);
+      if (status === 412) expect(reply.json()["code"]).toBe("precondition_failed");
+    }
+    if (status !== 200) expect((await api.call({ path })).headers.etag).toBe(etag);
+  });
+
+  it("answers 304 to those who have the version", async () => {
+    const { path, etag } = await make("cached.example.com");
+    for (const header of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+      const reply = await api.call({ path, headers: { "If-None-Match": header } });
+      expect([reply.status, reply.text, reply.headers.etag]).toEqual([304, "", etag]);
+    }
+    expect((await api.call({ path, headers: { "If-None-Match": '"old"' } })).status).toBe(200);
+  });
+});
+
+describe("lists", () => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startApi();
+    api.manager.seed(Array.from({ length: 100_000 }, (_, index) => sketch(index)));
+  });
+  afterAll(() => api[Symbol.asyncDispose]());
+
+  it("streams 100,000 whole, and answers others meanwhile", async () => {
+    const list = api.call({ path: "/ingresses" });
+    let answeredMeanwhile = 0;
+    let isDone = false;
+    void list.finally(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      expect((await api.call({ path: "/ingresses/n5" })).status).toBe(200);
+      if (!isDone) answeredMeanwhile++;
+    }
+    const reply = await list;
+    expect(reply.headers["transfer-encoding"]).toBe("chunked");
+    expect(reply.text.endsWith("]\n")).toBe(true);
+    const ids = reply.json<readonly Ingress[]>().map(({ id }) => id);
+    expect([ids.length, ids.at(0), ids.at(-1)]).toEqual([100_000, "i0000000", "i0099999"]);
+    expect(answeredMeanwhile).toBeGreaterThan(0);
+  });
+
+  it("stops for a client that goes away, and waits for one that does not read", async () => {
+    let taken = 0;
+    const list = api.manager.list.bind(api.manager);
+    api.manager.list = function* () {
+      for (const ingress of list()) {
+        taken++;
+        yield ingress;
+      }
+    };
+    const request = httpRequest({ host: "127.0.0.1", port: api.port, path: "/ingresses" });
+    request.on("error", () => undefined).end();
+    const response = await new Promise<import("node:http").IncomingMessage>((resolve) =>
+      request.on("response", resolve),
+    );
+    response.pause();
+    // Other requests take turns with the stream: after these, the socket's buffers are full and it stands still.
+    let before = -1;
+    while (taken !== before) {
+      before = taken;
+      for (let turn = 0; turn < 50; turn++) await api.call({ path: "/health" });
+    }
+    expect(taken).toBeLessThan(100_000);
+    response.destroy();
+    for (let turn = 0; turn < 50; turn++) await api.call({ path: "/health" });
+    expect(taken).toBe(before);
+    api.manager.list = list;
+  });
+
+  it("answers a HEAD without going through the list", async () => {
+    const head = await api.call({ method: "HEAD", path: "/ingresses" });
+    expect([head.status, head.headers["content-type"], head.text]).toEqual([200, "application/json", ""]);
+  });
+
+  it("answers pages when asked, each with the link to the next", async () => {
+    const ids: string[] = [];
+    let path: string | undefined = "/ingresses?limit=10000&tags%5Bparity%5D=even";
+    let pages = 0;
+    while (path !== undefined) {
+      const reply = await api.call({ path });
+      ids.push(...reply.json<readonly Ingress[]>().map(({ id }) => id));
+      path = /^<([^>]+)>; rel="next"$/.exec(String(reply.headers.link))?.[1];
+      pages++;
+    }
+    expect([pages, ids.length, new Set(ids).size]).toEqual([5, 50_000, 50_000]);
+    expect((await api.call({ path: "/ingresses?cursor=i0099998" })).json()).toMatchObject([
+      { id: "i0099999" },
+    ]);
+  });
+
+  it.each([
+    ["limit=0", '"limit" in query has an error: number must be at least 1'],
+    ["limit=10001", '"limit" in query has an error: number must be at most 10000'],
+    ["limit=ten", '"limit" in query has an error: value must be an integer'],
+    ["tags=web", '"tags" in query has an error: write it as tags[key]=value'],
+    ["tags[a][b]=c", '"tags" in query has an error: write it as tags[key]=value'],
+    ["tags[]=c", '"tags" in query has an error: write it as tags[key]=value'],
+    ["tags[a]=b&tags[a]=c", '"tags" in query has an error: a tag has one value: name each once'],
+  ])("refuses ?%s", async (query, message) => {
+    const reply = await api.call({ path: `/ingresses?${query}` });
+    expect([reply.status, reply.json()["message"]]).toEqual([400, `parameter ${message}`]);
+  });
+});

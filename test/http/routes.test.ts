@@ -1,0 +1,73 @@
+import type { Express } from "express";
+import { describe, expect, it } from "vitest";
+import { errorCatalogue } from "../../src/errors.ts";
+import { createApp } from "../../src/http/app.ts";
+import { errorStatus } from "../../src/http/error-status.ts";
+import document from "../../src/model/openapi.json" with { type: "json" };
+import { InstanceRegistry } from "../../src/resolver/registry.ts";
+import { documentedOperations } from "../contract/documented.ts";
+import { MemoryManager } from "../support/memory-manager.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { recordingLogger } from "../support/recording-logger.ts";
+
+/** What Express keeps of a router. */
+interface Layer {
+  readonly route?: { readonly path: string; readonly stack: readonly { readonly method?: string }[] };
+  readonly handle: { readonly stack?: readonly Layer[] };
+}
+
+/** Every `METHOD /path` that the app has a handler for, with parameters as OpenAPI writes them. */
+function routesOf(layers: readonly Layer[]): string[] {
+  return layers.flatMap(({ route, handle }) => {
+    if (route === undefined) return routesOf(handle.stack ?? []);
+    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    return route.stack
+      .filter(({ method }) => method !== undefined)
+      .map(({ method }) => `${method?.toUpperCase()} ${path}`);
+  });
+}
+
+function app(): Express {
+  const logger = recordingLogger();
+  const resolver = new InstanceRegistry({ store: new MemoryStore(), logger });
+  return createApp({
+    manager: new MemoryManager(resolver),
+    resolver,
+    registry: resolver,
+    auth: {},
+    logger,
+    version: "0",
+  });
+}
+
+describe("openapi.json", () => {
+  it("has each route of the app and no other", () => {
+    const routes = routesOf((app().router as unknown as { stack: readonly Layer[] }).stack);
+    const documented = documentedOperations().map(({ method, path }) => `${method} ${path}`);
+    expect(routes.sort()).toEqual(documented.sort());
+    expect(routes.length).toBeGreaterThan(10);
+  });
+
+  it("lists each error code of src/errors.ts and no other", () => {
+    expect(document.components.schemas.ErrorCode.enum).toEqual(Object.keys(errorCatalogue));
+  });
+
+  it("documents the status of each code that an answer can have", () => {
+    const statuses = new Set(
+      Object.values(document.paths).flatMap((operations) =>
+        Object.values(operations).flatMap((operation: { responses: object }) =>
+          Object.keys(operation.responses),
+        ),
+      ),
+    );
+    const answered = Object.values(errorStatus).filter((status) => status !== 405);
+    for (const status of answered) expect(statuses).toContain(String(status));
+  });
+
+  it("names each operation once", () => {
+    const ids = Object.values(document.paths).flatMap((operations) =>
+      Object.values(operations).map((operation: { operationId: string }) => operation.operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});

@@ -1,0 +1,88 @@
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ensurePrivateFolder, storeUnavailable, syncFolder, writeDurably } from "../../src/store/durable.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+let folder: string;
+let remove: () => Promise<void>;
+beforeEach(async () => {
+  const temporary = await temporaryFolder();
+  folder = temporary.path;
+  remove = () => temporary.remove();
+});
+afterEach(() => remove());
+
+const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
+
+describe("writeDurably", () => {
+  it("writes a new file for its owner alone", async () => {
+    const path = join(folder, "config.json");
+    await writeDurably(path, "{}");
+    expect(await readFile(path, "utf8")).toBe("{}");
+    expect(await modeOf(path)).toBe(0o600);
+  });
+
+  it("replaces content and a wider mode, and leaves nothing else", async () => {
+    const path = join(folder, "config.json");
+    await writeFile(path, "old", { mode: 0o644 });
+    await writeDurably(path, Buffer.from("new"));
+    expect(await readFile(path, "utf8")).toBe("new");
+    expect(await modeOf(path)).toBe(0o600);
+    expect(await readdir(folder)).toEqual(["config.json"]);
+  });
+
+  it("gives the mode that is asked for", async () => {
+    await writeDurably(join(folder, "run.sh"), "", { mode: 0o700 });
+    expect(await modeOf(join(folder, "run.sh"))).toBe(0o700);
+  });
+
+  it("refuses with store_unavailable and no path in the message, and leaves no temporary file", async () => {
+    await mkdir(join(folder, "taken"));
+    await writeFile(join(folder, "taken", "file"), "");
+    const refused = writeDurably(join(folder, "taken"), "text");
+    await expect(refused).rejects.toMatchObject({
+      code: "store_unavailable",
+      message: "taken could not be written: illegal operation on a directory (EISDIR).",
+    });
+    expect(await readdir(folder)).toEqual(["taken"]);
+    await expect(writeDurably(join(folder, "none", "file"), "")).rejects.toMatchObject({
+      code: "store_unavailable",
+    });
+  });
+});
+
+describe("ensurePrivateFolder", () => {
+  it("makes the folder and its parents with mode 0700", async () => {
+    await ensurePrivateFolder(join(folder, "a", "b"));
+    expect([await modeOf(join(folder, "a")), await modeOf(join(folder, "a", "b"))]).toEqual([0o700, 0o700]);
+  });
+
+  it("closes one that was open to others, and leaves its parent alone", async () => {
+    await mkdir(join(folder, "a", "b"), { recursive: true });
+    await chmod(join(folder, "a"), 0o755);
+    await chmod(join(folder, "a", "b"), 0o755);
+    await ensurePrivateFolder(join(folder, "a", "b"));
+    expect([await modeOf(join(folder, "a")), await modeOf(join(folder, "a", "b"))]).toEqual([0o755, 0o700]);
+  });
+
+  it("refuses a file", async () => {
+    await writeFile(join(folder, "file"), "");
+    await expect(ensurePrivateFolder(join(folder, "file"))).rejects.toMatchObject({
+      code: "store_unavailable",
+    });
+  });
+});
+
+describe("syncFolder", () => {
+  it("takes a folder and refuses one that is not there", async () => {
+    await syncFolder(folder);
+    await expect(syncFolder(join(folder, "none"))).rejects.toMatchObject({ code: "store_unavailable" });
+  });
+});
+
+it("storeUnavailable keeps an error that is one already", () => {
+  const error = storeUnavailable("first", new Error("reason"));
+  expect(error.message).toBe("first: reason.");
+  expect(storeUnavailable("second", error)).toBe(error);
+});

@@ -1,0 +1,222 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { GatewrightError } from "../../src/errors.ts";
+import { type FileStore, openFileStore } from "../../src/store/file-store.ts";
+import type { StoreStep } from "../../src/store/store-step.ts";
+import { type Note, note } from "./document-store.contract.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+let root: Awaited<ReturnType<typeof temporaryFolder>>;
+let folder: string;
+beforeEach(async () => {
+  root = await temporaryFolder();
+  folder = join(root.path, "store");
+});
+afterEach(() => root.remove());
+
+/** A store whose medium refuses the steps in `refused`. */
+async function openRefusing() {
+  const refused = new Set<StoreStep>();
+  const reported: GatewrightError[] = [];
+  const seen: StoreStep[] = [];
+  const store = openFileStore<Note>({
+    folder,
+    idleMs: 3_600_000,
+    retryMs: 5,
+    onBackgroundError: (error) => reported.push(error),
+    onStep(step) {
+      seen.push(step);
+      if (refused.has(step)) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO", errno: -5 });
+    },
+  });
+  await store.open();
+  return { store, refused, reported, seen };
+}
+
+/** What a crash at this moment would leave. */
+async function afterCrash() {
+  const copy = join(root.path, `copy-${Math.random()}`);
+  await cp(folder, copy, { recursive: true, filter: (path) => !basename(path).startsWith(".tmp-") });
+  const store = openFileStore<Note>({ folder: copy });
+  const { revision, documents } = await store.open();
+  await store.close();
+  return { revision, documents };
+}
+
+const commit = (store: FileStore<Note>, expected: number, id: string) =>
+  store.commit({ expected, puts: [note(id)], deletes: [] });
+
+describe("a batch whose step is refused", () => {
+  const rows: readonly (readonly StoreStep[])[] = [
+    ["journal-append"],
+    ["journal-append", "journal-take-back"],
+    ["journal-append", "journal-take-back", "journal-create"],
+    ["journal-sync"],
+    ["journal-sync", "journal-create"],
+    ["journal-sync", "journal-start"],
+    ["journal-sync", "journal-start-sync"],
+  ];
+
+  it.each(rows)(
+    "(%s %s %s) does not appear, then or after a crash, and the next one goes through",
+    async (...steps) => {
+      const { store, refused, seen } = await openRefusing();
+      await commit(store, 0, "a");
+      for (const step of steps) refused.add(step);
+      for (const id of ["refused-1", "refused-2"]) {
+        await expect(commit(store, 1, id)).rejects.toMatchObject({
+          code: "store_unavailable",
+          message: "The change could not be written to disk; nothing was changed: i/o error (EIO).",
+        });
+        expect(await afterCrash()).toEqual({ revision: 1, documents: [note("a")] });
+      }
+      expect(seen).toEqual(expect.arrayContaining([...steps]));
+      refused.clear();
+      expect(await commit(store, 1, "b")).toBe(2);
+      expect(await afterCrash()).toEqual({ revision: 2, documents: [note("a"), note("b")] });
+      await store.close();
+      expect(await afterCrash()).toEqual({ revision: 2, documents: [note("a"), note("b")] });
+      expect((await readdir(folder)).filter((name) => name.includes("refused"))).toEqual([]);
+    },
+  );
+
+  it.each(["journal-create", "journal-start", "journal-start-sync"] as const)(
+    "(%s, at the first commit) leaves the store as it was",
+    async (step) => {
+      const { store, refused } = await openRefusing();
+      refused.add(step);
+      await expect(commit(store, 0, "a")).rejects.toMatchObject({ code: "store_unavailable" });
+      expect(await afterCrash()).toEqual({ revision: 0, documents: [] });
+      refused.clear();
+      expect(await commit(store, 0, "b")).toBe(1);
+      await store.close();
+      expect(await afterCrash()).toEqual({ revision: 1, documents: [note("b")] });
+    },
+  );
+
+  it("is not announced to watchers", async () => {
+    const { store, refused } = await openRefusing();
+    const seen: number[] = [];
+    store.watch(({ revision }) => seen.push(revision));
+    refused.add("journal-sync");
+    await commit(store, 0, "a").catch(() => undefined);
+    refused.clear();
+    await commit(store, 0, "b");
+    expect(seen).toEqual([1]);
+    await store.close();
+  });
+});
+
+describe("work behind the commits that is refused", () => {
+  const rows: readonly StoreStep[] = [
+    "document-write",
+    "document-rename",
+    "document-remove",
+    "document-sync",
+    "folder-sync",
+    "journal-create",
+    "journal-start",
+    "journal-start-sync",
+    "journal-remove",
+  ];
+
+  it.each(rows)("(%s) loses nothing, is reported, and is made good later", async (step) => {
+    const { store, refused, reported } = await openRefusing();
+    await store.commit({ expected: 0, puts: [note("a"), note("b")], deletes: [] });
+    await store.checkpoint();
+    const expected = { revision: 2, documents: [note("a", "new"), note("c")] };
+    await store.commit({ expected: 1, puts: [note("a", "new"), note("c")], deletes: ["b"] });
+    refused.add(step);
+    // The documents may have been written before the refusal; these are new work for the same step.
+    if (step.startsWith("document-")) {
+      await store.commit({ expected: 2, puts: [note("d")], deletes: ["c"] });
+      expected.revision = 3;
+      expected.documents = [note("a", "new"), note("d")];
+    }
+    await expect(store.checkpoint()).rejects.toMatchObject({ code: "store_unavailable" });
+    expect(await afterCrash()).toEqual(expected);
+    refused.clear();
+    await store.checkpoint();
+    expect((await readdir(folder)).filter((name) => name.endsWith(".json"))).toEqual(
+      expected.documents.map(({ id }) => `${id}.json`),
+    );
+    expect(await commit(store, expected.revision, "e")).toBe(expected.revision + 1);
+    await store.close();
+    expect(await afterCrash()).toMatchObject({ documents: [...expected.documents, note("e")] });
+    for (const error of reported) expect(error.code).toBe("store_unavailable");
+  });
+
+  it.each(["document-sync", "folder-sync"] as const)(
+    "(%s) makes the files be written anew, since a second fsync proves nothing",
+    async (step) => {
+      const { store, refused, seen } = await openRefusing();
+      await store.commit({ expected: 0, puts: [note("a"), note("b")], deletes: [] });
+      refused.add(step);
+      await expect(store.checkpoint()).rejects.toMatchObject({ code: "store_unavailable" });
+      refused.clear();
+      seen.length = 0;
+      await store.checkpoint();
+      expect(seen.filter((other) => other === "document-rename")).toHaveLength(2);
+      await store.close();
+    },
+  );
+
+  it("(document-set-aside) keeps the unreadable file where it is until that goes through", async () => {
+    await mkdir(folder);
+    await writeFile(join(folder, "a.json"), "spoilt {");
+    const { store, refused } = await openRefusing();
+    refused.add("document-set-aside");
+    await commit(store, 0, "a");
+    await expect(store.checkpoint()).rejects.toMatchObject({ code: "store_unavailable" });
+    expect(await readFile(join(folder, "a.json"), "utf8")).toBe("spoilt {");
+    expect(await afterCrash()).toEqual({ revision: 1, documents: [note("a")] });
+    refused.clear();
+    await store.checkpoint();
+    expect(await readFile(join(folder, "a.json.unreadable-1"), "utf8")).toBe("spoilt {");
+    await store.close();
+  });
+
+  it("is reported and tried again without being asked", async () => {
+    const { store, refused, reported } = await openRefusing();
+    refused.add("document-write");
+    await commit(store, 0, "a");
+    await expect.poll(() => reported.length).toBeGreaterThan(1);
+    refused.clear();
+    await expect.poll(() => readdir(folder)).toContain("a.json");
+    await store.close();
+  });
+
+  it("does not keep close from finishing", async () => {
+    const { store, refused, reported } = await openRefusing();
+    refused.add("document-sync");
+    await commit(store, 0, "a");
+    await store.close();
+    expect(reported.at(-1)?.message).toMatch(/in the journal only for now: i\/o error \(EIO\)/);
+    expect(await afterCrash()).toEqual({ revision: 1, documents: [note("a")] });
+  });
+});
+
+it("takes back the half line of a file system that has no more room, for real", async () => {
+  // The shell's limit on file sizes refuses a write in the middle, as a full disk does (EFBIG in place of ENOSPC).
+  const source = `import { openFileStore } from ${JSON.stringify(join(import.meta.dirname, "../../src/store/file-store.ts"))};
+    const store = openFileStore({ folder: process.argv[1], idleMs: 3600000 });
+    const put = (expected, id, size) => store.commit({ expected, puts: [{ id, text: "x".repeat(size) }], deletes: [] });
+    await store.open();
+    await put(0, "first", 3000);
+    const refused = await put(1, "large", 20000).then(() => "stored", (error) => error.code + " " + error.cause.code);
+    const next = await put(1, "small", 100);
+    console.log(JSON.stringify({ refused, next }));
+    process.kill(process.pid, "SIGKILL");`;
+  const output = await new Promise<string>((resolve, reject) => {
+    const command = 'ulimit -f 16 && exec "$0" --input-type=module --eval "$1" "$2"';
+    execFile("sh", ["-c", command, process.execPath, source, folder], (error, stdout, stderr) => {
+      if (error?.signal === "SIGKILL") resolve(stdout);
+      else reject(new Error(stderr, { cause: error }));
+    });
+  });
+  expect(JSON.parse(output)).toEqual({ refused: "store_unavailable EFBIG", next: 2 });
+  const { revision, documents } = await afterCrash();
+  expect({ revision, ids: documents.map(({ id }) => id) }).toEqual({ revision: 2, ids: ["first", "small"] });
+});

@@ -1,0 +1,28 @@
+/**
+ * A manager that kills itself with SIGKILL at a step of docs/applying.md: the one whose name stands in the file
+ * `crash-at` of its data folder.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadConfig } from "../../src/config.ts";
+import { createLogger } from "../../src/log.ts";
+import { startGatewright } from "../../src/wiring/gatewright.ts";
+
+const config = loadConfig();
+const armed = (): string => {
+  try {
+    return readFileSync(join(config.dataDir, "crash-at"), "utf8");
+  } catch {
+    return "";
+  }
+};
+
+await startGatewright({
+  config,
+  logger: createLogger(config.log),
+  version: "0.0.0",
+  progress: () => undefined,
+  onStep: (step) => {
+    if (armed() === step) process.kill(process.pid, "SIGKILL");
+  },
+});

@@ -1,0 +1,68 @@
+import { GatewrightError } from "../../src/errors.ts";
+import type {
+  Batch,
+  Change,
+  Document,
+  DocumentStore,
+  Snapshot,
+  UnreadableDocument,
+} from "../../src/store/document-store.ts";
+
+/** A DocumentStore that keeps its documents in memory: the same compare-and-set and watch, nothing durable. */
+export class MemoryStore<T extends Document> implements DocumentStore<T> {
+  /** Every batch that was committed, in order. */
+  readonly commits: Batch<T>[] = [];
+  /** Awaited before each commit; a rejection is the medium's refusal. */
+  beforeCommit: () => Promise<void> = () => Promise.resolve();
+  readonly #documents: Map<string, T>;
+  readonly #unreadable: readonly UnreadableDocument[];
+  readonly #listeners = new Set<(change: Change<T>) => void>();
+  #revision = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(documents: readonly T[] = [], unreadable: readonly UnreadableDocument[] = []) {
+    this.#documents = new Map(documents.map((document) => [document.id, document]));
+    this.#unreadable = unreadable;
+  }
+
+  async open(): Promise<Snapshot<T>> {
+    return {
+      revision: this.#revision,
+      documents: [...this.#documents.values()],
+      unreadable: this.#unreadable,
+    };
+  }
+
+  commit(batch: Batch<T>): Promise<number> {
+    const done = this.#last.then(() => this.#commit(batch));
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  watch(listener: (change: Change<T>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    this.#listeners.clear();
+  }
+
+  async #commit(batch: Batch<T>): Promise<number> {
+    await this.beforeCommit();
+    if (batch.expected !== this.#revision) {
+      throw new GatewrightError(
+        "store_conflict",
+        `expected revision ${batch.expected}, found ${this.#revision}`,
+      );
+    }
+    for (const document of batch.puts) this.#documents.set(document.id, document);
+    for (const id of batch.deletes) this.#documents.delete(id);
+    this.#revision++;
+    this.commits.push(batch);
+    for (const listener of this.#listeners)
+      listener({ revision: this.#revision, puts: batch.puts, deletes: batch.deletes });
+    return this.#revision;
+  }
+}

@@ -1,0 +1,194 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { describe, expect, it } from "vitest";
+import { isGatewrightError } from "../../src/errors.ts";
+import document from "../../src/model/openapi.json" with { type: "json" };
+import { fitsSchema, parseBody, type SchemaName, schemaProblems } from "../../src/validation/schema.ts";
+
+const rule = { match: { hostname: "a.example.com" }, target: { instance: "vm", port: 1 } };
+
+describe("the schemas", () => {
+  const schemas = Object.entries(document.components.schemas) as [string, object][];
+  const ajv = new Ajv2020({ strict: false });
+
+  it.each(schemas)("%s fits the metaschema of JSON Schema 2020-12", (_name, schema) => {
+    expect(ajv.validateSchema(schema), ajv.errorsText()).toBe(true);
+  });
+
+  it.each(schemas.filter(([, schema]) => "examples" in schema))(
+    "%s accepts its own examples",
+    (name, schema) => {
+      for (const example of (schema as { examples: unknown[] }).examples) {
+        if (name === "ErrorResponse") continue;
+        expect(schemaProblems(name as SchemaName, example)).toEqual([]);
+      }
+    },
+  );
+});
+
+describe("parseBody", () => {
+  it("returns what fits, as it is", () => {
+    const body = {
+      name: "a",
+      rules: [{ ...rule, match: { hostname: "x", port: null } }],
+      tags: { "a b": "" },
+    };
+    expect(parseBody("CreateIngressRequest", body)).toBe(body);
+    expect(fitsSchema("CreateIngressRequest", body)).toBe(true);
+    expect(fitsSchema("CreateIngressRequest", {})).toBe(false);
+  });
+
+  it("counts characters, not UTF-16 units or bytes", () => {
+    expect(
+      schemaProblems("CreateIngressRequest", { name: "a", rules: [rule], tags: { k: "a".repeat(256) } }),
+    ).toEqual([]);
+    const [problem] = schemaProblems("CreateIngressRequest", {
+      name: "a",
+      rules: [rule],
+      tags: { k: "a".repeat(257) },
+    });
+    expect(problem).toEqual({
+      code: "out_of_range",
+      field: "tags.k",
+      message: "maximum string length is 256: shorten it",
+    });
+  });
+
+  it.each<[string, SchemaName, unknown, object]>([
+    [
+      "a missing key",
+      "CreateIngressRequest",
+      { rules: [rule] },
+      { code: "required", field: "name", message: 'property "name" is missing: add it' },
+    ],
+    [
+      "a misspelt key",
+      "CreateIngressRequest",
+      { name: "a", rules: [{ ...rule, redirect_htpp: true }] },
+      {
+        code: "unknown_key",
+        field: "rules[0].redirect_htpp",
+        message: 'property "redirect_htpp" is unsupported: the nearest known key is "redirect_http"',
+      },
+    ],
+    [
+      "swapped letters",
+      "CreateIngressRequest",
+      { name: "a", rules: [{ ...rule, tsl: true }] },
+      {
+        code: "unknown_key",
+        field: "rules[0].tsl",
+        message: 'property "tsl" is unsupported: the nearest known key is "tls"',
+      },
+    ],
+    [
+      "a wrong type",
+      "PutInstanceRequest",
+      { network: { ip: 5 } },
+      {
+        code: "wrong_type",
+        field: "network.ip",
+        message: "value must be a string: send a JSON string or null",
+      },
+    ],
+    [
+      "null",
+      "CreateIngressRequest",
+      { name: null, rules: [rule] },
+      { code: "wrong_type", field: "name", message: "Value is not nullable: send a JSON string" },
+    ],
+    [
+      "too many tags",
+      "CreateIngressRequest",
+      {
+        name: "a",
+        rules: [rule],
+        tags: Object.fromEntries(Array.from({ length: 51 }, (_, index) => [`k${index}`, "v"])),
+      },
+      { code: "out_of_range", field: "tags", message: "there must be at most 50 properties: remove some" },
+    ],
+    [
+      "a value that is not listed",
+      "CreateIngressRequest",
+      { name: "a", rules: [{ ...rule, match: { hostname: "x", path: { type: "regex", value: "/" } } }] },
+      {
+        code: "invalid_value",
+        field: "rules[0].match.path.type",
+        message: 'value is not one of the allowed values ["prefix","exact"]: use one of them',
+      },
+    ],
+    [
+      "repeated methods",
+      "CreateIngressRequest",
+      { name: "a", rules: [{ ...rule, match: { hostname: "x", methods: ["GET", "GET"] } }] },
+      {
+        code: "invalid_value",
+        field: "rules[0].match.methods",
+        message: "duplicate items found: name each once",
+      },
+    ],
+  ])("explains %s", (_name, schema, value, problem) => {
+    expect(schemaProblems(schema, value)).toEqual([problem]);
+  });
+
+  it("finds problems in hypeman's order: by key, what is missing last", () => {
+    const value = {
+      rules: [
+        { ...rule, tls: 1 },
+        { target: { instance: 5 } },
+        rule,
+        rule,
+        rule,
+        rule,
+        rule,
+        rule,
+        rule,
+        rule,
+        { ...rule, tls: 1 },
+      ],
+      tags: 1,
+    };
+    expect(schemaProblems("CreateIngressRequest", value).map(({ field }) => field)).toEqual([
+      "rules[0].tls",
+      "rules[1].target.instance",
+      "rules[1].target.port",
+      "rules[1].match",
+      "rules[10].tls",
+      "tags",
+      "name",
+    ]);
+  });
+
+  it("never repeats a value, which may be a secret", () => {
+    const value = "short secret";
+    const body = {
+      name: value,
+      rules: [{ ...rule, request_header_auth: { header: 1, value } }],
+      tags: { k: `${value}!` },
+    };
+    expect(() => parseBody("CreateIngressRequest", body)).toThrow(/doesn't match schema/);
+    expect(JSON.stringify(schemaProblems("CreateIngressRequest", body))).not.toContain(value);
+  });
+
+  it("stays bounded whatever is sent", () => {
+    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`unknown${index}`, 1]));
+    const problems = schemaProblems("CreateIngressRequest", { name: "a", rules: [rule], ...many });
+    expect(problems).toHaveLength(201);
+    expect(problems.at(-1)?.message).toBe("19800 more problems are not listed: mend these first");
+    const [long] = schemaProblems("CreateIngressRequest", {
+      name: "a",
+      rules: [rule],
+      ["k".repeat(500_000)]: 1,
+    });
+    expect(JSON.stringify(long).length).toBeLessThan(1000);
+  });
+
+  it("throws Bad Request with every problem", () => {
+    try {
+      parseBody("CreateIngressRequest", { name: 1 });
+      expect.unreachable();
+    } catch (error) {
+      if (!isGatewrightError(error, "Bad Request")) throw error;
+      expect(error.details.map(({ field }) => field)).toEqual(["name", "rules"]);
+    }
+  });
+});
