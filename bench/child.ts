@@ -26,6 +26,8 @@ function launch(command: string, args: readonly string[], options: ChildOptions)
       ? [command, args]
       : ["taskset", ["-c", options.processors, command, ...args]];
   return spawn(program, all, {
+    // A session of its own, as Caddy has under Gatewright: Linux shares processors out by session (sched(7), autogroup).
+    detached: true,
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.environment },
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { builtCaddy } from "../test/support/caddy-binary.ts";
@@ -8,7 +8,7 @@ import { LoadGenerator } from "./load-generator.ts";
 import { type Options, readOptions, usage } from "./options.ts";
 import { startCaddyPeer } from "./peers/caddy.ts";
 import { staticRoute } from "./peers/static-route.ts";
-import { type Measurement, renderTable, reportOf } from "./report.ts";
+import { describe, type Measurement, renderTable, reportOf } from "./report.ts";
 import type { Bench, Row } from "./row.ts";
 import { rows } from "./rows/index.ts";
 import { addressOf, type HostKind } from "./seed.ts";
@@ -25,7 +25,9 @@ async function measureAll(options: Options): Promise<readonly Measurement[]> {
   stack.defer(() => rm(scratch, { recursive: true, force: true }));
   if (options.profileDir !== undefined) await mkdir(options.profileDir, { recursive: true });
 
-  const caddyBinary = await builtCaddy();
+  // A copy, so that a build meanwhile does not change what is measured.
+  const caddyBinary = join(scratch, "caddy");
+  await copyFile(await builtCaddy(), caddyBinary);
   const load = new LoadGenerator(await builtTool("load"));
   const backendPort = await freePort();
   const environment = { GOMAXPROCS: "1" };
@@ -65,6 +67,7 @@ async function measureAll(options: Options): Promise<readonly Measurement[]> {
   return measurements;
 }
 
+/** Measures the rows one after another. One that fails is told of and makes the run fail; the others go on. */
 async function measureSite(
   bench: Bench,
   site: Site,
@@ -72,9 +75,14 @@ async function measureSite(
 ): Promise<readonly Measurement[]> {
   const measurements: Measurement[] = [];
   for (const row of chosen) {
-    say(row.key);
-    const taken = await row.measure(bench, site);
-    measurements.push(...taken);
+    try {
+      const taken = await row.measure(bench, site);
+      for (const one of taken) say(describe(one));
+      measurements.push(...taken);
+    } catch (error) {
+      say(`${row.key} FAILED: ${String(error)}\nthe manager's last output:\n${site.gatewright.output()}`);
+      process.exitCode = 1;
+    }
   }
   return measurements;
 }

@@ -7,17 +7,12 @@ import { promisify } from "node:util";
 /** Linux counts processor time in hundredths of a second for user space (times(2), USER_HZ). */
 const TICKS_PER_SECOND = 100;
 
-/** Processor time that processes have used since their start, in seconds (proc_pid_stat(5)). */
-export async function cpuSeconds(pids: readonly number[]): Promise<number> {
-  const ticks = await Promise.all(
-    pids.map(async (pid) => {
-      const text = await readFile(`/proc/${pid}/stat`, "utf8");
-      // The fields begin behind the command, which may hold spaces itself.
-      const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-      return Number(fields[11]) + Number(fields[12]);
-    }),
-  );
-  return ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_SECOND;
+/** Processor time that a process has used since its start, in seconds (proc_pid_stat(5)). */
+export async function cpuSeconds(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8");
+  // The fields begin behind the command, which may hold spaces itself.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 /** Memory of a process that is resident, in bytes. */

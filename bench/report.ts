@@ -66,6 +66,14 @@ export function renderTable(measurements: readonly Measurement[]): string {
   return [line(columns), rule, ...rows.map(line)].join("\n");
 }
 
+/** One figure as a line of text. */
+export function describe({ what, value, unit, peer, ratio, goal }: Measurement): string {
+  const against = peer === undefined ? "" : `, ${peer.name} ${formatNumber(peer.value)}`;
+  const divided = ratio === undefined ? "" : `, ratio ${formatNumber(ratio)}`;
+  const judged = goal === undefined ? "" : `, goal ${goal.text}: ${goal.met ? "met" : "MISSED"}`;
+  return `${what}: ${formatNumber(value)} ${unit}${against}${divided}${judged}`;
+}
+
 function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;

@@ -5,6 +5,7 @@ import type { CaddyPeer } from "./peers/caddy.ts";
 import type { Measurement } from "./report.ts";
 import type { HostKind } from "./seed.ts";
 import type { Site } from "./site.ts";
+import { median, medianOfPairs, type Pairs } from "./statistics.ts";
 
 /** What every row has at hand, for a whole run. */
 export interface Bench {
@@ -36,6 +37,24 @@ export interface Row {
   readonly quick?: false;
   /** Leaves the site as it found it. */
   measure(bench: Bench, site: Site): Promise<readonly Measurement[]>;
+}
+
+/** The same hosts asked of the static route. */
+export function staticTarget(bench: Bench, site: Site): Site["target"] {
+  return { ...site.target, target: `127.0.0.1:${bench.staticPeer.httpPort}` };
+}
+
+/** A figure of ours beside the peer's, from runs in turn. */
+export function compare<T>(
+  pairs: Pairs<T>,
+  peer: string,
+  pick: (of: T) => number,
+): Required<Pick<Measurement, "value" | "peer" | "ratio">> {
+  return {
+    value: median(pairs.ours.map(pick)),
+    peer: { name: peer, value: median(pairs.peers.map(pick)) },
+    ratio: medianOfPairs(pairs, (ours, peers) => pick(ours) / pick(peers)),
+  };
 }
 
 /** A figure that must not exceed a bound. */

@@ -2,7 +2,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../test/support/free-port.ts";
-import { type Gatewright, startGatewright } from "../test/support/gatewright.ts";
+import { type Gatewright, prepareGatewright, type StartTime } from "./gatewright.ts";
 import { HttpClient } from "./http-client.ts";
 import { cpuSeconds } from "./process-usage.ts";
 import { askedHosts, type HostKind, writeSeed } from "./seed.ts";
@@ -12,16 +12,15 @@ export interface Site extends AsyncDisposable {
   readonly size: number;
   readonly kind: HostKind;
   readonly gatewright: Gatewright;
-  /** From the start of the manager's process, with no Caddy running, until `/ready` answers 200. */
-  readonly coldStartMs: number;
+  /** With no Caddy running. */
+  readonly coldStart: StartTime;
   /** Client of the REST API. */
   readonly api: HttpClient;
+  readonly httpPort: number;
   /** Flags of the load generator that choose among the hosts of this site. */
   readonly target: { readonly target: string; readonly hosts: string; readonly "host-count": number };
-  managerPid(): number;
-  caddyPid(): Promise<number>;
-  /** Processor time of manager and Caddy so far. */
-  cpuSeconds(): Promise<number>;
+  /** Processor time so far. */
+  cpuSeconds(): Promise<{ readonly manager: number; readonly caddy: number }>;
 }
 
 export interface SiteOptions {
@@ -29,37 +28,32 @@ export interface SiteOptions {
   readonly kind: HostKind;
   readonly caddyBinary: string;
   readonly backendPort: number;
-  readonly environment?: NodeJS.ProcessEnv;
 }
 
-export async function openSite(options: SiteOptions): Promise<Site> {
-  const { size, kind, backendPort } = options;
+/** Writes the data and starts a Gatewright on it. */
+export async function openSite({ size, kind, caddyBinary, backendPort }: SiteOptions): Promise<Site> {
   const dataDir = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const httpPort = await freePort();
   writeSeed({ dataDir, size, kind, httpPort, backendPort });
-  const began = performance.now();
-  const gatewright = await startGatewright({
-    DATA_DIR: dataDir,
-    HTTP_PORT: String(httpPort),
-    CADDY_BIN: options.caddyBinary,
-    ...options.environment,
-  });
-  const coldStartMs = performance.now() - began;
+  const environment = { HTTP_PORT: String(httpPort) };
+  await using stack = new AsyncDisposableStack();
+  const gatewright = stack.use(await prepareGatewright({ dataDir, caddyBinary, environment }));
+  const coldStart = await gatewright.start();
   const api = new HttpClient(gatewright.ports.api);
-  const managerPid = () => gatewright.process().pid ?? 0;
+  stack.defer(() => api.close());
+  const kept = stack.move();
   return {
     size,
     kind,
     gatewright,
-    coldStartMs,
+    coldStart,
     api,
+    httpPort,
     target: { target: `127.0.0.1:${httpPort}`, hosts: askedHosts[kind], "host-count": size },
-    managerPid,
-    caddyPid: gatewright.caddyPid,
-    cpuSeconds: async () => cpuSeconds([managerPid(), await gatewright.caddyPid()]),
-    async [Symbol.asyncDispose]() {
-      api.close();
-      await gatewright[Symbol.asyncDispose]();
-    },
+    cpuSeconds: async () => ({
+      manager: await cpuSeconds(gatewright.managerPid()),
+      caddy: await cpuSeconds(await gatewright.caddyPid()),
+    }),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

@@ -9,7 +9,10 @@ import (
 	_ "github.com/mholt/caddy-l4"
 	_ "github.com/mholt/caddy-ratelimit"
 
+	_ "gatewright.dev/caddy/certificates"
 	_ "gatewright.dev/caddy/dispatcher"
+	_ "gatewright.dev/caddy/l4"
+	_ "gatewright.dev/caddy/policies"
 	_ "gatewright.dev/caddy/upstreams"
 )
 

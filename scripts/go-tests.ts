@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
+import path from "node:path";
 import { createInterface } from "node:readline";
-import type { Step, Tally } from "./steps.ts";
+import { type Step, type Tally, top } from "./steps.ts";
 
 /** A line of `go test -json` (https://pkg.go.dev/cmd/test2json). */
 interface GoEvent {
@@ -14,7 +15,7 @@ interface GoEvent {
 /** The tests of a Go module, with the race detector where there is a C compiler for it. */
 export function goTestStep(folder: string): Step {
   return {
-    title: `Go tests in ${folder}`,
+    title: `Go tests in ${path.relative(top, folder)}`,
     run: async () => {
       const race = hasCompiler(folder) ? ["-race"] : [];
       if (race.length === 0) console.log("without a C compiler: no race detector");
@@ -22,7 +23,7 @@ export function goTestStep(folder: string): Step {
         cwd: folder,
         stdio: ["ignore", "pipe", "inherit"],
       });
-      const results = new GoResults();
+      const results = new GoResults(console.log);
       createInterface({ input: child.stdout }).on("line", (line) => results.add(line));
       const code = await new Promise<number | string>((resolve) => {
         child.once("error", (error) => resolve(error.message));
@@ -42,11 +43,16 @@ function hasCompiler(folder: string): boolean {
   return enabled === "1" && spawnSync(compiler.split(" ")[0] ?? "", ["--version"]).status === 0;
 }
 
-/** Gathers results from the events, and prints what failed as it comes. */
+/** Gathers results from the events; prints what failed as it comes, and each package that passed. */
 export class GoResults {
   readonly #output = new Map<string, string[]>();
   readonly #verdicts = new Map<string, boolean>();
   readonly #brokenPackages = new Set<string>();
+  readonly #print: (line: string) => void;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
 
   add(line: string): void {
     const event = parseEvent(line);
@@ -59,7 +65,7 @@ export class GoResults {
         this.#keep(name, event.Output ?? "");
         break;
       case "pass":
-        if (event.Test === undefined) console.log(`ok    ${owner}`);
+        if (event.Test === undefined) this.#print(`ok    ${owner}`);
         else this.#verdicts.set(name, true);
         this.#output.delete(name);
         break;
@@ -68,7 +74,7 @@ export class GoResults {
         this.#fail(name, event.Test === undefined);
         break;
       case "skip":
-        if (event.Test !== undefined) console.log(`skip  ${name}`);
+        if (event.Test !== undefined) this.#print(`skip  ${name}`);
         break;
     }
   }
@@ -94,7 +100,7 @@ export class GoResults {
   #fail(name: string, isPackage: boolean): void {
     if (isPackage) this.#brokenPackages.add(name.trim());
     else this.#verdicts.set(name, false);
-    console.log(`FAIL  ${name}\n${(this.#output.get(name) ?? []).join("")}`);
+    this.#print(`FAIL  ${name}\n${(this.#output.get(name) ?? []).join("")}`);
     this.#output.delete(name);
   }
 }

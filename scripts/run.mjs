@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import module from "node:module";
 import net from "node:net";
 import os from "node:os";
@@ -19,10 +19,10 @@ const top = path.dirname(import.meta.dirname);
 const modules = path.join(top, "node_modules");
 const stampPath = path.join(modules, ".gatewright-lock");
 const pinnedNode = path.join(modules, ".bin", "node");
-/** Lines of npm's output that are kept to explain a failure. */
-const keptLines = 40;
-/** From here on Node runs TypeScript files directly. */
-const minimumNode = [22, 18];
+/** Lines at each end of npm's output that are kept to explain a failure. */
+const keptLines = 20;
+/** From 22.18 on Node runs TypeScript files directly; undici 8 wants this one. */
+const minimumNode = [22, 19];
 
 const readJson = (file) => JSON.parse(readFileSync(file, "utf8"));
 
@@ -107,7 +107,14 @@ async function install() {
   const npm = process.env.npm_execpath;
   const [command, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
   // Development dependencies belong to it whatever NODE_ENV says; the pinned Node comes by an install script.
-  const flags = ["--include=dev", "--include=optional", "--ignore-scripts=false", "--no-audit", "--no-fund"];
+  const flags = [
+    "--include=dev",
+    "--include=optional",
+    "--ignore-scripts=false",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+  ];
   const child = spawn(command, [...first, "ci", ...flags], { cwd: top, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
@@ -120,10 +127,16 @@ async function install() {
   });
   clearInterval(ticker);
   if (code !== 0) {
-    process.stderr.write(`${output.trim().split("\n").slice(-keptLines).join("\n")}\n`);
+    process.stderr.write(`${shorten(output.trim().split("\n")).join("\n")}\n`);
     throw new Error(`npm ci failed (${code}). Run it by hand in ${top}, then start again.`);
   }
   say(`dependencies installed in ${seconds()}`);
+}
+
+/** The first and the last lines: npm names its own errors first, and those of install scripts last. */
+function shorten(lines) {
+  if (lines.length <= 2 * keptLines) return lines;
+  return [...lines.slice(0, keptLines), "…", ...lines.slice(-keptLines)];
 }
 
 /** The Node that runs the file: the pinned one, or this one where that is missing and this is new enough. */
@@ -167,6 +180,7 @@ async function ensureInstalled() {
   await exclusively(async () => {
     if (isInstalled(digest)) return;
     await install();
+    mkdirSync(modules, { recursive: true });
     writeFileSync(stampPath, digest);
   });
 }

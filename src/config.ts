@@ -9,7 +9,7 @@ import { type Environment, readSettings } from "./config/read.ts";
 import { Secret } from "./config/secret.ts";
 import { GatewrightError, type Problem } from "./errors.ts";
 
-export type { AcmeConfig, Config } from "./config/config-type.ts";
+export type { AcmeConfig, Config, EabConfig } from "./config/config-type.ts";
 export type { Duration } from "./config/duration.ts";
 export { settlePorts } from "./config/ports.ts";
 export { Secret } from "./config/secret.ts";
@@ -29,12 +29,19 @@ export interface LoadOptions {
 export function loadConfig(environment: Environment = process.env, options: LoadOptions = {}): Config {
   const merged = { ...readEnvFile(options.envFile ?? path.resolve(".env")), ...environment };
   const { values, problems } = readSettings(merged);
-  if (problems.length > 0) throw invalid(problems);
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
   const config = buildConfig(values, merged, values.text("DATA_DIR") ?? defaultDataDir(merged, isRoot));
-  const conflicts = inconsistencies(values, config);
-  if (conflicts.length > 0) throw invalid(conflicts);
+  const all = [
+    ...problems,
+    ...inconsistencies(values, config).filter((conflict) => !concerns(conflict, problems)),
+  ];
+  if (all.length > 0) throw invalid(all);
   return deepFreeze(config);
+}
+
+/** Whether a conflict is with a setting that is wrong by itself: its default was looked at, which nobody asked for. */
+function concerns({ message }: Problem, problems: readonly Problem[]): boolean {
+  return problems.some(({ field }) => new RegExp(`\\b${field}\\b`).test(message));
 }
 
 function invalid(problems: readonly Problem[]): GatewrightError {

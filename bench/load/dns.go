@@ -133,14 +133,15 @@ func (l *dnsLoad) work(until time.Time, choose chooser, t *tally) error {
 	window := &dnsWindow{conn: conn, names: l.names, choose: choose,
 		sent: make([]time.Time, l.window), rounds: make([]uint16, l.window)}
 	packet := make([]byte, 1500)
-	for next := time.Now(); next.Before(until); {
-		if now := time.Now(); !now.Before(next) {
+	var next time.Time
+	for now := time.Now(); now.Before(until); now = time.Now() {
+		if !now.Before(next) {
 			if err := window.askLost(t); err != nil {
 				return err
 			}
 			next = now.Add(dnsTimeout / 10)
+			_ = conn.SetReadDeadline(next)
 		}
-		_ = conn.SetReadDeadline(next)
 		n, err := conn.Read(packet)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			continue

@@ -31,6 +31,7 @@ export interface PeerConfig {
 /** The same Caddy binary with a configuration of stock modules only. */
 export interface CaddyPeer extends Child {
   readonly httpPort: number;
+  readonly adminPort: number;
   /** Renders a configuration with these routes. */
   render(routes: readonly PeerRoute[]): PeerConfig;
   /** `POST /load`. Throws when Caddy refuses. */
@@ -78,6 +79,7 @@ export async function startCaddyPeer(
   return {
     ...child,
     httpPort,
+    adminPort,
     render,
     async load(config) {
       await admin.succeed({ method: "POST", path: "/load", body: JSON.stringify(config) });

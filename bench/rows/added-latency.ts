@@ -1,7 +1,7 @@
-import { mustSucceed } from "../load-generator.ts";
-import { atMost, type Bench, type Row } from "../row.ts";
+import { type LoadReport, mustSucceed } from "../load-generator.ts";
+import { atMost, type Bench, type Row, staticTarget } from "../row.ts";
 import type { Site } from "../site.ts";
-import { alternate, median, medianOfPairs } from "../statistics.ts";
+import { alternate, quantile } from "../statistics.ts";
 
 const CONNECTIONS = 64;
 /** Share of what the peer can do. */
@@ -13,7 +13,7 @@ export const addedLatency: Row = {
   key: "latency",
   about: "added latency at a fixed rate of half of what one static route can do",
   async measure(bench, site) {
-    const peerTarget = { ...site.target, target: `127.0.0.1:${bench.staticPeer.httpPort}` };
+    const peerTarget = staticTarget(bench, site);
     const most = mustSucceed(await run(bench, peerTarget, {})).requests_per_second;
     const rate = Math.round(most * LOAD);
     const at = async (target: Site["target"], seed: number) =>
@@ -21,24 +21,35 @@ export const addedLatency: Row = {
     // The first run of each warms its connections up.
     await at(site.target, 0);
     const pairs = await alternate(
-      bench.options.rounds,
+      bench.options.rounds * 2,
       (round) => at(site.target, round),
       (round) => at(peerTarget, round),
     );
-    return (["p50", "p99"] as const).map((quantile) => {
-      const added = medianOfPairs(pairs, (ours, peer) => ours[quantile] - peer[quantile]) / 1000;
+    return (["p50", "p99"] as const).map((name) => {
+      const ours = undisturbed(pairs.ours, name);
+      const peer = undisturbed(pairs.peers, name);
       return {
         row: "latency",
-        what: `added latency ${quantile}`,
+        what: `added latency ${name}`,
         size: site.size,
-        value: added,
+        value: ours - peer,
         unit: "ms" as const,
-        peer: { name: `at ${rate}/s`, value: median(pairs.peers.map((peer) => peer[quantile])) / 1000 },
-        ...(quantile === "p99" ? { goal: atMost(added, GOAL_MS, "ms") } : {}),
+        peer: { name: `in all, at ${rate}/s`, value: peer },
+        ...(name === "p99" ? { goal: atMost(ours - peer, GOAL_MS, "ms") } : {}),
       };
     });
   },
 };
+
+/** The lower quartile over the rounds, in milliseconds: a tail is what another process spoils first. */
+function undisturbed(rounds: readonly LoadReport["latency_us"][], name: "p50" | "p99"): number {
+  return (
+    quantile(
+      rounds.map((round) => round[name]),
+      0.25,
+    ) / 1000
+  );
+}
 
 function run(bench: Bench, target: Site["target"], flags: { readonly [flag: string]: number }) {
   return bench.load.run("http", {

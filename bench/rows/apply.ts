@@ -1,4 +1,7 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { freePort } from "../../test/support/free-port.ts";
+import { until } from "../../test/support/until.ts";
 import type { Row } from "../row.ts";
 import { median } from "../statistics.ts";
 import { creates } from "./create.ts";
@@ -11,13 +14,16 @@ export const apply: Row = {
   async measure(bench, site) {
     const times: number[] = [];
     const seen = await watched(bench, site, async () => {
+      let port = 0;
       for (let number = 0; number < (bench.options.quick ? 3 : 10); number++) {
+        port = await freePort();
         const body = creates(bench, site, "port")
           .body.replaceAll("%d", String(number))
-          .replace(/"port":\d+\}/, `"port":${await freePort()}}`);
+          .replace(/"port":\d+\}/, `"port":${port}}`);
         times.push((await site.api.succeed({ method: "POST", path: "/ingresses", body })).totalMs);
         await site.api.succeed({ method: "DELETE", path: `/ingresses/port-${number}` });
       }
+      await until(async () => !(await isOpen(port)));
     });
     return [
       {
@@ -27,7 +33,17 @@ export const apply: Row = {
         value: median(times),
         unit: "ms",
       },
-      ...failures("apply", "reloads", site.size, seen),
+      ...failures("apply", "reloads", site.size, [seen]),
     ];
   },
 };
+
+function isOpen(port: number): Promise<boolean> {
+  const socket = connect({ host: "127.0.0.1", port });
+  return once(socket, "connect")
+    .then(
+      () => true,
+      () => false,
+    )
+    .finally(() => socket.destroy());
+}

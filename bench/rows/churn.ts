@@ -28,6 +28,6 @@ export const churn: Row = {
       );
       mustSucceed(await bench.load.run("rest", { ...deletes(site, prefix), ...load }));
     });
-    return failures("churn", "creates, updates, deletes", site.size, seen);
+    return failures("churn", "creates, updates, deletes", site.size, [seen]);
   },
 };

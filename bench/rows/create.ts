@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { mustSucceed } from "../load-generator.ts";
+import { type LoadReport, mustSucceed } from "../load-generator.ts";
 import { type CaddyPeer, startCaddyPeer } from "../peers/caddy.ts";
 import { flatRoutes } from "../peers/flat-routes.ts";
 import type { Measurement } from "../report.ts";
-import { atLeast, type Bench, type Row } from "../row.ts";
+import { atLeast, type Bench, compare, type Row } from "../row.ts";
 import type { Site } from "../site.ts";
-import { alternate, median, medianOfPairs, quantile } from "../statistics.ts";
+import { alternate, median, quantile } from "../statistics.ts";
 
 const GOAL_MS = 10;
 const GOAL_RATIO = 3;
@@ -17,12 +17,11 @@ const LARGEST_FLAT = 10_000;
 
 /** Flags for creating, or deleting, ingresses named `<prefix>-0` … on new hostnames of the instance `vm-0`. */
 export function creates(bench: Bench, site: Site, prefix: string) {
-  const [, port = ""] = site.target.target.split(":");
   const ingress = {
     name: `${prefix}-%d`,
     rules: [
       {
-        match: { hostname: `${prefix}-%d.created.test`, port: Number(port) },
+        match: { hostname: `${prefix}-%d.created.test`, port: site.httpPort },
         target: { instance: "vm-0", port: bench.backendPort },
       },
     ],
@@ -42,13 +41,19 @@ export function deletes(site: Site, prefix: string) {
   };
 }
 
+/** Latencies of one round. */
+interface Block {
+  readonly created: LoadReport["latency_us"];
+  readonly deleted: LoadReport["latency_us"];
+}
+
 /** Creates one after another, in turn with a Gatewright of one ingress; then loads of flat routes. */
 export const create: Row = {
   key: "create",
   about: "creates one after another, against one ingress and against flat routes",
   async measure(bench, site) {
     const count = bench.options.quick ? 50 : 200;
-    const block = async (on: Site, round: number) => {
+    const block = async (on: Site, round: number): Promise<Block> => {
       const prefix = `seq-${round}`;
       const report = mustSucceed(await bench.load.run("rest", { ...creates(bench, on, prefix), count }));
       const deleted = mustSucceed(await bench.load.run("rest", { ...deletes(on, prefix), count }));
@@ -61,25 +66,17 @@ export const create: Row = {
       (round) => block(site, round),
       (round) => block(bench.one, round + 1000),
     );
-    const ratio = medianOfPairs(pairs, (ours, peer) => ours.created.p50 / peer.created.p50);
-    const figure = (what: string, pick: (of: (typeof pairs.ours)[number]) => number): Measurement => ({
+    const figure = (what: string, pick: (of: Block) => number) => ({
       row: "create",
-      what,
       size: site.size,
-      value: median(pairs.ours.map(pick)) / 1000,
-      unit: "ms",
-      peer: { name: "one ingress", value: median(pairs.peers.map(pick)) / 1000 },
-      ratio: medianOfPairs(pairs, (ours, peer) => pick(ours) / pick(peer)),
+      ...compare(pairs, "one ingress", (of) => pick(of) / 1000),
+      what,
+      unit: "ms" as const,
     });
     const p50 = figure("create p50", ({ created }) => created.p50);
+    const met = p50.value <= GOAL_MS && p50.ratio <= GOAL_RATIO;
     return [
-      {
-        ...p50,
-        goal: {
-          text: `≤ ${GOAL_MS} ms, ≤ ${GOAL_RATIO} × one`,
-          met: p50.value <= GOAL_MS && ratio <= GOAL_RATIO,
-        },
-      },
+      { ...p50, goal: { text: `≤ ${GOAL_MS} ms, ≤ ${GOAL_RATIO} × one`, met } },
       figure("create p99", ({ created }) => created.p99),
       figure("delete p50", ({ deleted }) => deleted.p50),
       ...(await flatCreate(bench, site, p50.value)),

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { mustSucceed } from "../load-generator.ts";
 import { startCoreDns } from "../peers/coredns.ts";
 import { allProcessors, tieTo } from "../process-usage.ts";
-import { atLeast, atMost, type Row } from "../row.ts";
-import { alternate, median, medianOfPairs } from "../statistics.ts";
+import { atLeast, atMost, compare, type Row } from "../row.ts";
+import { alternate } from "../statistics.ts";
 
 const GOAL_RATIO = 0.9;
 const GOAL_P99_MS = 2;
@@ -28,7 +28,7 @@ export const dns: Row = {
       };
       return mustSucceed(await bench.load.run("dns", flags, { processors: CLIENT }));
     };
-    await tieTo(SERVER, site.managerPid());
+    await tieTo(SERVER, site.gatewright.managerPid());
     try {
       await run(site.gatewright.ports.dns, 0);
       const pairs = await alternate(
@@ -36,35 +36,29 @@ export const dns: Row = {
         (round) => run(site.gatewright.ports.dns, round),
         (round) => run(peer.port, round),
       );
-      const ratio = medianOfPairs(
-        pairs,
-        (ours, other) => ours.requests_per_second / other.requests_per_second,
-      );
-      const p99 = median(pairs.ours.map(({ latency_us }) => latency_us.p99)) / 1000;
       const name = "CoreDNS hosts";
+      const rate = compare(pairs, name, (of) => of.requests_per_second);
+      const p99 = compare(pairs, name, (of) => of.latency_us.p99 / 1000);
       return [
         {
           row: "dns",
-          what: "DNS answers",
           size: site.size,
-          value: median(pairs.ours.map(({ requests_per_second }) => requests_per_second)),
+          ...rate,
+          what: "DNS answers",
           unit: "/s",
-          peer: { name, value: median(pairs.peers.map(({ requests_per_second }) => requests_per_second)) },
-          ratio,
-          goal: atLeast(ratio, GOAL_RATIO),
+          goal: atLeast(rate.ratio, GOAL_RATIO),
         },
         {
           row: "dns",
-          what: "DNS p99 with 64 questions in flight",
           size: site.size,
-          value: p99,
+          ...p99,
+          what: "DNS p99 with 64 questions in flight",
           unit: "ms",
-          peer: { name, value: median(pairs.peers.map(({ latency_us }) => latency_us.p99)) / 1000 },
-          goal: atMost(p99, GOAL_P99_MS, "ms"),
+          goal: atMost(p99.value, GOAL_P99_MS, "ms"),
         },
       ];
     } finally {
-      await tieTo(allProcessors(), site.managerPid());
+      await tieTo(allProcessors(), site.gatewright.managerPid());
     }
   },
 };

@@ -5,6 +5,7 @@ import { atMost, type Row } from "../row.ts";
 import type { Site } from "../site.ts";
 
 const GOAL_KB = 2;
+const SMALLEST = 10_000;
 
 /** Memory after all hosts were asked for, per ingress and its instance: what is more than with one ingress. */
 export const memory: Row = {
@@ -22,7 +23,8 @@ export const memory: Row = {
         value: bytes / 2 ** 20,
         unit: "MB",
       });
-      if (site.size < 1000) continue;
+      // Below that the noise of two heaps is larger than what is measured.
+      if (site.size < SMALLEST) continue;
       measurements.push({
         row: "memory",
         what: `memory of ${part} per ingress`,
@@ -37,12 +39,12 @@ export const memory: Row = {
 };
 
 async function settledOf(site: Site, part: "manager" | "Caddy"): Promise<number> {
-  if (part === "manager") return settledBytes(site.managerPid());
+  if (part === "manager") return settledBytes(site.gatewright.managerPid());
   const { admin } = site.gatewright.ports;
   const client = new HttpClient(admin);
   // A heap profile with gc=1 collects garbage first (net/http/pprof); what is free then goes back in the background.
   await client.send({ path: "/debug/pprof/heap?gc=1", headers: { origin: `http://127.0.0.1:${admin}` } });
   client.close();
-  const pid = await site.caddyPid();
-  return site.size < 1000 ? residentBytes(pid) : settledBytes(pid);
+  const pid = await site.gatewright.caddyPid();
+  return site.size < SMALLEST ? residentBytes(pid) : settledBytes(pid);
 }

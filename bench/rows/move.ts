@@ -75,7 +75,7 @@ async function moveOnce(
   to: string,
   old: Run<LoadReport>,
 ): Promise<{ ms: number; failed: number }> {
-  const client = new HttpClient(Number(site.target.target.split(":")[1]));
+  const client = new HttpClient(site.httpPort);
   const all: Seen[] = [];
   let going = true;
   const asking = (async () => {

@@ -4,9 +4,10 @@ import { HttpClient } from "../http-client.ts";
 import { mustSucceed } from "../load-generator.ts";
 import { cpuSeconds } from "../process-usage.ts";
 import type { Measurement } from "../report.ts";
-import { atLeast, type Bench, type Row } from "../row.ts";
+import { atLeast, type Bench, compare, type Row, staticTarget } from "../row.ts";
 import type { Site } from "../site.ts";
-import { alternate, median, medianOfPairs } from "../statistics.ts";
+import { alternate, median } from "../statistics.ts";
+import { askEachHost } from "./busy-names.ts";
 
 const CONNECTIONS = 64;
 const PEER = "one static route";
@@ -20,7 +21,8 @@ const goals: readonly (readonly [size: number, ratio: number])[] = [
 
 interface Sample {
   readonly rate: number;
-  readonly cpuMicros: number;
+  readonly caddyMicros: number;
+  readonly managerMicros: number;
 }
 
 /** Proxied requests over random hosts of all there are; every name is busy. */
@@ -45,80 +47,78 @@ async function measureProxied(
   hosts: string,
 ): Promise<readonly Measurement[]> {
   await askEachHost(bench, site);
-  const peerTarget = { ...site.target, target: `127.0.0.1:${bench.staticPeer.httpPort}` };
-  const sample = async (
-    target: Site["target"],
-    cpu: () => Promise<number>,
-    seed: number,
-  ): Promise<Sample> => {
-    const before = await cpu();
-    const report = mustSucceed(
-      await bench.load.run("http", {
-        ...target,
-        connections: CONNECTIONS,
-        duration: `${bench.options.runMs}ms`,
-        seed,
-      }),
-    );
-    return {
-      rate: report.requests_per_second,
-      cpuMicros: (((await cpu()) - before) / report.requests) * 1e6,
-    };
-  };
-  const profiled = bench.options.profileDir === undefined ? undefined : profileCaddy(bench, site, row);
+  const profiled = profileBoth(bench, site, row);
   const pairs = await alternate(
     bench.options.rounds,
-    (round) => sample(site.target, () => site.cpuSeconds(), round),
-    (round) => sample(peerTarget, () => cpuSeconds([bench.staticPeer.pid]), round),
+    (round) => sample(bench, site.target, () => site.cpuSeconds(), round),
+    (round) => sample(bench, staticTarget(bench, site), () => peerCpuSeconds(bench), round),
   );
   await profiled;
-  const ratio = medianOfPairs(pairs, (ours, peer) => ours.rate / peer.rate);
+  const rate = compare(pairs, PEER, (of) => of.rate);
   const goal = goals.find(([size]) => site.size <= size)?.[1];
+  const common = { row, size: site.size };
   return [
     {
-      row,
+      ...common,
+      ...rate,
       what: `proxied requests, ${hosts}`,
-      size: site.size,
-      value: median(pairs.ours.map(({ rate }) => rate)),
       unit: "/s",
-      peer: { name: PEER, value: median(pairs.peers.map(({ rate }) => rate)) },
-      ratio,
-      ...(goal === undefined ? {} : { goal: atLeast(ratio, goal) }),
+      ...(goal === undefined ? {} : { goal: atLeast(rate.ratio, goal) }),
     },
     {
-      row,
+      ...common,
+      ...compare(pairs, PEER, (of) => of.caddyMicros + of.managerMicros),
       what: `processor time of a proxied request, ${hosts}`,
-      size: site.size,
-      value: median(pairs.ours.map(({ cpuMicros }) => cpuMicros)),
       unit: "µs",
-      peer: { name: PEER, value: median(pairs.peers.map(({ cpuMicros }) => cpuMicros)) },
-      ratio: medianOfPairs(pairs, (ours, peer) => ours.cpuMicros / peer.cpuMicros),
+    },
+    {
+      ...common,
+      what: `the manager's part of it, ${hosts}`,
+      value: median(pairs.ours.map((of) => of.managerMicros)),
+      unit: "µs",
     },
   ];
 }
 
-/** Asks for each host once, so that every name is busy before the first run. */
-async function askEachHost(bench: Bench, site: Site): Promise<void> {
-  mustSucceed(
-    await bench.load.run("http", {
-      ...site.target,
-      connections: CONNECTIONS,
-      count: Math.max(site.size, 2_000),
-      "in-turn": true,
-    }),
+async function sample(
+  bench: Bench,
+  target: Site["target"],
+  cpu: () => Promise<{ readonly manager: number; readonly caddy: number }>,
+  seed: number,
+): Promise<Sample> {
+  const before = await cpu();
+  const duration = `${bench.options.runMs}ms`;
+  const report = mustSucceed(
+    await bench.load.run("http", { ...target, connections: CONNECTIONS, duration, seed }),
   );
+  const after = await cpu();
+  return {
+    rate: report.requests_per_second,
+    caddyMicros: ((after.caddy - before.caddy) / report.requests) * 1e6,
+    managerMicros: ((after.manager - before.manager) / report.requests) * 1e6,
+  };
 }
 
-/** Writes a CPU profile that Caddy takes of itself over all rounds. */
-async function profileCaddy(bench: Bench, site: Site, row: string): Promise<void> {
-  const seconds = Math.max(1, Math.floor((bench.options.rounds * 2 * bench.options.runMs) / 1000));
-  const { admin } = site.gatewright.ports;
-  const client = new HttpClient(admin);
-  const { profileDir = "." } = bench.options;
-  const { bytes } = await client.succeed({
-    path: `/debug/pprof/profile?seconds=${seconds}`,
-    headers: { origin: `http://127.0.0.1:${admin}` },
-  });
-  await writeFile(join(profileDir, `caddy-${row}-${site.size}.pprof`), bytes);
-  client.close();
+async function peerCpuSeconds(bench: Bench): Promise<{ manager: number; caddy: number }> {
+  return { manager: 0, caddy: await cpuSeconds(bench.staticPeer.pid) };
+}
+
+/** Writes the CPU profiles that Caddy and the peer take of themselves over all rounds. */
+async function profileBoth(bench: Bench, site: Site, row: string): Promise<void> {
+  const { profileDir, rounds, runMs } = bench.options;
+  if (profileDir === undefined) return;
+  const seconds = Math.max(1, Math.floor((rounds * 2 * runMs) / 1000));
+  const write = async (name: string, admin: number) => {
+    const client = new HttpClient(admin);
+    const { bytes } = await client.succeed({
+      path: `/debug/pprof/profile?seconds=${seconds}`,
+      headers: { origin: `http://127.0.0.1:${admin}` },
+    });
+    await writeFile(join(profileDir, `${row}-${site.size}-${name}.pprof`), bytes);
+    client.close();
+  };
+  await Promise.all([
+    write("gatewright", site.gatewright.ports.admin),
+    write("static-route", bench.staticPeer.adminPort),
+  ]);
 }

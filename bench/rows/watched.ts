@@ -28,27 +28,29 @@ export async function watched<T>(bench: Bench, site: Site, work: () => Promise<T
   }
 }
 
-/** The failures that the clients and sockets have seen, which must be none. */
+/** The failures that clients and sockets have seen in all rounds, which must be none. */
 export function failures(
   row: string,
   during: string,
   size: number,
-  seen: Watched<unknown>,
+  rounds: readonly Watched<unknown>[],
 ): readonly Measurement[] {
-  const figure = (what: string, report: LoadReport, unit: "failed" | "closed"): Measurement => {
-    const value = failuresOf(report);
-    const kinds = value === 0 ? "" : ` (${Object.keys(report.failures).join(", ")})`;
+  const figure = (what: string, reports: readonly LoadReport[], unit: "failed" | "closed"): Measurement => {
+    const value = reports.reduce((sum, report) => sum + failuresOf(report), 0);
+    const kinds = [...new Set(reports.flatMap((report) => Object.keys(report.failures)))].join(", ");
     return {
       row,
-      what: `${what} during ${during}${kinds}`,
+      what: `${what} during ${during}${kinds === "" ? "" : ` (${kinds})`}`,
       size,
       value,
       unit,
       goal: { text: "0", met: value === 0 },
     };
   };
+  const clients = rounds.map(({ http }) => http);
+  const sockets = rounds.map((round) => round.sockets);
   return [
-    figure(`requests of ${CLIENTS} clients`, seen.http, "failed"),
-    figure(`${SOCKETS} WebSockets`, seen.sockets, "closed"),
+    figure(`requests of ${CLIENTS} clients`, clients, "failed"),
+    figure(`${SOCKETS} WebSockets`, sockets, "closed"),
   ];
 }

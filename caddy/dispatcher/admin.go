@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,12 +32,15 @@ const manyRows = 5000
 //	GET   /gatewright/state      → {"config": "<version>", "table": "<version>", "routes": 2}
 //	PUT   /gatewright/table      {"version": "v2", "routes": […]}
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
+//	GET   /gatewright/refusals   → {"rules": {"shop/0": {"403": 2, "429": 17}}}
 //	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"], "ttl_seconds": 60}}, "flush": true}
+//	POST  /gatewright/targets    {"reset": true, "rules": {"shop/0": {"sick": ["10.0.0.5:80"]}}, "instances": {"web-1": {"mode": "drain"}}}
+//	GET   /gatewright/wakes      → {"instances": ["web-2"]}, as soon as requests wait for instances to be started
 //
 // Changes answer with the state after them. A change is made whole or not at all: 400 when something is wrong
 // with it, with every problem as {"error": "…", "problems": [{"id": "<row>", "problem": "…"}]}, and 412 when a
 // delta is from another version than the running one.
-type Admin struct{}
+type Admin struct{ ctx context.Context }
 
 // CaddyModule returns the module's information.
 func (Admin) CaddyModule() caddy.ModuleInfo {
@@ -44,11 +48,14 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 }
 
 // Routes returns the routes of the admin endpoint.
-func (Admin) Routes() []caddy.AdminRoute {
+func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/gatewright/state", Handler: endpoint(map[string]action{http.MethodGet: getState})},
 		{Pattern: "/gatewright/table", Handler: endpoint(map[string]action{http.MethodPut: putTable, http.MethodPatch: patchTable})},
+		{Pattern: "/gatewright/refusals", Handler: caddy.AdminHandlerFunc(getRefusals)},
 		{Pattern: "/gatewright/addresses", Handler: endpoint(map[string]action{http.MethodPost: postAddresses})},
+		{Pattern: "/gatewright/targets", Handler: endpoint(map[string]action{http.MethodPost: postTargets})},
+		{Pattern: "/gatewright/wakes", Handler: caddy.AdminHandlerFunc(a.getWakes)},
 	}
 }
 
@@ -210,4 +217,7 @@ func giveBack() {
 }
 
 // Interface guards.
-var _ caddy.AdminRouter = Admin{}
+var (
+	_ caddy.AdminRouter = (*Admin)(nil)
+	_ caddy.Provisioner = (*Admin)(nil)
+)

@@ -46,6 +46,9 @@ type App struct {
 	// PolicySets are the handlers that rows of the table name, by key.
 	PolicySets map[string]*PolicySet `json:"policy_sets,omitempty"`
 
+	// ErrorPages are for all ingresses, and for requests that no row takes. Those of a policy set go first.
+	ErrorPages ErrorPages `json:"error_pages,omitempty"`
+
 	logger      *zap.Logger
 	resolver    *upstreams.Resolver
 	resolverKey *resolverKey
@@ -83,6 +86,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return errors.New("resolver.min_ttl: is negative")
 	}
 	if err := a.Guard.Provision(); err != nil {
+		return err
+	}
+	if err := a.ErrorPages.validate(); err != nil {
 		return err
 	}
 	for key, set := range a.PolicySets {
@@ -163,12 +169,18 @@ type PolicySet struct {
 	// Handlers run in this order, each calling the next, as in a route of Caddy.
 	HandlersRaw []json.RawMessage `json:"handle,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
 
+	// ErrorPages are sent instead of the dispatcher's own.
+	ErrorPages ErrorPages `json:"error_pages,omitempty"`
+
 	chain caddyhttp.Handler
 }
 
 func (s *PolicySet) provision(ctx caddy.Context) error {
 	if len(s.HandlersRaw) == 0 {
 		return errors.New("handle is empty")
+	}
+	if err := s.ErrorPages.validate(); err != nil {
+		return err
 	}
 	loaded, err := ctx.LoadModule(s, "HandlersRaw")
 	if err != nil {

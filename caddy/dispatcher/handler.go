@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -52,8 +53,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers the request by the first row that takes it whole.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	row, host := hostTable.Lookup(&table.Request{
-		Port:   h.port(r),
+		Port:   h.port(local),
+		Local:  local,
 		TLS:    r.TLS != nil,
 		Host:   r.Host,
 		Path:   r.URL.Path,
@@ -61,12 +64,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		Header: r.Header,
 	})
 	if row == nil {
-		notFound(w, r)
+		h.notFound(w, r)
 		return nil
 	}
 	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())
 	caddyhttp.SetVar(r.Context(), "gatewright.ingress", row.Ingress())
 	if !authorized(row, r) {
+		h.refuse(r, row, http.StatusForbidden, errNoHeader)
+		if page, ok := h.pageFor(row.Policy(), http.StatusForbidden); ok {
+			writePage(w, http.StatusForbidden, page)
+			return nil
+		}
 		writePlain(w, http.StatusForbidden, "Forbidden: the request lacks the header that this ingress demands")
 		return nil
 	}
@@ -81,18 +89,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	}
 	q := &upstreams.Request{Row: row, Host: host, Resolver: app.resolver, Guard: &app.Guard}
 	q.Attach(r)
+	status := 0
+	// Deferred, since the proxy panics when a client leaves in the middle of a response.
+	defer func() { q.Done(status == http.StatusBadGateway || status == http.StatusGatewayTimeout) }()
 	if err := set.chain.ServeHTTP(w, r); err != nil {
-		h.fail(w, r, row, statusOf(err, q), cause(err, q))
+		status = statusOf(err, q)
+		if wait := q.RetryAfter(); wait > 0 && status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", strconv.Itoa(wait))
+		}
+		h.fail(w, r, row, status, cause(err, q))
 	}
 	return nil
 }
 
+var errNoHeader = errors.New("the header that the rule demands is missing or wrong")
+
 // port is the listen port. It is never taken from the Host header, which the client writes.
-func (h *Handler) port(r *http.Request) uint16 {
+func (h *Handler) port(local net.Addr) uint16 {
 	if h.Port != 0 {
 		return h.Port
 	}
-	switch addr := r.Context().Value(http.LocalAddrContextKey).(type) {
+	switch addr := local.(type) {
 	case *net.TCPAddr:
 		return uint16(addr.Port)
 	case *net.UDPAddr:
@@ -171,6 +188,10 @@ func redirectable(host string) bool {
 
 // statusOf is the status that an error of the policy set means.
 func statusOf(err error, q *upstreams.Request) int {
+	if errors.Is(q.Err, context.Canceled) {
+		// The client left while an address was asked for. The number is nginx's, and the proxy uses it too.
+		return 499
+	}
 	if q.Refused {
 		// The proxy says 503 for "no upstream"; there is one, but it must not be reached.
 		return http.StatusBadGateway

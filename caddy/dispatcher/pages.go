@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/internal/sample"
+	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/table"
 )
 
@@ -20,6 +22,16 @@ var warnings sample.Limiter
 // fail answers an error and logs it: each at debug, and at most one a second and row at warn, so that a dead
 // instance under load does not fill the disk.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, row *table.Row, status int, err error) {
+	var refusal *policies.Refusal
+	told := ""
+	if errors.As(err, &refusal) {
+		told = refusal.Message
+	}
+	if refusal != nil || isRefusal(status) {
+		h.refuse(r, row, status, err)
+		h.answer(w, r, row, status, told)
+		return
+	}
 	log := h.logger.Debug
 	fields := []zap.Field{
 		zap.String("rule", row.ID()),
@@ -36,12 +48,29 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, row *table.Row, s
 		}
 	}
 	log("request failed", fields...)
-	writeError(w, r, status, row.Ingress())
+	h.answer(w, r, row, status, "")
+}
+
+// answer sends the page of the user's where there is one, else our own; told is what it says, "" leaves that to us.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, row *table.Row, status int, told string) {
+	if told == "" {
+		told = message(status, row.Ingress())
+	}
+	page, _ := h.pageFor(row.Policy(), status)
+	writeError(w, r, status, row.Ingress(), told, page)
 }
 
 // message is what a client is told: the ingress and what it means, never an address or a name behind it.
 func message(status int, ingress string) string {
 	switch status {
+	case http.StatusUnauthorized:
+		return fmt.Sprintf("Ingress %q demands a user name and a password.", ingress)
+	case http.StatusForbidden:
+		return fmt.Sprintf("Ingress %q does not take requests from this address.", ingress)
+	case http.StatusRequestEntityTooLarge:
+		return fmt.Sprintf("The request is larger than ingress %q takes.", ingress)
+	case http.StatusTooManyRequests:
+		return fmt.Sprintf("Too many requests to ingress %q; try again later.", ingress)
 	case http.StatusBadGateway:
 		return fmt.Sprintf("The instance behind ingress %q could not be reached.", ingress)
 	case http.StatusServiceUnavailable:
@@ -52,8 +81,8 @@ func message(status int, ingress string) string {
 	return fmt.Sprintf("Ingress %q did not take the request.", ingress)
 }
 
-// writeError answers in HTML, JSON or plain text, by Accept.
-func writeError(w http.ResponseWriter, r *http.Request, status int, ingress string) {
+// writeError answers told in HTML, JSON or plain text, by Accept; page, unless empty, instead of HTML and plain text.
+func writeError(w http.ResponseWriter, r *http.Request, status int, ingress, told, page string) {
 	header := w.Header()
 	// A handler that failed half-way may have announced another body.
 	header.Del("Content-Length")
@@ -67,25 +96,34 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, ingress stri
 	if text == "" {
 		text = "Error"
 	}
-	switch preferred(r.Header.Values("Accept")) {
+	format := preferred(r.Header.Values("Accept"))
+	if page != "" && format != formatJSON {
+		writePage(w, status, page)
+		return
+	}
+	switch format {
 	case formatJSON:
 		body, _ := json.Marshal(struct {
 			Code    string `json:"code"`
 			Message string `json:"message"`
 			Ingress string `json:"ingress"`
-		}{strings.ReplaceAll(strings.ToLower(text), " ", "_"), message(status, ingress), ingress})
+		}{strings.ReplaceAll(strings.ToLower(text), " ", "_"), told, ingress})
 		writeBody(w, status, "application/json", string(body)+"\n")
 	case formatHTML:
 		title := html.EscapeString(fmt.Sprintf("%d %s", status, text))
 		writeBody(w, status, "text/html; charset=utf-8", "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>"+title+
-			"</title></head>\n<body><h1>"+title+"</h1><p>"+html.EscapeString(message(status, ingress))+"</p></body></html>\n")
+			"</title></head>\n<body><h1>"+title+"</h1><p>"+html.EscapeString(told)+"</p></body></html>\n")
 	default:
-		writePlain(w, status, fmt.Sprintf("%d %s: %s\n", status, text, message(status, ingress)))
+		writePlain(w, status, fmt.Sprintf("%d %s: %s\n", status, text, told))
 	}
 }
 
 // notFound answers a request that no row takes.
-func notFound(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) notFound(w http.ResponseWriter, r *http.Request) {
+	if page, ok := h.app.ErrorPages.find(http.StatusNotFound); ok {
+		writePage(w, http.StatusNotFound, page)
+		return
+	}
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = r.Host

@@ -3,13 +3,16 @@ package dispatcher
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +37,7 @@ type world struct {
 	// servers are added to `apps.http.servers`.
 	servers map[string]any
 	tls     any
+	storage string
 	client  *http.Client
 }
 
@@ -42,7 +46,7 @@ func newWorld(t *testing.T) *world {
 	hostTable = table.Table{}
 	w := &world{
 		t: t, dns: dnstest.Start(t), admin: "127.0.0.1:" + strconv.Itoa(freePort(t)), port: freePort(t),
-		app: map[string]any{}, servers: map[string]any{},
+		storage: t.TempDir(), app: map[string]any{}, servers: map[string]any{},
 		client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -56,14 +60,18 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// freePort is a port below those that the system gives to outgoing connections, which could take it meanwhile.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 var proxySet = map[string]any{"handle": []any{map[string]any{
@@ -103,6 +111,7 @@ func (w *world) config(version string, edit ...func(app map[string]any)) []byte 
 	text, err := json.Marshal(map[string]any{
 		"admin":   map[string]any{"listen": w.admin, "config": map[string]any{"persist": false}},
 		"logging": map[string]any{"logs": map[string]any{"default": map[string]any{"level": "FATAL"}}},
+		"storage": map[string]any{"module": "file_system", "root": w.storage},
 		"apps":    apps,
 	})
 	if err != nil {
@@ -130,13 +139,20 @@ func (w *world) call(method, path string, body any) (status int, answer map[stri
 		}
 		text = string(encoded)
 	}
-	request, err := http.NewRequest(method, "http://"+w.admin+path, strings.NewReader(text))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	response, err := w.client.Do(request)
-	if err != nil {
-		w.t.Fatal(err)
+	var response *http.Response
+	for attempt := 0; ; attempt++ {
+		request, err := http.NewRequest(method, "http://"+w.admin+path, strings.NewReader(text))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		request.Close = true
+		if response, err = w.client.Do(request); err == nil {
+			break
+		}
+		// Each load replaces the admin server, and resets what the old one has not accepted yet.
+		if attempt == 5 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+			w.t.Fatal(err)
+		}
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {

@@ -12,11 +12,11 @@ func benchTable(b *testing.B, n int) *Table {
 	for i := range n {
 		r := Route{
 			ID: fmt.Sprintf("c%023d/0", i), Ingress: fmt.Sprintf("app-%d", i), Port: 80, Host: fmt.Sprintf("app-%d.apps.example.com", i),
-			Policy: "0123456789abcdef", Targets: []Target{{fmt.Sprintf("vm-%d", i), 8080}},
+			Policy: "0123456789abcdef", Targets: []Target{{Instance: fmt.Sprintf("vm-%d", i), Port: 8080}},
 		}
 		rows.Add(&r)
 	}
-	wild := Route{ID: "w", Port: 80, Host: "{i}.dev.example.com", Policy: "p", Targets: []Target{{"{i}", 80}}}
+	wild := Route{ID: "w", Port: 80, Host: "{i}.dev.example.com", Policy: "p", Targets: []Target{{Instance: "{i}", Port: 80}}}
 	rows.Add(&wild)
 	table := &Table{}
 	if err := table.Replace("1", rows); err != nil {

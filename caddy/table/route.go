@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"net/textproto"
 	"sort"
 	"strings"
@@ -36,6 +37,10 @@ type Route struct {
 	Policy string `json:"policy,omitempty"`
 	// Targets are where the request may go.
 	Targets []Target `json:"targets,omitempty"`
+	// Listen limits the row to connections that came to one of these local addresses; absent means all.
+	Listen []string `json:"listen,omitempty"`
+	// Stream makes the row one of layer 4. Host is then the name that clients ask for, or absent.
+	Stream *Stream `json:"stream,omitempty"`
 }
 
 // Path is a condition on the decoded and cleaned path of a request; case counts.
@@ -58,13 +63,6 @@ type Redirect struct {
 	Port int `json:"port"`
 }
 
-// Target is an instance and a port of it.
-type Target struct {
-	// Instance may contain captures of the host, as `{name}`.
-	Instance string `json:"instance"`
-	Port     int    `json:"port"`
-}
-
 // Row is a compiled Route. It is immutable.
 type Row struct {
 	id, ingress, policy string
@@ -73,15 +71,10 @@ type Row struct {
 	targets  []target
 	cond     *conditions // nil when the row takes every request of its host
 	auth     *auth
+	stream   *Stream // nil for HTTP
 	port     uint16
 	redirect uint16 // 0: none
 	tls      bool
-}
-
-type target struct {
-	instance string
-	captures *template // nil when instance is literal
-	port     uint16
 }
 
 type auth struct {
@@ -100,18 +93,6 @@ func (r *Row) Policy() string { return r.policy }
 
 // RedirectPort is the https port to redirect to; 0 when the row does not redirect.
 func (r *Row) RedirectPort() int { return int(r.redirect) }
-
-// Targets is the number of targets.
-func (r *Row) Targets() int { return len(r.targets) }
-
-// Target is the i-th target of a request for host, captures expanded; host is what Lookup returned.
-func (r *Row) Target(i int, host string) (instance string, port uint16) {
-	t := &r.targets[i]
-	if t.captures == nil {
-		return t.instance, t.port
-	}
-	return t.captures.expand(host), t.port
-}
 
 // Auth is the header that requests must carry and the SHA-256 of its value; ok is false when there is none.
 func (r *Row) Auth() (header string, sum *[sha256.Size]byte, ok bool) {
@@ -132,7 +113,7 @@ func compile(route *Route) (*Row, []string) {
 	if route.Port < 1 || route.Port > 65535 {
 		problem("port %d is not between 1 and 65535", route.Port)
 	}
-	host, captures, err := parsePattern(route.Host)
+	host, captures, err := parseHost(route)
 	if err != nil {
 		problem("host %q: %v", route.Host, err)
 	}
@@ -145,6 +126,7 @@ func compile(route *Route) (*Row, []string) {
 		tls:     route.TLS,
 	}
 	row.cond = compileConditions(route, problem)
+	row.stream = compileStream(route, problem)
 	row.auth = compileAuth(route.Auth, problem)
 	if route.Redirect != nil {
 		if route.Redirect.Port < 1 || route.Redirect.Port > 65535 {
@@ -154,35 +136,11 @@ func compile(route *Route) (*Row, []string) {
 			problem("a redirect has no policy and no targets")
 		}
 		row.redirect = uint16(route.Redirect.Port)
-	} else if route.Policy == "" {
+	} else if route.Policy == "" && route.Stream == nil {
 		problem("policy is empty and there is no redirect")
 	}
 	row.targets = compileTargets(route.Targets, captures, problem)
 	return row, problems
-}
-
-func compileTargets(routes []Target, captures map[string]int, problem func(string, ...any)) []target {
-	if len(routes) == 0 {
-		return nil
-	}
-	targets := make([]target, len(routes))
-	for i, t := range routes {
-		if t.Port < 1 || t.Port > 65535 {
-			problem("targets[%d].port %d is not between 1 and 65535", i, t.Port)
-		}
-		if t.Instance == "" {
-			problem("targets[%d].instance is empty", i)
-		}
-		tmpl, err := parseTemplate(t.Instance, captures)
-		if err != nil {
-			problem("targets[%d].instance %q: %v", i, t.Instance, err)
-		}
-		targets[i] = target{captures: tmpl, port: uint16(t.Port)}
-		if tmpl == nil {
-			targets[i].instance = strings.ToLower(t.Instance)
-		}
-	}
-	return targets
 }
 
 func compileAuth(a *Auth, problem func(string, ...any)) *auth {
@@ -207,6 +165,7 @@ type conditions struct {
 	exact   bool
 	methods []string
 	headers []header // by name
+	listen  []netip.Addr
 }
 
 type header struct{ name, value string }
@@ -245,7 +204,8 @@ func compileConditions(route *Route, problem func(string, ...any)) *conditions {
 			problem("headers names %q twice", cond.headers[i].name)
 		}
 	}
-	if cond.path == "" && len(cond.methods) == 0 && len(cond.headers) == 0 {
+	cond.listen = compileListen(route.Listen, problem)
+	if cond.path == "" && len(cond.methods) == 0 && len(cond.headers) == 0 && len(cond.listen) == 0 {
 		return nil
 	}
 	return cond

@@ -119,12 +119,18 @@ func (r *Row) path() (path string, exact bool) {
 }
 
 func (r *Row) takes(q *query) bool {
-	if r.tls != q.TLS {
+	if q.stream {
+		return (r.tls || r.stream != nil) && (r.cond == nil || len(r.cond.listen) == 0 || r.cond.listens(q.Local))
+	}
+	if r.tls != q.TLS || r.stream != nil {
 		return false
 	}
 	cond := r.cond
 	if cond == nil {
 		return true
+	}
+	if len(cond.listen) > 0 && !cond.listens(q.Local) {
+		return false
 	}
 	if cond.exact {
 		if q.cleanPath() != cond.path {
@@ -246,7 +252,7 @@ func samePath(a, b *Row) bool {
 // overlap tells whether two rows of one rank and path can take the same request, and would do different things.
 // One with TLS and one without count too: on one port that is taken for a mistake.
 func overlap(a, b *Row) bool {
-	if a.redirect != 0 && a.redirect == b.redirect {
+	if a.redirect != 0 && a.redirect == b.redirect || !sharesListen(a, b) {
 		return false
 	}
 	if methods := a.methods(); len(methods) > 0 && !slices.ContainsFunc(methods, func(method string) bool {

@@ -8,6 +8,7 @@ package table
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type Request struct {
 	// Port is the listen port.
 	Port uint16
 	TLS  bool
+	// Local is the address that the connection came to; only rows that name listen addresses ask for it.
+	Local net.Addr
 	// Host is the Host header as it came.
 	Host string
 	// Path is decoded; it is cleaned here.
@@ -43,6 +46,8 @@ type Request struct {
 type query struct {
 	*Request
 	clean string
+	// stream asks for rows by name alone, before there is a request.
+	stream bool
 }
 
 func (q *query) cleanPath() string {

@@ -11,7 +11,7 @@ import (
 )
 
 func route(id, host string, edit ...func(*Route)) Route {
-	r := Route{ID: id, Ingress: id, Port: 80, Host: host, Policy: "p", Targets: []Target{{"web", 8080}}}
+	r := Route{ID: id, Ingress: id, Port: 80, Host: host, Policy: "p", Targets: []Target{{Instance: "web", Port: 8080}}}
 	for _, change := range edit {
 		change(&r)
 	}
@@ -115,7 +115,7 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 	bad := []Route{
 		route("tie", "*.test", prefix("/p/")),
 		route("good", "good.test"),
-		{ID: "", Port: 0, Host: "UPPER.test", Path: &Path{"regex", "x"}, Auth: &Auth{"", "12"}, Targets: []Target{{"{y}", 70000}, {"", 1}}},
+		{ID: "", Port: 0, Host: "UPPER.test", Path: &Path{"regex", "x"}, Auth: &Auth{"", "12"}, Targets: []Target{{Instance: "{y}", Port: 70000}, {Instance: "", Port: 1}}},
 		route("both", "both.test", func(r *Route) { r.Redirect = &Redirect{0} }),
 		route("twice", "twice.test"), route("twice", "other.test"),
 		route("captures", "{a}.{a}.test"), route("mixed", "a-{b}.test"), route("alone", "{a}"), route("inner", "a..test"),
@@ -188,7 +188,7 @@ func TestCapturesAreExpanded(t *testing.T) {
 	var table Table
 	mustReplace(t, &table, "1",
 		route("one", "{instance}.dev.test", func(r *Route) { r.Targets[0].Instance = "{instance}" }),
-		route("two", "{a}.x.{B}.test", func(r *Route) { r.Targets = []Target{{"{B}-{a}.Vm", 1}, {"fixed", 2}} }),
+		route("two", "{a}.x.{B}.test", func(r *Route) { r.Targets = []Target{{Instance: "{B}-{a}.Vm", Port: 1}, {Instance: "fixed", Port: 2}} }),
 	)
 	for _, c := range []struct {
 		host string

@@ -19,8 +19,9 @@ import (
 const (
 	// attemptTimeout is the wait for an answer before the question is sent again.
 	attemptTimeout = 300 * time.Millisecond
-	// attempts is how often a question is sent before it counts as failed.
-	attempts = 3
+	// attempts is how often a question is sent before it counts as failed: a server that restarts is away for some
+	// seconds, and a request for a name that is not known yet waits for it.
+	attempts = 15
 	// streamTimeout bounds a question over TCP.
 	streamTimeout = 2 * time.Second
 	// maxPending bounds the questions in flight: far below the 65536 ids, so that a free one is found at once.
@@ -45,7 +46,8 @@ type answer struct {
 // exchanger asks one DNS server. All questions share one UDP socket and are told apart by their ids
 // (RFC 5452 section 9: random ids, and an answer counts only when it repeats the question).
 type exchanger struct {
-	server string
+	server   string
+	attempts int
 
 	mu      sync.Mutex
 	conn    net.Conn
@@ -60,7 +62,7 @@ type question struct {
 }
 
 func newExchanger(server string) *exchanger {
-	return &exchanger{server: server, pending: make(map[uint16]*question)}
+	return &exchanger{server: server, attempts: attempts, pending: make(map[uint16]*question)}
 }
 
 // lookup asks for A, and for AAAA when there is no A (an instance has one address as a rule, and mostly IPv4).
@@ -109,7 +111,7 @@ func (e *exchanger) exchange(ctx context.Context, q *question) ([]byte, error) {
 	timer := time.NewTimer(attemptTimeout)
 	defer timer.Stop()
 	var sendErr error
-	for range attempts {
+	for range e.attempts {
 		timer.Reset(attemptTimeout)
 		sendErr = e.send(q.packet)
 		select {

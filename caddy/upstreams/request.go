@@ -28,6 +28,8 @@ type Request struct {
 
 	used   []use
 	failed []string
+	// balanced is what balancing knows of the request; nil when its row needs none.
+	balanced *balanced
 }
 
 // use is an answer that a request was given.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 const (
@@ -23,6 +25,9 @@ const (
 	idleFor = 10 * time.Minute
 	// lookupTimeout bounds one lookup: two questions with all their attempts, and TCP.
 	lookupTimeout = 5 * time.Second
+	// lastKnownAfter is the wait for an answer after which an address known from before is taken (RFC 8767 section 5,
+	// the client response timer).
+	lastKnownAfter = 500 * time.Millisecond
 
 	shardCount = 64
 	// maxPerShard bounds the memory that made-up names of patterns can take.
@@ -39,11 +44,13 @@ var errNoAddress = errors.New("the instance has no address")
 // while the old address serves. When the DNS fails, the last known address serves for up to an hour.
 type Resolver struct {
 	exchanger *exchanger
-	zone      string
-	minTTL    time.Duration
-	now       func() time.Time
-	shards    [shardCount]shard
-	stop      chan struct{}
+	// external finds addresses in the exchanger's place; nil for the zone of instances.
+	external func(context.Context, string) (answer, error)
+	zone     string
+	minTTL   time.Duration
+	now      func() time.Time
+	shards   [shardCount]shard
+	stop     chan struct{}
 }
 
 type shard struct {
@@ -79,11 +86,15 @@ type known struct {
 	dials atomic.Pointer[dials]
 }
 
-// dials are the addresses as text with the port that was last asked for: mostly an instance has one.
+// dials are the addresses as text with a port that was asked for: mostly an instance has one. It is immutable.
 type dials struct {
 	port  uint16
 	texts []string
+	next  *dials
 }
+
+// maxDialPorts bounds the ports that are kept for an answer.
+const maxDialPorts = 4
 
 // flight is a question under way.
 type flight struct {
@@ -152,15 +163,24 @@ func (r *Resolver) again(ctx context.Context, e *entry, instance string, failed 
 	r.ask(ctx, e, instance, failed)
 }
 
-// ask waits for an answer newer than failed.
+// ask waits for an answer newer than failed; where an address is known from before, not for long.
 func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *known) *known {
+	last := e.known.Load()
 	f := r.refresh(e, instance, failed)
 	if f == nil {
 		return e.known.Load()
 	}
+	var patience <-chan time.Time
+	if failed == nil && last != nil && len(last.addrs) > 0 && r.now().Before(last.verified.Add(lastKnownFor)) {
+		timer := time.NewTimer(lastKnownAfter)
+		defer timer.Stop()
+		patience = timer.C
+	}
 	select {
 	case <-f.done:
 		return f.known
+	case <-patience:
+		return last
 	case <-ctx.Done():
 		return &known{err: ctx.Err()}
 	}
@@ -187,7 +207,7 @@ func (r *Resolver) fly(e *entry, instance string, f *flight, epoch uint64) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	for {
-		found, err := r.exchanger.lookup(ctx, instance+r.zone)
+		found, err := r.find(ctx, instance)
 		e.mu.Lock()
 		if e.epoch == epoch {
 			f.known = r.judge(found, err, e.known.Load())
@@ -210,6 +230,26 @@ func (r *Resolver) fly(e *entry, instance string, f *flight, epoch uint64) {
 		close(f.done)
 		return
 	}
+}
+
+func (r *Resolver) find(ctx context.Context, name string) (answer, error) {
+	if r.external != nil {
+		return r.external(ctx, name)
+	}
+	if !strings.HasSuffix(name, ".svc") {
+		return r.exchanger.lookup(ctx, name+r.zone)
+	}
+	// A service may have instances of both families.
+	found, err := r.exchanger.ask(ctx, name+r.zone, dnsmessage.TypeA)
+	if err != nil || !found.exists {
+		return found, err
+	}
+	six, err := r.exchanger.ask(ctx, name+r.zone, dnsmessage.TypeAAAA)
+	found.addrs = append(found.addrs, six.addrs...)
+	if len(six.addrs) > 0 && (found.ttl == 0 || six.ttl < found.ttl) {
+		found.ttl = six.ttl
+	}
+	return found, err
 }
 
 // judge makes an answer, or the failure to get one, into what is known from now on.
@@ -246,6 +286,7 @@ func (r *Resolver) Push(instance string, addrs []netip.Addr, ttl time.Duration) 
 	e.epoch++
 	e.known.Store(k)
 	e.usedUnix.CompareAndSwap(0, now.Unix())
+	changes.tell()
 }
 
 // Flush has every name asked for again before it is used. Its last known address is used only when that fails.
@@ -267,6 +308,7 @@ func (r *Resolver) Flush() {
 			e.mu.Unlock()
 		}
 	}
+	changes.tell()
 }
 
 func (r *Resolver) entry(instance string) *entry {
@@ -352,10 +394,18 @@ func (s *shard) sweep(now time.Time) {
 
 // dialTexts are the addresses as ip:port.
 func (k *known) dialTexts(port uint16) []string {
-	if d := k.dials.Load(); d != nil && d.port == port {
-		return d.texts
+	first := k.dials.Load()
+	kept := 0
+	for d := first; d != nil; d = d.next {
+		if d.port == port {
+			return d.texts
+		}
+		kept++
 	}
 	d := &dials{port: port, texts: make([]string, len(k.addrs))}
+	if kept < maxDialPorts {
+		d.next = first
+	}
 	for i, addr := range k.addrs {
 		d.texts[i] = netip.AddrPortFrom(addr, port).String()
 	}

@@ -4,7 +4,10 @@ package upstreams
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/textproto"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -25,8 +28,47 @@ func init() { caddy.RegisterModule(Source{}) }
 //	}
 //
 // With `retries` a failed dial makes it ask again, so that an instance that has moved is found within the request.
+//
+// It chooses among the addresses of the row's targets itself and gives the proxy one. What it remembers of a row
+// (turns, requests, failures) belongs to the process, and no reload forgets it.
 type Source struct {
-	logger *zap.Logger
+	// Policy is how an address is chosen: "round_robin" (default), "least_conn", "random", "ip_hash", "header",
+	// "uri_hash", "cookie" or "first". The weights of targets count under each but "first".
+	Policy string `json:"policy,omitempty"`
+
+	// Header is the request header whose value decides, for the policy "header". Requests without it go in turn.
+	Header string `json:"header,omitempty"`
+
+	// Cookie is the name of the cookie that keeps a client at an address, for the policy "cookie". Default: "gatewright".
+	// It takes the selection policy "gatewright" for the proxy to set it.
+	Cookie string `json:"cookie,omitempty"`
+
+	// TryDuration is how long a request waits for an address that takes it. Default: not at all.
+	TryDuration caddy.Duration `json:"try_duration,omitempty"`
+
+	// Retries bounds the attempts of requests that have not waited for an instance to wake. Default: as many as the
+	// proxy makes.
+	Retries *int `json:"retries,omitempty"`
+
+	// Health leaves out the addresses that `POST /gatewright/targets` calls sick.
+	Health bool `json:"health,omitempty"`
+
+	// Passive leaves out addresses with which requests failed.
+	Passive *Passive `json:"passive,omitempty"`
+
+	policy policy
+	// balances tells whether rows with a single plain target need more than its address.
+	balances bool
+	logger   *zap.Logger
+}
+
+// Passive tells when an address is left out because of failed requests.
+type Passive struct {
+	// MaxFails is how many failures within FailDuration it takes. Default: 1.
+	MaxFails int `json:"max_fails,omitempty"`
+
+	// FailDuration is how long a failure counts. Default: 30s.
+	FailDuration caddy.Duration `json:"fail_duration,omitempty"`
 }
 
 // CaddyModule returns the module's information.
@@ -38,8 +80,37 @@ func (Source) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision sets the source up.
-func (s *Source) Provision(ctx caddy.Context) error {
-	s.logger = ctx.Logger()
+func (s *Source) Provision(ctx caddy.Context) error { return s.provision(ctx.Logger()) }
+
+func (s *Source) provision(logger *zap.Logger) error {
+	s.logger = logger
+	policy, ok := policies[s.Policy]
+	if !ok {
+		return fmt.Errorf("policy %q is not known", s.Policy)
+	}
+	if policy == byHeader && s.Header == "" {
+		return errors.New(`policy "header" needs header`)
+	}
+	s.policy = policy
+	s.Header = textproto.CanonicalMIMEHeaderKey(s.Header)
+	if s.Cookie == "" {
+		s.Cookie = "gatewright"
+	}
+	if s.TryDuration < 0 || s.Retries != nil && *s.Retries < 0 {
+		return errors.New("try_duration or retries is negative")
+	}
+	if s.Passive != nil {
+		if s.Passive.MaxFails < 0 || s.Passive.FailDuration < 0 {
+			return errors.New("passive: max_fails or fail_duration is negative")
+		}
+		if s.Passive.MaxFails == 0 {
+			s.Passive.MaxFails = 1
+		}
+		if s.Passive.FailDuration == 0 {
+			s.Passive.FailDuration = caddy.Duration(30 * time.Second)
+		}
+	}
+	s.balances = s.Health || s.Passive != nil || s.TryDuration > 0 || s.Retries != nil
 	return nil
 }
 
@@ -47,6 +118,11 @@ var (
 	errNotDispatched = errors.New(`the upstream source "gatewright" works only below the handler "gatewright"`)
 	errNoTargets     = errors.New("the row has no targets")
 	errRefused       = errors.New("the guard refused every address")
+	errDrained       = errors.New("every target is drained")
+	errPaused        = errors.New("the target is paused")
+	errSick          = errors.New("every address fails its health check")
+	errEjected       = errors.New("every address has failed of late")
+	errTooMany       = errors.New("too many requests wait for a target")
 )
 
 var warnings sample.Limiter
@@ -64,6 +140,9 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	q := requestOf(r)
 	if q == nil {
 		return nil, errNotDispatched
+	}
+	if s.balances || !q.Row.Plain() || states.modes.Load() != nil {
+		return s.balance(q, r)
 	}
 	q.used, q.Err, q.Refused = q.used[:0], nil, false
 	var list []*reverseproxy.Upstream
@@ -132,6 +211,10 @@ func (s *Source) ResetCache(r *http.Request) error {
 	q := requestOf(r)
 	if q == nil {
 		return errNotDispatched
+	}
+	if q.balanced != nil {
+		q.balanced.reset(q, r)
+		return nil
 	}
 	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	failed, _ := repl.GetString("http.reverse_proxy.upstream.hostport")

@@ -1,11 +1,22 @@
 import { Pool } from "undici";
-import type { CaddyConfig, HttpApp } from "../compiler/caddy-json.ts";
+import type { CaddyConfig, GatewrightUdpApp, HttpApp, Layer4App } from "../compiler/caddy-json.ts";
+import { parseListener } from "../compiler/listeners.ts";
 import type { Table, TableDelta } from "../compiler/route.ts";
 import { GatewrightError } from "../errors.ts";
 import { parseAdminUrl } from "./admin-address.ts";
 import { refusal } from "./admin-refusal.ts";
-import type { AddressPush, CaddyApi, RunningVersions } from "./caddy-api.ts";
-import { createScrub } from "./scrub.ts";
+import type {
+  AddressPush,
+  CaddyApi,
+  CaddyCertificate,
+  CertificateSource,
+  RefusalCounts,
+  RefusalSource,
+  RunningVersions,
+  StreamSource,
+  TargetPush,
+} from "./caddy-api.ts";
+import { createScrub, type Scrub } from "./scrub.ts";
 
 export interface AdminClientOptions {
   /** `http://127.0.0.1:2019` or `unix//path`. */
@@ -29,9 +40,16 @@ export type Probe =
   | { readonly kind: "other" | "nothing" };
 
 /** What the supervisor asks beside the CaddyApi. */
-export interface AdminClient extends CaddyApi {
+export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource, StreamSource {
   /** Never throws. Needs no module of ours in that Caddy. */
   probe(): Promise<Probe>;
+  /**
+   * Whether the configuration is loaded. A starting Caddy opens its admin endpoint before it starts its apps, and
+   * may still fail then; questions about the configuration wait for that. Never throws.
+   */
+  isLoaded(): Promise<boolean>;
+  /** The TCP ports that the running configuration's HTTP servers listen on. */
+  listenPorts(): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
@@ -45,7 +63,12 @@ interface Question {
   readonly path: string;
   readonly body?: string;
   readonly limitMs: number;
+  /** Ends the question before its time. */
+  readonly signal?: AbortSignal;
 }
+
+/** Caddy answers at the latest after 20 s. */
+const WAKES_TIMEOUT_MS = 30_000;
 
 /** Caddy's admin endpoint over HTTP. One per process: it keeps connections open. */
 export function createAdminClient(options: AdminClientOptions): AdminClient {
@@ -60,7 +83,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   let pool = openPool();
 
   // `undici.request` and not `fetch`: that one sends Sec-Fetch-Mode, which Caddy answers with 403.
-  async function send({ method, path, body, limitMs }: Question): Promise<Answer> {
+  async function send({ method, path, body, limitMs, signal }: Question): Promise<Answer> {
     const response = await pool.request({
       method,
       path,
@@ -69,7 +92,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         origin: `http://${address.origins[0]}`,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
-      signal: AbortSignal.timeout(limitMs),
+      signal: AbortSignal.any([AbortSignal.timeout(limitMs), ...(signal === undefined ? [] : [signal])]),
       headersTimeout: 0,
       bodyTimeout: 0,
     });
@@ -94,7 +117,13 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   async function demand(
     method: Question["method"],
     path: string,
-    body?: CaddyConfig | Table | TableDelta | AddressPush,
+    body?:
+      | CaddyConfig
+      | Table
+      | TableDelta
+      | AddressPush
+      | TargetPush
+      | { readonly names: readonly string[] },
     limitMs = timeoutMs,
   ): Promise<Answer> {
     const answer = await ask({
@@ -107,14 +136,37 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     throw refusal(answer.status, answer.body, scrub);
   }
 
+  /** A part of the running configuration's apps; undefined where it has none. */
+  async function configAt<Part>(path: string): Promise<Part | undefined> {
+    const answer = await ask({ method: "GET", path: `/config/apps/${path}`, limitMs: timeoutMs });
+    // Caddy answers 400 where the path leads nowhere: without the app, or without any configuration.
+    if (answer.status === 400) return undefined;
+    if (answer.status !== 200) throw refusal(answer.status, answer.body, scrub);
+    return (JSON.parse(answer.body) as Part | null) ?? undefined;
+  }
+
   return {
     running: async () => parseVersions((await demand("GET", "/gatewright/state")).body),
+    listeners: async () => {
+      const http = await configAt<HttpApp["servers"]>("http/servers");
+      const layer4 = await configAt<Layer4App["servers"]>("layer4/servers");
+      const udp = await configAt<GatewrightUdpApp>("gatewright_udp");
+      const tcp = [...Object.values(http ?? {}), ...Object.values(layer4 ?? {})];
+      return [
+        ...tcp.flatMap(({ listen }) => listen.map((text) => parseListener("tcp", text))),
+        ...(udp?.listen ?? []).map((text) => parseListener("udp", text)),
+      ];
+    },
+    streams: async () => {
+      const { body } = await demand("GET", "/gatewright/streams");
+      return (JSON.parse(body) as { readonly rules: Awaited<ReturnType<StreamSource["streams"]>> }).rules;
+    },
     listenPorts: async () => {
-      const answer = await ask({ method: "GET", path: "/config/apps/http/servers", limitMs: timeoutMs });
-      // Caddy answers 400 where the path leads nowhere: without the http app, or without any configuration.
-      if (answer.status === 400) return [];
-      if (answer.status !== 200) throw refusal(answer.status, answer.body, scrub);
-      return parseListenPorts(answer.body);
+      const servers = (await configAt<HttpApp["servers"]>("http/servers")) ?? {};
+      const ports = Object.values(servers).flatMap(({ listen }) =>
+        listen.map((text) => parseListener("tcp", text).port),
+      );
+      return [...new Set(ports)].sort((one, other) => one - other);
     },
     load: async (config) => {
       try {
@@ -130,6 +182,23 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     patchTable: async (delta) => void (await demand("PATCH", "/gatewright/table", delta)),
     replaceTable: async (table) => void (await demand("PUT", "/gatewright/table", table, loadTimeoutMs)),
     pushAddresses: async (push) => void (await demand("POST", "/gatewright/addresses", push)),
+    pushTargets: async (push) => void (await demand("POST", "/gatewright/targets", push)),
+    awaitWakes: async (signal) => {
+      const answer = await ask({
+        method: "GET",
+        path: "/gatewright/wakes",
+        limitMs: WAKES_TIMEOUT_MS,
+        signal,
+      });
+      if (answer.status !== 200) throw refusal(answer.status, answer.body, scrub);
+      return (JSON.parse(answer.body) as { readonly instances: readonly string[] }).instances;
+    },
+    refusals: async () => {
+      const answer = await demand("GET", "/gatewright/refusals");
+      return (JSON.parse(answer.body) as { readonly rules: RefusalCounts }).rules;
+    },
+    certificates: async (names) =>
+      parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),
     probe: async () => {
       try {
         // Go's expvar page: the only answer of a stock Caddy that says which process gave it.
@@ -138,6 +207,13 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       } catch (error) {
         return { kind: isRefusedConnection(error) ? "nothing" : "other" };
       }
+    },
+    isLoaded: async () => {
+      const question = { method: "GET", path: "/config/admin", limitMs: Math.min(timeoutMs, 2_000) } as const;
+      return ask(question).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
     },
     close: () => pool.destroy(),
   };
@@ -153,15 +229,17 @@ function parseVersions(body: string): RunningVersions {
   throw new GatewrightError("caddy_unavailable", "Caddy's /gatewright/state did not answer with versions");
 }
 
-/** Ports of `{"<server>": {"listen": ["127.0.0.1:8080", …]}, …}`, ascending; `null` has none. */
-function parseListenPorts(body: string): readonly number[] {
-  const servers = (JSON.parse(body) ?? {}) as HttpApp["servers"];
-  const ports = Object.values(servers).flatMap((server) =>
-    server.listen.map((address) => Number(address.slice(address.lastIndexOf(":") + 1))),
+/** Reasons of failures may quote what was sent, so they are scrubbed as everything that Caddy says. */
+function parseCertificates({ body }: Answer, scrub: Scrub): readonly CaddyCertificate[] {
+  const { certificates } = JSON.parse(body) as { readonly certificates: readonly CaddyCertificate[] };
+  return certificates.map((one) =>
+    one.attempt?.error === undefined
+      ? one
+      : { ...one, attempt: { ...one.attempt, error: scrub(one.attempt.error) } },
   );
-  return [...new Set(ports)].sort((one, other) => one - other);
 }
 
+/** Ports of `{"<server>": {"listen": ["127.0.0.1:8080", …]}, …}`, ascending; `null` has none. */
 function parseProbe(body: string): Probe {
   const { cmdline } = JSON.parse(body) as { readonly cmdline?: unknown };
   const args = Array.isArray(cmdline) ? cmdline.filter((arg) => typeof arg === "string") : [];

@@ -1,4 +1,5 @@
 import type { CaddyConfig } from "../compiler/caddy-json.ts";
+import type { Listener } from "../compiler/listeners.ts";
 import type { Table, TableDelta } from "../compiler/route.ts";
 
 /** What runs in Caddy, by the version strings that were given to it; "" where it never got one. */
@@ -16,6 +17,26 @@ export interface AddressPush {
   readonly flush?: boolean;
 }
 
+/** What Caddy is told of targets beside the host table; each entry replaces what it was told before. */
+export interface TargetPush {
+  /** Forget all rules and instances told so far, then take these. */
+  readonly reset?: boolean;
+  /** Row id → addresses (`ip:port`) that take no requests of the row. */
+  readonly rules?: { readonly [row: string]: { readonly sick: readonly string[] } };
+  /** Name or id of an instance → how it takes requests. */
+  readonly instances?: { readonly [instance: string]: InstanceMode };
+  /** Name of an instance that Caddy asked to wake → what became of it. */
+  readonly wakes?: { readonly [instance: string]: { readonly error?: string } };
+}
+
+export interface InstanceMode {
+  readonly mode: "active" | "drain" | "pause";
+  readonly pause_ms?: number;
+  /** The service it belongs to, and its addresses there. */
+  readonly service?: string;
+  readonly addresses?: readonly string[];
+}
+
 /**
  * Caddy's admin endpoint, as the manager uses it.
  * Throws `config_validation_failed` or `port_in_use` when Caddy refuses (nothing changed there),
@@ -24,11 +45,81 @@ export interface AddressPush {
  */
 export interface CaddyApi {
   running(): Promise<RunningVersions>;
-  /** The TCP ports that the running configuration's HTTP servers listen on. */
-  listenPorts(): Promise<readonly number[]>;
+  /** The sockets that the running configuration listens on. */
+  listeners(): Promise<readonly Listener[]>;
   /** `POST /load`: the whole configuration, kept as it was when Caddy refuses it. */
   load(config: CaddyConfig): Promise<void>;
   patchTable(delta: TableDelta): Promise<void>;
   replaceTable(table: Table): Promise<void>;
   pushAddresses(push: AddressPush): Promise<void>;
+  pushTargets(push: TargetPush): Promise<void>;
+  /** Waits until requests need instances that are to be woken, at most about 20 s, and names these. */
+  awaitWakes(signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** What Caddy knows of a name that it manages the certificate of (caddy/certificates). */
+export interface CaddyCertificate {
+  readonly name: string;
+  /** The certificate in memory; absent while there is none. */
+  readonly served?: {
+    readonly issuer: string;
+    readonly serial: string;
+    readonly names: readonly string[];
+    readonly not_before: string;
+    readonly not_after: string;
+  };
+  /** The order under way; absent when nothing is wanting. */
+  readonly attempt?: {
+    readonly since: string;
+    readonly failures: number;
+    readonly renewal: boolean;
+    /** Why the last one failed. */
+    readonly error?: string;
+    readonly failed_at?: string;
+  };
+}
+
+/** What is counted of a rule of layer 4 since Caddy started (caddy/l4). */
+export interface StreamCounts {
+  readonly active: number;
+  readonly total: number;
+  readonly failed: number;
+  readonly refused: number;
+  readonly received_bytes: number;
+  readonly sent_bytes: number;
+  readonly last_error?: string;
+  readonly last_error_at?: string;
+  /** By `ip:port`. */
+  readonly addresses: { readonly [address: string]: StreamAddress };
+}
+
+/** What is known of one address of a rule's targets. */
+export interface StreamAddress {
+  readonly active: number;
+  /** What the last connection found; absent before there was one. */
+  readonly reachable?: boolean;
+  readonly last_error?: string;
+}
+
+/** Whoever counts connections of layer 4, by row id. */
+export interface StreamSource {
+  /** Throws `caddy_unavailable`. */
+  streams(): Promise<{ readonly [row: string]: StreamCounts }>;
+}
+
+/** Requests that policies turned away since Caddy started: row id → status → how many. */
+export interface RefusalCounts {
+  readonly [row: string]: { readonly [status: string]: number };
+}
+
+/** Whoever counts what policies refuse. */
+export interface RefusalSource {
+  /** Throws `caddy_unavailable`. */
+  refusals(): Promise<RefusalCounts>;
+}
+
+/** Whoever knows the state of certificates. */
+export interface CertificateSource {
+  /** The state of each name, in the order asked. Throws `caddy_unavailable`. */
+  certificates(names: readonly string[]): Promise<readonly CaddyCertificate[]>;
 }

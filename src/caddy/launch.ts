@@ -121,7 +121,8 @@ async function awaitReady({ admin, place, startMs }: LaunchOptions, signal: Abor
   while (Date.now() < deadline) {
     const probe = await admin.probe();
     if (signal.aborted) return "abandoned";
-    if (probe.kind === "caddy" && isOurCommandLine(probe.args, place)) return "ready";
+    if (probe.kind === "caddy" && isOurCommandLine(probe.args, place) && (await admin.isLoaded()))
+      return "ready";
     await sleep(20, undefined, { signal }).catch(() => undefined);
   }
   return "late";

@@ -15,7 +15,8 @@ export function caddyLogPath(folder: string): string {
  * The `logging` part of Caddy's configuration: JSON lines in `<folder>/caddy.log`, 0600, rotated by Caddy, since it
  * must go on when the manager is not there (https://caddyserver.com/docs/json/logging/logs/writer/file/).
  * `admin.api` is left out: it writes a line with all headers for each of our own requests, and what it would report
- * is in the answer to them.
+ * is in the answer to them. So is the rate limiter, which writes a line for each request that it refuses: the dispatcher
+ * counts and samples these.
  */
 export function caddyLogging(folder: string, level: LogConfig["level"]): LoggingConfig {
   return {
@@ -31,7 +32,7 @@ export function caddyLogging(folder: string, level: LogConfig["level"]): Logging
           roll_gzip: false,
         },
         encoder: { format: "json" },
-        exclude: ["admin.api"],
+        exclude: ["admin.api", "http.handlers.rate_limit"],
       },
     },
   };

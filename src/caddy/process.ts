@@ -112,6 +112,8 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
 
   constructor(options: CaddyProcessOptions) {
     super();
+    // Each change that waits for Caddy is a listener for a while.
+    this.setMaxListeners(0);
     const secrets = options.secrets ?? [];
     this.#options = options;
     this.#timing = { ...defaultTiming, ...options.timing };
@@ -217,7 +219,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     });
     const began = Date.now();
     void launched.ended.then((end) => {
-      this.#onExit({ pid: launched.pid, ...end }, Date.now() - began, launched.output());
+      this.#onExit({ pid: launched.pid, ...end }, Date.now() - began, launched.output);
     });
     return this.#settle({ pid: launched.pid, startTicks: launched.startTicks }, true);
   }
@@ -230,10 +232,11 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     return started;
   }
 
-  #onExit(exited: CaddyExited, uptimeMs: number, output = ""): void {
+  #onExit(exited: CaddyExited, uptimeMs: number, output = () => ""): void {
     if (this.#ending.signal.aborted) return;
     this.#running = undefined;
-    const said = output === "" ? {} : { output };
+    const text = output();
+    const said = text === "" ? {} : { output: text };
     this.#options.logger.error("Caddy ended; starting it again", { ...exited, uptimeMs, ...said });
     this.emit("exited", exited);
     if (uptimeMs >= this.#timing.stableMs) this.#backoffMs = this.#timing.minBackoffMs;

@@ -1,5 +1,5 @@
 import { readFileSync, realpathSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
   commandLine,
@@ -48,6 +48,8 @@ export function findRunningCaddy(place: CaddyPlace): RunningCaddy | undefined {
 /** Keeps the number where operators and the next manager look for it: hypeman's `caddy.pid`, the bare number. */
 export async function writePid(place: CaddyPlace, pid: number): Promise<void> {
   await writeFile(pidPath(place), `${pid}\n`, { mode: 0o600 });
+  // The mode above is for a new file only, and hypeman leaves one that everybody may read.
+  await chmod(pidPath(place), 0o600);
 }
 
 function readPid(place: CaddyPlace): number | undefined {

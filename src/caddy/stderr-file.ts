@@ -35,7 +35,13 @@ export function openStderrFile(folder: string): StderrFile {
 }
 
 function readTail(file: string, begin: number): string {
-  const fd = openSync(file, "r");
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    // Somebody removed it; the process's end is the news, not that.
+    return "";
+  }
   try {
     const { size } = fstatSync(fd);
     const from = Math.max(begin, size - tailBytes);

@@ -3,6 +3,8 @@
  * Source: https://caddyserver.com/docs/json/ and, for `gatewright`, the packages in caddy/.
  */
 
+import type { HeaderOps, PolicyHandler } from "./policies/handler-json.ts";
+
 /** A duration as Caddy reads it: Go's form, such as `"30s"`. */
 export type Duration = string;
 
@@ -15,6 +17,10 @@ export interface CaddyConfig {
     readonly gatewright: GatewrightApp;
     readonly http?: HttpApp;
     readonly tls?: TlsApp;
+    readonly events?: EventsApp;
+    readonly pki?: PkiApp;
+    readonly layer4?: Layer4App;
+    readonly gatewright_udp?: GatewrightUdpApp;
   };
 }
 
@@ -57,6 +63,8 @@ export interface GatewrightApp {
   readonly resolver: ResolverConfig;
   readonly guard: GuardConfig;
   readonly policy_sets: { readonly [key: string]: PolicySet };
+  /** Pages for all ingresses; those of a policy set go first. */
+  readonly error_pages?: { readonly [status: string]: string };
 }
 
 export interface ResolverConfig {
@@ -78,23 +86,63 @@ export interface GuardConfig {
 /** Handlers that rules with equal policies share. */
 export interface PolicySet {
   readonly handle: readonly Handler[];
+  /** Pages that the dispatcher sends instead of its own, by status (`502`) or class (`5xx`). */
+  readonly error_pages?: { readonly [status: string]: string };
 }
 
-export type Handler = ReverseProxyHandler;
+export type Handler = ReverseProxyHandler | PolicyHandler;
 
 export interface ReverseProxyHandler {
   readonly handler: "reverse_proxy";
-  readonly dynamic_upstreams: { readonly source: "gatewright" };
-  readonly load_balancing: { readonly retries: number };
+  readonly dynamic_upstreams: UpstreamSource;
+  readonly load_balancing: {
+    /** Ours only sets the cookie that the source asks for. Absent: any, since the source gives one address. */
+    readonly selection_policy?: { readonly policy: "gatewright" };
+    readonly retries: number;
+  };
   /** Without it every reload closes every WebSocket. */
   readonly stream_close_delay: Duration;
+  readonly headers?: { readonly request: HeaderOps };
   readonly transport: HttpTransport;
+}
+
+/** Our upstream source with its choices (caddy/upstreams); absent ones are its defaults. */
+export interface UpstreamSource {
+  readonly source: "gatewright";
+  readonly policy?: string;
+  /** For `policy: "header"`. */
+  readonly header?: string;
+  /** For `policy: "cookie"`. */
+  readonly cookie?: string;
+  /** How long a request waits for an address that is available. */
+  readonly try_duration?: Duration;
+  /** Attempts of requests that did not wait for an instance to wake. Absent: as the proxy's. */
+  readonly retries?: number;
+  /** The manager checks the addresses: those it calls sick are left out. */
+  readonly health?: true;
+  readonly passive?: { readonly max_fails: number; readonly fail_duration: Duration };
 }
 
 export interface HttpTransport {
   readonly protocol: "http";
+  /** Absent: the proxy that HTTP_PROXY and the like name. */
+  readonly network_proxy: { readonly from: "none" };
   readonly dial_timeout: Duration;
+  readonly response_header_timeout?: Duration;
   readonly keep_alive: { readonly max_idle_conns_per_host: number; readonly idle_timeout: Duration };
+  readonly proxy_protocol?: "v1" | "v2";
+  /** `["h2c"]`: HTTP/2 without TLS. Absent: HTTP/1.1, and HTTP/2 over TLS. */
+  readonly versions?: readonly string[];
+  readonly tls?: TransportTls;
+}
+
+/** Present: the upstream is spoken to by TLS. */
+export interface TransportTls {
+  readonly server_name?: string;
+  readonly ca?: { readonly provider: "inline"; readonly trusted_ca_certs: readonly string[] };
+  readonly client_certificate_file?: string;
+  readonly client_certificate_key_file?: string;
+  readonly insecure_skip_verify?: true;
 }
 
 export interface HttpApp {
@@ -113,35 +161,110 @@ export interface HttpServer {
   readonly write_idle_timeout: Duration;
   readonly idle_timeout: Duration;
   readonly protocols: readonly string[];
+  /** The Host of a request must be the connection's SNI. */
+  readonly strict_sni_host?: true;
   readonly tls_connection_policies?: readonly TlsConnectionPolicy[];
-  readonly routes: readonly [{ readonly handle: readonly [{ readonly handler: "gatewright" }] }];
+  readonly trusted_proxies?: { readonly source: "static"; readonly ranges: readonly string[] };
+  readonly trusted_proxies_strict?: 1;
+  readonly routes: readonly [{ readonly handle: readonly [DispatcherHandler] }];
+}
+
+/** Our dispatcher. `port`: the listen port, where a connection's own may be another's. */
+export interface DispatcherHandler {
+  readonly handler: "gatewright";
+  readonly port?: number;
+}
+
+/** Reads the PROXY protocol; `SKIP`: connections from elsewhere are taken as they are. */
+export interface ProxyProtocolWrapper {
+  readonly wrapper: "proxy_protocol";
+  readonly timeout: Duration;
+  readonly allow: readonly string[];
+  readonly fallback_policy: "SKIP";
 }
 
 export type ListenerWrapper =
+  | ProxyProtocolWrapper
   | { readonly wrapper: "layer4"; readonly routes: readonly Layer4Route[] }
   | { readonly wrapper: "tls" };
 
 export interface Layer4Route {
-  readonly match: readonly [{ readonly tls: Readonly<{ [key: string]: never }> }];
-  readonly handle: readonly [{ readonly handler: "tls" }];
+  readonly match?: readonly [{ readonly tls: Readonly<{ [key: string]: never }> }];
+  readonly handle: readonly Layer4Handler[];
 }
 
-export type TlsConnectionPolicy = Readonly<{ [key: string]: never }>;
+export type Layer4Handler =
+  | { readonly handler: "tls"; readonly connection_policies?: readonly TlsConnectionPolicy[] }
+  | GatewrightLayer4Handler;
+
+/** Takes connections to the targets of the host table (caddy/l4). */
+export interface GatewrightLayer4Handler {
+  readonly handler: "gatewright";
+  readonly port: number;
+  /** Leaves to an HTTP server what is no row of layer 4. */
+  readonly http?: true;
+  readonly proxy_protocol_from?: readonly string[];
+  /** How TLS is ended for rows that say so. */
+  readonly connection_policies?: readonly TlsConnectionPolicy[];
+}
+
+/** Source: https://github.com/mholt/caddy-l4 */
+export interface Layer4App {
+  readonly servers: {
+    readonly [name: string]: { readonly listen: readonly string[]; readonly routes: readonly Layer4Route[] };
+  };
+}
+
+/** UDP sockets of our own, which reloads leave alone (caddy/l4). */
+export interface GatewrightUdpApp {
+  /** `ip:port`. */
+  readonly listen: readonly string[];
+}
+
+/** How a TLS connection is secured; the first policy whose `match` has the connection's SNI holds. */
+export interface TlsConnectionPolicy {
+  readonly match?: { readonly sni: readonly string[] };
+  readonly certificate_selection?: { readonly any_tag: readonly string[] };
+  readonly protocol_min?: "tls1.2" | "tls1.3";
+  readonly client_authentication?: {
+    readonly mode: "request" | "verify_if_given" | "require_and_verify";
+    readonly ca?: { readonly provider: "inline"; readonly trusted_ca_certs: readonly string[] };
+  };
+}
 
 export interface TlsApp {
-  readonly certificates: { readonly automate: readonly string[] };
-  readonly automation: { readonly policies: readonly AutomationPolicy[] };
+  readonly certificates: {
+    readonly automate?: readonly string[];
+    readonly load_files?: readonly LoadedFile[];
+  };
+  readonly automation?: {
+    readonly policies: readonly AutomationPolicy[];
+    readonly on_demand?: { readonly permission: { readonly module: "http"; readonly endpoint: string } };
+    readonly renew_interval?: Duration;
+  };
+}
+
+/** A certificate that somebody else issued. */
+export interface LoadedFile {
+  readonly certificate: string;
+  readonly key: string;
+  readonly tags: readonly string[];
 }
 
 export interface AutomationPolicy {
   readonly subjects: readonly string[];
   readonly issuers: readonly Issuer[];
+  readonly on_demand?: true;
 }
 
-export interface Issuer {
+export type Issuer = AcmeIssuer | { readonly module: "internal" };
+
+export interface AcmeIssuer {
   readonly module: "acme";
   readonly email: string;
   readonly ca?: string;
+  readonly external_account?: ExternalAccount;
+  readonly trusted_roots_pem_files?: readonly string[];
   readonly challenges: {
     readonly http?: { readonly disabled?: boolean; readonly alternate_port?: number };
     readonly "tls-alpn"?: { readonly disabled?: boolean; readonly alternate_port?: number };
@@ -151,4 +274,22 @@ export interface Issuer {
       readonly resolvers?: readonly string[];
     };
   };
+}
+
+export interface ExternalAccount {
+  readonly key_id: string;
+  readonly mac_key: string;
+}
+
+/** Who is told of Caddy's events. */
+export interface EventsApp {
+  readonly subscriptions: readonly {
+    readonly events: readonly string[];
+    readonly handlers: readonly [{ readonly handler: "gatewright_certificates" }];
+  }[];
+}
+
+/** Caddy's own certificate authority. */
+export interface PkiApp {
+  readonly certificate_authorities: { readonly local: { readonly install_trust: false } };
 }

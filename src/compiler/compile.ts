@@ -1,12 +1,15 @@
 import type { Ingress } from "../model/api.ts";
 import type { CaddyConfig } from "./caddy-json.ts";
+import { connectionPolicies } from "./connection-policies.ts";
 import { digestOf, TableDigest } from "./digest.ts";
 import { httpApp } from "./http-servers.ts";
+import { layer4App, udpApp } from "./layer4.ts";
+import { errorPages } from "./policies/error-pages.ts";
 import type { Table } from "./route.ts";
 import { compileRoutes } from "./routes.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { Structure, type StructureView } from "./structure.ts";
-import { tlsApp } from "./tls.ts";
+import { type ImportedDigests, tlsApps } from "./tls.ts";
 
 /** What Caddy runs: its configuration and the host table. */
 export interface Compiled {
@@ -19,7 +22,11 @@ export interface Compiled {
  * settings give the same result. The manager keeps the parts (routes, structure, digest) up to date row by row;
  * a test holds that both ways agree.
  */
-export function compile(ingresses: Iterable<Ingress>, settings: CompilerSettings): Compiled {
+export function compile(
+  ingresses: Iterable<Ingress>,
+  settings: CompilerSettings,
+  imported: ImportedDigests = new Map(),
+): Compiled {
   const structure = new Structure();
   const digest = new TableDigest();
   const compiled = [...ingresses].flatMap((ingress) => compileRoutes(ingress, settings));
@@ -28,13 +35,23 @@ export function compile(ingresses: Iterable<Ingress>, settings: CompilerSettings
     digest.add(one.route);
   }
   const routes = compiled.map(({ route }) => route).sort((left, right) => (left.id < right.id ? -1 : 1));
-  return { config: compileConfig(structure, settings), table: { version: digest.version(), routes } };
+  return {
+    config: compileConfig(structure, settings, imported),
+    table: { version: digest.version(), routes },
+  };
 }
 
-/** Renders the configuration for what the routes use. */
-export function compileConfig(structure: StructureView, settings: CompilerSettings): CaddyConfig {
-  const http = httpApp(structure.ports(), settings);
-  const tls = tlsApp(structure.tlsSubjects(), settings);
+/** Renders the configuration for what the routes use, with the imported certificates as they are now. */
+export function compileConfig(
+  structure: StructureView,
+  settings: CompilerSettings,
+  imported: ImportedDigests = new Map(),
+): CaddyConfig {
+  const http = httpApp(structure.ports(), structure.tlsNeeds(), settings);
+  const policiesOf = (port: number) => connectionPolicies(port, structure.tlsNeeds());
+  const layer4 = layer4App(structure.ports(), policiesOf, settings);
+  const udp = udpApp(structure.ports(), settings);
+  const pages = errorPages(settings.errorPages);
   const render = (version: string): CaddyConfig => ({
     admin: { ...settings.admin, enforce_origin: true, config: { persist: false } },
     logging: settings.logging,
@@ -46,9 +63,12 @@ export function compileConfig(structure: StructureView, settings: CompilerSettin
         resolver: settings.resolver,
         guard: settings.guard,
         policy_sets: Object.fromEntries(structure.policySets()),
+        ...(pages === undefined ? {} : { error_pages: pages }),
       },
       ...(http === undefined ? {} : { http }),
-      ...(tls === undefined ? {} : { tls }),
+      ...(layer4 === undefined ? {} : { layer4 }),
+      ...(udp === undefined ? {} : { gatewright_udp: udp }),
+      ...tlsApps(structure.tlsNeeds(), settings, imported),
     },
   });
   return render(digestOf(render("")));

@@ -1,42 +1,80 @@
-import type { HttpApp, HttpServer } from "./caddy-json.ts";
+import type { HttpApp, HttpServer, ListenerWrapper, TlsConnectionPolicy } from "./caddy-json.ts";
+import { trustedProxies, withProxyProtocol } from "./client-address.ts";
+import { connectionPolicies, hasClientAuth } from "./connection-policies.ts";
+import { addressesOf, isHttpPort, isStreamPort, streamWrapper } from "./layer4.ts";
 import type { CompilerSettings } from "./settings.ts";
 import type { PortUse } from "./structure.ts";
+import type { TlsNeed } from "./tls-needs.ts";
 
 /** One Caddy server for each listen port; undefined when nothing listens. */
-export function httpApp(ports: readonly PortUse[], settings: CompilerSettings): HttpApp | undefined {
-  if (ports.length === 0) return undefined;
+export function httpApp(
+  ports: readonly PortUse[],
+  needs: readonly TlsNeed[],
+  settings: CompilerSettings,
+): HttpApp | undefined {
+  const own = ports.filter(isHttpPort);
+  if (own.length === 0) return undefined;
   return {
     // Caddy takes challenges and redirects to be on these ports, ours may differ.
     http_port: settings.httpPort,
     https_port: settings.httpsPort,
-    servers: Object.fromEntries(ports.map((use) => [`http-${use.port}`, httpServer(use, settings)])),
+    servers: Object.fromEntries(own.map((use) => [`http-${use.port}`, httpServer(use, needs, settings)])),
   };
 }
 
-function httpServer(use: PortUse, settings: CompilerSettings): HttpServer {
+function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerSettings): HttpServer {
+  const policies = use.tls ? connectionPolicies(use.port, needs) : [];
+  const onlyTls = isOnlyTls(use);
+  const wrappers = withProxyProtocol(sharedPort(use, policies), settings);
   return {
-    listen: [listenAddress(settings.listenAddress, use.port)],
-    ...(use.tls && use.plain ? { listener_wrappers: sharedPort } : {}),
+    listen: addressesOf(use.listen, use.port, settings),
+    ...(wrappers.length === 0 ? {} : { listener_wrappers: wrappers }),
     automatic_https: { disable: true },
     read_header_timeout: settings.timeouts.readIdle,
     read_idle_timeout: settings.timeouts.readIdle,
     write_idle_timeout: settings.timeouts.writeIdle,
     idle_timeout: settings.timeouts.idle,
-    protocols: ["h1", "h2"],
-    ...(use.tls && !use.plain ? { tls_connection_policies: [{}] } : {}),
-    routes: [{ handle: [{ handler: "gatewright" }] }],
+    protocols: protocolsOf(use, settings),
+    ...trustedProxies(settings),
+    // Caddy turns this on by itself only where it sees the policies, which a shared port hides from it.
+    ...(hasClientAuth(use.port, needs) ? { strict_sni_host: true } : {}),
+    ...(onlyTls ? { tls_connection_policies: policies } : {}),
+    routes: [{ handle: [dispatcher(use.port, settings)] }],
   };
+}
+
+/** With the PROXY protocol the local port of a connection is the one of the proxy in front. */
+function dispatcher(port: number, settings: CompilerSettings): HttpServer["routes"][0]["handle"][0] {
+  const isProxied = (settings.proxyProtocol ?? []).length > 0;
+  return { handler: "gatewright", ...(isProxied ? { port } : {}) };
+}
+
+function protocolsOf(use: PortUse, settings: CompilerSettings): readonly string[] {
+  const onlyTls = isOnlyTls(use);
+  return [
+    "h1",
+    "h2",
+    ...(use.plain && settings.h2c === true ? ["h2c"] : []),
+    // Behind the wrapper of a shared port there is no QUIC.
+    ...(onlyTls && settings.tls.http3 === true ? ["h3"] : []),
+  ];
 }
 
 /**
  * TLS and plain HTTP on one port: with connection policies Caddy answers plain requests with "HTTP request to an
  * HTTPS server", so TLS is ended in front of the server, for connections that begin with a ClientHello.
  */
-const sharedPort = [
-  { wrapper: "layer4", routes: [{ match: [{ tls: {} }], handle: [{ handler: "tls" }] }] },
-] as const;
-
-/** Joins a listen address and a port; IPv6 in brackets. */
-export function listenAddress(address: string, port: number): string {
-  return address.includes(":") && !address.startsWith("[") ? `[${address}]:${port}` : `${address}:${port}`;
+function sharedPort(use: PortUse, policies: readonly TlsConnectionPolicy[]): readonly ListenerWrapper[] {
+  if (!isStreamPort(use) && !(use.tls && use.plain)) return [];
+  const isDefault = policies.length === 1;
+  const handler = { handler: "tls", ...(isDefault ? {} : { connection_policies: policies }) } as const;
+  if (isStreamPort(use)) return [streamWrapper(use, handler, policies)];
+  return [{ wrapper: "layer4", routes: [{ match: [{ tls: {} }], handle: [handler] }] }];
 }
+
+/** Whether the HTTP server itself ends TLS, and nothing in front of it. */
+function isOnlyTls(use: PortUse): boolean {
+  return use.tls && !use.plain && !isStreamPort(use);
+}
+
+export { listenAddress } from "./listen-address.ts";

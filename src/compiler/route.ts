@@ -1,10 +1,24 @@
 import type { IngressPath } from "../model/api.ts";
 
-/** Where a route's requests go: an instance's name (captures allowed) and port. */
+/** Where a route's requests go: exactly one of `instance`, `service` and `address`, and a port. */
 export interface RouteTarget {
   /** Instance name, or text with captures of the host (`{instance}`), without the DNS zone. */
-  readonly instance: string;
+  readonly instance?: string;
+  /** Every running instance of it; asked of DNS as `<service>.svc`. */
+  readonly service?: string;
+  /** IP address, or a DNS name outside of our zone. */
+  readonly address?: string;
+  /** `ip:port` of the DNS servers for a name in `address`. Absent: the system's. */
+  readonly resolvers?: readonly string[];
   readonly port: number;
+  /** Share among the targets. Absent: 1. */
+  readonly weight?: number;
+  /** Absent: active. */
+  readonly mode?: "drain" | "pause";
+  /** With `mode: "pause"`: how long a request waits. */
+  readonly pause_ms?: number;
+  /** Present: have the instance started, and how long a request waits for it. */
+  readonly wake_ms?: number;
 }
 
 /**
@@ -34,6 +48,37 @@ export interface Route {
   /** Key of the policy set whose handlers take the request; in the configuration under `apps.gatewright.policy_sets`. */
   readonly policy?: string;
   readonly targets?: readonly RouteTarget[];
+  /** IP addresses that the row is served on. Absent: all that the port is bound on. */
+  readonly listen?: readonly string[];
+  /** Makes the row one of layer 4 (caddy/l4); `host` is then the name of TLS clients, or "" for the whole port. */
+  readonly stream?: RouteStream;
+}
+
+/** How a row takes connections (caddy/table/stream.go, where the defaults are). */
+export interface RouteStream {
+  readonly protocol: "tls" | "tcp" | "udp";
+  /** TLS is ended here. */
+  readonly terminate?: true;
+  readonly policy?: "least_conn" | "random" | "ip_hash" | "first";
+  readonly connect_timeout_ms?: number;
+  readonly idle_timeout_ms?: number;
+  readonly max_connections?: number;
+  readonly max_fails?: number;
+  readonly fail_duration_ms?: number;
+  readonly proxy_protocol?: "v1" | "v2";
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+  readonly tls?: RouteStreamTls;
+}
+
+/** How TLS is spoken with a target. */
+export interface RouteStreamTls {
+  readonly server_name?: string;
+  readonly ca_pem?: string;
+  readonly insecure_skip_verify?: true;
+  /** PEM files of the certificate that is shown to the target. */
+  readonly certificate_file?: string;
+  readonly key_file?: string;
 }
 
 /** A change of the host table from one version to the next. */

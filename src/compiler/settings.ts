@@ -1,3 +1,4 @@
+import type { TlsSettings } from "../model/tls-plan.ts";
 import type { AdminConfig, Duration, GuardConfig, LoggingConfig, ResolverConfig } from "./caddy-json.ts";
 
 /** What the compiler needs beside the ingresses. Plain data; two equal settings render two equal configurations. */
@@ -19,14 +20,47 @@ export interface CompilerSettings {
     /** Dialling an instance. */
     readonly connect: Duration;
   };
+  /** Where certificates come from, and which names may have one. */
+  readonly tls: TlsCompilerSettings;
+  /** Ids of the modules of the running Caddy. Absent: it has all. */
+  readonly modules?: readonly string[];
+  /** Networks of proxies whose X-Forwarded headers are believed (`TRUSTED_PROXIES`). Absent: none. */
+  readonly trustedProxies?: readonly string[];
+  /** Networks that begin connections with a PROXY protocol header (`PROXY_PROTOCOL_FROM`). Absent: none. */
+  readonly proxyProtocol?: readonly string[];
+  /** Error pages for all ingresses, by status (`502`) or class (`5xx`). */
+  readonly errorPages?: { readonly [status: string]: string };
+  /** Whether plain ports take HTTP/2 without TLS, as gRPC clients speak it (`HTTP2_CLEARTEXT`). */
+  readonly h2c?: boolean;
   /** Absent: no certificate is ordered. */
   readonly acme?: AcmeSettings;
+  /** Name of this Gatewright, for ingresses that name gateways (`GATEWAY_NAME`). Absent: it has none. */
+  readonly gateway?: string;
 }
 
-export interface AcmeSettings {
-  readonly email: string;
+export interface TlsCompilerSettings extends TlsSettings {
+  /** Where Caddy asks whether it may order a name at its first handshake. */
+  readonly askUrl?: string;
+  /** Default: Caddy's, 10 minutes. */
+  readonly renewInterval?: Duration;
+  /** TLS ports speak HTTP/3 too. Default false. */
+  readonly http3?: boolean;
+}
+
+/** An ACME certificate authority. */
+export interface AuthoritySettings {
   /** Directory URL; absent means Let's Encrypt production, Caddy's default. */
   readonly ca?: string;
+  /** External account binding; the key as Caddy reads it, such as `{file./…/acme-eab.key}`. */
+  readonly eab?: { readonly keyId: string; readonly hmacKey: string };
+}
+
+export interface AcmeSettings extends AuthoritySettings {
+  readonly email: string;
+  /** PEM file of the roots that the authorities' own servers are verified by. */
+  readonly caRoot?: string;
+  /** Asked when the first one refuses. */
+  readonly fallback?: AuthoritySettings;
   /** Absent: HTTP-01 and TLS-ALPN-01. */
   readonly dns?: {
     /** How the plugin reads the token, such as `{file./…/cloudflare.token}`; never the token itself. */

@@ -1,11 +1,24 @@
 import type { PolicySet } from "./caddy-json.ts";
+import { PortCounts, uniteUses } from "./port-counts.ts";
+import type { Route } from "./route.ts";
 import type { CompiledRoute } from "./routes.ts";
+import { keyOf, slotOf, type TlsNeed } from "./tls-needs.ts";
 
 /** A listen port and the kinds of traffic that routes expect on it. */
 export interface PortUse {
   readonly port: number;
   readonly plain: boolean;
   readonly tls: boolean;
+  /** TLS connections are passed on or ended by name. */
+  readonly names?: true;
+  /** TLS of such connections is ended here. */
+  readonly ends?: true;
+  /** Every TCP connection belongs to one rule. */
+  readonly whole?: true;
+  /** Addresses that rules of TCP name, "" for those that name none. Absent: none is named. */
+  readonly listen?: readonly string[];
+  /** The same for UDP. Absent: no rule of UDP. */
+  readonly udp?: readonly string[];
 }
 
 /** What of the routes decides the Caddy configuration: ports, policy sets, names with certificates. */
@@ -14,20 +27,20 @@ export interface StructureView {
   ports(): readonly PortUse[];
   /** By ascending key. */
   policySets(): readonly (readonly [string, PolicySet])[];
-  /** Ascending. */
-  tlsSubjects(): readonly string[];
+  /** In an order that depends on nothing but the needs. */
+  tlsNeeds(): readonly TlsNeed[];
 }
 
 /** A structure at one moment. */
 export class StructureSnapshot implements StructureView {
   readonly #ports: readonly PortUse[];
   readonly #policySets: readonly (readonly [string, PolicySet])[];
-  readonly #tlsSubjects: readonly string[];
+  readonly #tlsNeeds: readonly TlsNeed[];
 
   constructor(view: StructureView) {
     this.#ports = view.ports();
     this.#policySets = view.policySets();
-    this.#tlsSubjects = view.tlsSubjects();
+    this.#tlsNeeds = view.tlsNeeds();
   }
 
   ports(): readonly PortUse[] {
@@ -38,8 +51,8 @@ export class StructureSnapshot implements StructureView {
     return this.#policySets;
   }
 
-  tlsSubjects(): readonly string[] {
-    return this.#tlsSubjects;
+  tlsNeeds(): readonly TlsNeed[] {
+    return this.#tlsNeeds;
   }
 }
 
@@ -48,29 +61,31 @@ export class StructureSnapshot implements StructureView {
  * changes with it or only the host table does.
  */
 export class Structure implements StructureView {
-  readonly #ports = new Map<number, { plain: number; tls: number }>();
+  readonly #ports = new PortCounts();
   readonly #policySets = new Map<string, { set: PolicySet; uses: number }>();
-  readonly #tlsSubjects = new Map<string, number>();
+  readonly #tlsNeeds = new Map<string, { need: TlsNeed; uses: number }>();
+  /** Needs that must agree, by their slot. */
+  readonly #slots = new Map<string, Map<string, number>>();
   #generation = 0;
 
-  /** Grows whenever a port, a kind of traffic on it, a policy set or a TLS name comes or goes. */
+  /** Grows whenever a port, a kind of traffic on it, a policy set or what TLS needs comes or goes. */
   get generation(): number {
     return this.#generation;
   }
 
-  add({ route, policySet, tlsSubject }: CompiledRoute): void {
-    this.#countPort(route.port, route.tls === true ? "tls" : "plain", 1);
+  add({ route, policySet, tlsNeeds }: CompiledRoute): void {
+    this.#countRoute(route, 1);
     if (policySet !== undefined) {
       const known = this.#policySets.get(policySet.key) ?? { set: policySet.set, uses: 0 };
       if (known.uses === 0) this.#generation += 1;
       known.uses += 1;
       this.#policySets.set(policySet.key, known);
     }
-    if (tlsSubject !== undefined) this.#countSubject(tlsSubject, 1);
+    for (const need of tlsNeeds ?? []) this.#countNeed(need, 1);
   }
 
-  remove({ route, policySet, tlsSubject }: CompiledRoute): void {
-    this.#countPort(route.port, route.tls === true ? "tls" : "plain", -1);
+  remove({ route, policySet, tlsNeeds }: CompiledRoute): void {
+    this.#countRoute(route, -1);
     const known = policySet === undefined ? undefined : this.#policySets.get(policySet.key);
     if (policySet !== undefined && known !== undefined) {
       known.uses -= 1;
@@ -79,28 +94,51 @@ export class Structure implements StructureView {
         this.#policySets.delete(policySet.key);
       }
     }
-    if (tlsSubject !== undefined) this.#countSubject(tlsSubject, -1);
+    for (const need of tlsNeeds ?? []) this.#countNeed(need, -1);
   }
 
-  #countPort(port: number, kind: "plain" | "tls", step: 1 | -1): void {
-    const use = this.#ports.get(port) ?? { plain: 0, tls: 0 };
-    if (use[kind] === (step === 1 ? 0 : 1)) this.#generation += 1;
-    use[kind] += step;
-    if (use.plain + use.tls === 0) this.#ports.delete(port);
-    else this.#ports.set(port, use);
+  #countRoute(route: Pick<Route, "port" | "tls" | "listen" | "stream">, step: 1 | -1): void {
+    if (this.#ports.count(route, step)) this.#generation += 1;
   }
 
-  #countSubject(subject: string, step: 1 | -1): void {
-    const uses = (this.#tlsSubjects.get(subject) ?? 0) + step;
-    if (uses === (step === 1 ? 1 : 0)) this.#generation += 1;
-    if (uses === 0) this.#tlsSubjects.delete(subject);
-    else this.#tlsSubjects.set(subject, uses);
+  #countNeed(need: TlsNeed, step: 1 | -1): void {
+    if (need.kind === "challenge-port") this.#countRoute({ port: need.port }, step);
+    const key = keyOf(need);
+    const known = this.#tlsNeeds.get(key) ?? { need, uses: 0 };
+    known.uses += step;
+    if (known.uses === (step === 1 ? 1 : 0)) this.#generation += 1;
+    if (known.uses === 0) this.#tlsNeeds.delete(key);
+    else this.#tlsNeeds.set(key, known);
+    this.#countSlot(slotOf(need), key, known.uses);
+  }
+
+  #countSlot(slot: string | undefined, key: string, uses: number): void {
+    if (slot === undefined) return;
+    const keys = this.#slots.get(slot) ?? new Map<string, number>();
+    if (uses === 0) keys.delete(key);
+    else keys.set(key, uses);
+    if (keys.size === 0) this.#slots.delete(slot);
+    else this.#slots.set(slot, keys);
+  }
+
+  /** How many routes have the need, such as an imported certificate. */
+  usesOf(need: TlsNeed): number {
+    return this.#tlsNeeds.get(keyOf(need))?.uses ?? 0;
+  }
+
+  /** Whether routes have another need where this one would have to agree; `own` are uses that are about to go. */
+  contradicts(need: TlsNeed, own: readonly TlsNeed[]): boolean {
+    const slot = slotOf(need);
+    const keys = slot === undefined ? undefined : this.#slots.get(slot);
+    if (keys === undefined) return false;
+    const going = own.map(keyOf);
+    return [...keys].some(
+      ([key, uses]) => key !== keyOf(need) && uses > going.filter((one) => one === key).length,
+    );
   }
 
   ports(): readonly PortUse[] {
-    return [...this.#ports]
-      .map(([port, use]) => ({ port, plain: use.plain > 0, tls: use.tls > 0 }))
-      .sort((left, right) => left.port - right.port);
+    return this.#ports.list();
   }
 
   policySets(): readonly (readonly [string, PolicySet])[] {
@@ -109,8 +147,8 @@ export class Structure implements StructureView {
       .sort(([left], [right]) => (left < right ? -1 : 1));
   }
 
-  tlsSubjects(): readonly string[] {
-    return [...this.#tlsSubjects.keys()].sort();
+  tlsNeeds(): readonly TlsNeed[] {
+    return [...this.#tlsNeeds].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, { need }]) => need);
   }
 }
 
@@ -119,17 +157,13 @@ export function unite(left: StructureView, right: StructureView): StructureView 
   const ports = new Map<number, PortUse>();
   for (const use of [...left.ports(), ...right.ports()]) {
     const known = ports.get(use.port);
-    ports.set(use.port, {
-      port: use.port,
-      plain: use.plain || known?.plain === true,
-      tls: use.tls || known?.tls === true,
-    });
+    ports.set(use.port, known === undefined ? use : uniteUses(known, use));
   }
   const policySets = new Map([...left.policySets(), ...right.policySets()]);
-  const subjects = new Set([...left.tlsSubjects(), ...right.tlsSubjects()]);
+  const needs = new Map([...left.tlsNeeds(), ...right.tlsNeeds()].map((need) => [keyOf(need), need]));
   return {
     ports: () => [...ports.values()].sort((one, other) => one.port - other.port),
     policySets: () => [...policySets].sort(([one], [other]) => (one < other ? -1 : 1)),
-    tlsSubjects: () => [...subjects].sort(),
+    tlsNeeds: () => [...needs].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, need]) => need),
   };
 }

@@ -1,35 +1,150 @@
-import type { Issuer, TlsApp } from "./caddy-json.ts";
-import type { AcmeSettings, CompilerSettings } from "./settings.ts";
+import type {
+  AutomationPolicy,
+  EventsApp,
+  ExternalAccount,
+  Issuer,
+  LoadedFile,
+  PkiApp,
+  TlsApp,
+} from "./caddy-json.ts";
+import type { AcmeSettings, AuthoritySettings, CompilerSettings } from "./settings.ts";
+import type { ManagedName, TlsNeed } from "./tls-needs.ts";
+
+/** Digest of each imported certificate by its id, so that a replaced one is another configuration. */
+export type ImportedDigests = ReadonlyMap<string, string>;
+
+/** Caddy's apps that have to do with certificates. */
+export interface TlsApps {
+  readonly events?: EventsApp;
+  readonly pki?: PkiApp;
+  readonly tls?: TlsApp;
+}
 
 /**
- * The TLS app: each name that a TLS rule claims, and an explicit policy for exactly these.
- * Without a policy for a name Caddy would ask its default CA for it.
+ * Exactly the names that TLS rules claim, each under an explicit policy. Without a policy for a name Caddy would ask
+ * its default CA for it.
  */
-export function tlsApp(subjects: readonly string[], settings: CompilerSettings): TlsApp | undefined {
-  if (subjects.length === 0 || settings.acme === undefined) return undefined;
+export function tlsApps(
+  needs: readonly TlsNeed[],
+  settings: CompilerSettings,
+  imported: ImportedDigests,
+): TlsApps {
+  const names = needs.filter((need) => need.kind === "managed");
+  const files = needs.flatMap((need) =>
+    need.kind === "certificate" ? loadedFile(need.id, settings, imported) : [],
+  );
+  if (names.length === 0 && files.length === 0) return {};
+  const automate = names.filter(({ onDemand }) => !onDemand).map(({ subject }) => subject);
+  const policies = automationPolicies(names, settings);
   return {
-    certificates: { automate: subjects },
-    automation: { policies: [{ subjects, issuers: [acmeIssuer(settings.acme, settings)] }] },
+    ...(names.length === 0 ? {} : { events: certificateEvents }),
+    ...(names.some(({ issuer }) => issuer === "internal") ? { pki: quietAuthority } : {}),
+    tls: {
+      certificates: {
+        ...(automate.length === 0 ? {} : { automate }),
+        ...(files.length === 0 ? {} : { load_files: files }),
+      },
+      ...(policies.length === 0 ? {} : { automation: automation(policies, settings) }),
+    },
   };
 }
 
-function acmeIssuer(acme: AcmeSettings, settings: CompilerSettings): Issuer {
+/** Path of an imported certificate's chain and key; one file, so that no crash leaves a pair that does not match. */
+export function importedCertificatePath(folder: string, id: string): string {
+  return `${folder}/certificates/${id}.pem`;
+}
+
+/** Tells caddy/certificates what becomes of orders. */
+const certificateEvents: EventsApp = {
+  subscriptions: [
+    {
+      events: ["cert_obtaining", "cert_obtained", "cert_failed"],
+      handlers: [{ handler: "gatewright_certificates" }],
+    },
+  ],
+};
+
+/** Caddy would put its root into the machine's trust store, and ask for a password. */
+const quietAuthority: PkiApp = { certificate_authorities: { local: { install_trust: false } } };
+
+function loadedFile(
+  id: string,
+  { folder }: CompilerSettings,
+  imported: ImportedDigests,
+): readonly LoadedFile[] {
+  const digest = imported.get(id);
+  if (digest === undefined) return [];
+  const path = importedCertificatePath(folder, id);
+  return [{ certificate: path, key: path, tags: [id, digest] }];
+}
+
+function automation(
+  policies: readonly AutomationPolicy[],
+  settings: CompilerSettings,
+): NonNullable<TlsApp["automation"]> {
+  const { renewInterval, askUrl } = settings.tls;
+  const asks = askUrl !== undefined && policies.some(({ on_demand }) => on_demand === true);
+  return {
+    policies,
+    ...(asks ? { on_demand: { permission: { module: "http", endpoint: askUrl } } } : {}),
+    ...(renewInterval === undefined ? {} : { renew_interval: renewInterval }),
+  };
+}
+
+/** One policy for each way of getting certificates that is in use. */
+function automationPolicies(
+  names: readonly ManagedName[],
+  settings: CompilerSettings,
+): readonly AutomationPolicy[] {
+  const subjects = (issuer: ManagedName["issuer"], onDemand: boolean): readonly string[] =>
+    names
+      .filter((name) => name.issuer === issuer && name.onDemand === onDemand)
+      .map(({ subject }) => subject);
+  const policies: AutomationPolicy[] = [];
+  const add = (of: readonly string[], issuers: readonly Issuer[], onDemand: boolean): void => {
+    if (of.length > 0) policies.push({ subjects: of, issuers, ...(onDemand ? { on_demand: true } : {}) });
+  };
+  const { acme } = settings;
+  // Caddy takes the first policy that covers a name, so that names that are issued as such come before wildcards.
+  add(subjects("internal", false), [{ module: "internal" }], false);
+  if (acme !== undefined) {
+    add(subjects("acme", false), acmeIssuers(acme, settings), false);
+    add(subjects("acme", true), acmeIssuers(acme, settings), true);
+  }
+  return policies;
+}
+
+function acmeIssuers(acme: AcmeSettings, settings: CompilerSettings): readonly Issuer[] {
+  return [acme, ...(acme.fallback === undefined ? [] : [acme.fallback])].map((authority) =>
+    acmeIssuer(authority, acme, settings),
+  );
+}
+
+function acmeIssuer(authority: AuthoritySettings, acme: AcmeSettings, settings: CompilerSettings): Issuer {
   return {
     module: "acme",
     email: acme.email,
-    ...(acme.ca === undefined ? {} : { ca: acme.ca }),
+    ...(authority.ca === undefined ? {} : { ca: authority.ca }),
+    ...(authority.eab === undefined ? {} : { external_account: externalAccount(authority.eab) }),
+    ...(acme.caRoot === undefined ? {} : { trusted_roots_pem_files: [acme.caRoot] }),
     challenges: acme.dns === undefined ? portChallenges(settings) : dnsChallenge(acme.dns),
   };
 }
 
-function portChallenges(settings: CompilerSettings): Issuer["challenges"] {
+function externalAccount(eab: NonNullable<AuthoritySettings["eab"]>): ExternalAccount {
+  return { key_id: eab.keyId, mac_key: eab.hmacKey };
+}
+
+function portChallenges(settings: CompilerSettings): Challenges {
   return {
     http: { alternate_port: settings.httpPort },
     "tls-alpn": { alternate_port: settings.httpsPort },
   };
 }
 
-function dnsChallenge(dns: NonNullable<AcmeSettings["dns"]>): Issuer["challenges"] {
+type Challenges = Extract<Issuer, { module: "acme" }>["challenges"];
+
+function dnsChallenge(dns: NonNullable<AcmeSettings["dns"]>): Challenges {
   return {
     http: { disabled: true },
     "tls-alpn": { disabled: true },

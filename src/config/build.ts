@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { AcmeConfig, Config } from "./config-type.ts";
+import type { AcmeConfig, Config, EabConfig } from "./config-type.ts";
 import { warningsOf } from "./consistency.ts";
 import type { Duration } from "./duration.ts";
 import { isLoopback } from "./kinds.ts";
@@ -34,8 +34,19 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     security: {
       targetAllowCidrs: values.list("TARGET_ALLOW_CIDRS"),
       trustedProxies: values.list("TRUSTED_PROXIES"),
+      proxyProtocolFrom: values.list("PROXY_PROTOCOL_FROM"),
     },
-    tls: { ...optional("acme", acmeConfig(values)), allowedDomains: values.list("TLS_ALLOWED_DOMAINS") },
+    tls: {
+      ...optional("acme", acmeConfig(values)),
+      allowedDomains: values.list("TLS_ALLOWED_DOMAINS"),
+      issuer: values.text("TLS_ISSUER") === "internal" ? "internal" : "acme",
+      preferWildcard: values.flag("TLS_PREFER_WILDCARD"),
+      onDemand: values.flag("TLS_ON_DEMAND"),
+      askPort: values.port("TLS_ASK_PORT"),
+      renewInterval: duration(values, "TLS_RENEW_INTERVAL"),
+      expiryWarning: duration(values, "TLS_EXPIRY_WARNING"),
+      http3: values.flag("HTTP3"),
+    },
     log: logConfig(values),
     otel: {
       enabled: values.flag("OTEL_ENABLED"),
@@ -51,14 +62,18 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
 
 function caddyConfig(values: Values, environment: Environment): Config["caddy"] {
   const bin = values.text("CADDY_BIN");
+  const errorPages = values.text("ERROR_PAGES_DIR");
   return {
     ...optional("bin", bin === undefined ? undefined : path.resolve(bin)),
     listenAddress: text(values, "CADDY_LISTEN_ADDRESS"),
+    ...optional("gateway", values.text("GATEWAY_NAME")),
     httpPort: values.port("HTTP_PORT"),
     httpsPort: values.port("HTTPS_PORT"),
     adminAddress: text(values, "CADDY_ADMIN_ADDRESS"),
     adminPort: values.port("CADDY_ADMIN_PORT"),
     stopOnShutdown: values.flag("CADDY_STOP_ON_SHUTDOWN"),
+    http2Cleartext: values.flag("HTTP2_CLEARTEXT"),
+    ...optional("errorPagesDir", errorPages === undefined ? undefined : path.resolve(errorPages)),
     timeouts: {
       readIdle: duration(values, "READ_IDLE_TIMEOUT"),
       writeIdle: duration(values, "WRITE_IDLE_TIMEOUT"),
@@ -100,13 +115,22 @@ const directories: { readonly [name: string]: string } = {
 function acmeConfig(values: Values): AcmeConfig | undefined {
   const email = values.text("ACME_EMAIL");
   if (email === undefined) return undefined;
-  const ca = text(values, "ACME_CA");
   const token = secret(values, "CLOUDFLARE_API_TOKEN");
   const provider = values.text("ACME_DNS_PROVIDER");
-  if (provider === undefined || token === undefined) return { email, ca: directories[ca] ?? ca };
-  return {
+  const caRoot = values.text("ACME_CA_ROOT");
+  const fallback = values.text("ACME_FALLBACK_CA");
+  const authority = {
     email,
-    ca: directories[ca] ?? ca,
+    ca: directoryOf(text(values, "ACME_CA")),
+    ...optional("caRoot", caRoot === undefined ? undefined : path.resolve(caRoot)),
+    ...optional("eab", eab(values, "ACME_EAB")),
+    ...(fallback === undefined
+      ? {}
+      : { fallback: { ca: directoryOf(fallback), ...optional("eab", eab(values, "ACME_FALLBACK_EAB")) } }),
+  };
+  if (provider === undefined || token === undefined) return authority;
+  return {
+    ...authority,
     dns: {
       provider: "cloudflare",
       token,
@@ -114,6 +138,16 @@ function acmeConfig(values: Values): AcmeConfig | undefined {
       resolvers: values.list("DNS_RESOLVERS"),
     },
   };
+}
+
+function directoryOf(ca: string): string {
+  return directories[ca] ?? ca;
+}
+
+function eab(values: Values, prefix: string): EabConfig | undefined {
+  const keyId = values.text(`${prefix}_KEY_ID`);
+  const hmacKey = secret(values, `${prefix}_HMAC_KEY`);
+  return keyId === undefined || hmacKey === undefined ? undefined : { keyId, hmacKey };
 }
 
 function logConfig(values: Values): Config["log"] {

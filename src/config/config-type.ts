@@ -18,12 +18,17 @@ export interface Config {
   readonly caddy: {
     readonly bin?: string;
     readonly listenAddress: string;
+    /** Absent: no name. */
+    readonly gateway?: string;
     readonly httpPort: number;
     readonly httpsPort: number;
     /** An IP address, or `unix//path`, where the port means nothing. */
     readonly adminAddress: string;
     readonly adminPort: number;
     readonly stopOnShutdown: boolean;
+    readonly http2Cleartext: boolean;
+    /** Absent: Gatewright's own pages. */
+    readonly errorPagesDir?: string;
     readonly timeouts: {
       readonly readIdle: Duration;
       readonly writeIdle: Duration;
@@ -44,11 +49,20 @@ export interface Config {
   readonly security: {
     readonly targetAllowCidrs: readonly string[];
     readonly trustedProxies: readonly string[];
+    readonly proxyProtocolFrom: readonly string[];
   };
   readonly tls: {
     /** Absent: rules with TLS are refused. */
     readonly acme?: AcmeConfig;
     readonly allowedDomains: readonly string[];
+    readonly issuer: "acme" | "internal";
+    readonly preferWildcard: boolean;
+    readonly onDemand: boolean;
+    /** Loopback port of Caddy's question whether it may order; 0 until settled. Used with `onDemand`. */
+    readonly askPort: number;
+    readonly renewInterval: Duration;
+    readonly expiryWarning: Duration;
+    readonly http3: boolean;
   };
   readonly log: { readonly level: LogLevel; readonly levels: { readonly [subsystem: string]: LogLevel } };
   readonly otel: {
@@ -69,6 +83,11 @@ export interface AcmeConfig {
   readonly email: string;
   /** Directory URL. */
   readonly ca: string;
+  /** PEM file. Absent: the system's roots. */
+  readonly caRoot?: string;
+  readonly eab?: EabConfig;
+  /** Asked when `ca` has refused. */
+  readonly fallback?: { readonly ca: string; readonly eab?: EabConfig };
   /** Absent: HTTP-01 and TLS-ALPN-01. */
   readonly dns?: {
     readonly provider: "cloudflare";
@@ -76,4 +95,10 @@ export interface AcmeConfig {
     readonly propagationTimeout?: Duration;
     readonly resolvers: readonly string[];
   };
+}
+
+/** External account binding (RFC 8555 section 7.3.4). */
+export interface EabConfig {
+  readonly keyId: string;
+  readonly hmacKey: Secret;
 }

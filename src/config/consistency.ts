@@ -44,17 +44,35 @@ function missingSettings(values: Values, config: Config): readonly Problem[] {
       "CLOUDFLARE_API_TOKEN is needed for ACME_DNS_PROVIDER=cloudflare; set it, or unset the provider",
     );
   }
-  return problems;
+  for (const prefix of ["ACME_EAB", "ACME_FALLBACK_EAB"]) {
+    const [id, key] = [`${prefix}_KEY_ID`, `${prefix}_HMAC_KEY`] as const;
+    if (values.text(id) !== undefined) need(key, `${key} is needed for ${id}; set both, or neither`);
+    if (values.text(key) !== undefined) need(id, `${id} is needed for ${key}; set both, or neither`);
+  }
+  return [...problems, ...malformedToken(values)];
+}
+
+/** The plugin's own check: a token that fails it would stop Caddy from loading anything. */
+function malformedToken(values: Values): readonly Problem[] {
+  const token = values.text("CLOUDFLARE_API_TOKEN");
+  // Without the provider it is not used.
+  if (values.text("ACME_DNS_PROVIDER") === undefined) return [];
+  if (token === undefined || /^[A-Za-z0-9_-]{35,50}$/.test(token)) return [];
+  const message =
+    "CLOUDFLARE_API_TOKEN is not an API token (35 to 50 letters, digits, - and _); make one in the Cloudflare " +
+    "dashboard under My Profile, API Tokens, without quotes or braces. Global API keys do not work";
+  return [{ code: "invalid_value", field: "CLOUDFLARE_API_TOKEN", message }];
 }
 
 /** Two listeners of ours that would take each other's port. */
 function portConflicts(config: Config): readonly Problem[] {
-  const { api, caddy, dns } = config;
+  const { api, caddy, dns, tls } = config;
   const listeners = [
     { name: "PORT", address: api.address, port: api.port },
     { name: "HTTP_PORT", address: caddy.listenAddress, port: caddy.httpPort },
     { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
     { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },
+    ...(tls.onDemand ? [{ name: "TLS_ASK_PORT", address: "127.0.0.1", port: tls.askPort }] : []),
     ...(caddy.adminAddress.startsWith("unix/")
       ? []
       : [{ name: "CADDY_ADMIN_PORT", address: caddy.adminAddress, port: caddy.adminPort }]),

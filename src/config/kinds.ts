@@ -15,6 +15,7 @@ export type Kind =
   | "domains"
   | "nameservers"
   | "zone"
+  | "name"
   | "email"
   | "httpUrl"
   | "acmeCa"
@@ -99,6 +100,11 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
   zone: {
     takes: "a DNS name, such as hypeman.internal",
     schema: { type: "string", format: "name" },
+    read: asText,
+  },
+  name: {
+    takes: "lowercase letters, digits and inner hyphens, such as edge-1",
+    schema: { type: "string", pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" },
     read: asText,
   },
   email: { takes: "a mail address", schema: { type: "string", format: "email" }, read: asText },

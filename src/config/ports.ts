@@ -38,11 +38,12 @@ export async function settlePorts(config: Config): Promise<Config> {
   }
   if (wanted.some(({ name }) => kept[name] === undefined)) await writeKept(file, ports);
   const settle = (name: string, port: number) => (port === 0 ? (ports[name] ?? 0) : port);
-  const { api, caddy, dns } = config;
+  const { api, caddy, dns, tls } = config;
   return Object.freeze({
     ...config,
     api: Object.freeze({ ...api, port: settle("PORT", api.port) }),
     dns: Object.freeze({ ...dns, port: settle("INTERNAL_DNS_PORT", dns.port) }),
+    tls: Object.freeze({ ...tls, askPort: tls.onDemand ? settle("TLS_ASK_PORT", tls.askPort) : 0 }),
     caddy: Object.freeze({
       ...caddy,
       httpPort: settle("HTTP_PORT", caddy.httpPort),
@@ -52,7 +53,7 @@ export async function settlePorts(config: Config): Promise<Config> {
   });
 }
 
-function openPorts({ api, caddy, dns }: Config): readonly OpenPort[] {
+function openPorts({ api, caddy, dns, tls }: Config): readonly OpenPort[] {
   const admin = caddy.adminAddress.startsWith("unix/") ? "127.0.0.1" : caddy.adminAddress;
   return [
     { name: "PORT", address: api.address, port: api.port },
@@ -60,11 +61,12 @@ function openPorts({ api, caddy, dns }: Config): readonly OpenPort[] {
     { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
     { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },
     { name: "CADDY_ADMIN_PORT", address: admin, port: caddy.adminPort },
+    ...(tls.onDemand ? [{ name: "TLS_ASK_PORT", address: "127.0.0.1", port: tls.askPort }] : []),
   ].filter(({ port }) => port === 0);
 }
 
-function fixedPorts({ api, caddy, dns }: Config): readonly number[] {
-  return [api.port, caddy.httpPort, caddy.httpsPort, caddy.adminPort, dns.port];
+function fixedPorts({ api, caddy, dns, tls }: Config): readonly number[] {
+  return [api.port, caddy.httpPort, caddy.httpsPort, caddy.adminPort, dns.port, tls.askPort];
 }
 
 async function readKept(file: string): Promise<{ readonly [name: string]: number }> {

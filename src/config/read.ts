@@ -20,7 +20,7 @@ export interface Values {
   duration(name: string): Duration | undefined;
 }
 
-/** Reads and checks every setting. The values count only when there are no problems. */
+/** Reads and checks every setting. A wrong one has its default's value, so that the others can be looked at together. */
 export function readSettings(environment: Environment): {
   readonly values: Values;
   readonly problems: readonly Problem[];
@@ -30,7 +30,14 @@ export function readSettings(environment: Environment): {
     const text = environment[setting.name]?.trim() || setting.default;
     if (text !== "") given[setting.name] = kinds[setting.kind].read(text);
   }
-  return { values: valuesOf(given), problems: check(given, environment) };
+  const problems = check(given, environment);
+  for (const { field } of problems) {
+    const setting = settings.find(({ name }) => name === field);
+    if (setting === undefined) continue;
+    delete given[setting.name];
+    if (setting.default !== "") given[setting.name] = kinds[setting.kind].read(setting.default);
+  }
+  return { values: valuesOf(given), problems };
 }
 
 function check(given: { readonly [name: string]: Raw }, environment: Environment): readonly Problem[] {

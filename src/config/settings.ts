@@ -29,7 +29,7 @@ export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** Parts with a log level of their own: `LOG_LEVEL_<NAME>`. */
-export const subsystems = ["api", "caddy", "dns", "ingress", "instances", "store"] as const;
+export const subsystems = ["api", "caddy", "certificates", "dns", "ingress", "instances", "store"] as const;
 
 export type Subsystem = (typeof subsystems)[number];
 
@@ -91,6 +91,15 @@ export const settingGroups: readonly SettingGroup[] = [
         effect: "Address that all ports of ingresses are bound to.",
       },
       {
+        name: "GATEWAY_NAME",
+        kind: "name",
+        default: "",
+        example: "edge-1",
+        defaultText: "none",
+        effect:
+          "Name of this Gatewright. Ingresses with `gateways` are served only where one of these is the name; others everywhere.",
+      },
+      {
         name: "HTTP_PORT",
         kind: "port",
         default: "80",
@@ -146,6 +155,22 @@ export const settingGroups: readonly SettingGroup[] = [
         kind: "duration",
         default: "2m",
         effect: "How long a connection waits for its next request.",
+      },
+      {
+        name: "HTTP2_CLEARTEXT",
+        kind: "boolean",
+        default: "false",
+        effect:
+          "Whether ports without TLS take HTTP/2 too, as gRPC clients speak it there. The idle timeouts do not hold on such connections.",
+      },
+      {
+        name: "ERROR_PAGES_DIR",
+        kind: "path",
+        default: "",
+        example: "/etc/gatewright/error-pages",
+        defaultText: "Gatewright's own pages",
+        effect:
+          "Folder with error pages for all ingresses: `502.html`, `404.txt`, or `4xx.html` and `5xx.html` for a class. Read at the start.",
       },
       {
         name: "UPSTREAM_CONNECT_TIMEOUT",
@@ -228,8 +253,16 @@ export const settingGroups: readonly SettingGroup[] = [
         kind: "cidrs",
         default: "",
         example: "10.0.0.0/8",
-        effect: "Networks of proxies in front of Caddy whose X-Forwarded-For is believed.",
-        unused: true,
+        effect:
+          "Networks of proxies in front of Caddy whose X-Forwarded headers and X-Request-ID are believed. X-Forwarded-For is read from its end.",
+      },
+      {
+        name: "PROXY_PROTOCOL_FROM",
+        kind: "cidrs",
+        default: "",
+        example: "10.0.0.2",
+        effect:
+          "Addresses of load balancers that begin connections with a PROXY protocol header (v1 or v2); the address in it is the client's. Connections from elsewhere are taken as they are.",
       },
     ],
   },
@@ -258,6 +291,95 @@ export const settingGroups: readonly SettingGroup[] = [
         default: "production",
         effect:
           "Certificate authority: Let's Encrypt's production or staging, or the https URL of an ACME directory.",
+      },
+      {
+        name: "ACME_CA_ROOT",
+        kind: "path",
+        default: "",
+        example: "/etc/gatewright/ca-root.pem",
+        defaultText: "the system's roots",
+        effect: "PEM file with the roots that an ACME directory of your own is verified by.",
+      },
+      {
+        name: "ACME_EAB_KEY_ID",
+        kind: "text",
+        default: "",
+        example: "kid-1",
+        effect:
+          "Key id of the external account binding, for authorities that demand one (RFC 8555 section 7.3.4).",
+      },
+      {
+        name: "ACME_EAB_HMAC_KEY",
+        kind: "secret",
+        default: "",
+        effect: "Its HMAC key, base64url.",
+      },
+      {
+        name: "ACME_FALLBACK_CA",
+        kind: "acmeCa",
+        default: "",
+        example: "https://acme.zerossl.com/v2/DV90",
+        effect: "Authority that is asked when ACME_CA has refused a name: production, staging or a URL.",
+      },
+      {
+        name: "ACME_FALLBACK_EAB_KEY_ID",
+        kind: "text",
+        default: "",
+        example: "kid-2",
+        effect: "Key id of the external account binding at ACME_FALLBACK_CA.",
+      },
+      {
+        name: "ACME_FALLBACK_EAB_HMAC_KEY",
+        kind: "secret",
+        default: "",
+        effect: "Its HMAC key, base64url.",
+      },
+      {
+        name: "TLS_ISSUER",
+        kind: "text",
+        default: "acme",
+        choices: ["acme", "internal"],
+        effect:
+          "Who signs certificates of rules that name no issuer: `acme`, or `internal`, Caddy's own CA, which no browser trusts; for development.",
+      },
+      {
+        name: "TLS_PREFER_WILDCARD",
+        kind: "boolean",
+        default: "true",
+        effect:
+          "With DNS-01: hostnames under a `*.suffix` of TLS_ALLOWED_DOMAINS share that wildcard's certificate instead of getting one each.",
+      },
+      {
+        name: "TLS_ON_DEMAND",
+        kind: "boolean",
+        default: "false",
+        effect:
+          "Whether certificates are ordered at the first handshake of a name that a TLS rule claims, instead of when the rule is created.",
+      },
+      {
+        name: "TLS_ASK_PORT",
+        kind: "port",
+        default: "0",
+        effect: "Loopback port at which Caddy asks whether it may order, for TLS_ON_DEMAND.",
+      },
+      {
+        name: "TLS_RENEW_INTERVAL",
+        kind: "duration",
+        default: "10m",
+        effect:
+          "How often certificates are checked for renewal, which is due when a third of their life is left.",
+      },
+      {
+        name: "TLS_EXPIRY_WARNING",
+        kind: "duration",
+        default: "240h",
+        effect: "Certificates that end sooner than this are warned of in the log, `/status` and `/metrics`.",
+      },
+      {
+        name: "HTTP3",
+        kind: "boolean",
+        default: "false",
+        effect: "Whether TLS ports also speak HTTP/3, on the UDP port of the same number.",
       },
       {
         name: "TLS_ALLOWED_DOMAINS",

@@ -2,13 +2,18 @@ import express, { type Express, type RequestHandler } from "express";
 import type { Logger } from "../log.ts";
 import type { IngressManager, Readiness } from "../manager/ingress-manager.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import { StatusBoard } from "../status/status-board.ts";
 import type { AuthOptions } from "./auth.ts";
+import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { hostGuard } from "./host-guard.ts";
 import { ingressRoutes } from "./ingresses.ts";
 import { instanceRoutes, type WritableRegistry } from "./instances.ts";
 import { defaultLimits, type HttpLimits } from "./limits.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
+import { statusRoutes } from "./status.ts";
+import { type TelemetryParts, telemetryRoutes } from "./telemetry.ts";
+import { type TrafficControl, trafficRoutes } from "./traffic.ts";
 
 /** What the API is made of. */
 export interface AppDependencies {
@@ -16,6 +21,14 @@ export interface AppDependencies {
   readonly resolver: InstanceResolver;
   /** Absent: instances come from another source and are read-only here. */
   readonly registry?: WritableRegistry;
+  /** Default: one that knows no conditions. */
+  readonly status?: Pick<StatusBoard, "statusOf">;
+  /** Absent: every instance is active, and cannot be otherwise. */
+  readonly traffic?: TrafficControl;
+  /** Absent: no `/certificates`. */
+  readonly certificates?: CertificateParts;
+  /** Absent: no `/status` and `/metrics`. */
+  readonly telemetry?: TelemetryParts;
   readonly auth: AuthOptions;
   /** Hosts beside localhost and loopback addresses that an open API answers to: listen address, API_ALLOWED_HOSTS. */
   readonly allowedHosts?: readonly string[];
@@ -28,6 +41,14 @@ export interface AppDependencies {
   readonly limits?: Pick<HttpLimits, "bodyBytes">;
 }
 
+const allActive: TrafficControl = {
+  get: () => ({ mode: "active" }),
+  has: () => false,
+  set: () => Promise.reject(new Error("instances cannot be drained here")),
+};
+
+const noConditions = new StatusBoard({ contributors: [], rules: () => [] });
+
 /** Makes the REST API. Listens to nothing by itself. */
 export function createApp(dependencies: AppDependencies): Express {
   const { manager, auth, logger, limits = defaultLimits } = dependencies;
@@ -36,12 +57,16 @@ export function createApp(dependencies: AppDependencies): Express {
   // Answers carry their own ETags; everything else about a query is read in query.ts.
   app.disable("x-powered-by").disable("etag").set("query parser", false);
   app.enable("strict routing").enable("case sensitive routing");
-  app.use(commonHeaders, requestLog(logger));
+  app.use(commonHeaders, requestLog(logger, dependencies.telemetry));
   app.use(probeRoutes(dependencies.readiness ?? (() => manager.ready())));
   if (auth.secret === undefined || auth.secret === "") app.use(hostGuard(dependencies.allowedHosts ?? []));
   app.use(documentRoutes(dependencies.version));
   app.use(ingressRoutes(manager, context));
+  app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
   app.use(instanceRoutes(dependencies, context));
+  app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));
+  if (dependencies.certificates !== undefined) app.use(certificateRoutes(dependencies.certificates, context));
+  if (dependencies.telemetry !== undefined) app.use(telemetryRoutes(dependencies.telemetry, context));
   app.use(notFound, errorHandler(logger));
   return app;
 }
@@ -53,17 +78,33 @@ const commonHeaders: RequestHandler = (_request, response, next) => {
   next();
 };
 
+/** A caller must not be able to make series of metrics. */
+const knownMethods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+]);
+
 /** One entry at debug level for each answer. The route, not the URL: names and queries are not for logs. */
-function requestLog(logger: Logger): RequestHandler {
+function requestLog(logger: Logger, telemetry: TelemetryParts | undefined): RequestHandler {
   return (request, response, next) => {
     const startMs = performance.now();
     response.on("finish", () => {
-      logger.debug("request", {
-        method: request.method,
-        route: (request.route as { path?: string } | undefined)?.path ?? "unknown",
-        status: response.statusCode,
-        durationMs: Math.round((performance.now() - startMs) * 10) / 10,
-      });
+      const { method } = request;
+      const route = (request.route as { path?: string } | undefined)?.path ?? "unknown";
+      const status = response.statusCode;
+      const durationMs = Math.round((performance.now() - startMs) * 10) / 10;
+      telemetry?.metrics.observeRequest(
+        knownMethods.has(method) ? method : "OTHER",
+        route,
+        status,
+        durationMs / 1000,
+      );
+      logger.debug("request", { method, route, status, durationMs });
     });
     next();
   };

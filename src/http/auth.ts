@@ -14,6 +14,8 @@ export type Scope =
   | "ingress:delete"
   | "instance:read"
   | "instance:write"
+  | "certificate:read"
+  | "certificate:write"
   | "admin:read";
 
 /** Who calls. */

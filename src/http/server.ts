@@ -44,9 +44,11 @@ function listen(server: Server, address: string, port: number): Promise<AddressI
     const failed = (error: NodeJS.ErrnoException): void => {
       const code = error.code === "EADDRINUSE" ? "address_in_use" : "address_unavailable";
       reject(
-        new GatewrightError(code, `cannot listen on ${address} port ${port}: ${error.code}`, {
-          cause: error,
-        }),
+        new GatewrightError(
+          code,
+          `cannot listen on ${address} port ${port} (${error.code}); set LISTEN_ADDRESS and PORT to what is free`,
+          { cause: error },
+        ),
       );
     };
     server.once("error", failed);

@@ -1,26 +1,35 @@
-import { GatewrightError, type Problem } from "../errors.ts";
+import type { CompilerSettings } from "../compiler/settings.ts";
+import type { Problem } from "../errors.ts";
 import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import {
   claimProblems,
+  forwardAuthAddressProblems,
   type ListenPorts,
+  normalizePlace,
   normalizeSoundRules,
   refusal,
+  reservedPortProblems,
   semanticProblems,
   type TlsSettings,
   tlsProblems,
 } from "../validation/ingress.ts";
 import { parseBody } from "../validation/schema.ts";
-import { type TargetGuard, targetRefusal } from "../validation/target-guard.ts";
+import type { TargetGuard } from "../validation/target-guard.ts";
 import type { Catalog } from "./catalog.ts";
 import type { ConfigRenderer } from "./config-renderer.ts";
 import type { JsonValue } from "./ingress-manager.ts";
+import { moduleProblems } from "./module-problems.ts";
+import { referTargets } from "./target-references.ts";
+import { type CertificateLookup, referCertificates, tlsConflicts } from "./tls-admission.ts";
 
 /** What documents are checked against beside each other. */
 export interface AdmissionSettings {
   readonly ports: ListenPorts;
   readonly tls: TlsSettings;
   readonly guard: TargetGuard;
+  /** The source of instances can start them. */
+  readonly canWake?: boolean;
 }
 
 export interface AdmissionOptions {
@@ -28,7 +37,12 @@ export interface AdmissionOptions {
   readonly renderer: Pick<ConfigRenderer, "leftOut">;
   readonly resolver: InstanceResolver;
   readonly settings: AdmissionSettings;
+  readonly compiler: CompilerSettings;
+  /** Imported certificates. Default: none. */
+  readonly certificates?: CertificateLookup;
 }
+
+const noCertificates: CertificateLookup = { find: () => undefined };
 
 /** Checks ingress documents: by themselves, against the instances, and against each other. */
 export class Admission {
@@ -58,8 +72,11 @@ export class Admission {
       ...name,
       ...tls,
       ...references.problems,
-      ...claimProblems(this.#options.catalog.claims.conflicts(rules, selfId)),
+      ...claimProblems(this.#options.catalog.claims.conflicts(rules, selfId, normalizePlace(request))),
+      ...reservedPortProblems(rules, this.#options.settings.ports),
       ...this.#portProblems(rules),
+      ...forwardAuthAddressProblems(rules, this.#options.settings.guard),
+      ...moduleProblems(rules, this.#options.compiler),
     ];
     if (problems.length > 0) throw refusal(problems);
     return references.rules;
@@ -67,9 +84,16 @@ export class Admission {
 
   /** Checks name and claims again, on top of everything staged before. Throws with every problem. */
   checkClaims(ingress: Ingress): void {
+    const { catalog, compiler, certificates = noCertificates } = this.#options;
+    const before = catalog.getStaged(ingress.id)?.rules ?? [];
     const problems = [
       ...this.#nameProblems(ingress.name, ingress.id),
-      ...claimProblems(this.#options.catalog.claims.conflicts(ingress.rules, ingress.id)),
+      ...claimProblems(catalog.claims.conflicts(ingress.rules, ingress.id, ingress)),
+      ...tlsConflicts(ingress.rules, before, {
+        structure: catalog.structure,
+        settings: compiler,
+        lookup: certificates,
+      }),
     ];
     if (problems.length > 0) throw refusal(problems);
   }
@@ -94,58 +118,22 @@ export class Admission {
     });
   }
 
-  /** Finds the instances that rules name; a target with captures is found at request time. */
+  /** Finds what the targets of rules name. Throws `source_unavailable`. */
   async #reference(
     rules: readonly (IngressRule | undefined)[],
   ): Promise<{ rules: readonly IngressRule[]; problems: readonly Problem[] }> {
-    const problems: Problem[] = [];
+    const { certificates = noCertificates, resolver, settings } = this.#options;
     const found = await Promise.all(
       rules.map(async (rule, index) => {
-        if (rule === undefined || rule.match.hostname.includes("{")) return rule;
-        const reference = await this.#options.resolver.reference(rule.target.instance);
-        if (reference.kind === "unavailable") {
-          throw new GatewrightError(
-            "source_unavailable",
-            `instances cannot be looked up: ${reference.reason}`,
-          );
-        }
-        if (reference.kind !== "found") {
-          problems.push(instanceNotFound(rule.target.instance, index));
-          return rule;
-        }
-        const { name, network } = reference.instance;
-        const refused = network.ip
-          ? targetRefusal(network.ip, rule.target.port, this.#options.settings.guard)
-          : undefined;
-        if (!network.enabled) problems.push(noNetwork(name, index));
-        else if (refused !== undefined) problems.push(notAllowed(name, rule.target.port, refused, index));
-        return { ...rule, target: { ...rule.target, instance: name } };
+        if (rule === undefined) return undefined;
+        const targets = await referTargets(rule, index, resolver, settings);
+        const { rule: complete, problems } = referCertificates(targets.rule, index, certificates);
+        return { rule: complete, problems: [...targets.problems, ...problems] };
       }),
     );
-    return { rules: found.filter((rule) => rule !== undefined), problems };
+    return {
+      rules: found.flatMap((one) => one?.rule ?? []),
+      problems: found.flatMap((one) => one?.problems ?? []),
+    };
   }
-}
-
-function instanceNotFound(instance: string, index: number): Problem {
-  return {
-    code: "instance_not_found",
-    message: `target instance not found: instance "${instance}" not found`,
-    field: `rules[${index}].target.instance`,
-  };
-}
-
-function noNetwork(instance: string, index: number): Problem {
-  return {
-    code: "instance_no_network",
-    message: `target instance has no network: enable the network of instance "${instance}"`,
-    field: `rules[${index}].target.instance`,
-  };
-}
-
-function notAllowed(instance: string, port: number, reason: string, index: number): Problem {
-  return {
-    code: "target_not_allowed",
-    message: `target not allowed: port ${port} of instance "${instance}" ${reason}`,
-    field: `rules[${index}].target`,
-  };
 }

@@ -1,7 +1,9 @@
 import type { CaddyConfig } from "../compiler/caddy-json.ts";
 import { compileConfig } from "../compiler/compile.ts";
+import { isOwn, type Listener, listenerKey, listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import { type Structure, StructureSnapshot, type StructureView, unite } from "../compiler/structure.ts";
+import type { ImportedDigests } from "../compiler/tls.ts";
 import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -14,11 +16,13 @@ export interface Rendered {
 export interface ConfigRendererOptions {
   readonly settings: CompilerSettings;
   readonly structure: Structure;
-  /** Resolves when the port can be bound. Throws `port_in_use` or `port_not_permitted`. */
-  readonly probePort: (port: number) => Promise<void>;
+  /** Resolves when a listener can be bound. Throws `port_in_use` or `port_not_permitted`. */
+  readonly probe: (listener: Listener) => Promise<void>;
   /** Keeps config.json equal to what runs. */
   readonly save: (config: CaddyConfig) => Promise<void>;
   readonly logger: Logger;
+  /** Imported certificates as they are now. Default: none. */
+  readonly imported?: () => ImportedDigests;
 }
 
 /**
@@ -32,8 +36,10 @@ export class ConfigRenderer {
   readonly #options: ConfigRendererOptions;
   #applied: Rendered | undefined;
   #current: { readonly generation: number; readonly rendered: Rendered } | undefined;
-  #ownPorts: ReadonlySet<number> = new Set();
-  readonly #leftOut = new Map<number, GatewrightError>();
+  /** Listeners of our Caddy, by `listenerKey`. */
+  #own: ReadonlySet<string> = new Set();
+  #leftOut: ReadonlyMap<number, GatewrightError> = new Map();
+  #lastProbe: Promise<void> = Promise.resolve();
 
   constructor(options: ConfigRendererOptions) {
     this.#options = options;
@@ -44,21 +50,27 @@ export class ConfigRenderer {
     return this.#leftOut;
   }
 
-  /** Tells which ports our running Caddy listens on, so that they are not taken for somebody else's. */
-  adopt(ports: readonly number[]): void {
-    this.#ownPorts = new Set(ports);
+  /** An imported certificate changed, so that equal structures render another configuration. */
+  certificatesChanged(): void {
+    this.#current = undefined;
+  }
+
+  /** Tells what our running Caddy listens on, so that they are not taken for somebody else's. */
+  adopt(listeners: readonly Listener[]): void {
+    this.#own = new Set(listeners.map(listenerKey));
     this.#current = undefined;
   }
 
   /** Probes every port that is not Caddy's own and leaves out those that cannot be bound. Returns whether that changed. */
   async survey(): Promise<boolean> {
     const before = [...this.#leftOut.keys()].join();
-    this.#leftOut.clear();
-    for (const { port } of this.#options.structure.ports()) {
-      if (this.#ownPorts.has(port)) continue;
-      await this.#options.probePort(port).catch((error: GatewrightError) => this.#leftOut.set(port, error));
+    const leftOut = new Map<number, GatewrightError>();
+    for (const listener of listenersOf(this.#options.structure.ports(), this.#options.settings)) {
+      await this.#probe(listener).catch((error: GatewrightError) => leftOut.set(listener.port, error));
     }
-    const changed = [...this.#leftOut.keys()].join() !== before;
+    // At once: a batch that renders meanwhile sees the ports as they were or as they are.
+    this.#leftOut = leftOut;
+    const changed = [...leftOut.keys()].join() !== before;
     if (changed) this.#current = undefined;
     return changed;
   }
@@ -67,8 +79,8 @@ export class ConfigRenderer {
   async growing(): Promise<Rendered> {
     const { generation } = this.#options.structure;
     if (this.#current?.generation === generation) return this.#current.rendered;
-    for (const { port } of this.#options.structure.ports()) {
-      if (!this.#ownPorts.has(port) && !this.#leftOut.has(port)) await this.#options.probePort(port);
+    for (const listener of listenersOf(this.#options.structure.ports(), this.#options.settings)) {
+      if (!this.#leftOut.has(listener.port)) await this.#probe(listener);
     }
     const staged = new StructureSnapshot(this.#options.structure);
     const rendered = this.#render(
@@ -87,9 +99,9 @@ export class ConfigRenderer {
     const { generation } = this.#options.structure;
     const known = this.#applied?.config.apps.gatewright.version;
     this.#current = { generation, rendered };
+    this.#own = new Set(listenersOf(rendered.structure.ports(), this.#options.settings).map(listenerKey));
     if (known === rendered.config.apps.gatewright.version) return;
     this.#applied = rendered;
-    this.#ownPorts = new Set(rendered.structure.ports().map(({ port }) => port));
     await this.#options.save(rendered.config).catch((error: unknown) => {
       this.#options.logger.warn(
         "config.json could not be written; Caddy runs the new configuration all the same",
@@ -98,13 +110,23 @@ export class ConfigRenderer {
     });
   }
 
+  /** One after the other: two probes of one port would take each other for somebody else. */
+  #probe(listener: Listener): Promise<void> {
+    const probed = this.#lastProbe.then(() =>
+      isOwn(listener, this.#own) ? undefined : this.#options.probe(listener),
+    );
+    this.#lastProbe = probed.catch(() => undefined);
+    return probed;
+  }
+
   #render(view: StructureView): Rendered {
     const served: StructureView = {
       ports: () => view.ports().filter(({ port }) => !this.#leftOut.has(port)),
       policySets: () => view.policySets(),
-      tlsSubjects: () => view.tlsSubjects(),
+      tlsNeeds: () => view.tlsNeeds(),
     };
     const structure = new StructureSnapshot(served);
-    return { config: compileConfig(structure, this.#options.settings), structure };
+    const { settings, imported } = this.#options;
+    return { config: compileConfig(structure, settings, imported?.()), structure };
   }
 }

@@ -37,7 +37,7 @@ export function fillCatalog(snapshot: Snapshot<Ingress>, catalog: Catalog, logge
     });
   }
   for (const ingress of snapshot.documents) {
-    const [conflict] = claimProblems(catalog.claims.conflicts(ingress.rules));
+    const [conflict] = claimProblems(catalog.claims.conflicts(ingress.rules, undefined, ingress));
     const named = catalog.idOfName(ingress.name);
     if (conflict === undefined && named === undefined) {
       catalog.stage({ after: ingress });
@@ -58,8 +58,16 @@ export function readStoredIngress(value: unknown, ports: ListenPorts): Ingress {
   const { id, created_at, updated_at, ...request } = value as Partial<StoredIngress>;
   if (typeof id !== "string" || typeof created_at !== "string")
     throw new TypeError("id and created_at are missing");
-  const { name, rules, tags } = parseBody("CreateIngressRequest", request);
-  const stored = { id, name, rules, created_at, ...(tags === undefined ? {} : { tags }) };
+  const { name, rules, tags, listen, gateways } = parseBody("CreateIngressRequest", request);
+  const stored = {
+    id,
+    name,
+    rules,
+    created_at,
+    ...(tags === undefined ? {} : { tags }),
+    ...(listen === undefined ? {} : { listen }),
+    ...(gateways === undefined ? {} : { gateways }),
+  };
   return normalizeStored(typeof updated_at === "string" ? { ...stored, updated_at } : stored, ports);
 }
 

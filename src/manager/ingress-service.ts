@@ -6,6 +6,7 @@ import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import type { IngressManager, JsonValue, Lookup, Readiness } from "./ingress-manager.ts";
 import type { Keeper } from "./keeper.ts";
+import { normalizePlace } from "../validation/ingress.ts";
 import { mergePatch } from "./merge-patch.ts";
 import type { Writer } from "./writer.ts";
 
@@ -90,6 +91,11 @@ export class IngressService implements IngressManager {
     return found === undefined ? { kind: "unknown" } : { kind: "found", ingress: found };
   }
 
+  /** How many ingresses there are. */
+  get size(): number {
+    return this.#options.catalog.size;
+  }
+
   list(): Iterable<Ingress> {
     return this.#options.catalog.list();
   }
@@ -132,7 +138,16 @@ function ingressOf(
 ): Ingress {
   const tags =
     request.tags !== undefined && Object.keys(request.tags).length > 0 ? { tags: request.tags } : {};
-  return { id, name: request.name, ...tags, rules: [...rules], created_at: createdAt, updated_at: updatedAt };
+  const place = normalizePlace(request);
+  return {
+    id,
+    name: request.name,
+    ...tags,
+    ...place,
+    rules: [...rules],
+    created_at: createdAt,
+    updated_at: updatedAt,
+  };
 }
 
 function changed(change: IngressChange): Ingress {
@@ -141,6 +156,6 @@ function changed(change: IngressChange): Ingress {
 }
 
 /** The request that would make the ingress again. */
-function requestOf({ name, tags, rules }: Ingress): JsonValue {
-  return JSON.parse(JSON.stringify({ name, tags, rules })) as JsonValue;
+function requestOf({ name, tags, listen, gateways, rules }: Ingress): JsonValue {
+  return JSON.parse(JSON.stringify({ name, tags, listen, gateways, rules })) as JsonValue;
 }

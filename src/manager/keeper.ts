@@ -1,4 +1,5 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
+import { listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Logger } from "../log.ts";
 import type { AddressFeed } from "./address-feed.ts";
@@ -13,7 +14,8 @@ export interface KeeperOptions {
   readonly applier: Applier;
   readonly catalog: Catalog;
   readonly compiler: CompilerSettings;
-  readonly feed: AddressFeed;
+  /** What tells Caddy of changes beside its state; told all anew after a restart. */
+  readonly feed: Pick<AddressFeed, "start" | "flush" | "stop">;
   readonly files: CaddyFiles;
   readonly logger: Logger;
   readonly renderer: ConfigRenderer;
@@ -62,8 +64,11 @@ export class Keeper {
     const { catalog, compiler, files, renderer } = this.#options;
     renderer.adopt([]);
     if (await renderer.survey()) this.#reportPorts();
-    await files.writeConfig((await renderer.exact()).config);
+    const { config, structure } = await renderer.exact();
+    await files.writeConfig(config);
     await files.writeTable(catalog.values(), compiler);
+    // Caddy has these from its first moment on, before anybody is told that it runs.
+    renderer.adopt(listenersOf(structure.ports(), compiler));
   }
 
   /** A Caddy process was started or found; what it runs has to be asked. */
@@ -75,7 +80,7 @@ export class Keeper {
   /** Brings a Caddy that was just started or found to the stored state. Equal versions load nothing. */
   async begin(): Promise<void> {
     const { api, feed, renderer } = this.#options;
-    renderer.adopt(await api.listenPorts());
+    renderer.adopt(await api.listeners());
     if (await renderer.survey()) this.#reportPorts();
     feed.start();
     await this.#options.writer.exclusively(() => this.#restore());
@@ -91,6 +96,15 @@ export class Keeper {
       void this.#options.writer.exclusively(() => this.#restore());
     }, delayMs);
     this.#timer.unref();
+  }
+
+  /**
+   * Brings Caddy to the committed state in this turn of the writer. Throws what stands in the way; it is tried again
+   * then.
+   */
+  async restoreNow(): Promise<void> {
+    await this.#restore();
+    if (this.#lastError !== undefined) throw this.#lastError;
   }
 
   stop(): void {

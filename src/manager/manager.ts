@@ -1,18 +1,24 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
+import type { ImportedDigests } from "../compiler/tls.ts";
+import type { TlsNeed } from "../compiler/tls-needs.ts";
 import type { Logger } from "../log.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import type { StatusContributor } from "../status/condition.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import { AddressFeed } from "./address-feed.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
 import { Applier } from "./applier.ts";
 import { CaddyFiles } from "./caddy-files.ts";
 import { Catalog } from "./catalog.ts";
+import { managerConditions } from "./conditions.ts";
 import { ConfigRenderer } from "./config-renderer.ts";
 import { fillCatalog } from "./fill-catalog.ts";
 import { IngressService } from "./ingress-service.ts";
 import { Keeper } from "./keeper.ts";
-import { probePort } from "./port-probe.ts";
+import { storedModuleProblems } from "./module-problems.ts";
+import { probe } from "./port-probe.ts";
+import type { CertificateLookup } from "./tls-admission.ts";
 import { Writer, type WriterStep } from "./writer.ts";
 
 /** The Caddy process, as far as the manager has to do with it. */
@@ -31,15 +37,53 @@ export interface ManagerOptions {
   readonly createHost: (hooks: { prepare: () => Promise<void>; started: () => void }) => CaddyHost;
   readonly compiler: CompilerSettings;
   readonly admission: AdmissionSettings;
+  /** Beside the one of addresses. */
+  readonly feeds?: readonly Feed[];
   readonly logger: Logger;
+  /** Imported certificates. Default: none. */
+  readonly certificates?: CertificateLookup & { digests(): ImportedDigests };
   /** See `WriterOptions.onStep`. */
   readonly onStep?: (step: WriterStep) => void | Promise<void>;
+}
+
+/** What of TLS the committed and staged ingresses need, for whoever follows certificates. */
+export interface TlsView {
+  /** Changes whenever needs come or go. */
+  generation(): number;
+  needs(): readonly TlsNeed[];
+  usesOf(need: TlsNeed): number;
+  /** Has Caddy load the configuration with the imported certificates as they are now. */
+  reload(): Promise<void>;
+}
+
+/** Tells Caddy of changes beside its state, and all anew when it may have lost them. */
+export interface Feed {
+  start(): void;
+  flush(): void;
+  stop(): void;
 }
 
 /** A manager that runs, and what stops it. */
 export interface RunningManager {
   readonly ingresses: IngressService;
+  /** `Accepted` and `Programmed`. */
+  readonly conditions: readonly StatusContributor[];
+  readonly tls: TlsView;
   stop(): Promise<void>;
+}
+
+function joinFeeds(feeds: readonly Feed[]): Feed {
+  return {
+    start: () => {
+      for (const feed of feeds) feed.start();
+    },
+    flush: () => {
+      for (const feed of feeds) feed.flush();
+    },
+    stop: () => {
+      for (const feed of feeds) feed.stop();
+    },
+  };
 }
 
 /**
@@ -47,17 +91,21 @@ export interface RunningManager {
  * Rejects when the store cannot be read or Caddy cannot be started.
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
-  const { api, compiler, logger, resolver, store } = options;
+  const { api, certificates, compiler, logger, resolver, store } = options;
   const catalog = new Catalog(compiler);
   const snapshot = await store.open();
-  const { problems } = fillCatalog(snapshot, catalog, logger);
+  const filled = fillCatalog(snapshot, catalog, logger);
+  const lacking = storedModuleProblems(catalog.list(), compiler);
+  for (const message of lacking) logger.error(message, { code: "module_missing" });
+  const problems = [...filled.problems, ...lacking];
   const files = new CaddyFiles(compiler.folder);
   const renderer = new ConfigRenderer({
     settings: compiler,
     structure: catalog.structure,
-    probePort: (port) => probePort(compiler.listenAddress, port),
+    probe,
     save: (config) => files.writeConfig(config),
     logger,
+    ...(certificates === undefined ? {} : { imported: () => certificates.digests() }),
   });
   const host: CaddyHost = options.createHost({
     prepare: () => keeper.prepare(),
@@ -74,7 +122,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     afterBatch: () => keeper.tidySoon(),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
-  const feed = new AddressFeed({ api, resolver, logger });
+  const feed = joinFeeds([new AddressFeed({ api, resolver, logger }), ...(options.feeds ?? [])]);
   const keeper: Keeper = new Keeper({
     api,
     applier,
@@ -88,10 +136,27 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   });
   await host.start();
   await keeper.begin();
-  const admission = new Admission({ catalog, renderer, resolver, settings: options.admission });
+  const admission = new Admission({
+    catalog,
+    compiler,
+    renderer,
+    resolver,
+    settings: options.admission,
+    ...(certificates === undefined ? {} : { certificates }),
+  });
   const ingresses = new IngressService({ admission, catalog, keeper, writer, problems });
   return {
     ingresses,
+    conditions: managerConditions(keeper, renderer, compiler),
+    tls: {
+      generation: () => catalog.structure.generation,
+      needs: () => catalog.structure.tlsNeeds(),
+      usesOf: (need) => catalog.structure.usesOf(need),
+      reload: () => {
+        renderer.certificatesChanged();
+        return writer.exclusively(() => keeper.restoreNow());
+      },
+    },
     stop: async () => {
       await writer.close();
       keeper.stop();

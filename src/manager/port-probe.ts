@@ -1,18 +1,32 @@
-import { createServer } from "node:net";
+import { createSocket } from "node:dgram";
+import { createServer, isIPv6 } from "node:net";
+import type { Listener } from "../compiler/listeners.ts";
 import { GatewrightError } from "../errors.ts";
 
 /**
- * Checks that a TCP port can be bound. Caddy listens with SO_REUSEPORT, so that a second Caddy on the port starts
+ * Checks that a port can be bound. Caddy listens with SO_REUSEPORT, so that a second Caddy on the port starts
  * without an error and takes half of the traffic; a listener without that option tells.
  * Throws `port_in_use` (EADDRINUSE), `port_not_permitted` (EACCES) or `config_validation_failed` (any other reason,
  * such as an address that the machine does not have).
  */
-export function probePort(address: string, port: number): Promise<void> {
+export function probe({ network, address, port }: Listener): Promise<void> {
   return new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => reject(refusal(address, port, error));
+    if (network === "udp") {
+      const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+      socket.once("error", fail);
+      socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve()));
+      return;
+    }
     const server = createServer();
-    server.once("error", (error: NodeJS.ErrnoException) => reject(refusal(address, port, error)));
+    server.once("error", fail);
     server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve()));
   });
+}
+
+/** As `probe`, for a TCP port. */
+export function probePort(address: string, port: number): Promise<void> {
+  return probe({ network: "tcp", address, port });
 }
 
 function refusal(address: string, port: number, error: NodeJS.ErrnoException): GatewrightError {
@@ -33,7 +47,7 @@ function refusal(address: string, port: number, error: NodeJS.ErrnoException): G
     default:
       return new GatewrightError(
         "config_validation_failed",
-        `config validation failed: cannot listen on ${address} port ${port} (${error.code ?? "unknown"}); check CADDY_LISTEN_ADDRESS`,
+        `config validation failed: cannot listen on ${address} port ${port} (${error.code ?? "unknown"}); check CADDY_LISTEN_ADDRESS and the ingress's listen`,
         options,
       );
   }

@@ -89,7 +89,12 @@ export class Writer {
   /** Refuses new mutations and waits for those that were accepted. */
   async close(): Promise<void> {
     this.#closed = true;
-    while (this.#queue.length > 0 || this.#scheduled) await this.#turn;
+    let turn: Promise<void>;
+    do {
+      // The batch under way has left the queue; it ends with its turn.
+      turn = this.#turn;
+      await turn;
+    } while (turn !== this.#turn || this.#queue.length > 0 || this.#scheduled);
   }
 
   #schedule(): void {

@@ -1,6 +1,14 @@
 // Generated from openapi.json by `npm run generate`. Do not edit.
 
 /**
+ * `active` takes requests; `drain` takes no new ones while those that run finish, WebSockets too; `pause` has new ones wait.
+ */
+export type TrafficMode = "active" | "drain" | "pause";
+/**
+ * `ready`: served. `pending`: ordered, nothing failed yet. `failed`: there is none and the last order failed; it is tried again. `expired`: its time has passed.
+ */
+export type CertificateState = "ready" | "pending" | "failed" | "expired";
+/**
  * Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among ingresses.
  */
 export type IngressName = string;
@@ -28,7 +36,11 @@ export type ErrorCode =
   | "instance_not_found"
   | "instance_no_network"
   | "domain_not_allowed"
+  | "certificate_not_found"
+  | "certificate_in_use"
+  | "tls_options_conflict"
   | "target_not_allowed"
+  | "module_missing"
   | "config_validation_failed"
   | "not_found"
   | "ambiguous"
@@ -73,11 +85,15 @@ export interface IngressPath {
 }
 export interface IngressMatchInput {
   /**
-   * Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot.
+   * `http` (default): requests. `tls`: TLS connections by the name that the client asks for (SNI), passed through undecrypted; hostname `*` takes those that no other rule takes, without a name too. `tcp`: every connection of the port; with the rule's `tls` ended here, by name. `udp`: every packet of the port.
    */
-  readonly hostname: string;
+  readonly protocol?: "http" | "tls" | "tcp" | "udp";
   /**
-   * Listen port. Absent, null or 0 means HTTP_PORT (80); with `tls`, absent, null, 0 or 80 means HTTPS_PORT (443).
+   * Needed but for `tcp` and `udp`. Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot.
+   */
+  readonly hostname?: string;
+  /**
+   * Listen port. Absent, null or 0 means HTTP_PORT (80); with `tls`, absent, null, 0 or 80 means HTTPS_PORT (443). With protocol `tls` the default is HTTPS_PORT; `tcp` and `udp` need one.
    */
   readonly port?: number | null;
   readonly path?: IngressPath;
@@ -94,7 +110,11 @@ export interface IngressMatchInput {
 }
 export interface IngressMatch {
   /**
-   * Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot.
+   * `http` (default): requests. `tls`: TLS connections by the name that the client asks for (SNI), passed through undecrypted; hostname `*` takes those that no other rule takes, without a name too. `tcp`: every connection of the port; with the rule's `tls` ended here, by name. `udp`: every packet of the port.
+   */
+  readonly protocol?: "http" | "tls" | "tcp" | "udp";
+  /**
+   * `*` for `tcp` and `udp`. Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot.
    */
   readonly hostname: string;
   /**
@@ -113,15 +133,47 @@ export interface IngressMatch {
     readonly [k: string]: string;
   };
 }
+/**
+ * Where requests go: exactly one of `instance`, `service` and `address`, and a port.
+ */
 export interface IngressTarget {
   /**
    * Name or id of the instance, or a unique prefix of its id; answered and stored as its name. Under a pattern hostname: text with captures, such as `{instance}` or `{a}-{b}`.
    */
-  readonly instance: string;
+  readonly instance?: string;
+  /**
+   * Every running instance whose `service` is this name.
+   */
+  readonly service?: string;
+  /**
+   * IP address, or a DNS name that is resolved while requests run.
+   */
+  readonly address?: string;
+  /**
+   * DNS servers for a name in `address`, as `ip` or `ip:port`. Default: those of the system.
+   */
+  readonly resolvers?: readonly string[];
   /**
    * Port the instance listens on, 1 to 65535.
    */
   readonly port: number;
+  /**
+   * Share of the requests among `targets`, however many instances a target has; 0 takes none. Default: 1.
+   */
+  readonly weight?: number;
+  readonly mode?: TrafficMode;
+  /**
+   * How long a request waits for a paused target before it gets 503, as `500ms`, `10s` or `1m`; at most 10m. Default: 30s.
+   */
+  readonly pause_timeout?: string;
+  /**
+   * Start the instance through its source when a request arrives and it is `Standby` or `Stopped`. Needs INSTANCE_SOURCE=hypeman. Default: false.
+   */
+  readonly wake?: boolean;
+  /**
+   * How long a request waits for an instance that is waking before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s.
+   */
+  readonly wake_timeout?: string;
 }
 /**
  * A request must carry this header with exactly this value; others get 403 before any lookup. The header is removed before proxying.
@@ -136,9 +188,467 @@ export interface RequestHeaderAuth {
    */
   readonly value: string;
 }
+/**
+ * Certificates of clients (mutual TLS).
+ */
+export interface ClientAuth {
+  /**
+   * PEM certificates of the authorities that client certificates are verified by. Needed unless `mode` is `request`.
+   */
+  readonly ca_pem?: string;
+  /**
+   * `require`: no connection without a certificate of the authorities. `verify_if_given`: none is needed, a wrong one is refused. `request`: asked for and not verified.
+   */
+  readonly mode?: "require" | "verify_if_given" | "request";
+}
+/**
+ * Strict-Transport-Security (RFC 6797): browsers use https only from then on.
+ */
+export interface Hsts {
+  /**
+   * How long browsers remember it, in seconds; 0 has them forget it. Default a year.
+   */
+  readonly max_age_seconds?: number;
+  /**
+   * Whether it holds for every name below this one too.
+   */
+  readonly include_subdomains?: boolean;
+  /**
+   * Consent to the browsers' built-in list; needs `include_subdomains` and a year or more.
+   */
+  readonly preload?: boolean;
+}
+/**
+ * How connections to this rule's host and port are secured. Rules of one host and port share one connection, so those that have options must have the same. Needs `tls`.
+ */
+export interface TlsOptions {
+  /**
+   * Id or name of an imported certificate, instead of one that is issued.
+   */
+  readonly certificate?: string;
+  /**
+   * Who signs: the ACME authority, or Caddy's own one, which no browser trusts. Default TLS_ISSUER.
+   */
+  readonly issuer?: "acme" | "internal";
+  /**
+   * Lowest TLS version.
+   */
+  readonly min_version?: "1.2" | "1.3";
+  readonly client_auth?: ClientAuth;
+  readonly hsts?: Hsts;
+}
+/**
+ * TLS to the instance. Needs the scheme `https`.
+ */
+export interface UpstreamTls {
+  /**
+   * Name that the instance's certificate must have. Needed unless verification is skipped, since instances are dialled by their address.
+   */
+  readonly server_name?: string;
+  /**
+   * PEM certificates of the authorities that the instance's certificate is verified by. Default the system's.
+   */
+  readonly ca_pem?: string;
+  /**
+   * Id or name of an imported certificate that is shown to the instance (mutual TLS).
+   */
+  readonly certificate?: string;
+  /**
+   * Take any certificate. Whoever is between Caddy and the instance can then read and change everything; warned of in the log.
+   */
+  readonly insecure_skip_verify?: boolean;
+}
+/**
+ * Why the last order failed; a certificate that is served may have one too, when its renewal fails.
+ */
+export interface CertificateError {
+  /**
+   * The authority's or the DNS provider's own words.
+   */
+  readonly message: string;
+  readonly at: string;
+  /**
+   * Orders that failed in a row.
+   */
+  readonly failures: number;
+}
+export interface Certificate {
+  /**
+   * Of an imported certificate its id, of an issued one its name.
+   */
+  readonly id: string;
+  /**
+   * Of an imported certificate, where it was given one.
+   */
+  readonly name?: string;
+  readonly source: "acme" | "internal" | "imported";
+  /**
+   * Hostnames on the certificate.
+   */
+  readonly names: readonly string[];
+  readonly state: CertificateState;
+  /**
+   * Distinguished name of who signed it.
+   */
+  readonly issuer?: string;
+  /**
+   * Hexadecimal.
+   */
+  readonly serial?: string;
+  readonly not_before?: string;
+  readonly not_after?: string;
+  /**
+   * When a third of its life is left and it is renewed at the latest; the authority may ask for it sooner (ARI, RFC 9773). Absent on imported ones.
+   */
+  readonly renews_at?: string;
+  /**
+   * Whether it ends within TLS_EXPIRY_WARNING.
+   */
+  readonly expires_soon?: boolean;
+  readonly error?: CertificateError;
+  /**
+   * How many rules use it.
+   */
+  readonly used_by: number;
+  readonly created_at?: string;
+  readonly updated_at?: string;
+}
+export interface ImportCertificateRequest {
+  /**
+   * By which rules may refer to it. A certificate of this name that exists is replaced, without an outage.
+   */
+  readonly name?: string;
+  /**
+   * PEM: the certificate, then those that sign it, without the root.
+   */
+  readonly certificate_pem: string;
+  /**
+   * PEM: its private key, without a passphrase. It is never answered or logged.
+   */
+  readonly key_pem: string;
+}
+export interface ServerStatus {
+  /**
+   * `degraded`: something in `problems` wants attention.
+   */
+  readonly status: "ok" | "degraded";
+  readonly version: string;
+  readonly uptime_seconds: number;
+  /**
+   * How many there are.
+   */
+  readonly ingresses: number;
+  /**
+   * How many are in each state; `expiring` are those that end within TLS_EXPIRY_WARNING.
+   */
+  readonly certificates: {
+    readonly ready: number;
+    readonly pending: number;
+    readonly failed: number;
+    readonly expired: number;
+    readonly expiring: number;
+  };
+  /**
+   * One sentence each.
+   */
+  readonly problems: readonly string[];
+}
+/**
+ * How Caddy speaks with the instance.
+ */
+export interface Upstream {
+  /**
+   * `h2c` is HTTP/2 without TLS, as gRPC servers speak it.
+   */
+  readonly scheme?: "http" | "https" | "h2c";
+  /**
+   * Begin each connection with a PROXY protocol header that has the client's address. The instance must expect it.
+   */
+  readonly proxy_protocol?: "v1" | "v2";
+  readonly tls?: UpstreamTls;
+  /**
+   * Host header sent to the instance, with a port where it has one. Default: the one that the client sent.
+   */
+  readonly host_header?: string;
+}
+/**
+ * Which client addresses may send requests; others get 403. `deny` is asked first.
+ */
+export interface AccessPolicy {
+  /**
+   * IP addresses and networks that may; absent means all.
+   */
+  readonly allow?: readonly string[];
+  /**
+   * IP addresses and networks that may not, even when `allow` has them.
+   */
+  readonly deny?: readonly string[];
+}
+/**
+ * How many requests a client may send to this rule; those beyond get 429 with Retry-After.
+ */
+export interface RateLimitPolicy {
+  /**
+   * Average rate, 0.001 to 100000.
+   */
+  readonly requests_per_second: number;
+  /**
+   * Requests that may come at once. Default: one second's worth, at least 1.
+   */
+  readonly burst?: number;
+  /**
+   * What is counted by itself: `client_ip` (IPv6 by /64), `rule` for all requests of the rule together, or `header:X-Api-Key` for each value of a request header.
+   */
+  readonly key?: string;
+  /**
+   * IP addresses and networks that are not counted.
+   */
+  readonly exempt?: readonly string[];
+}
+/**
+ * User name and password (RFC 7617); without them 401. The Authorization header goes on to the instance.
+ */
+export interface BasicAuthPolicy {
+  /**
+   * User name → hash of the password: bcrypt (`$2a$`, `$2b$`, `$2y$`) or argon2id (`$argon2id$`), one kind for all. `caddy hash-password` and `htpasswd -nB` make them.
+   */
+  readonly users: {
+    readonly [k: string]: string;
+  };
+}
+/**
+ * Asks another service about each request, with its headers but not its body: an answer 2xx lets it pass, any other goes to the client.
+ */
+export interface ForwardAuthPolicy {
+  /**
+   * http or https URL that is asked by GET. It gets X-Forwarded-Method, -Uri, -Host, -Proto and -For. A host `<instance>.<INTERNAL_DNS_ZONE>` is an instance.
+   */
+  readonly url: string;
+  /**
+   * Headers of its answer that are set on the request, such as `Remote-User`. What the client sent under these names is removed.
+   */
+  readonly copy_headers?: readonly string[];
+  /**
+   * How long the answer may take, as `500ms`, `10s` or `1m`.
+   */
+  readonly timeout?: string;
+}
+/**
+ * Changes to the headers of the request on its way to the instance. A name may stand in one of the three only.
+ */
+export interface RequestHeaderChanges {
+  /**
+   * Header → value that replaces what was there.
+   */
+  readonly set?: {
+    readonly [k: string]: string;
+  };
+  /**
+   * Header → value that is added to what was there.
+   */
+  readonly add?: {
+    readonly [k: string]: string;
+  };
+  /**
+   * Headers that are taken out.
+   */
+  readonly remove?: readonly string[];
+}
+/**
+ * Changes to the headers of the response on its way to the client. A name may stand in one of the three only.
+ */
+export interface ResponseHeaderChanges {
+  /**
+   * Header → value that replaces what was there.
+   */
+  readonly set?: {
+    readonly [k: string]: string;
+  };
+  /**
+   * Header → value that is added to what was there.
+   */
+  readonly add?: {
+    readonly [k: string]: string;
+  };
+  /**
+   * Headers that are taken out.
+   */
+  readonly remove?: readonly string[];
+}
+/**
+ * Changes to headers. Values are literal.
+ */
+export interface HeadersPolicy {
+  readonly request?: RequestHeaderChanges;
+  readonly response?: ResponseHeaderChanges;
+}
+/**
+ * Changes the path on its way to the instance; the query stays. Exactly one of the keys.
+ */
+export interface RewritePolicy {
+  /**
+   * Takes this prefix off paths that have it, on a segment border: with `/api`, `/api/v1` becomes `/v1`.
+   */
+  readonly strip_prefix?: string;
+  /**
+   * Puts this in the place of the rule's own path, which must be a prefix: with `/api` there and `/v2` here, `/api/x` becomes `/v2/x`.
+   */
+  readonly replace_prefix?: string;
+  /**
+   * The whole path.
+   */
+  readonly replace_path?: string;
+}
+/**
+ * How long Caddy waits for the instance; then 502 or 504. No limit ever ends a response that has begun.
+ */
+export interface TimeoutsPolicy {
+  /**
+   * For a connection, as `500ms`, `3s` or `1m`. Default: UPSTREAM_CONNECT_TIMEOUT, with the protocols tls, tcp and udp 30s.
+   */
+  readonly connect?: string;
+  /**
+   * Without a byte either way, with the protocols tls, tcp and udp. Default: 1h, with udp 30s.
+   */
+  readonly idle?: string;
+  /**
+   * For the first byte of the response, as `500ms`, `30s` or `1m`. Default: no limit.
+   */
+  readonly response_header?: string;
+}
+/**
+ * Answers 503 with Retry-After instead of proxying.
+ */
+export interface MaintenancePolicy {
+  /**
+   * Text of the page. Default: that the ingress is under maintenance.
+   */
+  readonly message?: string;
+  /**
+   * IP addresses and networks that are proxied all the same.
+   */
+  readonly exempt?: readonly string[];
+}
+/**
+ * Status (`502`, or `4xx` and `5xx` for a class) → page that is sent instead of Gatewright's own; HTML when it begins with `<`. Responses of the instance stay as they are, and clients that prefer JSON get JSON.
+ */
+export interface ErrorPages {
+  readonly [k: string]: string;
+}
+/**
+ * Which of the addresses behind a rule takes a request. Weights of targets count under each policy but `first`.
+ */
+export interface LoadBalancingPolicy {
+  /**
+   * `ip_hash`, `header` and `uri_hash` send equal clients, header values and URIs to the same address; `cookie` sets a cookie for that; `first` takes the first target that is available.
+   */
+  readonly policy?: "round_robin" | "least_conn" | "random" | "ip_hash" | "cookie" | "header" | "uri_hash" | "first";
+  /**
+   * Name of the request header for `header`; requests without it go by `round_robin`.
+   */
+  readonly header?: string;
+  /**
+   * Name of the cookie for `cookie`. Default: `gatewright`.
+   */
+  readonly cookie?: string;
+  /**
+   * How often a request is tried again when no connection was made (and a GET when it was lost before an answer). Default: 1, of a pool or service 2, with `try_duration` as often as it lasts.
+   */
+  readonly retries?: number;
+  /**
+   * How long a request waits for a target that is available, as `500ms` or `5s`; at most 10m. Default: not at all.
+   */
+  readonly try_duration?: string;
+}
+/**
+ * GET requests of Gatewright's own to each address; one that fails them takes no requests of this rule.
+ */
+export interface ActiveHealthCheck {
+  /**
+   * Path and query that is asked for. Default: `/`.
+   */
+  readonly path?: string;
+  /**
+   * Port that is asked. Default: the target's.
+   */
+  readonly port?: number;
+  /**
+   * Host header of the check. Default: the address.
+   */
+  readonly host?: string;
+  /**
+   * Time from one check to the next, 100ms to 1h. Default: 10s.
+   */
+  readonly interval?: string;
+  /**
+   * Time for a whole answer, 10ms to 1m. Default: 2s.
+   */
+  readonly timeout?: string;
+  /**
+   * The status that is healthy. Default: any from 200 to 299.
+   */
+  readonly status?: number;
+  /**
+   * Checks in a row that must pass for a sick address to be healthy again. Default: 1.
+   */
+  readonly healthy_threshold?: number;
+  /**
+   * Checks in a row that must fail for an address to be sick. Default: 2.
+   */
+  readonly unhealthy_threshold?: number;
+}
+/**
+ * An address with which real requests fail takes none for a while.
+ */
+export interface PassiveHealthCheck {
+  /**
+   * Failed connections within `fail_duration` that make it so. Default: 1.
+   */
+  readonly max_fails?: number;
+  /**
+   * How long failures count, and the address is left out; 100ms to 1h. Default: 30s.
+   */
+  readonly fail_duration?: string;
+}
+export interface HealthCheckPolicy {
+  readonly active?: ActiveHealthCheck;
+  readonly passive?: PassiveHealthCheck;
+}
+/**
+ * What is done with the rule's requests, in this order: access, rate limit, maintenance, authentication, headers, rewrite, proxy.
+ */
+export interface Policies {
+  readonly access?: AccessPolicy;
+  readonly rate_limit?: RateLimitPolicy;
+  readonly basic_auth?: BasicAuthPolicy;
+  readonly forward_auth?: ForwardAuthPolicy;
+  readonly headers?: HeadersPolicy;
+  readonly rewrite?: RewritePolicy;
+  readonly load_balancing?: LoadBalancingPolicy;
+  readonly health_check?: HealthCheckPolicy;
+  readonly timeouts?: TimeoutsPolicy;
+  /**
+   * Connections that one address of a target has at once, with the protocols tls, tcp and udp; those beyond go to other addresses or are closed. Default: no limit, with udp 10000.
+   */
+  readonly max_connections?: number;
+  /**
+   * Largest request body, as `512KB`, `10MB` or `1GiB`; more gets 413. Default: no limit.
+   */
+  readonly max_request_body?: string;
+  /**
+   * Compress responses by zstd or gzip for clients that take it. Default: as the instance sent them.
+   */
+  readonly compress?: boolean;
+  readonly maintenance?: MaintenancePolicy;
+  readonly error_pages?: ErrorPages;
+}
 export interface IngressRuleInput {
   readonly match: IngressMatchInput;
-  readonly target: IngressTarget;
+  readonly target?: IngressTarget;
+  /**
+   * A pool, instead of `target`.
+   */
+  readonly targets?: readonly IngressTarget[];
   /**
    * Serve HTTPS with a certificate for this hostname.
    */
@@ -147,11 +657,18 @@ export interface IngressRuleInput {
    * Redirect HTTP_PORT of this hostname to the rule's HTTPS port. Needs `tls`.
    */
   readonly redirect_http?: boolean;
+  readonly tls_options?: TlsOptions;
   readonly request_header_auth?: RequestHeaderAuth;
+  readonly upstream?: Upstream;
+  readonly policies?: Policies;
 }
 export interface IngressRule {
   readonly match: IngressMatch;
-  readonly target: IngressTarget;
+  readonly target?: IngressTarget;
+  /**
+   * A pool, instead of `target`.
+   */
+  readonly targets?: readonly IngressTarget[];
   /**
    * Serve HTTPS with a certificate for this hostname.
    */
@@ -160,7 +677,10 @@ export interface IngressRule {
    * Redirect HTTP_PORT of this hostname to the rule's HTTPS port. Needs `tls`.
    */
   readonly redirect_http: boolean;
+  readonly tls_options?: TlsOptions;
   readonly request_header_auth?: RequestHeaderAuth;
+  readonly upstream?: Upstream;
+  readonly policies?: Policies;
 }
 /**
  * Labels of your own. Keys and values take letters, digits, spaces and `_.:/=+@-`.
@@ -171,6 +691,14 @@ export interface Tags {
 export interface CreateIngressRequest {
   readonly name: IngressName;
   readonly tags?: Tags;
+  /**
+   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
+   */
+  readonly listen?: readonly string[];
+  /**
+   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
+   */
+  readonly gateways?: readonly string[];
   readonly rules: readonly IngressRuleInput[];
 }
 export interface Ingress {
@@ -180,6 +708,14 @@ export interface Ingress {
   readonly id: string;
   readonly name: IngressName;
   readonly tags?: Tags;
+  /**
+   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
+   */
+  readonly listen?: readonly string[];
+  /**
+   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
+   */
+  readonly gateways?: readonly string[];
   readonly rules: readonly IngressRule[];
   readonly created_at: string;
   readonly updated_at: string;
@@ -267,6 +803,14 @@ export interface ReplaceIngressRequest {
   readonly updated_at?: string;
   readonly name: IngressName;
   readonly tags?: Tags;
+  /**
+   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
+   */
+  readonly listen?: readonly string[];
+  /**
+   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
+   */
+  readonly gateways?: readonly string[];
   readonly rules: readonly IngressRuleInput[];
 }
 /**
@@ -289,10 +833,138 @@ export interface PatchIngressRequest {
   readonly tags?: {
     readonly [k: string]: string | null;
   } | null;
+  /**
+   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
+   */
+  readonly listen?: readonly string[] | null;
+  /**
+   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
+   */
+  readonly gateways?: readonly string[] | null;
   readonly rules?: readonly IngressRuleInput[];
 }
 export interface Health {
   readonly status: "ok";
+}
+export interface Condition {
+  /**
+   * `Accepted`, `Programmed`, `TargetsResolved` or `CertificateReady`; more may come.
+   */
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  /**
+   * One word in CamelCase, for programs.
+   */
+  readonly reason: string;
+  /**
+   * For people.
+   */
+  readonly message: string;
+  /**
+   * When `status` last changed.
+   */
+  readonly last_transition_time: string;
+}
+export interface TargetAddressStatus {
+  /**
+   * `ip:port` that requests go to.
+   */
+  readonly address: string;
+  /**
+   * By active checks: `unknown` before enough of them were made, `unchecked` without a check.
+   */
+  readonly health: "healthy" | "sick" | "unknown" | "unchecked";
+  /**
+   * When `health` last changed.
+   */
+  readonly since?: string;
+  /**
+   * Of a rule of layer 4.
+   */
+  readonly active_connections?: number;
+  /**
+   * What the last connection of a rule of layer 4 found.
+   */
+  readonly reachable?: boolean;
+  /**
+   * What the last check or connection found.
+   */
+  readonly message?: string;
+}
+export interface TargetStatus {
+  readonly target: IngressTarget;
+  /**
+   * Whether there is an address now. False for targets with captures, which are known at request time.
+   */
+  readonly resolved: boolean;
+  /**
+   * Why there is no address.
+   */
+  readonly reason?: string;
+  readonly mode: TrafficMode;
+  readonly addresses: readonly TargetAddressStatus[];
+}
+/**
+ * Connections of a rule of layer 4 since Caddy started.
+ */
+export interface ConnectionCounts {
+  readonly active: number;
+  readonly total: number;
+  /**
+   * No target could be connected.
+   */
+  readonly failed: number;
+  /**
+   * Turned away by `policies.access`.
+   */
+  readonly refused: number;
+  /**
+   * From clients.
+   */
+  readonly received_bytes: number;
+  /**
+   * To clients.
+   */
+  readonly sent_bytes: number;
+  readonly last_error?: string;
+  readonly last_error_at?: string;
+}
+export interface RuleStatus {
+  readonly hostname: string;
+  readonly port: number;
+  /**
+   * Absent: http.
+   */
+  readonly protocol?: string;
+  readonly connections?: ConnectionCounts;
+  readonly targets: readonly TargetStatus[];
+}
+export interface IngressStatus {
+  readonly id: string;
+  readonly name: IngressName;
+  readonly conditions: readonly Condition[];
+  /**
+   * In the order of the ingress's rules.
+   */
+  readonly rules: readonly RuleStatus[];
+}
+export interface InstanceTraffic {
+  readonly mode: TrafficMode;
+  /**
+   * How long a request waits for the paused instance before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s.
+   */
+  readonly pause_timeout?: string;
+  /**
+   * When the mode was set; absent for `active`.
+   */
+  readonly since?: string;
+}
+export interface PutInstanceTrafficRequest {
+  readonly mode: TrafficMode;
+  /**
+   * For `pause`: how long a request waits before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s.
+   */
+  readonly pause_timeout?: string;
 }
 export interface Readiness {
   readonly status: "ready" | "not_ready";

@@ -1,7 +1,24 @@
 import type { Ingress, IngressRule } from "./api.ts";
 
 /** Who claims: an ingress whose rules are normalised. */
-export type Claimant = Pick<Ingress, "id" | "name"> & { readonly rules: readonly IngressRule[] };
+export type Claimant = Pick<Ingress, "id" | "name" | "listen" | "gateways"> & {
+  readonly rules: readonly IngressRule[];
+};
+
+/** Who asks for conflicts: claims of the ingress that is replaced, and of places apart, are none. */
+export interface Asker extends Pick<Ingress, "listen" | "gateways"> {
+  readonly exceptId?: string | undefined;
+}
+
+/** Whether a claim can be in the way of who asks: another ingress, on a listen address and gateway of both. */
+export function isInTheWay({ ingress }: Claim, { exceptId, listen, gateways }: Asker): boolean {
+  return ingress.id !== exceptId && overlaps(ingress.listen, listen) && overlaps(ingress.gateways, gateways);
+}
+
+/** Absent means all. */
+function overlaps(left: readonly string[] | undefined, right: readonly string[] | undefined): boolean {
+  return left === undefined || right === undefined || left.some((one) => right.includes(one));
+}
 
 /** One rule of an ingress. Points at the rules that the owner holds anyway, so that a claim costs few bytes. */
 export interface Claim {
@@ -39,12 +56,8 @@ export function withoutClaim(bucket: Bucket | undefined, claim: Claim): Bucket |
 }
 
 /** A claim of the bucket that can match a request that the rule matches, all other things being equal. */
-export function findMeeting(
-  bucket: Bucket | undefined,
-  rule: IngressRule,
-  exceptIngressId: string | undefined,
-): Claim | undefined {
-  return listOf(bucket).find((claim) => claim.ingress.id !== exceptIngressId && meets(claim, rule));
+export function findMeeting(bucket: Bucket | undefined, rule: IngressRule, asker: Asker): Claim | undefined {
+  return listOf(bucket).find((claim) => isInTheWay(claim, asker) && meets(claim, rule));
 }
 
 /**
@@ -74,15 +87,18 @@ export class HeaderClaims {
     return this.#names.size === 0;
   }
 
+  /** Every claim. */
+  all(): Claim[] {
+    return [...this.#names.values()].flatMap((claims) => [...claims.values()].flatMap(listOf));
+  }
+
   /** As `findMeeting`. */
-  find(rule: IngressRule, exceptIngressId: string | undefined): Claim | undefined {
+  find(rule: IngressRule, asker: Asker): Claim | undefined {
     const own = headerKeyOf(rule);
     for (const [names, claims] of this.#names) {
       const buckets = names === own.names ? [claims.get(own.values)] : claims.values();
       for (const bucket of buckets) {
-        const found = listOf(bucket).find(
-          (claim) => claim.ingress.id !== exceptIngressId && meets(claim, rule),
-        );
+        const found = listOf(bucket).find((claim) => isInTheWay(claim, asker) && meets(claim, rule));
         if (found !== undefined) return found;
       }
     }

@@ -1,7 +1,8 @@
-import type { IngressRule } from "./api.ts";
-import type { Claim, Claimant } from "./claim-bucket.ts";
+import type { Ingress, IngressRule } from "./api.ts";
+import type { Asker, Claim, Claimant } from "./claim-bucket.ts";
 import { hostnameShape, isHostnameProblem, parseHostname } from "./hostname.ts";
 import { PlaceTable, RedirectTable } from "./place-table.ts";
+import { StreamTable } from "./stream-table.ts";
 
 /** Another rule that holds what a rule wants. */
 export interface Conflict {
@@ -27,6 +28,7 @@ export interface Conflict {
 export class ClaimIndex {
   readonly #places = new PlaceTable();
   readonly #redirects = new RedirectTable();
+  readonly #streams = new StreamTable();
   /** Shape → ids of unreadable files that name it. */
   readonly #unreadable = new Map<string, Set<string>>();
 
@@ -35,6 +37,7 @@ export class ClaimIndex {
     for (let index = 0; index < ingress.rules.length; index += 1) {
       this.#places.add({ ingress, index });
       this.#redirects.add({ ingress, index });
+      this.#streams.add({ ingress, index });
     }
   }
 
@@ -43,6 +46,7 @@ export class ClaimIndex {
     for (let index = 0; index < ingress.rules.length; index += 1) {
       this.#places.remove({ ingress, index });
       this.#redirects.remove({ ingress, index });
+      this.#streams.remove({ ingress, index });
     }
   }
 
@@ -65,10 +69,19 @@ export class ClaimIndex {
   /**
    * What stands against a document's rules: other ingresses, unreadable files and earlier rules of the same document.
    * `undefined` stands for a rule that is invalid by itself and claims nothing.
-   * The ingress that the document replaces is left out of account.
+   * The ingress that the document replaces is left out of account, and those on other listen addresses or gateways.
    */
-  conflicts(rules: readonly (IngressRule | undefined)[], exceptIngressId?: string): Conflict[] {
-    const own = { places: new PlaceTable(), redirects: new RedirectTable() };
+  conflicts(
+    rules: readonly (IngressRule | undefined)[],
+    exceptId?: string,
+    { listen, gateways }: Pick<Ingress, "listen" | "gateways"> = {},
+  ): Conflict[] {
+    const own = { places: new PlaceTable(), redirects: new RedirectTable(), streams: new StreamTable() };
+    const place = {
+      ...(listen === undefined ? {} : { listen }),
+      ...(gateways === undefined ? {} : { gateways }),
+    };
+    const asker: Asker = { exceptId, ...place };
     const document: Claimant = { id: "", name: "", rules: rules as readonly IngressRule[] };
     const conflicts: Conflict[] = [];
     for (const [ruleIndex, rule] of rules.entries()) {
@@ -76,13 +89,16 @@ export class ClaimIndex {
       const report = (kind: Conflict["kind"], holder: Conflict["holder"] | undefined): void => {
         if (holder !== undefined) conflicts.push({ ruleIndex, rule, kind, holder });
       };
-      report("unreadable", this.#unreadableHolder(rule, exceptIngressId));
-      report("rule", holderOf(this.#places.find(rule, exceptIngressId)));
-      report("rule", documentHolder(own.places.find(rule)));
-      report("redirect", holderOf(this.#redirects.find(rule, exceptIngressId)));
-      report("redirect", documentHolder(own.redirects.find(rule)));
+      report("unreadable", this.#unreadableHolder(rule, exceptId));
+      report("rule", holderOf(this.#places.find(rule, asker)));
+      report("rule", documentHolder(own.places.find(rule, {})));
+      report("rule", holderOf(this.#streams.find(rule, this.#places, asker)));
+      report("rule", documentHolder(own.streams.find(rule, own.places, {})));
+      report("redirect", holderOf(this.#redirects.find(rule, asker)));
+      report("redirect", documentHolder(own.redirects.find(rule, {})));
       own.places.add({ ingress: document, index: ruleIndex });
       own.redirects.add({ ingress: document, index: ruleIndex });
+      own.streams.add({ ingress: document, index: ruleIndex });
     }
     return conflicts;
   }

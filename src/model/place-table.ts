@@ -1,9 +1,11 @@
 import type { IngressRule } from "./api.ts";
 import {
+  type Asker,
   type Bucket,
   type Claim,
   findMeeting,
   HeaderClaims,
+  isInTheWay,
   listOf,
   ruleOf,
   withClaim,
@@ -11,6 +13,7 @@ import {
 } from "./claim-bucket.ts";
 import { hostnameShape } from "./hostname.ts";
 import { headerCount, takesEveryPath } from "./precedence.ts";
+import { isStream } from "./protocol.ts";
 
 /** The claims of one host on one port: mostly one, so that a map is made for the second only. */
 type HostClaims = Claim | Map<string, PlaceClaims>;
@@ -25,7 +28,7 @@ export class PlaceTable {
 
   add(claim: Claim): void {
     const rule = ruleOf(claim);
-    if (rule === undefined) return;
+    if (rule === undefined || isStream(rule)) return;
     const { port, hostname } = rule.match;
     let hosts = this.#ports.get(port);
     if (hosts === undefined) {
@@ -46,7 +49,7 @@ export class PlaceTable {
 
   remove(claim: Claim): void {
     const rule = ruleOf(claim);
-    if (rule === undefined) return;
+    if (rule === undefined || isStream(rule)) return;
     const hosts = this.#ports.get(rule.match.port);
     const shape = hostnameShape(rule.match.hostname);
     const claims = hosts?.get(shape);
@@ -61,14 +64,27 @@ export class PlaceTable {
   }
 
   /** A claim that ties with the rule and can match a request that the rule matches. */
-  find(rule: IngressRule, exceptIngressId?: string): Claim | undefined {
+  find(rule: IngressRule, asker: Asker): Claim | undefined {
+    if (isStream(rule)) return undefined;
     const claims = this.#ports.get(rule.match.port)?.get(hostnameShape(rule.match.hostname));
     if (claims === undefined) return undefined;
     const key = placeKey(rule);
     const held = claims instanceof Map ? claims.get(key) : claims;
-    if (held instanceof HeaderClaims) return held.find(rule, exceptIngressId);
+    if (held instanceof HeaderClaims) return held.find(rule, asker);
     if (!(claims instanceof Map) && placeKeyOf(claims) !== key) return undefined;
-    return findMeeting(held, rule, exceptIngressId);
+    return findMeeting(held, rule, asker);
+  }
+
+  /** A claim of any host of a port, or of one host, whatever its path. */
+  findAny(port: number, shape: string | undefined, asker: Asker): Claim | undefined {
+    const hosts = this.#ports.get(port);
+    if (hosts === undefined) return undefined;
+    const held = shape === undefined ? hosts.values() : [hosts.get(shape)];
+    for (const claims of held) {
+      const found = everyClaim(claims).find((claim) => isInTheWay(claim, asker));
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 }
 
@@ -93,13 +109,19 @@ export class RedirectTable {
   }
 
   /** A claim that redirects the rule's host to another port than the rule does. */
-  find(rule: IngressRule, exceptIngressId?: string): Claim | undefined {
+  find(rule: IngressRule, asker: Asker): Claim | undefined {
     if (!rule.redirect_http) return undefined;
     return listOf(this.#hosts.get(hostnameShape(rule.match.hostname))).find((claim) => {
       const port = ruleOf(claim)?.match.port;
-      return claim.ingress.id !== exceptIngressId && port !== undefined && port !== rule.match.port;
+      return isInTheWay(claim, asker) && port !== undefined && port !== rule.match.port;
     });
   }
+}
+
+function everyClaim(claims: HostClaims | undefined): Claim[] {
+  if (claims === undefined) return [];
+  if (!(claims instanceof Map)) return [claims];
+  return [...claims.values()].flatMap((held) => (held instanceof HeaderClaims ? held.all() : listOf(held)));
 }
 
 function addTo(places: Map<string, PlaceClaims>, claim: Claim): void {

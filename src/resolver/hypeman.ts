@@ -26,6 +26,14 @@ export interface HypemanOptions {
 
 /** Longest time between two questions while hypeman fails. */
 const longestBackoffMs = 30_000;
+/** Longest time that a restore or a start may take. */
+const longestWakingMs = 60_000;
+/** How hypeman starts an instance again, by the state it sleeps in. */
+const wakingActions: { readonly [state: string]: string } = {
+  Standby: "restore",
+  Stopped: "start",
+  Shutdown: "start",
+};
 /** 100,000 instances of 2 KB. A larger answer is a failure, not a reason to run out of memory. */
 const largestAnswerBytes = 200 * 1024 * 1024;
 
@@ -85,6 +93,51 @@ export class HypemanResolver implements InstanceResolver {
 
   watch(listener: (change: ResolverChange) => void): () => void {
     return this.#view.watch(listener);
+  }
+
+  /**
+   * Has a sleeping instance restored (`Standby`) or started (`Stopped`) and waits until it has an address. Throws a
+   * plain Error that says why it cannot be. hypeman: `POST /instances/{id}/restore` and `/start`, scope
+   * `instance:write`.
+   */
+  async wake(name: string): Promise<void> {
+    const reference = await this.reference(name);
+    if (reference.kind !== "found") throw new Error(`there is no one instance ${name}`);
+    const { id, state } = reference.instance;
+    const action = wakingActions[state];
+    if (action === undefined && this.resolve(id).kind !== "addresses" && state !== "Initializing")
+      throw new Error(`an instance that is ${state} cannot be started`);
+    if (action !== undefined) await this.#order(`${encodeURIComponent(id)}/${action}`);
+    const deadline = Date.now() + longestWakingMs;
+    while (this.resolve(id).kind !== "addresses") {
+      if (Date.now() > deadline || this.#closing.signal.aborted)
+        throw new Error("it has no address although it was started");
+      await this.#askSoon();
+    }
+  }
+
+  async #order(path: string): Promise<void> {
+    try {
+      const { statusCode, body } = await request(new URL(`instances/${path}`, new URL(".", this.#endpoint)), {
+        method: "POST",
+        dispatcher: this.#agent,
+        headers: this.#headers(),
+        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(longestWakingMs)]),
+      });
+      await body.dump();
+      // 409: somebody else started it meanwhile.
+      if (statusCode >= 400 && statusCode !== 409)
+        throw new Error(`hypeman answered with status ${statusCode}`);
+    } catch (error) {
+      throw new Error(this.#reason(error), { cause: error });
+    }
+  }
+
+  #headers(): { readonly [name: string]: string } {
+    return {
+      accept: "application/json",
+      ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+    };
   }
 
   status(): SourceStatus {
@@ -158,10 +211,7 @@ export class HypemanResolver implements InstanceResolver {
   async #fetchList(): Promise<Buffer> {
     const { statusCode, body } = await request(this.#endpoint, {
       dispatcher: this.#agent,
-      headers: {
-        accept: "application/json",
-        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
-      },
+      headers: this.#headers(),
       signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeoutMs)]),
     });
     if (statusCode === 200) return Buffer.from(await body.arrayBuffer());

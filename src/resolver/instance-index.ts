@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Instance } from "../model/api.ts";
 import { resolveInstance } from "./instance-address.ts";
 import type { Reference, Resolution } from "./instance-resolver.ts";
+import { ServiceIndex, serviceKey, serviceSuffix } from "./service-index.ts";
 import { SortedKeys } from "./sorted-keys.ts";
 
 interface Entry {
@@ -31,18 +32,20 @@ export class InstanceIndex {
   readonly #parents = new Map<string, number>();
   readonly #ids = new SortedKeys();
   readonly #names = new SortedKeys();
+  readonly #services = new ServiceIndex();
 
   get size(): number {
     return this.#byId.size;
   }
 
-  /** Exact id or name. Answers the same object until the answer changes. */
+  /** Exact id or name, or `<service>.svc`. Answers the same object until the answer changes. */
   resolve(name: string): Resolution {
     const key = name.toLowerCase();
+    if (key.endsWith(serviceSuffix)) return this.#services.resolve(key);
     const entry = this.#byId.get(key);
     if (entry !== undefined) return entry.resolution;
     const named = this.#byName.get(key);
-    if (named === undefined) return this.#parents.has(key) ? parentOnly : unknown;
+    if (named === undefined) return this.#hasBelow(key) ? parentOnly : unknown;
     return named.length === 1 ? (named[0] as Entry).resolution : ambiguous;
   }
 
@@ -72,7 +75,7 @@ export class InstanceIndex {
     return this.#names.values().map((key) => this.#instance(key.slice(key.indexOf(separator) + 1)));
   }
 
-  /** Makes `instances` the whole content. Returns the names and ids whose answer changed. */
+  /** Makes `instances` the whole content. Returns the names, ids and services whose answer changed. */
   replace(instances: readonly Instance[]): readonly string[] {
     const present = new Set(instances.map((instance) => instance.id.toLowerCase()));
     const deletes = [...this.#byId.keys()].filter((id) => !present.has(id));
@@ -94,6 +97,10 @@ export class InstanceIndex {
     return [...before].filter(([key, old]) => !sameResolution(old, this.resolve(key))).map(([key]) => key);
   }
 
+  #hasBelow(key: string): boolean {
+    return this.#parents.has(key) || (key === serviceSuffix.slice(1) && !this.#services.empty);
+  }
+
   #instance(id: string): Instance {
     return (this.#byId.get(id) as Entry).instance;
   }
@@ -102,6 +109,7 @@ export class InstanceIndex {
     const entry: Entry = { instance, resolution: resolveInstance(instance) };
     const name = instance.name.toLowerCase();
     this.#byId.set(idKey(instance), entry);
+    this.#services.add(instance, entry.resolution);
     this.#byName.set(name, [...(this.#byName.get(name) ?? []), entry]);
     for (const parent of parentsOf(name)) this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
   }
@@ -110,6 +118,7 @@ export class InstanceIndex {
     const id = idKey(instance);
     const name = instance.name.toLowerCase();
     if (!this.#byId.delete(id)) return;
+    this.#services.remove(instance);
     const rest = (this.#byName.get(name) ?? []).filter((entry) => idKey(entry.instance) !== id);
     if (rest.length > 0) this.#byName.set(name, rest);
     else this.#byName.delete(name);
@@ -144,7 +153,8 @@ function keySet(instances: Iterable<Instance>, key: (instance: Instance) => stri
 /** Everything that DNS may be asked and that this instance has a part in. */
 function keysOf(instance: Instance): string[] {
   const name = instance.name.toLowerCase();
-  return [name, idKey(instance), ...parentsOf(name)];
+  const service = serviceKey(instance);
+  return [name, idKey(instance), ...parentsOf(name), ...(service === undefined ? [] : [service, "svc"])];
 }
 
 /** `a.b.c` → `b.c`, `c`. */

@@ -56,7 +56,9 @@ function readInstance(entry: unknown): Instance | string {
   const network = readNetwork(entry["network"]);
   if (typeof network === "string") return network;
   const state = text(entry["state"]) ?? "Unknown";
-  const service = text(entry["service"]);
+  const { tags } = readTags(entry["tags"]);
+  // hypeman has no services; a tag of that name tells.
+  const service = serviceOf(text(entry["service"]) ?? tags?.["service"]);
   const updatedAt = text(entry["updated_at"]);
   return {
     id,
@@ -64,7 +66,7 @@ function readInstance(entry: unknown): Instance | string {
     state: states.has(state) ? (state as InstanceState) : "Unknown",
     network,
     ...(service === undefined ? {} : { service }),
-    ...readTags(entry["tags"]),
+    ...(tags === undefined ? {} : { tags }),
     created_at: text(entry["created_at"]) ?? new Date(0).toISOString(),
     ...(updatedAt === undefined ? {} : { updated_at: updatedAt }),
   };
@@ -89,6 +91,13 @@ function readTags(value: unknown): { readonly tags?: Tags } {
   if (!isObject(value)) return {};
   const tags = Object.entries(value).filter((tag): tag is [string, string] => typeof tag[1] === "string");
   return tags.length === 0 ? {} : { tags: Object.fromEntries(tags) };
+}
+
+/** A service must be a DNS label, since DNS is asked for it. */
+function serviceOf(value: string | undefined): string | undefined {
+  return value !== undefined && /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(value)
+    ? value.toLowerCase()
+    : undefined;
 }
 
 function text(value: unknown): string | undefined {

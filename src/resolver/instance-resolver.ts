@@ -26,7 +26,7 @@ export type ResolverChange = { readonly names: readonly string[] } | { readonly 
 export interface InstanceResolver {
   /** Loads what is needed to answer and starts to follow the source. */
   start(): Promise<void>;
-  /** Exact name or id, without regard to case; never a prefix. Answers from memory. */
+  /** Exact name or id, or `<service>.svc`, without regard to case; never a prefix. Answers from memory. */
   resolve(name: string): Resolution;
   /** Id, then name, then unique id prefix, as hypeman looks up. May ask the source once for a name it does not know yet. */
   reference(reference: string): Promise<Reference>;

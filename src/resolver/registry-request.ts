@@ -17,6 +17,10 @@ export function canonicalName(name: string): string {
       field: "name",
     });
   }
+  if (isServiceName(canonical)) {
+    const message = `"${name}" ends in the label svc, which stands for services; choose another name`;
+    throw refused({ code: "invalid_value", message, field: "name" });
+  }
   if (canonical.length > longestName || !canonical.split(".").every((part) => label.test(part))) {
     throw refused({
       code: "invalid_value",
@@ -25,6 +29,11 @@ export function canonicalName(name: string): string {
     });
   }
   return canonical;
+}
+
+/** Whether DNS answers the name with a service (`<service>.svc`), never with an instance. */
+function isServiceName(name: string): boolean {
+  return name === "svc" || name.endsWith(".svc");
 }
 
 /** Checks what the schema cannot say. Throws `bad_request` with every problem. */

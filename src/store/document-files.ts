@@ -61,9 +61,10 @@ export class DocumentFiles {
     this.#unwritten.add(staged);
   }
 
-  /** Writes what is staged, also what is added meanwhile, by rename but without fsync. */
+  /** Writes what is staged until now, by rename but without fsync. */
   async write(): Promise<void> {
-    for (const staged of this.#unwritten) await this.#apply(staged);
+    // A copy: going through what is added meanwhile would not end while commits keep coming, and no checkpoint begin.
+    for (const staged of [...this.#unwritten]) await this.#apply(staged);
   }
 
   /** Writes everything staged until now and makes it durable. When it throws, all of that is written anew next time. */
@@ -71,7 +72,7 @@ export class DocumentFiles {
     const covered = [...this.#staged.values()];
     try {
       for (const staged of covered) await this.#apply(staged);
-      for (const staged of covered) await this.#sync(staged);
+      await this.#syncAll(covered);
       await this.#step("folder-sync");
       await syncFolder(this.#folder);
     } catch (error) {
@@ -102,6 +103,16 @@ export class DocumentFiles {
   async #remove(id: string): Promise<void> {
     await this.#step("document-remove");
     await rm(this.#path(id), { force: true });
+  }
+
+  /** Four at a time, as many as Node has threads for files: several fsyncs share one commit of the file system. */
+  async #syncAll(covered: readonly Staged[]): Promise<void> {
+    const waiting = covered.values();
+    const worker = async () => {
+      for (const staged of waiting) await this.#sync(staged);
+    };
+    const results = await Promise.allSettled([worker(), worker(), worker(), worker()]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
   /** Skips what a later commit replaced: a newer journal file holds that. */

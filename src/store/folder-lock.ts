@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { GatewrightError } from "../errors.ts";
@@ -46,6 +46,7 @@ function createPrivately(path: string): void {
     closeSync(openSync(path, "wx", PRIVATE_FILE_MODE));
   } catch (error) {
     if (systemCode(error) !== "EEXIST") throw error;
+    chmodSync(path, PRIVATE_FILE_MODE);
   }
 }
 

@@ -40,7 +40,8 @@ export interface FolderContent<T extends Document> {
 
 /**
  * Reads a whole folder, removes left-over temporary files, and takes group's and others' rights from the files it reads.
- * Synchronous: 100,000 documents take 0.8 s this way, several times that through promises.
+ * Synchronous: 100,000 documents take about 1.2 times as long as bare reading and parsing (test/store/measure.ts),
+ * through promises several times.
  * Throws the operating system's errors when the folder or the journal cannot be read.
  */
 export function readFolder<T extends Document>(folder: string, validate: Validate<T>): FolderContent<T> {
@@ -54,7 +55,8 @@ export function readFolder<T extends Document>(folder: string, validate: Validat
     else if (name.startsWith(".journal-") && name.endsWith(DAMAGED_SUFFIX)) damagedNames.push(name);
     if (name.startsWith(".") || !name.endsWith(SUFFIX)) continue;
     const id = name.slice(0, -SUFFIX.length);
-    const result = readDocument(join(folder, name), id, validate);
+    // Not join(), which costs 5 % of the whole here.
+    const result = readDocument(`${folder}/${name}`, id, validate);
     if ("document" in result) documents.set(id, result.document);
     else unreadable.set(id, result);
   }
@@ -93,7 +95,7 @@ function readDocument<T extends Document>(
   id: string,
   validate: Validate<T>,
 ): { readonly document: T } | UnreadableDocument {
-  let bytes = Buffer.alloc(0);
+  let bytes: Buffer | undefined;
   try {
     bytes = readBounded(path);
     if (bytes.length > MAX_DOCUMENT_BYTES)
@@ -101,7 +103,7 @@ function readDocument<T extends Document>(
     if (!isUtf8(bytes)) throw new Error("The file is not UTF-8 text.");
     return { document: checkDocument(JSON.parse(bytes.toString()), id, validate) };
   } catch (error) {
-    return describeUnreadable(id, path, error, bytes.toString("utf8", 0, MAX_TEXT_BYTES));
+    return describeUnreadable(id, path, error, bytes?.toString("utf8", 0, MAX_TEXT_BYTES) ?? "");
   }
 }
 

@@ -10,7 +10,7 @@ export const DAMAGED_SUFFIX = ".damaged";
 
 /** Whether a file of the folder belongs to the journal, and its number if so. */
 export function journalNumber(name: string): number | undefined {
-  const digits = NAME.exec(name)?.[1];
+  const digits = name.startsWith(".") ? NAME.exec(name)?.[1] : undefined;
   return digits === undefined ? undefined : Number(digits);
 }
 

@@ -1,15 +1,21 @@
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
 import type { Conflict } from "../model/claims.ts";
+import { isNamed, isStream, protocolOf } from "../model/protocol.ts";
 import { quote, ruleField } from "./wording.ts";
 
 /** Conflicts as problems: each names hostname, port, path and who holds them. In the order of the conflicts. */
 export function claimProblems(conflicts: readonly Conflict[]): Problem[] {
   return conflicts.map((conflict) => ({
-    code: "hostname_in_use",
-    field: ruleField(conflict.ruleIndex, conflict.kind === "redirect" ? "redirect_http" : "match.hostname"),
+    code: isNamed(conflict.rule) ? "hostname_in_use" : "port_in_use",
+    field: ruleField(conflict.ruleIndex, fieldOf(conflict)),
     message: messageOf(conflict),
   }));
+}
+
+function fieldOf({ kind, rule }: Conflict): string {
+  if (kind === "redirect") return "redirect_http";
+  return isNamed(rule) ? "match.hostname" : "match.port";
 }
 
 function messageOf({ kind, rule, holder }: Conflict): string {
@@ -18,17 +24,21 @@ function messageOf({ kind, rule, holder }: Conflict): string {
   if (holder.kind === "file") {
     return `hostname already in use: hostname ${quote(hostname)} is named in the unreadable ingress file of ${quote(holder.id)}; mend or delete that file`;
   }
+  const what = isNamed(rule) ? "hostname" : "port";
   const [prefix, who] =
     holder.kind === "ingress"
-      ? ["hostname already in use by another ingress", `by ingress ${quote(holder.name)}`]
-      : ["hostname already in use by another rule", `by rule ${holder.ruleIndex} of this ingress`];
+      ? [`${what} already in use by another ingress`, `by ingress ${quote(holder.name)}`]
+      : [`${what} already in use by another rule`, `by rule ${holder.ruleIndex} of this ingress`];
   if (kind === "rule") return `${prefix}: ${place} is already used ${who}`;
   return `${prefix}: the plain port of hostname ${quote(hostname)} is already redirected ${who}, to another port than ${port}`;
 }
 
-function placeOf({ match }: IngressRule): string {
+function placeOf(rule: IngressRule): string {
+  const { match } = rule;
   const { hostname, port, path, methods, headers } = match;
+  if (!isNamed(rule)) return `${protocolOf(rule)} port ${port}`;
   const parts = [`hostname ${quote(hostname)} on port ${port}`];
+  if (isStream(rule)) parts.push(`protocol ${protocolOf(rule)}`);
   if (path !== undefined) parts.push(`${path.type} path ${quote(path.value)}`);
   if (methods !== undefined) parts.push(`methods ${methods.join(", ")}`);
   // Values may be credentials.

@@ -1,12 +1,15 @@
 export { claimProblems } from "./claims.ts";
+export { reservedPortProblems } from "./layer4.ts";
 export {
   effectivePort,
   type ListenPorts,
+  normalizePlace,
   normalizeRules,
   normalizeSoundRules,
   normalizeStored,
   type StoredIngress,
 } from "./normalize.ts";
+export { forwardAuthAddressProblems } from "./policies/forward-auth.ts";
 export { refusal } from "./refusal.ts";
 export { semanticProblems } from "./semantic.ts";
 export { isDomainAllowed, type TlsSettings, tlsProblems } from "./tls.ts";

@@ -8,6 +8,10 @@ import type {
 } from "../model/api.ts";
 import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
 import { isPathProblem, normalizePath } from "../model/path.ts";
+import { isStream, type Protocol, protocolOf } from "../model/protocol.ts";
+import { normalizeListen } from "./layer4.ts";
+import { normalizeTarget } from "./normalize-target.ts";
+import { normalizePolicies } from "./policies/policies.ts";
 import { semanticProblems } from "./semantic.ts";
 import { ruleIndexOf } from "./wording.ts";
 
@@ -67,31 +71,79 @@ export function normalizeStored(document: StoredIngress, ports: ListenPorts): In
     throw new GatewrightError("ingress_unreadable", first.message, { details: problems });
   const { id, name, tags = {}, created_at, updated_at = created_at } = document;
   const rules = normalizeRules(document, ports);
-  return { id, name, ...(Object.keys(tags).length > 0 ? { tags } : {}), rules, created_at, updated_at };
-}
-
-function normalizeRule(rule: IngressRuleInput, ports: ListenPorts): IngressRule {
-  const { target, tls = false, redirect_http = false, request_header_auth: auth } = rule;
+  const place = normalizePlace(document);
   return {
-    match: normalizeMatch(rule, effectivePort(rule.match.port, tls, ports)),
-    target: { instance: target.instance, port: target.port },
-    tls,
-    redirect_http,
-    ...(auth === undefined ? {} : { request_header_auth: { header: auth.header, value: auth.value } }),
+    id,
+    name,
+    ...(Object.keys(tags).length > 0 ? { tags } : {}),
+    ...place,
+    rules,
+    created_at,
+    updated_at,
   };
 }
 
-function normalizeMatch({ match }: IngressRuleInput, port: number): IngressMatch {
-  const hostname = parseHostname(match.hostname);
+/** Where an ingress is served, in the one form that is stored and answered. */
+export function normalizePlace({
+  listen,
+  gateways,
+}: Pick<CreateIngressRequest, "listen" | "gateways">): Pick<Ingress, "listen" | "gateways"> {
+  return {
+    ...(listen === undefined ? {} : { listen: normalizeListen(listen) }),
+    ...(gateways === undefined ? {} : { gateways: [...gateways].sort() }),
+  };
+}
+
+function normalizeRule(rule: IngressRuleInput, ports: ListenPorts): IngressRule {
+  const {
+    target,
+    targets,
+    tls = false,
+    redirect_http = false,
+    tls_options,
+    request_header_auth: auth,
+    upstream,
+    policies,
+  } = rule;
+  return {
+    match: normalizeMatch(rule, listenPort(rule, ports)),
+    ...(target === undefined ? {} : { target: normalizeTarget(target) }),
+    ...(targets === undefined ? {} : { targets: targets.map(normalizeTarget) }),
+    tls,
+    redirect_http,
+    ...(tls_options === undefined ? {} : { tls_options }),
+    ...(auth === undefined ? {} : { request_header_auth: { header: auth.header, value: auth.value } }),
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(policies === undefined || Object.keys(policies).length === 0
+      ? {}
+      : { policies: normalizePolicies(policies) }),
+  };
+}
+
+/** Hypeman's reading of 80 is for rules of HTTP alone. */
+function listenPort(rule: IngressRuleInput, ports: ListenPorts): number {
+  const { port } = rule.match;
+  if (!isStream(rule)) return effectivePort(port, rule.tls === true, ports);
+  return (port ?? 0) === 0 ? ports.httpsPort : (port ?? 0);
+}
+
+function normalizeMatch(rule: IngressRuleInput, port: number): IngressMatch {
+  const { match } = rule;
+  const hostname = parseHostname(match.hostname ?? "*");
   if (isHostnameProblem(hostname)) throw new RangeError(hostname.problem);
   const { methods = [], headers = {} } = match;
   const path = match.path === undefined ? undefined : normalizePath(match.path);
   if (path !== undefined && isPathProblem(path)) throw new RangeError(path.problem);
   return {
+    ...protocolField(protocolOf(rule)),
     hostname: hostname.canonical,
     port,
     ...(path === undefined ? {} : { path }),
     ...(methods.length === 0 ? {} : { methods: [...new Set(methods.map((method) => method.toUpperCase()))] }),
     ...(Object.keys(headers).length === 0 ? {} : { headers: { ...headers } }),
   };
+}
+
+function protocolField(protocol: Protocol): Pick<IngressMatch, "protocol"> {
+  return protocol === "http" ? {} : { protocol };
 }

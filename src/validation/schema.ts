@@ -3,10 +3,12 @@ import ajvFormats from "ajv-formats";
 import { GatewrightError, type Problem } from "../errors.ts";
 import type {
   CreateIngressRequest,
+  ImportCertificateRequest,
   Ingress,
   Instance,
   PatchIngressRequest,
   PutInstanceRequest,
+  PutInstanceTrafficRequest,
   ReplaceIngressRequest,
 } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
@@ -18,6 +20,8 @@ export interface SchemaTypes {
   readonly ReplaceIngressRequest: ReplaceIngressRequest;
   readonly PatchIngressRequest: PatchIngressRequest;
   readonly PutInstanceRequest: PutInstanceRequest;
+  readonly ImportCertificateRequest: ImportCertificateRequest;
+  readonly PutInstanceTrafficRequest: PutInstanceTrafficRequest;
   readonly Ingress: Ingress;
   readonly Instance: Instance;
 }
@@ -58,9 +62,9 @@ interface Findings {
 function check(name: SchemaName, value: unknown): Findings {
   const validate = validator(name);
   if (validate(value)) return { problems: [] };
-  // A failing key of a map is reported twice: by its own rule and as `propertyNames`.
+  // A failing key of a map is reported twice: by its own rule and as `propertyNames`; so is a failing `else`.
   const errors = (validate.errors ?? [])
-    .filter((error) => error.keyword !== "propertyNames")
+    .filter(({ keyword }) => keyword !== "propertyNames" && keyword !== "if")
     .sort(compareErrors);
   const described = errors.slice(0, maxProblems).map(describeError);
   const problems = described.map(({ problem }) => problem);

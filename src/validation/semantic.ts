@@ -2,8 +2,14 @@ import type { Problem } from "../errors.ts";
 import type { CreateIngressRequest, IngressRuleInput } from "../model/api.ts";
 import { headerAuthProblems } from "./header-auth.ts";
 import { hostnameProblems } from "./hostname.ts";
+import { layer4Problems, listenProblems } from "./layer4.ts";
 import { matchProblems } from "./match.ts";
+import { healthCheckProblems } from "./policies/health-check.ts";
+import { loadBalancingProblems } from "./policies/load-balancing.ts";
+import { policyProblems } from "./policies/policies.ts";
 import { tagProblems } from "./tags.ts";
+import { targetProblems } from "./targets.ts";
+import { tlsOptionProblems } from "./tls-options.ts";
 import { ruleField } from "./wording.ts";
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -21,6 +27,7 @@ export function semanticProblems(request: CreateIngressRequest): Problem[] {
     problems.push({ code: "required", field: "rules", message: "at least one rule is required" });
   }
   if (request.tags !== undefined) problems.push(...tagProblems(request.tags));
+  problems.push(...listenProblems(request));
   for (const [index, rule] of request.rules.entries()) problems.push(...ruleProblems(rule, index));
   if (request.name !== "" && !(NAME.test(request.name) && request.name.length <= MAX_NAME_LENGTH)) {
     const message =
@@ -32,32 +39,30 @@ export function semanticProblems(request: CreateIngressRequest): Problem[] {
 }
 
 function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
-  const { match, target, request_header_auth: auth } = rule;
+  const { match, policies, request_header_auth: auth } = rule;
   const problems: Problem[] = [];
   if (auth !== undefined) problems.push(...headerAuthProblems(auth, index));
   const hostname = hostnameProblems(rule, index);
   problems.push(...hostname);
-  if (!isPort(match.port ?? 0, 0)) {
+  const port = match.port ?? 0;
+  if (!Number.isInteger(port) || port < 0 || port > MAX_PORT) {
     const message = `match.port must be between 1 and ${MAX_PORT} in rule ${index}`;
     problems.push({ code: "out_of_range", field: ruleField(index, "match.port"), message });
   }
   problems.push(...matchProblems(match, index));
   // A pattern's target without a capture has been reported with the hostname.
-  if (target.instance === "" && !hostname.some(({ code }) => code === "invalid_target")) {
-    const message = `instance is required in rule ${index}`;
-    problems.push({ code: "required", field: ruleField(index, "target.instance"), message });
-  }
-  if (!isPort(target.port, 1)) {
-    const message = `target.port must be between 1 and ${MAX_PORT} in rule ${index}`;
-    problems.push({ code: "out_of_range", field: ruleField(index, "target.port"), message });
-  }
+  const reported = new Set(hostname.map(({ field }) => field));
+  problems.push(...targetProblems(rule, index).filter(({ field }) => !reported.has(field)));
+  problems.push(...policyProblems(rule, index));
+  problems.push(...tlsOptionProblems(rule, index));
+  if (policies?.load_balancing !== undefined)
+    problems.push(...loadBalancingProblems(policies.load_balancing, index));
+  if (policies?.health_check !== undefined)
+    problems.push(...healthCheckProblems(policies.health_check, index));
+  problems.push(...layer4Problems(rule, index));
   if (rule.redirect_http === true && rule.tls !== true) {
     const message = `redirect_http requires tls to be enabled in rule ${index}`;
     problems.push({ code: "invalid_value", field: ruleField(index, "redirect_http"), message });
   }
   return problems;
-}
-
-function isPort(port: number, least: 0 | 1): boolean {
-  return Number.isInteger(port) && port >= least && port <= MAX_PORT;
 }

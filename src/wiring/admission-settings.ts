@@ -1,14 +1,13 @@
 import { networkInterfaces } from "node:os";
 import type { Config } from "../config.ts";
 import type { AdmissionSettings } from "../manager/admission.ts";
-import { deniedNetworks, ownPorts } from "./compiler-settings.ts";
+import { deniedNetworks, ownPorts, tlsSettings } from "./compiler-settings.ts";
 
 /** What ingress documents are checked against. */
 export function admissionSettings(config: Config): AdmissionSettings {
-  const { acme, allowedDomains } = config.tls;
   return {
     ports: { httpPort: config.caddy.httpPort, httpsPort: config.caddy.httpsPort },
-    tls: { acmeConfigured: acme !== undefined, dnsChallenge: acme?.dns !== undefined, allowedDomains },
+    tls: tlsSettings(config),
     guard: {
       deny: deniedNetworks,
       denyLocalPorts: ownPorts(config),

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { adminAddress } from "../caddy/admin-address.ts";
 import { caddyLogging } from "../caddy/log-settings.ts";
 import { listenAddress } from "../compiler/http-servers.ts";
-import type { CompilerSettings } from "../compiler/settings.ts";
-import type { Config } from "../config.ts";
+import type { AcmeSettings, CompilerSettings } from "../compiler/settings.ts";
+import type { AcmeConfig, Config, EabConfig, Secret } from "../config.ts";
+import type { TlsSettings } from "../model/tls-plan.ts";
 
 /** Networks that no target may be in: metadata services and neighbours on the link (RFC 3927, RFC 4291). */
 export const deniedNetworks = ["169.254.0.0/16", "fe80::/10"] as const;
@@ -18,14 +19,9 @@ export function caddyFolder(config: Config): string {
   return join(config.dataDir, "caddy");
 }
 
-/** Where the token for DNS-01 is kept, so that no configuration holds it. */
-export function cloudflareTokenPath(config: Config): string {
-  return join(caddyFolder(config), "cloudflare.token");
-}
-
 /** Ports of our own listeners, which no target may reach on this machine. */
-export function ownPorts({ api, caddy, dns }: Config): readonly number[] {
-  return [api.port, caddy.adminPort, dns.port];
+export function ownPorts({ api, caddy, dns, tls }: Config): readonly number[] {
+  return [api.port, caddy.adminPort, dns.port, ...(tls.onDemand ? [tls.askPort] : [])];
 }
 
 /** The settings that the compiler renders into Caddy's configuration. */
@@ -48,25 +44,79 @@ export function compilerSettings(config: Config): CompilerSettings {
       allow: security.targetAllowCidrs,
     },
     timeouts: Object.fromEntries(timeouts) as CompilerSettings["timeouts"],
+    trustedProxies: security.trustedProxies,
+    ...(caddy.gateway === undefined ? {} : { gateway: caddy.gateway }),
+    proxyProtocol: security.proxyProtocolFrom,
+    h2c: caddy.http2Cleartext,
+    tls: tlsCompilerSettings(config),
     ...acmeSettings(config),
   };
+}
+
+/** Which names may have certificates, and where these come from. */
+export function tlsSettings({ tls }: Config): TlsSettings {
+  const { acme, allowedDomains, issuer, onDemand, preferWildcard } = tls;
+  return {
+    acmeConfigured: acme !== undefined,
+    dnsChallenge: acme?.dns !== undefined,
+    allowedDomains,
+    issuer,
+    onDemand,
+    preferWildcard,
+  };
+}
+
+function tlsCompilerSettings(config: Config): CompilerSettings["tls"] {
+  const { askPort, http3, onDemand, renewInterval } = config.tls;
+  return {
+    ...tlsSettings(config),
+    ...(onDemand ? { askUrl: `http://127.0.0.1:${askPort}/tls/ask` } : {}),
+    // Caddy's own default stays out of the configuration.
+    ...(renewInterval.text === "10m" ? {} : { renewInterval: renewInterval.text }),
+    ...(http3 ? { http3 } : {}),
+  };
+}
+
+/** Secrets that Caddy reads from files, so that no configuration holds them. */
+export function secretFiles(config: Config): readonly { readonly path: string; readonly secret: Secret }[] {
+  const { acme } = config.tls;
+  const file = (name: string, secret: Secret | undefined) =>
+    secret === undefined ? [] : [{ path: join(caddyFolder(config), name), secret }];
+  return [
+    ...file("cloudflare.token", acme?.dns?.token),
+    ...file("acme-eab.key", acme?.eab?.hmacKey),
+    ...file("acme-fallback-eab.key", acme?.fallback?.eab?.hmacKey),
+  ];
 }
 
 function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
   const { acme } = config.tls;
   if (acme === undefined) return {};
-  const { email, ca, dns } = acme;
-  if (dns === undefined) return { acme: { email, ca } };
-  const { propagationTimeout, resolvers } = dns;
+  const { email, caRoot, dns, fallback } = acme;
+  const authority = (ca: string, eab: EabConfig | undefined, file: string) => ({
+    ca,
+    ...(eab === undefined
+      ? {}
+      : { eab: { keyId: eab.keyId, hmacKey: `{file.${join(caddyFolder(config), file)}}` } }),
+  });
   return {
     acme: {
       email,
-      ca,
-      dns: {
-        apiToken: `{file.${cloudflareTokenPath(config)}}`,
-        ...(propagationTimeout === undefined ? {} : { propagationTimeout: propagationTimeout.text }),
-        ...(resolvers.length === 0 ? {} : { resolvers }),
-      },
+      ...authority(acme.ca, acme.eab, "acme-eab.key"),
+      ...(caRoot === undefined ? {} : { caRoot }),
+      ...(fallback === undefined
+        ? {}
+        : { fallback: authority(fallback.ca, fallback.eab, "acme-fallback-eab.key") }),
+      ...(dns === undefined ? {} : { dns: dnsSettings(config, dns) }),
     },
+  };
+}
+
+function dnsSettings(config: Config, dns: NonNullable<AcmeConfig["dns"]>): NonNullable<AcmeSettings["dns"]> {
+  const { propagationTimeout, resolvers } = dns;
+  return {
+    apiToken: `{file.${join(caddyFolder(config), "cloudflare.token")}}`,
+    ...(propagationTimeout === undefined ? {} : { propagationTimeout: propagationTimeout.text }),
+    ...(resolvers.length === 0 ? {} : { resolvers }),
   };
 }

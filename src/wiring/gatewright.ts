@@ -2,9 +2,11 @@ import { join } from "node:path";
 import { adminAddress } from "../caddy/admin-address.ts";
 import { createAdminClient } from "../caddy/admin-client.ts";
 import { obtainCaddy } from "../caddy/binary.ts";
+import { forwardCaddyLog } from "../caddy/log-forwarder.ts";
 import { createCaddyProcess } from "../caddy/process.ts";
 import { type Config, settlePorts } from "../config.ts";
 import { startDnsServer } from "../dns/server.ts";
+import { targetsResolved } from "../health/target-report.ts";
 import { createApp } from "../http/app.ts";
 import { createHttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
@@ -12,11 +14,17 @@ import type { Logger } from "../log.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
 import { startManager } from "../manager/manager.ts";
 import type { WriterStep } from "../manager/writer.ts";
+import { StatusBoard } from "../status/status-board.ts";
+import { targetsReachable, withConnections } from "../status/streams.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
 import { admissionSettings } from "./admission-settings.ts";
-import { caddyFolder, cloudflareTokenPath, compilerSettings } from "./compiler-settings.ts";
+import { followCertificates, openCertificates } from "./certificates.ts";
+import { caddyFolder, compilerSettings, secretFiles } from "./compiler-settings.ts";
+import { readErrorPages } from "./error-pages.ts";
 import { createInstances } from "./instances.ts";
+import { openTargets } from "./targets.ts";
+import { createTelemetry } from "./telemetry.ts";
 
 export interface GatewrightOptions {
   readonly config: Config;
@@ -48,7 +56,8 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   await server.listen(config.api.address, config.api.port);
   stack.defer(() => server.close());
 
-  const { resolver, registry } = createInstances(config, logger.child("instances"));
+  const errorPages = await readErrorPages(config.caddy.errorPagesDir);
+  const { resolver, registry, wake } = createInstances(config, logger.child("instances"));
   await resolver.start();
   stack.defer(() => resolver.close());
   const dns = await startDnsServer({ ...config.dns, resolver, logger: logger.child("dns") });
@@ -56,8 +65,8 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
 
   const folder = caddyFolder(config);
   await ensurePrivateFolder(folder);
-  const token = config.tls.acme?.dns?.token;
-  if (token !== undefined) await writeDurably(cloudflareTokenPath(config), token.reveal());
+  await ensurePrivateFolder(join(folder, "data"));
+  for (const { path, secret } of secretFiles(config)) await writeDurably(path, secret.reveal());
   const binary = await obtainCaddy({
     dataDir: config.dataDir,
     sourceDir: join(import.meta.dirname, "../../caddy"),
@@ -70,15 +79,24 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const adminUrl = address.startsWith("unix/") ? address : adminAddress(address, adminPort).url;
   const api = createAdminClient({ adminUrl, secrets, folders: [config.dataDir] });
   stack.defer(() => api.close());
+  const forwarder = await forwardCaddyLog({ folder, logger: logger.child("caddy"), secrets });
+  stack.defer(() => forwarder.close());
 
+  const imported = await openCertificates(config, logger.child("certificates"));
   const ports = admissionSettings(config).ports;
+  const store = openFileStore({
+    folder: join(config.dataDir, "ingresses"),
+    validate: (value) => readStoredIngress(value, ports),
+    onBackgroundError: ({ message }) => logger.child("store").warn(message),
+  });
+  const targets = await openTargets({ config, store, resolver, api, wake, logger });
+  stack.defer(() => targets.close());
   const manager = await startManager({
-    store: openFileStore({
-      folder: join(config.dataDir, "ingresses"),
-      validate: (value) => readStoredIngress(value, ports),
-    }),
+    store,
     resolver,
     api,
+    feeds: [targets.feed],
+    certificates: imported,
     createHost: ({ prepare, started }) => {
       const environment = config.caddy.environment;
       const host = createCaddyProcess({
@@ -94,16 +112,35 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
       stack.defer(() => (config.caddy.stopOnShutdown ? host.stop() : host.detach()));
       return host;
     },
-    compiler: compilerSettings(config),
-    admission: admissionSettings(config),
+    compiler: { ...compilerSettings(config), modules: binary.modules, errorPages },
+    admission: { ...admissionSettings(config), canWake: wake !== undefined },
     logger: logger.child("ingress"),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
   stack.defer(() => manager.stop());
+  targets.follow(manager.ingresses.list());
 
+  const certificates = await followCertificates({
+    config,
+    logger: logger.child("certificates"),
+    api,
+    manager,
+    imported,
+    resolver,
+  });
+  stack.defer(() => certificates.close());
+
+  const status = new StatusBoard({
+    contributors: [...manager.conditions, targetsResolved, targetsReachable, certificates.condition],
+    rules: withConnections(targets.report, () => api.streams()),
+  });
   app = createApp({
     manager: manager.ingresses,
     resolver,
+    status,
+    traffic: targets.traffic,
+    certificates,
+    telemetry: createTelemetry({ api, manager, report: certificates.report, version: options.version }),
     ...(registry === undefined ? {} : { registry }),
     auth: config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() },
     allowedHosts: [config.api.address, ...config.api.allowedHosts],

@@ -14,6 +14,8 @@ import { openFileStore } from "../store/file-store.ts";
 export interface Instances {
   readonly resolver: InstanceResolver;
   readonly registry?: InstanceRegistry;
+  /** Starts an instance, where the source can; see `HypemanResolver.wake`. */
+  readonly wake?: (name: string) => Promise<void>;
 }
 
 /** Makes the source that INSTANCE_SOURCE names. Nothing is read before its `start()`. */
@@ -23,7 +25,8 @@ export function createInstances(config: Config, logger: Logger): Instances {
   if (source === "hypeman" && hypeman !== undefined) {
     const { url, token, pollInterval } = hypeman;
     const secret = token === undefined ? {} : { token: token.reveal() };
-    return { resolver: new HypemanResolver({ url, ...secret, intervalMs: pollInterval.ms, logger }) };
+    const resolver = new HypemanResolver({ url, ...secret, intervalMs: pollInterval.ms, logger });
+    return { resolver, wake: (name) => resolver.wake(name) };
   }
   if (source !== "registry")
     throw new GatewrightError("config_invalid", `INSTANCE_SOURCE=${source} lacks its settings`);

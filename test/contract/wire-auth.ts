@@ -81,6 +81,8 @@ export function authContract(run: ContractRun): void {
           "ingress:delete",
           "instance:read",
           "instance:write",
+          "certificate:read",
+          "certificate:write",
           "admin:read",
         ];
         const lacking = signToken(run.target.secret, {
@@ -95,7 +97,9 @@ export function authContract(run: ContractRun): void {
         const json =
           bodySchema === "PutInstanceRequest"
             ? { network: { ip: null } }
-            : run.ingress("scope", run.host("scope"));
+            : bodySchema === "ImportCertificateRequest"
+              ? { certificate_pem: "none", key_pem: "none" }
+              : run.ingress("scope", run.host("scope"));
         const reply = await httpCall(run.target.url, {
           method,
           path: address,

@@ -6,6 +6,7 @@ import { errorStatus } from "../../src/http/error-status.ts";
 import document from "../../src/model/openapi.json" with { type: "json" };
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { documentedOperations } from "../contract/documented.ts";
+import { memoryCertificates } from "../support/memory-certificates.ts";
 import { MemoryManager } from "../support/memory-manager.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
@@ -34,6 +35,7 @@ function app(): Express {
     manager: new MemoryManager(resolver),
     resolver,
     registry: resolver,
+    ...memoryCertificates(logger),
     auth: {},
     logger,
     version: "0",

@@ -59,10 +59,16 @@ describe("the folder", () => {
   });
 
   it("gets a checkpoint when the journal has grown, however busy the store is", async () => {
-    const { store } = await opened({ idleMs: 3_600_000, checkpointBytes: 1000 });
+    const steps: StoreStep[] = [];
+    const options = {
+      idleMs: 3_600_000,
+      checkpointBytes: 1000,
+      onStep: (step: StoreStep) => void steps.push(step),
+    };
+    const { store } = await opened(options);
     for (let revision = 0; revision < 100; revision += 1)
       await put(store, revision, note("a", "x".repeat(500)));
-    await expect.poll(async () => (await journalText()).length).toBeLessThan(10_000);
+    expect(steps.filter((step) => step === "journal-remove").length).toBeGreaterThan(2);
   });
 
   it("and all in it belongs to its owner alone, whatever it was before", async () => {
@@ -158,7 +164,7 @@ describe("a commit", () => {
     const puts = Array.from({ length: 1000 }, (_, index) => note(`n${index}`, "x".repeat(1000)));
     await store.commit({ expected: 2, puts, deletes: ["a"] });
     expect(calls).toEqual(["write", "datasync"]);
-    expect(steps.slice(0, 2)).toEqual(["journal-append", "journal-sync"]);
+    expect(steps.filter((step) => step.startsWith("journal-"))).toEqual(["journal-append", "journal-sync"]);
   });
 
   it("goes on through checkpoints that happen meanwhile", async () => {

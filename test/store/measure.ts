@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,14 +25,17 @@ function ingress(index: number) {
 
 async function timesOf(rounds: number, run: (round: number) => Promise<unknown>): Promise<string> {
   const times: number[] = [];
+  const before = process.cpuUsage();
   for (let round = 0; round < rounds; round += 1) {
     const start = performance.now();
     await run(round);
     times.push(performance.now() - start);
   }
+  const { user, system } = process.cpuUsage(before);
+  const cpuMs = (user + system) / 1000 / rounds;
   times.sort((a, b) => a - b);
   const at = (share: number) => `${times[Math.floor(share * (rounds - 1))]?.toFixed(2)} ms`;
-  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}`;
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}; processor ${cpuMs.toFixed(2)} ms each`;
 }
 
 async function measureBare(): Promise<void> {
@@ -75,6 +78,12 @@ async function measureOpening(): Promise<void> {
     const document = ingress(index);
     writeFileSync(join(folder, `${document.id}.json`), JSON.stringify(document, null, 2), { mode: 0o600 });
   }
+  const readBare = () => {
+    const start = performance.now();
+    const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
+    const documents = names.map((name): unknown => JSON.parse(readFileSync(join(folder, name), "utf8")));
+    console.log(`reading and parsing ${documents.length}, bare ${(performance.now() - start).toFixed(0)} ms`);
+  };
   const openAndClose = async () => {
     const store = openFileStore({ folder });
     const start = performance.now();
@@ -82,7 +91,10 @@ async function measureOpening(): Promise<void> {
     console.log(`opening 100,000 documents         ${(performance.now() - start).toFixed(0)} ms`);
     await store.close();
   };
-  for (let round = 0; round < 3; round += 1) await openAndClose();
+  for (let round = 0; round < 3; round += 1) {
+    readBare();
+    await openAndClose();
+  }
 }
 
 try {

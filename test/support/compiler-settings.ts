@@ -19,6 +19,11 @@ export function compilerSettings(changes: Partial<CompilerSettings> = {}): Compi
       allow: [],
     },
     timeouts: { readIdle: "30s", writeIdle: "30s", idle: "2m", connect: "3s" },
+    tls: {
+      acmeConfigured: changes.acme !== undefined,
+      dnsChallenge: changes.acme?.dns !== undefined,
+      allowedDomains: ["*"],
+    },
     ...changes,
   };
 }

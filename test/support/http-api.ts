@@ -4,6 +4,7 @@ import { createHttpServer } from "../../src/http/server.ts";
 import type { Instance } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
+import { memoryCertificates } from "./memory-certificates.ts";
 import { MemoryManager } from "./memory-manager.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { type RecordingLogger, recordingLogger } from "./recording-logger.ts";
@@ -35,12 +36,16 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const registry = new InstanceRegistry({ store: new MemoryStore<Instance>(options.instances), logger });
   await registry.start();
   const manager = new MemoryManager(registry);
+  const { certificates, imported, telemetry, close } = memoryCertificates(logger);
+  await imported.open();
   const limits = { ...defaultLimits, ...options.limits };
   const dependencies: AppDependencies = {
     manager,
     resolver: registry,
     ...(options.readOnlyInstances === true ? {} : { registry }),
     auth: options.secret === undefined ? {} : { secret: options.secret },
+    certificates,
+    telemetry,
     allowedHosts: options.allowedHosts ?? [],
     logger,
     version: "1.2.3",
@@ -59,6 +64,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     [Symbol.asyncDispose]: async () => {
       await server.close(100);
       await registry.close();
+      await close();
     },
   };
 }

@@ -9,6 +9,8 @@ export interface HypemanServer {
   instances: readonly Instance[];
   /** Answers in place of the list, when set. */
   fault: ((response: ServerResponse) => void) | undefined;
+  /** Does what `POST /instances/{id}/<action>` asks for and returns the status of the answer. Absent: 404. */
+  action: ((id: string, action: string) => number) | undefined;
   /** Requests so far. */
   readonly requests: readonly IncomingMessage[];
   close(): Promise<void>;
@@ -26,6 +28,10 @@ export async function startHypeman(
     if (request.headers.authorization !== `Bearer ${token}`) {
       response.statusCode = 401;
       response.end(`{"code":"Unauthorized","message":"security requirements failed: invalid token"}`);
+    } else if (request.method === "POST" && hypeman.action !== undefined) {
+      const [id = "", action = ""] = request.url?.split("/").slice(-2) ?? [];
+      response.statusCode = hypeman.action(id, action);
+      response.end("{}");
     } else if (request.method !== "GET" || request.url !== `${options.path ?? ""}/instances`) {
       response.statusCode = 404;
       response.end("404 page not found");
@@ -38,6 +44,7 @@ export async function startHypeman(
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${options.path ?? ""}`,
     instances: [],
     fault: undefined,
+    action: undefined,
     requests,
     close: async () => {
       server.closeAllConnections();

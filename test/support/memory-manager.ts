@@ -124,10 +124,10 @@ export class MemoryManager implements IngressManager {
     const problems = [...tlsProblems(rules, tlsSettings)];
     const referenced: IngressRule[] = [];
     for (const [index, rule] of rules.entries()) {
-      const { instance } = rule.target;
+      const { instance = "{" } = rule.target ?? {};
       const found = instance.includes("{") ? undefined : await this.#resolver.reference(instance);
       if (found?.kind === "found") {
-        referenced.push({ ...rule, target: { ...rule.target, instance: found.instance.name } });
+        referenced.push({ ...rule, target: { port: 0, ...rule.target, instance: found.instance.name } });
         continue;
       }
       referenced.push(rule);

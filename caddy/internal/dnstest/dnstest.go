@@ -20,6 +20,8 @@ type Record struct {
 	TTL       time.Duration
 	// Delay holds this name's answers back, and no other's.
 	Delay time.Duration
+	// Hold holds this name's answers back until it is closed.
+	Hold <-chan struct{}
 	// Drop answers nothing to this many questions.
 	Drop int
 	// RCode other than success is answered without records.
@@ -156,6 +158,9 @@ func (s *Server) answer(packet []byte, datagram bool) []byte {
 		return nil
 	}
 	time.Sleep(record.Delay)
+	if record.Hold != nil {
+		<-record.Hold
+	}
 	message.Response, message.Authoritative = true, true
 	switch {
 	case !known:

@@ -24,7 +24,8 @@ func (l *Limiter) Allow(key string) (suppressed uint32, ok bool) {
 	second := uint64(time.Now().Unix()) & 0xffffffff
 	for {
 		before := slot.Load()
-		if before>>32 == second {
+		// One who read the clock just before another did may come after it; the second must not go back for that.
+		if last := before >> 32; last == second || last == second+1 {
 			if slot.CompareAndSwap(before, before+1) {
 				return 0, false
 			}

@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { freePort } from "../test/support/free-port.ts";
+import { HttpClient } from "./http-client.ts";
+import { cpuSeconds } from "./process-usage.ts";
+
+const main = join(import.meta.dirname, "../src/main.ts");
+/** How often a starting manager is asked whether it is ready: the resolution of start times. */
+const POLL_MS = 5;
+const START_TIMEOUT_MS = 120_000;
+
+/** Manager and Caddy as processes of their own, on loopback ports. */
+export interface Gatewright extends AsyncDisposable {
+  readonly ports: { readonly api: number; readonly admin: number; readonly dns: number };
+  managerPid(): number;
+  /** What the manager has printed last. */
+  output(): string;
+  caddyPid(): Promise<number>;
+  /** Starts the manager; resolves when `/ready` answers 200. */
+  start(): Promise<StartTime>;
+  /** Ends the manager with SIGKILL; Caddy goes on. */
+  kill(): Promise<void>;
+}
+
+/** From the start of the manager's process until it is ready. */
+export interface StartTime {
+  readonly wallMs: number;
+  /** Processor time of the manager in it: what a busy machine does not change much. */
+  readonly cpuMs: number;
+}
+
+export interface GatewrightOptions {
+  readonly dataDir: string;
+  readonly caddyBinary: string;
+  /** More settings, such as HTTP_PORT. */
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** A Gatewright that is not started yet. Its data folder is removed when it is disposed of. */
+export async function prepareGatewright(options: GatewrightOptions): Promise<Gatewright> {
+  const { dataDir, caddyBinary } = options;
+  const ports = { api: await freePort(), admin: await freePort(), dns: await freePort() };
+  const environment: NodeJS.ProcessEnv = {
+    PATH: process.env["PATH"],
+    HOME: process.env["HOME"],
+    DATA_DIR: dataDir,
+    PORT: String(ports.api),
+    CADDY_ADMIN_PORT: String(ports.admin),
+    INTERNAL_DNS_PORT: String(ports.dns),
+    CADDY_LISTEN_ADDRESS: "127.0.0.1",
+    CADDY_BIN: caddyBinary,
+    ...options.environment,
+  };
+  let manager: Manager | undefined;
+  const caddyPid = async () => Number(await readFile(join(dataDir, "caddy/caddy.pid"), "utf8"));
+  return {
+    ports,
+    managerPid: () => manager?.child.pid ?? 0,
+    output: () => manager?.output() ?? "",
+    caddyPid,
+    async start() {
+      const began = performance.now();
+      manager = launch(environment);
+      await untilReady(manager, ports.api);
+      const wallMs = performance.now() - began;
+      return { wallMs, cpuMs: (await cpuSeconds(manager.child.pid ?? 0)) * 1000 };
+    },
+    async kill() {
+      await manager?.end("SIGKILL");
+    },
+    async [Symbol.asyncDispose]() {
+      await manager?.end("SIGTERM");
+      await caddyPid().then(endProcess, () => {});
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+interface Manager {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly end: (signal: NodeJS.Signals) => Promise<void>;
+}
+
+function launch(env: NodeJS.ProcessEnv): Manager {
+  // A session of its own; see child.ts.
+  const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const ended = once(child, "exit");
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-8000);
+    });
+  return {
+    child,
+    output: () => output,
+    async end(signal) {
+      child.kill(signal);
+      await ended;
+    },
+  };
+}
+
+async function untilReady({ child, output }: Manager, port: number): Promise<void> {
+  const client = new HttpClient(port);
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  try {
+    for (;;) {
+      const answer = await client.send({ path: "/ready" }).catch(() => undefined);
+      if (answer?.status === 200) return;
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`the manager ended:\n${output()}`);
+      if (performance.now() > deadline)
+        throw new Error(`the manager is not ready:\n${answer?.body}\n${output()}`);
+      await wait(POLL_MS);
+    }
+  } finally {
+    client.close();
+  }
+}
+
+function endProcess(pid: number): void {
+  if (!(pid > 1)) return;
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+}

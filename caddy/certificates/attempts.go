@@ -1,0 +1,73 @@
+package certificates
+
+import (
+	"sync"
+	"time"
+)
+
+// maxAttempts bounds what is remembered; beyond it the failures of some names are forgotten.
+const maxAttempts = 1 << 18
+
+// attempt is an order that is under way, or waits for its next try.
+type attempt struct {
+	Since    time.Time  `json:"since"`
+	Failures int        `json:"failures"`
+	Renewal  bool       `json:"renewal"`
+	Error    string     `json:"error,omitempty"`
+	FailedAt *time.Time `json:"failed_at,omitempty"`
+}
+
+type attemptTable struct {
+	mu     sync.Mutex
+	byName map[string]attempt
+}
+
+var attempts = attemptTable{byName: make(map[string]attempt)}
+
+func (t *attemptTable) begin(name string, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.byName[name]; !known {
+		t.put(name, attempt{Since: at})
+	}
+}
+
+func (t *attemptTable) fail(name, reason string, renewal bool, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	failed, known := t.byName[name]
+	if !known {
+		failed.Since = at
+	}
+	failed.Failures++
+	failed.Renewal = renewal
+	failed.Error = reason
+	failed.FailedAt = &at
+	t.put(name, failed)
+}
+
+func (t *attemptTable) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byName, name)
+}
+
+func (t *attemptTable) of(name string) *attempt {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if found, known := t.byName[name]; known {
+		return &found
+	}
+	return nil
+}
+
+// put keeps the table bounded. The caller holds the lock.
+func (t *attemptTable) put(name string, value attempt) {
+	if _, known := t.byName[name]; !known && len(t.byName) >= maxAttempts {
+		for other := range t.byName {
+			delete(t.byName, other)
+			break
+		}
+	}
+	t.byName[name] = value
+}

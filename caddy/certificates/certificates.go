@@ -1,0 +1,160 @@
+// Package certificates tells what became of the certificates that Caddy manages: the event handler
+// `gatewright_certificates` remembers each name's last failure, and the admin route `/gatewright/certificates`
+// answers, for the names asked for, the certificate that is served and that failure.
+//
+// The events reach the handler by a subscription of the configuration:
+//
+//	{
+//		"apps": {
+//			"events": {
+//				"subscriptions": [{
+//					"events": ["cert_obtaining", "cert_obtained", "cert_failed"],
+//					"handlers": [{"handler": "gatewright_certificates"}]
+//				}]
+//			}
+//		}
+//	}
+package certificates
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+	"github.com/caddyserver/certmagic"
+)
+
+func init() {
+	caddy.RegisterModule(Recorder{})
+	caddy.RegisterModule(Admin{})
+}
+
+// maxBody bounds a question: a million names of 64 bytes.
+const maxBody = 64 << 20
+
+// Recorder is the module `events.handlers.gatewright_certificates`. What it records belongs to the process and
+// outlives a reload.
+type Recorder struct{}
+
+// CaddyModule returns the module's information.
+func (Recorder) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "events.handlers.gatewright_certificates",
+		New: func() caddy.Module { return new(Recorder) },
+	}
+}
+
+// Handle records an event. It never aborts what the event is about.
+func (Recorder) Handle(_ context.Context, event caddy.Event) error {
+	name, _ := event.Data["identifier"].(string)
+	if name == "" {
+		return nil
+	}
+	renewal, _ := event.Data["renewal"].(bool)
+	switch event.Name() {
+	case "cert_obtaining":
+		attempts.begin(name, event.Timestamp())
+	case "cert_obtained":
+		attempts.forget(name)
+	case "cert_failed":
+		reason := "unknown reason"
+		if err, ok := event.Data["error"].(error); ok {
+			reason = err.Error()
+		}
+		attempts.fail(name, reason, renewal, event.Timestamp())
+	}
+	return nil
+}
+
+// Admin is the module `admin.api.gatewright_certificates`:
+//
+//	POST /gatewright/certificates  {"names": ["a.example.com"]}
+//	→ {"certificates": [{"name": "a.example.com", "served": {…}, "attempt": {…}}]}
+//
+// `served` is the managed certificate in memory, absent when there is none; `attempt` is the order under way and
+// its last failure, absent when nothing is wanting.
+type Admin struct{}
+
+// CaddyModule returns the module's information.
+func (Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.gatewright_certificates", New: func() caddy.Module { return new(Admin) }}
+}
+
+// Routes returns the routes of the admin endpoint.
+func (Admin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/gatewright/certificates", Handler: caddy.AdminHandlerFunc(answer)}}
+}
+
+type question struct {
+	Names []string `json:"names"`
+}
+
+type state struct {
+	Name    string   `json:"name"`
+	Served  *served  `json:"served,omitempty"`
+	Attempt *attempt `json:"attempt,omitempty"`
+}
+
+type served struct {
+	Issuer    string    `json:"issuer"`
+	Serial    string    `json:"serial"`
+	Names     []string  `json:"names"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+}
+
+func answer(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+	}
+	var asked question
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&asked); err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	states := make([]state, 0, len(asked.Names))
+	for _, name := range asked.Names {
+		states = append(states, state{Name: name, Served: servedFor(name), Attempt: attempts.of(name)})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(map[string]any{"certificates": states})
+}
+
+// servedFor returns the managed certificate for exactly this name that is valid longest.
+// Certificates that were loaded from files carry a tag and are none of Caddy's to manage.
+func servedFor(name string) *served {
+	// Before the first tls app there is no cache to look into, and looking panics.
+	if _, err := caddy.ActiveContext().AppIfConfigured("tls"); err != nil {
+		return nil
+	}
+	var best certmagic.Certificate
+	for _, cert := range caddytls.AllMatchingCertificates(name) {
+		if cert.Leaf == nil || len(cert.Tags) > 0 || !slices.Contains(cert.Names, name) {
+			continue
+		}
+		if best.Leaf == nil || cert.Leaf.NotAfter.After(best.Leaf.NotAfter) {
+			best = cert
+		}
+	}
+	if best.Leaf == nil {
+		return nil
+	}
+	return &served{
+		Issuer:    best.Leaf.Issuer.String(),
+		Serial:    best.Leaf.SerialNumber.Text(16),
+		Names:     best.Names,
+		NotBefore: best.Leaf.NotBefore,
+		NotAfter:  best.Leaf.NotAfter,
+	}
+}
+
+// Interface guards.
+var (
+	_ caddyevents.Handler = Recorder{}
+	_ caddy.AdminRouter   = Admin{}
+)

@@ -1,0 +1,100 @@
+package certificates
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+func record(t *testing.T, name string, data map[string]any) {
+	t.Helper()
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	defer cancel()
+	event, err := caddy.NewEvent(ctx, name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (Recorder{}).Handle(context.Background(), event); err != nil {
+		t.Fatalf("an event was aborted: %v", err)
+	}
+}
+
+func ask(t *testing.T, body string) (int, []state) {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	request := httptest.NewRequest(http.MethodPost, "/gatewright/certificates", strings.NewReader(body))
+	if err := answer(recorder, request); err != nil {
+		var refused caddy.APIError
+		if errors.As(err, &refused) {
+			return refused.HTTPStatus, nil
+		}
+		t.Fatal(err)
+	}
+	var got struct{ Certificates []state }
+	if err := json.Unmarshal(recorder.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	return recorder.Code, got.Certificates
+}
+
+func TestAttemptsFollowTheEvents(t *testing.T) {
+	const name = "a.example.test"
+	question := `{"names":["` + name + `"]}`
+	if _, states := ask(t, question); states[0].Attempt != nil || states[0].Served != nil {
+		t.Fatalf("an unknown name has a state: %+v", states[0])
+	}
+	record(t, "cert_obtaining", map[string]any{"identifier": name})
+	if _, states := ask(t, question); states[0].Attempt == nil || states[0].Attempt.Error != "" {
+		t.Fatalf("an order under way is not shown: %+v", states[0])
+	}
+	for range 2 {
+		record(t, "cert_obtaining", map[string]any{"identifier": name})
+		record(t, "cert_failed", map[string]any{"identifier": name, "renewal": false, "error": errors.New("rate limited")})
+	}
+	_, states := ask(t, question)
+	if got := states[0].Attempt; got == nil || got.Failures != 2 || got.Error != "rate limited" || got.FailedAt == nil {
+		t.Fatalf("a failure is not shown: %+v", got)
+	}
+	record(t, "cert_obtained", map[string]any{"identifier": name})
+	if _, states := ask(t, question); states[0].Attempt != nil {
+		t.Fatalf("a success leaves the failure: %+v", states[0].Attempt)
+	}
+}
+
+func TestAttemptsAreBounded(t *testing.T) {
+	table := attemptTable{byName: make(map[string]attempt)}
+	for i := range maxAttempts {
+		table.byName[string(rune(i))+"x"] = attempt{}
+	}
+	table.mu.Lock()
+	before := len(table.byName)
+	table.mu.Unlock()
+	for i := before; i < maxAttempts; i++ {
+		table.byName[strings.Repeat("y", i-before+1)] = attempt{}
+	}
+	table.put("new.example.test", attempt{Failures: 1})
+	if len(table.byName) != maxAttempts {
+		t.Fatalf("the table has %d entries", len(table.byName))
+	}
+	if got := table.of("new.example.test"); got == nil || got.Failures != 1 {
+		t.Fatal("the newest entry was dropped")
+	}
+}
+
+func TestAQuestionMustBeWellFormed(t *testing.T) {
+	if status, _ := ask(t, `{"names":`); status != http.StatusBadRequest {
+		t.Fatalf("broken JSON got %d", status)
+	}
+	request := httptest.NewRequest(http.MethodGet, "/gatewright/certificates", nil)
+	err := answer(httptest.NewRecorder(), request)
+	var refused caddy.APIError
+	if !errors.As(err, &refused) || refused.HTTPStatus != http.StatusMethodNotAllowed {
+		t.Fatalf("GET got %v", err)
+	}
+}

@@ -1,0 +1,25 @@
+package dispatcher
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/upstreams"
+)
+
+// HostTable is the table of this process, for handlers of layer 4.
+func HostTable() *table.Table { return &hostTable }
+
+// AppOf returns the app of the configuration that is being loaded.
+func AppOf(ctx caddy.Context) (*App, error) {
+	loaded, err := ctx.AppIfConfigured(appID)
+	if err != nil {
+		return nil, fmt.Errorf("the handler needs the app: %w", err)
+	}
+	return loaded.(*App), nil
+}
+
+// Addresses is what finds the addresses of instances.
+func (a *App) Addresses() *upstreams.Resolver { return a.resolver }

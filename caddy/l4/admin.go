@@ -1,0 +1,101 @@
+package l4
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"gatewright.dev/caddy/dispatcher"
+)
+
+func init() { caddy.RegisterModule(Admin{}) }
+
+// Admin is the module `admin.api.gatewright_streams`: what is counted of rules of layer 4 since the process began.
+//
+//	GET /gatewright/streams → {"rules": {"<row id>": {"active": 1, "total": 7, …}}}
+//
+// A rule that is no more is told until its last connection has ended.
+type Admin struct{}
+
+// CaddyModule returns the module's information.
+func (Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.gatewright_streams", New: func() caddy.Module { return new(Admin) }}
+}
+
+// Routes returns the routes of the admin endpoint.
+func (Admin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/gatewright/streams", Handler: caddy.AdminHandlerFunc(serveCounters)}}
+}
+
+type ruleReport struct {
+	Active uint64 `json:"active"`
+	Total  uint64 `json:"total"`
+	Failed uint64 `json:"failed"`
+	// Refused were turned away because of their address.
+	Refused       uint64                   `json:"refused"`
+	ReceivedBytes uint64                   `json:"received_bytes"`
+	SentBytes     uint64                   `json:"sent_bytes"`
+	LastError     string                   `json:"last_error,omitempty"`
+	LastErrorAt   *time.Time               `json:"last_error_at,omitempty"`
+	Addresses     map[string]addressReport `json:"addresses"`
+}
+
+type addressReport struct {
+	Active int64 `json:"active"`
+	// Reachable is what the last connection found; absent before there was one.
+	Reachable *bool      `json:"reachable,omitempty"`
+	TriedAt   *time.Time `json:"tried_at,omitempty"`
+	LastError string     `json:"last_error,omitempty"`
+}
+
+func serveCounters(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed}
+	}
+	reports := make(map[string]ruleReport)
+	rules.Range(func(key, value any) bool {
+		id, counted := key.(string), value.(*rule)
+		if counted.active.Load() == 0 && !dispatcher.HostTable().Has(id) {
+			rules.Delete(id)
+			return true
+		}
+		reports[id] = counted.report()
+		return true
+	})
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(map[string]any{"rules": reports})
+}
+
+func (r *rule) report() ruleReport {
+	told := ruleReport{
+		Active: r.active.Load(), Total: r.total.Load(), Failed: r.failed.Load(), Refused: r.refused.Load(),
+		ReceivedBytes: r.received.Load(), SentBytes: r.sent.Load(), Addresses: make(map[string]addressReport),
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lastError != "" {
+		at := r.lastAt
+		told.LastError, told.LastErrorAt = r.lastError, &at
+	}
+	for at, known := range r.addresses {
+		told.Addresses[at.String()] = known.report()
+	}
+	return told
+}
+
+func (a *address) report() addressReport {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	told := addressReport{Active: a.active.Load(), LastError: a.lastError}
+	if !a.tried.IsZero() {
+		reachable, at := a.reachable, a.tried
+		told.Reachable, told.TriedAt = &reachable, &at
+	}
+	return told
+}
+
+// Interface guards.
+var _ caddy.AdminRouter = Admin{}

@@ -1,0 +1,107 @@
+package l4
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// longestStep bounds one step of copying: so often bytes are counted and idleness is looked for.
+const longestStep = 15 * time.Second
+
+// stuckAfter is the time for which a peer may take nothing of what is sent to it, beyond the idle timeout.
+const stuckAfter = 15 * time.Second
+
+var errIdle = errors.New("nothing was sent for the idle timeout")
+
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// join copies between two connections until both sides have ended, one fails, or nothing was sent for idle.
+// A side that ends only what it sends (FIN) gets the rest of what the other sends.
+func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) error {
+	var last atomic.Int64
+	last.Store(time.Now().UnixNano())
+	failed := make(chan error, 2)
+	end := func() {
+		_ = client.Close()
+		_ = target.Close()
+	}
+	go func() { failed <- pipe(target, client, idle, &last, up, end) }()
+	err := pipe(client, target, idle, &last, down, end)
+	if other := <-failed; err == nil || errors.Is(err, net.ErrClosed) {
+		err = other
+	}
+	return err
+}
+
+// pipe copies one direction. After an error it ends both, so that the other direction ends too.
+func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count *atomic.Uint64, end func()) error {
+	step := min(max(idle/4, 10*time.Millisecond), longestStep)
+	for {
+		now := time.Now()
+		_ = from.SetReadDeadline(now.Add(step))
+		_ = to.SetWriteDeadline(now.Add(step + idle + stuckAfter))
+		n, err := copySome(to, from)
+		count.Add(uint64(n))
+		if n > 0 {
+			last.Store(time.Now().UnixNano())
+		}
+		switch {
+		case err == nil:
+			// The end of what this side sends.
+			if err := closeWrite(to); err != nil {
+				end()
+			}
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(now.Add(step+idle)):
+			if time.Since(time.Unix(0, last.Load())) < idle {
+				continue
+			}
+			end()
+			return errIdle
+		default:
+			end()
+			return err
+		}
+	}
+}
+
+// copySome copies until the end (nil) or the deadline. Between TCP connections the kernel copies (splice).
+func copySome(to, from net.Conn) (int64, error) {
+	if first, ok := from.(*replay); ok {
+		if data := first.take(); len(data) > 0 {
+			n, err := to.Write(data)
+			if err != nil {
+				return int64(n), err
+			}
+			more, err := copySome(to, first.Conn)
+			return int64(n) + more, err
+		}
+		from = first.Conn
+	}
+	if put, ok := to.(*replay); ok {
+		to = put.Conn
+	}
+	toTCP, ok := to.(*net.TCPConn)
+	if fromTCP, both := from.(*net.TCPConn); ok && both {
+		return toTCP.ReadFrom(fromTCP)
+	}
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
+	return io.CopyBuffer(writerOnly{to}, readerOnly{from}, buf[:])
+}
+
+type readerOnly struct{ io.Reader }
+type writerOnly struct{ io.Writer }
+
+// closeWrite tells the peer that nothing more is sent.
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return conn.Close()
+}

@@ -1,0 +1,115 @@
+package l4
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatewright.dev/caddy/table"
+)
+
+// maxAddresses bounds the addresses that are remembered of one rule; made-up names of a pattern may have many.
+const maxAddresses = 1024
+
+// rules are the counters of this process by the id of the row, so that a reload forgets none.
+var rules sync.Map // string → *rule
+
+// rule is what is counted of a row.
+type rule struct {
+	active, total, failed, refused atomic.Uint64
+	// received came from clients, sent went to them.
+	received, sent atomic.Uint64
+	turn           atomic.Uint64
+
+	mu        sync.Mutex
+	lastError string
+	lastAt    time.Time
+	addresses map[netip.AddrPort]*address
+}
+
+// address is what is known of one address of a rule's targets.
+type address struct {
+	active atomic.Int64
+
+	mu        sync.Mutex
+	fails     []time.Time
+	lastError string
+	reachable bool
+	tried     time.Time
+}
+
+func ruleOf(id string) *rule {
+	if known, ok := rules.Load(id); ok {
+		return known.(*rule)
+	}
+	known, _ := rules.LoadOrStore(id, &rule{addresses: make(map[netip.AddrPort]*address)})
+	return known.(*rule)
+}
+
+func (r *rule) address(at netip.AddrPort) *address {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known := r.addresses[at]; known != nil {
+		return known
+	}
+	if len(r.addresses) >= maxAddresses {
+		for other, known := range r.addresses {
+			if known.active.Load() == 0 {
+				delete(r.addresses, other)
+				break
+			}
+		}
+	}
+	known := &address{}
+	r.addresses[at] = known
+	return known
+}
+
+func (r *rule) fail(err error) {
+	r.failed.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastError, r.lastAt = err.Error(), time.Now()
+}
+
+// enter counts a connection to the address, unless it has as many as it takes.
+func (a *address) enter(limit int64) bool {
+	if now := a.active.Add(1); limit > 0 && now > limit {
+		a.active.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (a *address) succeed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fails, a.lastError, a.reachable, a.tried = nil, "", true, time.Now()
+}
+
+func (a *address) fail(err error, s *table.Stream) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lastError, a.reachable, a.tried = err.Error(), false, time.Now()
+	if most := int(maxFails(s)); len(a.fails) >= most {
+		a.fails = a.fails[len(a.fails)-most+1:]
+	}
+	a.fails = append(a.fails, a.tried)
+}
+
+// sick tells whether so many connections have failed lately that others are tried first.
+func (a *address) sick(s *table.Stream) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return int64(len(a.fails)) >= maxFails(s) && time.Since(a.fails[0]) < failDuration(s)
+}
+
+func maxFails(s *table.Stream) int64 { return max(s.MaxFails, 1) }
+
+func failDuration(s *table.Stream) time.Duration {
+	if s.FailDurationMS > 0 {
+		return time.Duration(s.FailDurationMS) * time.Millisecond
+	}
+	return 10 * time.Second
+}

@@ -1,0 +1,353 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/table"
+)
+
+func init() { caddy.RegisterModule(&UDP{}) }
+
+const (
+	// maxPacket is the largest payload of a UDP packet.
+	maxPacket = 65507
+	// maxQueued are the packets of a client that wait while its target is looked up.
+	maxQueued = 16
+	// maxSessions is the default of Stream.MaxConnections for UDP.
+	maxSessions = 10_000
+	// receiveBuffer is asked of the system, so that a burst survives a pause of the process.
+	receiveBuffer = 4 << 20
+)
+
+// UDP is the app `gatewright_udp`: sockets whose packets go to the targets of the host table.
+//
+//	{"listen": ["0.0.0.0:53", "[2001:db8::1]:53"]}
+//
+// A client's address and port make a session, which keeps its target until it is idle. Sockets and sessions stay
+// when a configuration with the same address takes over.
+type UDP struct {
+	// Listen are `ip:port`.
+	Listen []string `json:"listen,omitempty"`
+
+	app    *dispatcher.App
+	logger *zap.Logger
+	used   []string
+}
+
+// CaddyModule returns the module's information.
+func (*UDP) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "gatewright_udp", New: func() caddy.Module { return new(UDP) }}
+}
+
+// Provision finds the app with the resolver.
+func (u *UDP) Provision(ctx caddy.Context) (err error) {
+	u.logger = ctx.Logger()
+	for i, listen := range u.Listen {
+		if _, err := netip.ParseAddrPort(listen); err != nil {
+			return fmt.Errorf("listen[%d]: %w", i, err)
+		}
+	}
+	u.app, err = dispatcher.AppOf(ctx)
+	return err
+}
+
+var sockets = caddy.NewUsagePool()
+
+// Start opens the sockets that are not open yet.
+func (u *UDP) Start() error {
+	for _, listen := range u.Listen {
+		value, _, err := sockets.LoadOrNew(listen, func() (caddy.Destructor, error) { return openSocket(listen) })
+		if err != nil {
+			_ = u.Stop()
+			return err
+		}
+		u.used = append(u.used, listen)
+		value.(*socket).owner.Store(u)
+	}
+	return nil
+}
+
+// Stop closes the sockets that no other configuration uses.
+func (u *UDP) Stop() error {
+	var failures []error
+	for _, listen := range u.used {
+		_, err := sockets.Delete(listen)
+		failures = append(failures, err)
+	}
+	u.used = nil
+	return errors.Join(failures...)
+}
+
+// socket is one that listens, with its sessions.
+type socket struct {
+	conn  *net.UDPConn
+	local net.Addr
+	port  uint16
+	owner atomic.Pointer[UDP]
+
+	mu       sync.Mutex
+	sessions map[netip.AddrPort]*session
+	closed   bool
+}
+
+func openSocket(listen string) (*socket, error) {
+	addr, err := net.ResolveUDPAddr("udp", listen)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenUDP("udp", addr)
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetReadBuffer(receiveBuffer)
+	s := &socket{conn: conn, local: conn.LocalAddr(), port: uint16(addr.Port), sessions: make(map[netip.AddrPort]*session)}
+	go s.receive()
+	return s, nil
+}
+
+// Destruct closes the socket and ends its sessions (caddy.Destructor).
+func (s *socket) Destruct() error {
+	s.mu.Lock()
+	s.closed = true
+	open := make([]*session, 0, len(s.sessions))
+	for _, one := range s.sessions {
+		open = append(open, one)
+	}
+	s.mu.Unlock()
+	err := s.conn.Close()
+	for _, one := range open {
+		one.end()
+	}
+	return err
+}
+
+func (s *socket) receive() {
+	buf := make([]byte, maxPacket)
+	for {
+		n, client, err := s.conn.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			// ICMP of an earlier answer, or no memory: the pause keeps a lasting error from spinning.
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		s.sessionOf(client).send(buf[:n])
+	}
+}
+
+func (s *socket) sessionOf(client netip.AddrPort) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.sessions[client]
+	if one == nil {
+		one = &session{socket: s, client: client}
+		one.touch()
+		if s.closed || len(s.sessions) >= 4*maxSessions {
+			one.ended = true
+			return one
+		}
+		s.sessions[client] = one
+		go one.run()
+	}
+	return one
+}
+
+// session is what one client sends and gets.
+type session struct {
+	socket *socket
+	client netip.AddrPort
+	last   atomic.Int64
+
+	mu     sync.Mutex
+	queued [][]byte
+	target *net.UDPConn
+	rule   *rule
+	ended  bool
+}
+
+func (s *session) touch() { s.last.Store(time.Now().UnixNano()) }
+
+// send never waits: what a target cannot take is lost, as packets are.
+func (s *session) send(packet []byte) {
+	s.touch()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+	case s.target != nil:
+		s.rule.received.Add(uint64(len(packet)))
+		_, _ = s.target.Write(packet)
+	case len(s.queued) < maxQueued:
+		s.queued = append(s.queued, append([]byte(nil), packet...))
+	}
+}
+
+// end forgets the session; the client's next packet begins another.
+func (s *session) end() {
+	s.socket.mu.Lock()
+	if s.socket.sessions[s.client] == s {
+		delete(s.socket.sessions, s.client)
+	}
+	s.socket.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended, s.queued = true, nil
+	if s.target != nil {
+		_ = s.target.Close()
+	}
+}
+
+// run finds the target and copies its packets to the client until the session is idle.
+func (s *session) run() {
+	defer s.end()
+	owner := s.socket.owner.Load()
+	row := dispatcher.HostTable().LookupPort("udp", s.socket.port, s.socket.local)
+	if row == nil || owner == nil {
+		return
+	}
+	stream, counted := row.Stream(), ruleOf(row.ID())
+	if !stream.Admits(s.client.Addr()) {
+		counted.refused.Add(1)
+		return
+	}
+	counted.total.Add(1)
+	counted.active.Add(1)
+	defer counted.active.Add(^uint64(0))
+	where := &places{row, "", counted, owner.app.Addresses(), &owner.app.Guard}
+	known, err := s.connect(where, stream)
+	if err != nil {
+		counted.fail(err)
+		if suppressed, ok := warnings.Allow(row.ID()); ok {
+			owner.logger.Warn("packet has no target", zap.String("rule", row.ID()), zap.String("ingress", row.Ingress()),
+				zap.String("reason", err.Error()), zap.Uint32("suppressed", suppressed))
+		}
+		return
+	}
+	defer known.active.Add(-1)
+	if err := s.answer(stream.Idle(), known); err != nil {
+		known.fail(err, stream)
+		counted.fail(err)
+	}
+}
+
+func (s *session) connect(where *places, stream *table.Stream) (*address, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stream.Connect())
+	defer cancel()
+	found, err := where.candidates(ctx, s.client.Addr().Unmap(), false)
+	if err != nil {
+		return nil, err
+	}
+	limit := stream.MaxConnections
+	if limit <= 0 {
+		limit = maxSessions
+	}
+	err = errFull
+	for _, c := range found {
+		if !c.known.enter(limit) {
+			continue
+		}
+		var conn *net.UDPConn
+		if conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(c.at)); err != nil {
+			c.known.active.Add(-1)
+			c.known.fail(err, stream)
+			continue
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.target, s.rule = conn, where.rule
+		for _, packet := range s.queued {
+			s.rule.received.Add(uint64(len(packet)))
+			_, _ = conn.Write(packet)
+		}
+		s.queued = nil
+		if s.ended {
+			_ = conn.Close()
+		}
+		return c.known, nil
+	}
+	return nil, err
+}
+
+var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
+
+// answer copies from the target to the client. It returns nil when the session has been idle.
+func (s *session) answer(idle time.Duration, known *address) error {
+	raw, err := s.target.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for {
+		last := time.Unix(0, s.last.Load())
+		_ = s.target.SetReadDeadline(last.Add(idle))
+		err := s.forward(raw)
+		switch {
+		case err == nil:
+			s.touch()
+			known.succeed()
+		case isTimeout(err):
+			if time.Since(time.Unix(0, s.last.Load())) >= idle {
+				return nil
+			}
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			// The target's machine says that nobody listens (ICMP): the next packet looks for a target anew.
+			return err
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// forward takes what has come from the target and sends it on. It has a buffer only when there is something to
+// read, so that thousands of quiet sessions share a few.
+func (s *session) forward(raw syscall.RawConn) error {
+	var n int
+	var failure error
+	var buf *[maxPacket]byte
+	err := raw.Read(func(fd uintptr) bool {
+		buf = packets.Get().(*[maxPacket]byte)
+		n, _, failure = syscall.Recvfrom(int(fd), buf[:], syscall.MSG_DONTWAIT)
+		if errors.Is(failure, syscall.EAGAIN) || errors.Is(failure, syscall.EINTR) {
+			packets.Put(buf)
+			buf = nil
+			return false
+		}
+		return true
+	})
+	if buf != nil {
+		defer packets.Put(buf)
+	}
+	if err == nil {
+		err = failure
+	}
+	if err != nil {
+		return err
+	}
+	s.rule.sent.Add(uint64(n))
+	_, _ = s.socket.conn.WriteToUDPAddrPort(buf[:n], s.client)
+	return nil
+}
+
+// Interface guards.
+var (
+	_ caddy.App         = (*UDP)(nil)
+	_ caddy.Provisioner = (*UDP)(nil)
+)

@@ -1,0 +1,243 @@
+package table
+
+import (
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Hosts of rows that take every connection of their port. They have a colon, so that no name of a client is one.
+const (
+	tcpHost = "tcp:"
+	udpHost = "udp:"
+)
+
+// Stream makes a row one of layer 4: it takes connections instead of requests.
+type Stream struct {
+	// Protocol is "tls" for connections by the name that the client asks for (SNI), "tcp" or "udp" for every
+	// connection of the port.
+	Protocol string `json:"protocol"`
+	// Terminate ends TLS here; only with "tls".
+	Terminate bool `json:"terminate,omitempty"`
+	// Policy is how one of several addresses is chosen: "round_robin" (default), "least_conn", "random", "ip_hash", "first".
+	Policy string `json:"policy,omitempty"`
+	// ConnectTimeoutMS is the time for a connection to the target, all attempts together. Default: 30 s.
+	ConnectTimeoutMS int64 `json:"connect_timeout_ms,omitempty"`
+	// IdleTimeoutMS ends a connection on which nothing was sent either way. Default: an hour, of UDP 30 s.
+	IdleTimeoutMS int64 `json:"idle_timeout_ms,omitempty"`
+	// MaxConnections is how many connections one address of a target takes. Default: no limit, of UDP 10,000.
+	MaxConnections int64 `json:"max_connections,omitempty"`
+	// MaxFails failed connections within FailDurationMS have an address tried after the others. Default: 1 in 10 s.
+	MaxFails       int64 `json:"max_fails,omitempty"`
+	FailDurationMS int64 `json:"fail_duration_ms,omitempty"`
+	// ProxyProtocol begins each connection to the target with the client's address: "v1" or "v2".
+	ProxyProtocol string `json:"proxy_protocol,omitempty"`
+	// Allow and Deny are networks of clients; Deny is asked first, and absent Allow means all.
+	Allow []netip.Prefix `json:"allow,omitempty"`
+	Deny  []netip.Prefix `json:"deny,omitempty"`
+	// TLS speaks TLS with the target.
+	TLS *StreamTLS `json:"tls,omitempty"`
+
+	// Prepared is what the user of the row made of it, such as a TLS configuration.
+	Prepared atomic.Pointer[any] `json:"-"`
+}
+
+// StreamTLS is how TLS is spoken with a target.
+type StreamTLS struct {
+	// ServerName is sent, and must be on the target's certificate.
+	ServerName string `json:"server_name,omitempty"`
+	// CAPEM are the authorities that it is verified by. Default: the system's.
+	CAPEM string `json:"ca_pem,omitempty"`
+	// Insecure takes any certificate.
+	Insecure bool `json:"insecure_skip_verify,omitempty"`
+	// CertificateFile and KeyFile have the PEM certificate that is shown to the target.
+	CertificateFile string `json:"certificate_file,omitempty"`
+	KeyFile         string `json:"key_file,omitempty"`
+}
+
+// Stream is how the row takes connections; nil for a row of HTTP.
+func (r *Row) Stream() *Stream { return r.stream }
+
+// Idle is the idle timeout.
+func (s *Stream) Idle() time.Duration {
+	switch {
+	case s.IdleTimeoutMS > 0:
+		return time.Duration(s.IdleTimeoutMS) * time.Millisecond
+	case s.Protocol == "udp":
+		return 30 * time.Second
+	}
+	return time.Hour
+}
+
+// Connect is the time for a connection to the target.
+func (s *Stream) Connect() time.Duration {
+	if s.ConnectTimeoutMS > 0 {
+		return time.Duration(s.ConnectTimeoutMS) * time.Millisecond
+	}
+	return 30 * time.Second
+}
+
+// Admits tells whether a client may connect.
+func (s *Stream) Admits(client netip.Addr) bool {
+	client = client.Unmap()
+	for _, prefix := range s.Deny {
+		if prefix.Contains(client) {
+			return false
+		}
+	}
+	for _, prefix := range s.Allow {
+		if prefix.Contains(client) {
+			return true
+		}
+	}
+	return len(s.Allow) == 0
+}
+
+func compileStream(route *Route, problem func(string, ...any)) *Stream {
+	s := route.Stream
+	if s == nil {
+		return nil
+	}
+	// Routes are decoded into memory that is used again.
+	copied := &Stream{
+		Protocol: s.Protocol, Terminate: s.Terminate, Policy: s.Policy, ConnectTimeoutMS: s.ConnectTimeoutMS,
+		IdleTimeoutMS: s.IdleTimeoutMS, MaxConnections: s.MaxConnections, MaxFails: s.MaxFails,
+		FailDurationMS: s.FailDurationMS, ProxyProtocol: s.ProxyProtocol, Allow: s.Allow, Deny: s.Deny, TLS: s.TLS,
+	}
+	switch s.Protocol {
+	case "tls", "tcp", "udp":
+	default:
+		problem(`stream.protocol %q is not "tls", "tcp" or "udp"`, s.Protocol)
+	}
+	switch s.Policy {
+	case "", "round_robin", "least_conn", "random", "ip_hash", "first":
+	default:
+		problem("stream.policy %q is not known", s.Policy)
+	}
+	switch s.ProxyProtocol {
+	case "", "v1", "v2":
+	default:
+		problem(`stream.proxy_protocol %q is neither "v1" nor "v2"`, s.ProxyProtocol)
+	}
+	if s.Protocol == "udp" && (s.ProxyProtocol != "" || s.TLS != nil) {
+		problem("stream: udp has neither proxy_protocol nor tls")
+	}
+	if s.Terminate && s.Protocol != "tls" {
+		problem("stream.terminate needs the protocol tls")
+	}
+	if s.TLS != nil && s.TLS.CAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(s.TLS.CAPEM)) {
+		problem("stream.tls.ca_pem has no certificate")
+	}
+	if s.Protocol != "tls" && route.Host != "" {
+		problem("stream: a row of %s has no host", s.Protocol)
+	}
+	if route.Path != nil || route.Methods != nil || route.Headers != nil || route.TLS || route.Auth != nil || route.Redirect != nil || route.Policy != "" {
+		problem("stream: a row of layer 4 has no path, methods, headers, tls, auth, redirect and policy")
+	}
+	if len(route.Targets) == 0 {
+		problem("stream: a row of layer 4 needs targets")
+	}
+	return copied
+}
+
+// parseHost is parsePattern for all kinds of rows.
+func parseHost(route *Route) (string, map[string]int, error) {
+	if route.Stream != nil {
+		switch route.Stream.Protocol {
+		case "tcp":
+			return tcpHost, nil, nil
+		case "udp":
+			return udpHost, nil, nil
+		}
+	}
+	return parsePattern(route.Host)
+}
+
+func compileListen(texts []string, problem func(string, ...any)) []netip.Addr {
+	var addrs []netip.Addr
+	for i, text := range texts {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			problem("listen[%d] %q is not an IP address", i, text)
+			continue
+		}
+		addrs = append(addrs, addr.Unmap())
+	}
+	return addrs
+}
+
+// listens tells whether the row takes what came to a local address.
+func (c *conditions) listens(local net.Addr) bool {
+	var addr netip.Addr
+	switch a := local.(type) {
+	case *net.TCPAddr:
+		addr = a.AddrPort().Addr()
+	case *net.UDPAddr:
+		addr = a.AddrPort().Addr()
+	case net.Addr:
+		parsed, _ := netip.ParseAddrPort(a.String())
+		addr = parsed.Addr()
+	}
+	addr = addr.Unmap()
+	for _, one := range c.listen {
+		if one == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// sharesListen tells whether two rows can take what comes to one local address.
+func sharesListen(a, b *Row) bool {
+	if a.cond == nil || b.cond == nil || len(a.cond.listen) == 0 || len(b.cond.listen) == 0 {
+		return true
+	}
+	for _, one := range a.cond.listen {
+		for _, other := range b.cond.listen {
+			if one == other {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// LookupPort returns the row that takes every connection ("tcp") or packet ("udp") of a port and local address.
+func (t *Table) LookupPort(network string, port uint16, local net.Addr) *Row {
+	q := query{Request: &Request{Port: port, Local: local}, stream: true}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if hosts := t.ports[port]; hosts != nil {
+		return hosts.literal[network+":"].match(&q)
+	}
+	return nil
+}
+
+// LookupName returns the row that takes TLS connections for a name, and the name that Row.Target expands captures
+// from. The row is one of HTTP when the name is served over HTTPS: precedence of hosts spans both kinds.
+// A client that names nothing ("") gets what takes every name.
+func (t *Table) LookupName(port uint16, local net.Addr, name string) (*Row, string) {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	for label := range strings.SplitSeq(name, ".") {
+		if name != "" && !literalLabel(label) {
+			return nil, name
+		}
+	}
+	q := query{Request: &Request{Port: port, Local: local}, stream: true}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if hosts := t.ports[port]; hosts != nil {
+		return hosts.match(name, &q), name
+	}
+	return nil, name
+}
+
+// Has tells whether there is a row of this id.
+func (t *Table) Has(id string) bool {
+	t.write.Lock()
+	defer t.write.Unlock()
+	return t.byID[id] != nil
+}

@@ -1,0 +1,394 @@
+package upstreams
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/table"
+)
+
+const (
+	// attemptPause is the time before addresses are tried that have failed in this request, where there is time for it.
+	attemptPause = 250 * time.Millisecond
+	// lookAgain is the time after which a waiting request looks again without having been told of a change: failures
+	// and negative answers end by themselves.
+	lookAgain = 500 * time.Millisecond
+	// maxWaiting bounds the requests that wait in this process.
+	maxWaiting = 20000
+)
+
+// waiting is how many requests wait.
+var waiting atomic.Int64
+
+// balanced is what balancing knows of a request beside its row.
+type balanced struct {
+	source *Source
+	pool   *pool
+	// picked is the address of the last attempt, "" before the first, and origin where it came from.
+	picked   string
+	origin   origin
+	acquired bool
+	// counted tells that the failure of picked is.
+	counted  bool
+	attempts int
+	started  time.Time
+	// until is when waiting for a paused or waking target ends; zero before it began.
+	until time.Time
+	// woke tells that an instance was asked to wake.
+	woke bool
+	// cookie is the value that the client is to be given; "" when it has it.
+	cookie     string
+	retryAfter time.Duration
+}
+
+// findings are why targets or addresses were left out.
+type findings struct {
+	err     error
+	refused bool
+	// pause and wake are how long the request may wait for a paused target, and for those in sleeping.
+	pause, wake time.Duration
+	sleeping    []string
+	// back is when the first ejected address is no longer left out.
+	back time.Time
+	// failed tells that an address was left out for having failed in this request.
+	failed bool
+}
+
+// balance chooses one address of the row's targets, and waits for one where the row or the source allows that.
+func (s *Source) balance(q *Request, r *http.Request) ([]*reverseproxy.Upstream, error) {
+	b := q.balanced
+	if b == nil {
+		b = &balanced{source: s, started: time.Now()}
+		q.balanced = b
+	}
+	b.release()
+	b.attempts++
+	if s.Retries != nil && b.attempts > *s.Retries+1 && !b.woke {
+		return nil, nil
+	}
+	if s.needsPool(q) && b.pool == nil {
+		b.pool = poolOf(q.Row.ID())
+	}
+	if b.choose(q, r, false) {
+		return b.upstream(), nil
+	}
+	return b.wait(q, r)
+}
+
+// needsPool tells whether the row's state is used.
+func (s *Source) needsPool(q *Request) bool {
+	return s.Passive != nil || s.policy != first && s.policy != random
+}
+
+// choose looks at all targets and picks an address; q.Err tells why there is none.
+func (b *balanced) choose(q *Request, r *http.Request, again bool) bool {
+	var candidates [8]candidate
+	var targets [4]group
+	list, groups, found := b.gather(q, r, candidates[:0], targets[:0], again)
+	if len(list) == 0 && found.failed && !again && !b.mayWait() {
+		// Nothing but what has failed: better that than nothing, it may have been a passing failure.
+		list, groups, found = b.gather(q, r, candidates[:0], targets[:0], true)
+	}
+	if len(list) == 0 {
+		b.explain(q, &found)
+		return false
+	}
+	q.Err, q.Refused = nil, false
+	c := choice{b.source, r, q.Row.ID(), b.pool}
+	index, token := c.choose(list, groups)
+	b.picked, b.origin = list[index].dial, groups[list[index].group].origin
+	b.cookie, b.counted = token, false
+	b.acquired = b.source.policy == leastConn
+	return true
+}
+
+// mayWait tells whether the request has time for other attempts than immediate ones.
+func (b *balanced) mayWait() bool {
+	return time.Now().Before(b.deadline())
+}
+
+// deadline is when the request has waited for as long as it may.
+func (b *balanced) deadline() time.Time {
+	deadline := b.started.Add(time.Duration(b.source.TryDuration))
+	if b.until.After(deadline) {
+		return b.until
+	}
+	return deadline
+}
+
+// gather lists the addresses that may take the request, by target, and why others may not.
+func (b *balanced) gather(q *Request, r *http.Request, list []candidate, groups []group, again bool) ([]candidate, []group, findings) {
+	found := findings{}
+	all := states.modes.Load()
+	var sick map[string]struct{}
+	if b.source.Health {
+		sick = sickOf(q.Row.ID())
+	}
+	now := time.Now()
+	for i := range q.Row.Targets() {
+		special := q.Row.Special(i)
+		weight := 1
+		if special != nil {
+			if weight = special.Weight; weight == 0 {
+				continue
+			}
+			if !found.admits(special.Mode, special.Pause) {
+				continue
+			}
+		}
+		name, port := q.Row.Target(i, q.Host)
+		var addrModes map[netip.Addr]*instanceMode
+		if all != nil && name != "" {
+			if special != nil && special.Service != "" {
+				addrModes = all.services[special.Service]
+			} else if told := all.instances[name]; told != nil && !found.admits(told.mode, told.pause) {
+				continue
+			}
+		}
+		g := group{from: len(list), target: i, weight: weight, origin: origin{name: name, port: port}}
+		at := int32(len(groups))
+		if special != nil && special.IP.IsValid() {
+			if b.admits(q, &found, &g.origin, special.Dial, special.IP, sick, now, again) {
+				list = append(list, candidate{special.Dial, at})
+			}
+		} else {
+			resolver := q.Resolver
+			if special != nil && special.Address != "" {
+				resolver, name = externalResolver(special.Resolvers), special.Address
+			}
+			e, k := resolver.lookup(r.Context(), name)
+			if k.err != nil {
+				found.err = k.err
+				if special != nil && special.Wake > 0 && errors.Is(k.err, errNoAddress) {
+					found.wake = max(found.wake, special.Wake)
+					found.sleeping = append(found.sleeping, name)
+				}
+				continue
+			}
+			if special != nil && special.Wake > 0 && b.woke {
+				wakes.awake(name)
+			}
+			g.origin = origin{entry: e, known: k, resolver: resolver, name: name, port: port}
+			g.instance = special == nil || special.Service == "" && special.Address == ""
+			dials := k.dialTexts(port)
+			list = slices.Grow(list, len(dials))
+			for j, dial := range dials {
+				if told := addrModes[k.addrs[j]]; told != nil && !found.admits(told.mode, told.pause) {
+					continue
+				}
+				if b.admits(q, &found, &g.origin, dial, k.addrs[j], sick, now, again) {
+					list = append(list, candidate{dial, at})
+				}
+			}
+		}
+		if g.to = len(list); g.to > g.from {
+			groups = append(groups, g)
+		}
+	}
+	return list, groups, found
+}
+
+// admits tells whether a target of this mode takes requests, and takes note when it does not.
+func (f *findings) admits(mode table.Mode, pause time.Duration) bool {
+	switch mode {
+	case table.Drain:
+		if f.err == nil {
+			f.err = errDrained
+		}
+		return false
+	case table.Pause:
+		f.err = errPaused
+		f.pause = max(f.pause, pause)
+		return false
+	}
+	return true
+}
+
+// admits tells whether nothing speaks against an address, and takes note of what does.
+func (b *balanced) admits(q *Request, found *findings, from *origin, dial string, addr netip.Addr, sick map[string]struct{}, now time.Time, again bool) bool {
+	if why := q.Guard.Refuses(addr, from.port); why != "" {
+		found.refused = true
+		b.source.warnRefused(q, from.name, dial, why)
+		return false
+	}
+	if _, is := sick[dial]; is {
+		found.err = errSick
+		return false
+	}
+	if b.source.Passive != nil {
+		if until := b.pool.ejected(dial, b.source.Passive, now); !until.IsZero() {
+			if found.err == nil {
+				found.err = errEjected
+			}
+			if found.back.IsZero() || until.Before(found.back) {
+				found.back = until
+			}
+			return false
+		}
+	}
+	if !again && q.hasFailed(dial) {
+		found.failed = true
+		return false
+	}
+	return true
+}
+
+// explain says why there is no address, and arranges for one where that is possible.
+func (b *balanced) explain(q *Request, found *findings) {
+	q.Err, q.Refused = found.err, found.refused && found.err == nil
+	switch {
+	case q.Refused:
+		q.Err = errRefused
+	case q.Err == nil && found.failed:
+		q.Err = errNoAnswer
+	case q.Err == nil:
+		q.Err = errNoTargets
+	}
+	if !found.back.IsZero() {
+		b.retryAfter = time.Until(found.back)
+	}
+	limit := found.pause
+	if len(found.sleeping) > 0 {
+		asked := false
+		for _, name := range found.sleeping {
+			if err := wakes.ask(name); err != nil {
+				q.Err = err
+			} else {
+				asked = true
+			}
+		}
+		if asked {
+			q.Err = errWaking
+			b.woke = true
+			limit = max(limit, found.wake)
+		}
+	}
+	if limit > 0 && b.until.IsZero() {
+		b.until = time.Now().Add(limit)
+	}
+}
+
+// wait waits for an address: of a paused target, of an instance that wakes, or of any for the try duration.
+func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, error) {
+	if !b.mayWait() {
+		return nil, nil
+	}
+	if waiting.Add(1) > maxWaiting {
+		waiting.Add(-1)
+		q.Err = errTooMany
+		return nil, nil
+	}
+	defer waiting.Add(-1)
+	pause := time.Now().Add(attemptPause)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		changed := changes.wait()
+		if b.choose(q, r, len(q.failed) > 0 && !time.Now().Before(pause)) {
+			return b.upstream(), nil
+		}
+		if errors.Is(q.Err, errNotWoken) {
+			return nil, nil
+		}
+		left := time.Until(b.deadline())
+		if left <= 0 {
+			return nil, nil
+		}
+		if len(q.failed) > 0 {
+			left = min(left, attemptPause)
+		}
+		timer.Reset(min(left, lookAgain))
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-r.Context().Done():
+			q.Err = r.Context().Err()
+			return nil, nil
+		}
+	}
+}
+
+func (b *balanced) upstream() []*reverseproxy.Upstream { return appendUpstream(nil, b.picked) }
+
+// release ends the part that the request had in the load of its address.
+func (b *balanced) release() {
+	if b.acquired {
+		b.acquired = false
+		b.pool.release(b.picked)
+	}
+}
+
+// reset takes note that the picked address has failed, and asks for it again where it came from DNS.
+func (b *balanced) reset(q *Request, r *http.Request) {
+	if b.picked == "" {
+		return
+	}
+	b.fail(q)
+	if !slices.Contains(q.failed, b.picked) {
+		q.failed = append(q.failed, b.picked)
+	}
+	if b.origin.entry != nil {
+		b.origin.resolver.again(r.Context(), b.origin.entry, b.origin.name, b.origin.known)
+	}
+}
+
+// fail counts the failure of the picked address, once.
+func (b *balanced) fail(q *Request) {
+	if b.source.Passive == nil || b.counted || b.picked == "" {
+		return
+	}
+	b.counted = true
+	if !b.pool.fail(b.picked, b.source.Passive, time.Now()) {
+		return
+	}
+	if suppressed, ok := warnings.Allow(q.Row.ID()); ok {
+		b.source.logger.Warn("address left out after failed requests",
+			zap.String("rule", q.Row.ID()),
+			zap.String("ingress", q.Row.Ingress()),
+			zap.String("address", b.picked),
+			zap.Duration("for", time.Duration(b.source.Passive.FailDuration)),
+			zap.Uint32("suppressed", suppressed))
+	}
+}
+
+// Done is called when the request has been handled; upstreamFailed tells that its last attempt failed for the sake of
+// the address and not of the client.
+func (q *Request) Done(upstreamFailed bool) {
+	b := q.balanced
+	if b == nil {
+		return
+	}
+	b.release()
+	if upstreamFailed && q.Err == nil {
+		b.fail(q)
+	}
+}
+
+// RetryAfter is when the client may try again, in whole seconds; 0 when nothing is known of that.
+func (q *Request) RetryAfter() int {
+	if q.balanced == nil || q.balanced.retryAfter <= 0 {
+		return 0
+	}
+	return int((q.balanced.retryAfter + time.Second - 1) / time.Second)
+}
+
+// TargetAddresses returns the addresses of a row's i-th target for host, from the cache or by asking: of an instance,
+// of all instances of a service, or of an address.
+func (r *Resolver) TargetAddresses(ctx context.Context, row *table.Row, i int, host string) ([]netip.Addr, error) {
+	if special := row.Special(i); special != nil && special.Address != "" {
+		if special.IP.IsValid() {
+			return []netip.Addr{special.IP}, nil
+		}
+		return externalResolver(special.Resolvers).Addresses(ctx, special.Address)
+	}
+	instance, _ := row.Target(i, host)
+	return r.Addresses(ctx, instance)
+}

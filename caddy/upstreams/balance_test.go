@@ -1,0 +1,487 @@
+package upstreams
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/table"
+)
+
+// stand is a row with targets, a resolver of a DNS server in this process, and a source.
+type stand struct {
+	t        testing.TB
+	dns      *dnstest.Server
+	resolver *Resolver
+	source   *Source
+	row      *table.Row
+	table    *table.Table
+	id       string
+}
+
+var standCount int
+
+func newStand(t testing.TB, source *Source, targets ...table.Target) *stand {
+	t.Helper()
+	standCount++
+	s := &stand{t: t, dns: dnstest.Start(t), source: source, id: fmt.Sprint("stand/", standCount)}
+	s.resolver = NewResolver(s.dns.Address, "test.internal", 0)
+	t.Cleanup(func() { _ = s.resolver.Destruct() })
+	t.Cleanup(func() { (&States{Reset: true}).Apply() })
+	if err := source.provision(zap.NewNop()); err != nil {
+		t.Fatal(err)
+	}
+	s.targets(targets...)
+	return s
+}
+
+func (s *stand) targets(targets ...table.Target) {
+	s.t.Helper()
+	rows := table.NewRows(nil)
+	rows.Add(&table.Route{ID: s.id, Ingress: "i", Port: 80, Host: "a.test", Policy: "p", Targets: targets})
+	s.table = &table.Table{}
+	if err := s.table.Replace("1", rows); err != nil {
+		s.t.Fatal(err)
+	}
+	s.row, _ = s.table.Lookup(&table.Request{Port: 80, Host: "a.test", Path: "/", Method: "GET"})
+}
+
+func (s *stand) set(name string, addresses ...string) {
+	s.dns.Set(name+".test.internal", dnstest.Record{Addresses: addresses, TTL: time.Minute})
+	addrs := make([]netip.Addr, len(addresses))
+	for i, text := range addresses {
+		addrs[i] = netip.MustParseAddr(text)
+	}
+	s.resolver.Push(name, addrs, time.Minute)
+}
+
+// request is one of Caddy's for the row.
+func (s *stand) request(edit func(*http.Request)) (*Request, *http.Request) {
+	r := httptest.NewRequest("GET", "http://a.test/", nil)
+	if edit != nil {
+		edit(r)
+	}
+	ctx := context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{caddyhttp.ClientIPVarKey: "192.0.2.1"})
+	r = r.WithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer()))
+	guard := &Guard{AllowLoopback: true}
+	if err := guard.Provision(); err != nil {
+		s.t.Fatal(err)
+	}
+	q := &Request{Row: s.row, Host: "a.test", Resolver: s.resolver, Guard: guard}
+	q.Attach(r)
+	return q, r
+}
+
+// dial is where a new request goes; "" when nowhere.
+func (s *stand) dial(edit func(*http.Request)) string {
+	s.t.Helper()
+	q, r := s.request(edit)
+	defer q.Done(false)
+	return s.ask(r)
+}
+
+func (s *stand) ask(r *http.Request) string {
+	s.t.Helper()
+	list, err := s.source.GetUpstreams(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0].Dial
+}
+
+func (s *stand) tally(n int) map[string]int {
+	counts := make(map[string]int)
+	for range n {
+		counts[s.dial(nil)]++
+	}
+	return counts
+}
+
+func weight(n int) *int { return &n }
+
+func service(name string) table.Target { return table.Target{Service: name, Port: 80} }
+
+func expectCounts(t *testing.T, got, want map[string]int) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestRoundRobinIsSpreadEvenly(t *testing.T) {
+	s := newStand(t, &Source{}, table.Target{Instance: "a", Port: 80, Weight: weight(3)}, table.Target{Instance: "b", Port: 80})
+	s.set("a", "10.0.0.1")
+	s.set("b", "10.0.0.2")
+	var order []string
+	for range 8 {
+		order = append(order, strings.TrimPrefix(s.dial(nil), "10.0.0."))
+	}
+	if got := strings.Join(order, " "); got != "1:80 1:80 2:80 1:80 1:80 1:80 2:80 1:80" {
+		t.Error(got)
+	}
+}
+
+func TestWeightsCountByTarget(t *testing.T) {
+	canary := service("canary")
+	canary.Weight = weight(10)
+	stable := service("stable")
+	stable.Weight = weight(90)
+	for _, policy := range []string{"round_robin", "random", "uri_hash"} {
+		s := newStand(t, &Source{Policy: policy}, stable, canary)
+		s.set("stable.svc", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+		s.set("canary.svc", "10.0.1.1")
+		counts := make(map[string]int)
+		for i := range 4000 {
+			counts[s.dial(func(r *http.Request) { r.RequestURI = fmt.Sprint("/page/", i) })]++
+		}
+		share := float64(counts["10.0.1.1:80"]) / 4000
+		slack := 0.03
+		if policy == "round_robin" {
+			slack = 0.0001
+		}
+		if math.Abs(share-0.1) > slack {
+			t.Errorf("%s: the canary got %v", policy, share)
+		}
+		for _, dial := range []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"} {
+			if part := float64(counts[dial]) / 4000; math.Abs(part-0.3) > 0.05 {
+				t.Errorf("%s: %s got %v", policy, dial, part)
+			}
+		}
+	}
+}
+
+func TestHashesMoveOnlyWhatTheyMust(t *testing.T) {
+	s := newStand(t, &Source{Policy: "header", Header: "x-user"}, service("web"))
+	s.set("web.svc", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+	keyed := func() map[string]string {
+		dials := make(map[string]string)
+		for i := range 400 {
+			user := fmt.Sprint("user-", i)
+			dials[user] = s.dial(func(r *http.Request) { r.Header.Set("X-User", user) })
+		}
+		return dials
+	}
+	before := keyed()
+	s.set("web.svc", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	after := keyed()
+	moved := 0
+	for user, dial := range before {
+		if dial != after[user] {
+			moved++
+			if dial != "10.0.0.4:80" {
+				t.Errorf("%s moved from %s to %s", user, dial, after[user])
+			}
+		}
+	}
+	if moved < 60 || moved > 140 {
+		t.Errorf("%d of 400 were at the fourth address", moved)
+	}
+	// Who is sick loses its clients, and gets them back.
+	(&States{Rules: map[string]RuleState{s.id: {Sick: []string{"10.0.0.1:80"}}}}).Apply()
+	s.source.Health = true
+	sick := keyed()
+	for user, dial := range after {
+		if dial != "10.0.0.1:80" && sick[user] != dial {
+			t.Errorf("%s moved from %s to %s", user, dial, sick[user])
+		}
+	}
+}
+
+func TestAnInstanceKeepsItsClientsWhenItMoves(t *testing.T) {
+	s := newStand(t, &Source{Policy: "ip_hash"}, table.Target{Instance: "a", Port: 80}, table.Target{Instance: "b", Port: 80})
+	s.set("a", "10.0.0.1")
+	s.set("b", "10.0.0.2")
+	if s.dial(nil) == "10.0.0.1:80" {
+		s.set("a", "10.0.9.9")
+	} else {
+		s.set("b", "10.0.9.9")
+	}
+	if got := s.dial(nil); got != "10.0.9.9:80" {
+		t.Error(got)
+	}
+}
+
+func TestLeastConnections(t *testing.T) {
+	s := newStand(t, &Source{Policy: "least_conn"}, service("web"))
+	s.set("web.svc", "10.0.0.1", "10.0.0.2")
+	var open []*Request
+	counts := make(map[string]int)
+	for range 10 {
+		q, r := s.request(nil)
+		counts[s.ask(r)]++
+		open = append(open, q)
+	}
+	expectCounts(t, counts, map[string]int{"10.0.0.1:80": 5, "10.0.0.2:80": 5})
+	for _, q := range open {
+		if q.balanced.picked == "10.0.0.1:80" {
+			q.Done(false)
+		}
+	}
+	for range 5 {
+		q, r := s.request(nil)
+		if got := s.ask(r); got != "10.0.0.1:80" {
+			t.Error(got)
+		}
+		defer q.Done(false)
+	}
+	if n := poolOf(s.id).inflight["10.0.0.2:80"]; n != 5 {
+		t.Errorf("%d are open", n)
+	}
+}
+
+func TestPassiveEjection(t *testing.T) {
+	s := newStand(t, &Source{Passive: &Passive{MaxFails: 2, FailDuration: caddy.Duration(300 * time.Millisecond)}}, service("web"))
+	s.set("web.svc", "10.0.0.1", "10.0.0.2")
+	fail := func(dial string) {
+		for {
+			q, r := s.request(nil)
+			got := s.ask(r)
+			q.Done(got == dial)
+			if got == dial {
+				return
+			}
+		}
+	}
+	fail("10.0.0.1:80")
+	if len(s.tally(8)) != 2 {
+		t.Error("one failure is not two")
+	}
+	fail("10.0.0.1:80")
+	expectCounts(t, s.tally(8), map[string]int{"10.0.0.2:80": 8})
+	// Another source, as after a reload, knows it too.
+	other := &Source{Passive: s.source.Passive}
+	if err := other.provision(zap.NewNop()); err != nil {
+		t.Fatal(err)
+	}
+	s.source = other
+	expectCounts(t, s.tally(8), map[string]int{"10.0.0.2:80": 8})
+	fail("10.0.0.2:80")
+	fail("10.0.0.2:80")
+	q, r := s.request(nil)
+	if got := s.ask(r); got != "" || q.RetryAfter() != 1 {
+		t.Errorf("%q, come back after %d", got, q.RetryAfter())
+	}
+	eventually(t, "both are back", func() bool { return len(s.tally(4)) == 2 })
+}
+
+func TestARetryTakesAnother(t *testing.T) {
+	s := newStand(t, &Source{}, service("web"))
+	s.set("web.svc", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	seen := make(map[string]bool)
+	_, r := s.request(nil)
+	for range 3 {
+		seen[s.ask(r)] = true
+		if err := s.source.ResetCache(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("tried %v", seen)
+	}
+	if s.ask(r) == "" {
+		t.Error("nothing is tried again")
+	}
+}
+
+func TestModes(t *testing.T) {
+	s := newStand(t, &Source{}, table.Target{Instance: "a", Port: 80}, service("web"))
+	s.set("a", "10.0.0.1")
+	s.set("web.svc", "10.0.0.2", "10.0.0.3")
+	(&States{Instances: map[string]InstanceState{
+		"A":     {Mode: "drain"},
+		"web-2": {Mode: "pause", PauseMS: 20, Service: "web", Addresses: []string{"10.0.0.2"}},
+	}}).Apply()
+	expectCounts(t, s.tally(4), map[string]int{"10.0.0.3:80": 4})
+	s.set("web.svc", "10.0.0.2")
+	began := time.Now()
+	q, r := s.request(nil)
+	if got := s.ask(r); got != "" || q.Err != errPaused || time.Since(began) < 20*time.Millisecond {
+		t.Errorf("%q %v after %v", got, q.Err, time.Since(began))
+	}
+	// Whoever waits goes on as soon as the mode ends.
+	(&States{Instances: map[string]InstanceState{"web-2": {Mode: "pause", PauseMS: 20000, Service: "web", Addresses: []string{"10.0.0.2"}}}}).Apply()
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			if got := s.dial(nil); got != "10.0.0.2:80" {
+				t.Errorf("got %q", got)
+			}
+		}()
+	}
+	eventually(t, "all wait", func() bool { return waiting.Load() == 4 })
+	(&States{Instances: map[string]InstanceState{"web-2": {Mode: "active"}}}).Apply()
+	wait.Wait()
+	(&States{Reset: true}).Apply()
+	if states.modes.Load() != nil || states.sick.Load() != nil {
+		t.Error("something is left")
+	}
+}
+
+func TestAClientThatLeavesWaitsNoLonger(t *testing.T) {
+	s := newStand(t, &Source{TryDuration: caddy.Duration(time.Minute)}, service("none"))
+	q, r := s.request(nil)
+	ctx, cancel := context.WithCancel(r.Context())
+	done := make(chan string)
+	go func() { done <- s.ask(r.WithContext(ctx)) }()
+	eventually(t, "it waits", func() bool { return waiting.Load() == 1 })
+	cancel()
+	if got := <-done; got != "" || q.Err != context.Canceled {
+		t.Errorf("%q %v", got, q.Err)
+	}
+}
+
+func TestWakesAreAskedForOnce(t *testing.T) {
+	s := newStand(t, &Source{}, table.Target{Instance: "sleeper", Port: 80, WakeMS: 20000})
+	s.dns.Set("sleeper.test.internal", dnstest.Record{})
+	var wait sync.WaitGroup
+	for range 10 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			if got := s.dial(nil); got != "10.0.0.5:80" {
+				t.Errorf("got %q", got)
+			}
+		}()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if names := Wakes(ctx); !slices.Equal(names, []string{"sleeper"}) {
+		t.Errorf("asked for %v", names)
+	}
+	eventually(t, "all wait", func() bool { return waiting.Load() == 10 })
+	short, cancelShort := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancelShort()
+	if names := Wakes(short); len(names) != 0 {
+		t.Errorf("asked again for %v", names)
+	}
+	s.set("sleeper", "10.0.0.5")
+	wait.Wait()
+
+	s.dns.Set("sleeper.test.internal", dnstest.Record{})
+	s.resolver.Push("sleeper", nil, time.Minute)
+	go func() {
+		Wakes(ctx)
+		(&States{Wakes: map[string]WakeResult{"sleeper": {Error: "no room"}}}).Apply()
+	}()
+	q, r := s.request(nil)
+	if got := s.ask(r); got != "" || q.Err != errNotWoken {
+		t.Errorf("%q %v", got, q.Err)
+	}
+}
+
+func TestAddressTargets(t *testing.T) {
+	outside := dnstest.Start(t)
+	outside.Set("backend.example.com", dnstest.Record{Addresses: []string{"10.9.0.2", "10.9.0.1"}})
+	s := newStand(t, &Source{},
+		table.Target{Address: "10.0.0.9", Port: 81},
+		table.Target{Address: "backend.example.com", Resolvers: []string{outside.Address}, Port: 82},
+		table.Target{Address: "169.254.169.254", Port: 80},
+	)
+	expectCounts(t, s.tally(8), map[string]int{"10.0.0.9:81": 4, "10.9.0.1:82": 2, "10.9.0.2:82": 2})
+	s.targets(table.Target{Address: "169.254.169.254", Port: 80})
+	q, r := s.request(nil)
+	if got := s.ask(r); got != "" || !q.Refused {
+		t.Errorf("%q, refused: %v", got, q.Refused)
+	}
+}
+
+func TestAServiceMayHaveBothFamilies(t *testing.T) {
+	s := newStand(t, &Source{}, service("web"))
+	s.dns.Set("web.svc.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1", "fd00::1"}})
+	expectCounts(t, s.tally(4), map[string]int{"10.0.0.1:80": 2, "[fd00::1]:80": 2})
+}
+
+func TestStatesAreChecked(t *testing.T) {
+	wrong := &States{
+		Rules:     map[string]RuleState{"r/0": {Sick: []string{"10.0.0.1"}}},
+		Instances: map[string]InstanceState{"a": {Mode: "off"}, "b": {}, "c": {Mode: "drain", Addresses: []string{"x"}}, "d": {Mode: "pause", PauseMS: -1}},
+	}
+	if got := len(wrong.Problems()); got != 5 {
+		t.Errorf("%d problems: %v", got, wrong.Problems())
+	}
+}
+
+func TestSourceRefusesNonsense(t *testing.T) {
+	for _, source := range []*Source{{Policy: "best"}, {Policy: "header"}, {TryDuration: -1}, {Retries: weight(-1)}, {Passive: &Passive{MaxFails: -1}}} {
+		if err := source.provision(zap.NewNop()); err == nil {
+			t.Errorf("%+v is taken", source)
+		}
+	}
+}
+
+func TestPoolsThatNobodyAsksForAreForgotten(t *testing.T) {
+	for i := range manyPools * poolShards * 2 {
+		p := poolOf(fmt.Sprint("forgotten/", i))
+		p.usedUnix.Store(1)
+	}
+	for i := range pools {
+		pools[i].mu.Lock()
+		pools[i].swept = time.Time{}
+		pools[i].mu.Unlock()
+	}
+	for i := range poolShards * 8 {
+		poolOf(fmt.Sprint("new/", i))
+	}
+	total := 0
+	for i := range pools {
+		total += len(pools[i].pools)
+	}
+	if total > manyPools*poolShards {
+		t.Errorf("%d are kept", total)
+	}
+}
+
+func BenchmarkBalance(b *testing.B) {
+	for _, policy := range []string{"round_robin", "least_conn", "random", "ip_hash", "cookie"} {
+		for _, n := range []int{2, 100} {
+			b.Run(fmt.Sprint(policy, "/", n), func(b *testing.B) {
+				s := newStand(b, &Source{Policy: policy}, service("web"))
+				addresses := make([]string, n)
+				for i := range addresses {
+					addresses[i] = fmt.Sprintf("10.0.%d.%d", i/250, i%250+1)
+				}
+				s.set("web.svc", addresses...)
+				_, r := s.request(nil)
+				q := requestOf(r)
+				b.ReportAllocs()
+				for b.Loop() {
+					q.balanced = nil
+					if list, _ := s.source.GetUpstreams(r); len(list) != 1 {
+						b.Fatal("no upstream")
+					}
+					q.Done(false)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkPlainTarget(b *testing.B) {
+	s := newStand(b, &Source{}, table.Target{Instance: "web", Port: 80})
+	s.set("web", "10.0.0.1")
+	_, r := s.request(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if list, _ := s.source.GetUpstreams(r); len(list) != 1 {
+			b.Fatal("no upstream")
+		}
+	}
+}

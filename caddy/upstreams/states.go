@@ -1,0 +1,168 @@
+package upstreams
+
+import (
+	"maps"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatewright.dev/caddy/table"
+)
+
+// RuleState is what is told of a row: addresses (`ip:port`) that take no requests of it.
+type RuleState struct {
+	Sick []string `json:"sick"`
+}
+
+// InstanceState is how an instance takes requests, of whatever row.
+type InstanceState struct {
+	// Mode is "active", "drain" or "pause".
+	Mode string `json:"mode"`
+	// PauseMS is how long a request waits for a paused instance.
+	PauseMS int64 `json:"pause_ms,omitempty"`
+	// Service and Addresses are those it has as a part of a service.
+	Service   string   `json:"service,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// States is a change of what is known of targets beside the host table. Each entry replaces the one before it, so
+// that a change may be made twice.
+type States struct {
+	// Reset forgets all entries first.
+	Reset bool `json:"reset,omitempty"`
+	// Rules are by row id.
+	Rules map[string]RuleState `json:"rules,omitempty"`
+	// Instances are by name or id.
+	Instances map[string]InstanceState `json:"instances,omitempty"`
+	// Wakes tell what became of instances that were to be woken.
+	Wakes map[string]WakeResult `json:"wakes,omitempty"`
+}
+
+// states are those of the process: no reload touches them. Readers load a pointer, writers copy.
+var states struct {
+	write sync.Mutex
+	// sick has the rows with sick addresses, modes the instances that are not active; nil when there are none.
+	sick  atomic.Pointer[map[string]map[string]struct{}]
+	modes atomic.Pointer[modes]
+}
+
+// modes are the instances that are not active.
+type modes struct {
+	instances map[string]*instanceMode
+	// services has the same instances by service and address, since a service's answers have no names.
+	services map[string]map[netip.Addr]*instanceMode
+}
+
+type instanceMode struct {
+	mode    table.Mode
+	pause   time.Duration
+	service string
+	addrs   []netip.Addr
+}
+
+// Problems names what is wrong with the change, by key; none means that Apply takes it.
+func (s *States) Problems() map[string]string {
+	problems := make(map[string]string)
+	for row, state := range s.Rules {
+		for _, dial := range state.Sick {
+			if _, err := netip.ParseAddrPort(dial); err != nil {
+				problems[row] = "an address of sick is not ip:port"
+			}
+		}
+	}
+	for name, state := range s.Instances {
+		if _, ok := table.ParseMode(state.Mode); !ok || state.Mode == "" {
+			problems[name] = `mode is not "active", "drain" or "pause"`
+		}
+		if state.PauseMS < 0 {
+			problems[name] = "pause_ms is negative"
+		}
+		for _, text := range state.Addresses {
+			if _, err := netip.ParseAddr(text); err != nil {
+				problems[name] = "an address is not an IP address"
+			}
+		}
+	}
+	return problems
+}
+
+// Apply makes the change, which has no problems.
+func (s *States) Apply() {
+	states.write.Lock()
+	s.applyRules()
+	s.applyInstances()
+	states.write.Unlock()
+	for name, result := range s.Wakes {
+		wakes.finish(strings.ToLower(name), result)
+	}
+	changes.tell()
+}
+
+func (s *States) applyRules() {
+	next := make(map[string]map[string]struct{})
+	if before := states.sick.Load(); before != nil && !s.Reset {
+		maps.Copy(next, *before)
+	}
+	for row, state := range s.Rules {
+		if len(state.Sick) == 0 {
+			delete(next, row)
+			continue
+		}
+		set := make(map[string]struct{}, len(state.Sick))
+		for _, dial := range state.Sick {
+			set[dial] = struct{}{}
+		}
+		next[row] = set
+	}
+	if len(next) == 0 {
+		states.sick.Store(nil)
+		return
+	}
+	states.sick.Store(&next)
+}
+
+func (s *States) applyInstances() {
+	next := &modes{instances: make(map[string]*instanceMode), services: make(map[string]map[netip.Addr]*instanceMode)}
+	if before := states.modes.Load(); before != nil && !s.Reset {
+		maps.Copy(next.instances, before.instances)
+	}
+	for name, state := range s.Instances {
+		mode, _ := table.ParseMode(state.Mode)
+		if mode == table.Active {
+			delete(next.instances, strings.ToLower(name))
+			continue
+		}
+		told := &instanceMode{mode: mode, pause: time.Duration(state.PauseMS) * time.Millisecond, service: strings.ToLower(state.Service)}
+		for _, text := range state.Addresses {
+			addr, _ := netip.ParseAddr(text)
+			told.addrs = append(told.addrs, addr.Unmap())
+		}
+		next.instances[strings.ToLower(name)] = told
+	}
+	if len(next.instances) == 0 {
+		states.modes.Store(nil)
+		return
+	}
+	for _, told := range next.instances {
+		if told.service == "" {
+			continue
+		}
+		if next.services[told.service] == nil {
+			next.services[told.service] = make(map[netip.Addr]*instanceMode)
+		}
+		for _, addr := range told.addrs {
+			next.services[told.service][addr] = told
+		}
+	}
+	states.modes.Store(next)
+}
+
+// sickOf are the sick addresses of a row.
+func sickOf(row string) map[string]struct{} {
+	if all := states.sick.Load(); all != nil {
+		return (*all)[row]
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+import type { CaddyCertificate, CertificateSource } from "../caddy/caddy-api.ts";
+import type { ManagedName } from "../compiler/tls-needs.ts";
+import type { Logger } from "../log.ts";
+import { explainFailure } from "./explain.ts";
+
+export type CertificateStateName = "ready" | "pending" | "failed" | "expired";
+
+/** What is known of a name that Caddy manages. */
+export interface ManagedState {
+  readonly need: ManagedName;
+  readonly state: CertificateStateName;
+  readonly served?: {
+    readonly issuer: string;
+    readonly serial: string;
+    readonly names: readonly string[];
+    readonly notBefore: Date;
+    readonly notAfter: Date;
+  };
+  readonly error?: { readonly message: string; readonly at: string; readonly failures: number };
+}
+
+export interface CertificateMonitorOptions {
+  readonly api: CertificateSource;
+  /** The names that Caddy manages now, and a number that changes with them. */
+  readonly names: () => { readonly generation: number; readonly names: () => readonly ManagedName[] };
+  readonly logger: Logger;
+  /** A certificate that ends sooner is warned of. */
+  readonly expiryWarningMs: number;
+  /** Between two looks at names that are not ready. Default 1,000. */
+  readonly pollMs?: number;
+  /** Between two looks at all names. Default 30,000. */
+  readonly fullPollMs?: number;
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/**
+ * Follows the certificates that Caddy manages: asks often for those that are wanting, seldom for the others, and logs
+ * what changes. Answers from memory.
+ */
+export class CertificateMonitor {
+  readonly #options: CertificateMonitorOptions;
+  readonly #states = new Map<string, ManagedState>();
+  readonly #warned = new Map<string, number>();
+  #generation: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lastFull = 0;
+  #asking: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(options: CertificateMonitorOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Asks Caddy for every name. A Caddy that does not answer leaves what was known. */
+  async refresh(): Promise<void> {
+    await this.#asking;
+    await this.#ask(true);
+  }
+
+  /** By ascending name. */
+  list(): readonly ManagedState[] {
+    this.#follow();
+    return [...this.#states.values()].sort((one, other) => (one.need.subject < other.need.subject ? -1 : 1));
+  }
+
+  /** What is known of a name; undefined when nobody needs it. */
+  of(subject: string): ManagedState | undefined {
+    this.#follow();
+    return this.#states.get(subject);
+  }
+
+  /** Whether a certificate ends soon. */
+  endsSoon(notAfter: Date): boolean {
+    return notAfter.getTime() - Date.now() < this.#options.expiryWarningMs;
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(async () => {
+      const fullPollMs = this.#options.fullPollMs ?? 30_000;
+      await this.#ask(Date.now() - this.#lastFull >= fullPollMs);
+      this.#schedule();
+    }, this.#options.pollMs ?? 1_000);
+    this.#timer.unref();
+  }
+
+  /** Takes in names that came, drops names that went. */
+  #follow(): void {
+    const { generation, names } = this.#options.names();
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    const wanted = new Map(names().map((need) => [need.subject, need]));
+    for (const subject of this.#states.keys()) if (!wanted.has(subject)) this.#states.delete(subject);
+    for (const [subject, need] of wanted) {
+      const known = this.#states.get(subject);
+      this.#states.set(subject, { ...(known ?? { state: "pending" }), need });
+    }
+  }
+
+  #ask(everything: boolean): Promise<void> {
+    this.#asking ??= this.#askCaddy(everything).finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #askCaddy(everything: boolean): Promise<void> {
+    this.#follow();
+    const wanting = [...this.#states.values()].filter(
+      ({ state, error }) => state !== "ready" || error !== undefined,
+    );
+    const names = (everything ? [...this.#states.values()] : wanting).map(({ need }) => need.subject);
+    if (everything) this.#lastFull = Date.now();
+    if (names.length === 0) return;
+    try {
+      for (const answer of await this.#options.api.certificates(names)) this.#note(answer);
+    } catch {
+      // Caddy is down or just starting: whoever supervises it says so.
+    }
+  }
+
+  #note(answer: CaddyCertificate): void {
+    const before = this.#states.get(answer.name);
+    if (before === undefined) return;
+    const after = stateOf(before.need, answer);
+    this.#states.set(answer.name, after);
+    this.#report(before, after);
+  }
+
+  #report(before: ManagedState, after: ManagedState): void {
+    const { logger } = this.#options;
+    const { subject } = after.need;
+    const { served, error } = after;
+    if (served !== undefined && served.serial !== before.served?.serial)
+      logger.info("a certificate is served", {
+        name: subject,
+        issuer: served.issuer,
+        notAfter: served.notAfter,
+      });
+    if (error !== undefined && error.message !== before.error?.message)
+      logger.warn("a certificate could not be issued; it is tried again", {
+        name: subject,
+        reason: error.message,
+        failures: error.failures,
+      });
+    if (served !== undefined && this.endsSoon(served.notAfter)) this.#warnOfEnd(subject, served.notAfter);
+  }
+
+  /** Once a day, while it lasts. */
+  #warnOfEnd(name: string, notAfter: Date): void {
+    const now = Date.now();
+    if (now - (this.#warned.get(name) ?? 0) < dayMs) return;
+    this.#warned.set(name, now);
+    this.#options.logger.warn("a certificate ends soon", { name, notAfter });
+  }
+}
+
+function stateOf(need: ManagedName, { served, attempt }: CaddyCertificate): ManagedState {
+  const known =
+    served === undefined
+      ? undefined
+      : {
+          issuer: served.issuer,
+          serial: served.serial,
+          names: served.names,
+          notBefore: new Date(served.not_before),
+          notAfter: new Date(served.not_after),
+        };
+  const error =
+    attempt?.error === undefined
+      ? undefined
+      : {
+          message: explainFailure(attempt.error),
+          at: attempt.failed_at ?? attempt.since,
+          failures: attempt.failures,
+        };
+  const expired = known !== undefined && known.notAfter.getTime() <= Date.now();
+  const without = error === undefined ? "pending" : "failed";
+  return {
+    need,
+    state: known === undefined ? without : expired ? "expired" : "ready",
+    ...(known === undefined ? {} : { served: known }),
+    ...(error === undefined ? {} : { error }),
+  };
+}

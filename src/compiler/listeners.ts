@@ -1,0 +1,59 @@
+import { addressesOf } from "./layer4.ts";
+import { usesTcp } from "./port-counts.ts";
+import type { CompilerSettings } from "./settings.ts";
+import type { PortUse } from "./structure.ts";
+
+/** One socket that Caddy listens on. */
+export interface Listener {
+  readonly network: "tcp" | "udp";
+  /** IP address; "" for all. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Equal for the same socket. */
+export function listenerKey({ network, address, port }: Listener): string {
+  return `${network} ${address} ${port}`;
+}
+
+/** The sockets that uses of ports need. */
+export function listenersOf(ports: readonly PortUse[], settings: CompilerSettings): readonly Listener[] {
+  return ports.flatMap((use) => [
+    ...(usesTcp(use) ? sockets("tcp", use.listen, use.port, settings) : []),
+    ...(use.udp === undefined ? [] : sockets("udp", use.udp, use.port, settings)),
+  ]);
+}
+
+function sockets(
+  network: Listener["network"],
+  addresses: readonly string[] | undefined,
+  port: number,
+  settings: CompilerSettings,
+): Listener[] {
+  return addressesOf(addresses, port, settings).map((text) => parseListener(network, text));
+}
+
+/** Reads `ip:port`, with IPv6 in brackets, and Caddy's `tcp/` or `udp/` before it. */
+export function parseListener(network: Listener["network"], text: string): Listener {
+  const address = text.replace(/^(?:tcp|udp)\//, "");
+  const colon = address.lastIndexOf(":");
+  return {
+    network,
+    address: address.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port: Number(address.slice(colon + 1)),
+  };
+}
+
+/** Whether our Caddy has the socket, or one on the same port that could keep a probe from binding it. */
+export function isOwn(listener: Listener, own: ReadonlySet<string>): boolean {
+  if (own.has(listenerKey(listener))) return true;
+  return [...own].some((key) => {
+    const [network, address = "", port] = key.split(" ");
+    if (network !== listener.network || port !== String(listener.port)) return false;
+    return isWide(address) || isWide(listener.address);
+  });
+}
+
+function isWide(address: string): boolean {
+  return address === "" || address === "0.0.0.0" || address === "::";
+}

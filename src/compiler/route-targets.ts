@@ -1,0 +1,35 @@
+import { isIPv6 } from "node:net";
+import type { IngressRule, IngressTarget } from "../model/api.ts";
+import { durationMs } from "../model/duration.ts";
+import { targetsOf } from "../model/target.ts";
+import type { RouteTarget } from "./route.ts";
+
+const DEFAULT_PAUSE_MS = 30_000;
+const DEFAULT_WAKE_MS = 30_000;
+const DNS_PORT = 53;
+
+/** The targets of a rule as a row of the host table has them. */
+export function routeTargets(rule: IngressRule): readonly RouteTarget[] {
+  return targetsOf(rule).map(routeTarget);
+}
+
+function routeTarget(target: IngressTarget): RouteTarget {
+  const { instance, service, address, resolvers, port, weight, mode, pause_timeout, wake, wake_timeout } =
+    target;
+  return {
+    ...(instance === undefined ? {} : { instance }),
+    ...(service === undefined ? {} : { service }),
+    ...(address === undefined ? {} : { address }),
+    ...(resolvers === undefined ? {} : { resolvers: resolvers.map(withPort) }),
+    port,
+    ...(weight === undefined ? {} : { weight }),
+    ...(mode === undefined || mode === "active" ? {} : { mode }),
+    ...(mode === "pause" ? { pause_ms: durationMs(pause_timeout ?? "") ?? DEFAULT_PAUSE_MS } : {}),
+    ...(wake === true ? { wake_ms: durationMs(wake_timeout ?? "") ?? DEFAULT_WAKE_MS } : {}),
+  };
+}
+
+function withPort(resolver: string): string {
+  if (isIPv6(resolver)) return `[${resolver}]:${DNS_PORT}`;
+  return resolver.includes(":") ? resolver : `${resolver}:${DNS_PORT}`;
+}

@@ -1,0 +1,88 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { CheckSettings } from "./check-plan.ts";
+import type { ProbeTarget, Verdict } from "./probe.ts";
+
+export type Health = "healthy" | "sick" | "unknown";
+
+/** What checks have found of an address. */
+export interface HealthState {
+  readonly health: Health;
+  /** RFC 3339: when `health` became so. */
+  readonly since: string;
+  /** What the last check found; absent when it passed. */
+  readonly message?: string;
+}
+
+/** What a checker is made with. */
+export interface CheckerOptions {
+  readonly target: ProbeTarget;
+  readonly settings: CheckSettings;
+  /** Makes one check; see `probe`. */
+  readonly check: (target: ProbeTarget, settings: CheckSettings) => Promise<Verdict>;
+  readonly changed: (state: HealthState, before: Health) => void;
+}
+
+/** Part of the interval by which checks are shifted at random, so that those of many addresses spread out. */
+const JITTER = 0.1;
+
+/**
+ * Checks one address until it is stopped. The first check decides at once, since nothing is known before it; later
+ * ones must pass or fail as often in a row as the thresholds say.
+ */
+export class Checker {
+  readonly #options: CheckerOptions;
+  readonly #stopping = new AbortController();
+  /** Resolves when the first check is done, or the checker was stopped before. */
+  readonly settled: Promise<void>;
+  #state: HealthState = { health: "unknown", since: new Date().toISOString() };
+  #streak = 0;
+
+  constructor(options: CheckerOptions) {
+    this.#options = options;
+    this.settled = this.#checkOnce();
+    void this.settled.then(() => this.#repeat());
+  }
+
+  get state(): HealthState {
+    return this.#state;
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  async #repeat(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const wait = this.#options.settings.intervalMs * (1 - JITTER + 2 * JITTER * Math.random());
+      await delay(wait, undefined, { signal, ref: false }).catch(() => undefined);
+      if (!signal.aborted) await this.#checkOnce();
+    }
+  }
+
+  async #checkOnce(): Promise<void> {
+    const verdict = await this.#options.check(this.#options.target, this.#options.settings);
+    if (!this.#stopping.signal.aborted) this.#take(verdict);
+  }
+
+  #take(verdict: Verdict): void {
+    const { settings, changed } = this.#options;
+    const { health: before, since } = this.#state;
+    const found: Health = verdict === undefined ? "healthy" : "sick";
+    this.#streak = found === before ? 0 : this.#streak + 1;
+    const needed =
+      before === "unknown"
+        ? 1
+        : found === "healthy"
+          ? settings.healthyThreshold
+          : settings.unhealthyThreshold;
+    const turned = found !== before && this.#streak >= needed;
+    if (turned) this.#streak = 0;
+    this.#state = {
+      health: turned ? found : before,
+      since: turned ? new Date().toISOString() : since,
+      ...(verdict === undefined ? {} : { message: verdict }),
+    };
+    if (turned) changed(this.#state, before);
+  }
+}

@@ -1,0 +1,250 @@
+import { isIPv6 } from "node:net";
+import type { Logger } from "../log.ts";
+import type { Ingress, IngressTarget } from "../model/api.ts";
+import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
+import { type CheckPlan, type CheckSettings, checkPlans, rowId } from "./check-plan.ts";
+import { Checker, type HealthState } from "./checker.ts";
+import type { ProbeTarget, Verdict } from "./probe.ts";
+import { addressesOf, watchedName } from "./target-addresses.ts";
+
+export interface HealthChecksOptions {
+  readonly resolver: Pick<InstanceResolver, "resolve" | "watch">;
+  /** Why an address may not be asked; undefined when it may. */
+  readonly refuses: (ip: string, port: number) => string | undefined;
+  readonly probe: (target: ProbeTarget, settings: CheckSettings) => Promise<Verdict>;
+  readonly logger: Logger;
+  /** Checks under way at one time; more wait. Default 256. */
+  readonly atOnce?: number;
+}
+
+/** A check that some rules share. */
+interface SharedCheck {
+  readonly checker: Checker;
+  readonly rules: Set<string>;
+}
+
+/** A rule that is checked, and by which checks. */
+interface CheckedRule {
+  readonly plan: CheckPlan;
+  /** `ip:port` that requests go to → key of the check. */
+  readonly checks: Map<string, string>;
+}
+
+/** How often names outside of the instances are looked up again. */
+const LOOKUP_INTERVAL_MS = 10_000;
+
+/**
+ * Checks the addresses of all rules that ask for it, and follows ingresses and instances. Equal checks of one address
+ * are made once. Rules are named by the ids of their rows.
+ */
+export class HealthChecks {
+  readonly #options: HealthChecksOptions;
+  readonly #rules = new Map<string, CheckedRule>();
+  readonly #rulesOfIngress = new Map<string, readonly string[]>();
+  readonly #rulesOfName = new Map<string, Set<string>>();
+  readonly #checks = new Map<string, SharedCheck>();
+  readonly #listeners = new Set<(rules: readonly string[]) => void>();
+  readonly #slots: Slots;
+  #unwatch: () => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: HealthChecksOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.atOnce ?? 256);
+  }
+
+  /** Begins with these ingresses; resolves when each address was checked once. */
+  async start(ingresses: Iterable<Ingress>): Promise<void> {
+    this.#unwatch = this.#options.resolver.watch((change) => void this.#follow(change));
+    this.#timer = setInterval(() => void this.#lookUpAgain(), LOOKUP_INTERVAL_MS);
+    this.#timer.unref();
+    await Promise.all(Array.from(ingresses, (ingress) => this.put(ingress)));
+    await Promise.all([...this.#checks.values()].map(({ checker }) => checker.settled));
+  }
+
+  stop(): void {
+    this.#unwatch();
+    clearInterval(this.#timer);
+    for (const id of [...this.#rulesOfIngress.keys()]) this.remove(id);
+    this.#listeners.clear();
+  }
+
+  /** An ingress was stored. */
+  async put(ingress: Ingress): Promise<void> {
+    const plans = checkPlans(ingress);
+    const kept = new Set(plans.map(({ rule }) => rule));
+    for (const rule of this.#rulesOfIngress.get(ingress.id) ?? []) this.#drop(rule, kept.has(rule));
+    if (plans.length === 0) this.#rulesOfIngress.delete(ingress.id);
+    else this.#rulesOfIngress.set(ingress.id, [...kept]);
+    for (const plan of plans) {
+      this.#rules.set(plan.rule, { plan, checks: this.#rules.get(plan.rule)?.checks ?? new Map() });
+      for (const name of plan.targets.flatMap((target) => watchedName(target) ?? []))
+        this.#rulesOfName.set(name, (this.#rulesOfName.get(name) ?? new Set()).add(plan.rule));
+    }
+    await Promise.all(plans.map(({ rule }) => this.#settle(rule)));
+  }
+
+  /** An ingress was deleted. */
+  remove(ingressId: string): void {
+    for (const rule of this.#rulesOfIngress.get(ingressId) ?? []) this.#drop(rule, false);
+    this.#rulesOfIngress.delete(ingressId);
+  }
+
+  /** Calls the listener with the rules whose sick addresses may have changed. */
+  watch(listener: (rules: readonly string[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The rules that are checked now. */
+  rules(): readonly string[] {
+    return [...this.#rules.keys()];
+  }
+
+  /** The addresses of a rule, as `ip:port`, that take no requests. */
+  sickOf(rule: string): readonly string[] {
+    const checks = this.#rules.get(rule)?.checks ?? new Map<string, string>();
+    return [...checks]
+      .filter(([, key]) => this.#checks.get(key)?.checker.state.health === "sick")
+      .map(([dial]) => dial)
+      .sort();
+  }
+
+  /** What is known of an address of a rule; undefined when it is not checked. */
+  stateOf(ingress: Pick<Ingress, "id">, ruleIndex: number, dial: string): HealthState | undefined {
+    const key = this.#rules.get(rowId(ingress, ruleIndex))?.checks.get(dial);
+    return key === undefined ? undefined : this.#checks.get(key)?.checker.state;
+  }
+
+  async #follow(change: ResolverChange): Promise<void> {
+    const rules =
+      "all" in change
+        ? [...this.#rules.keys()]
+        : new Set(change.names.flatMap((name) => [...(this.#rulesOfName.get(name.toLowerCase()) ?? [])]));
+    await Promise.all(Array.from(rules, (rule) => this.#settle(rule)));
+  }
+
+  async #lookUpAgain(): Promise<void> {
+    const named = [...this.#rules].filter(([, { plan }]) =>
+      plan.targets.some(({ address }) => address !== undefined),
+    );
+    await Promise.all(named.map(([rule]) => this.#settle(rule)));
+  }
+
+  /** Brings the checks of a rule in line with its addresses. */
+  async #settle(rule: string): Promise<void> {
+    const { plan } = this.#rules.get(rule) ?? {};
+    if (plan === undefined) return;
+    const found = await Promise.all(plan.targets.map((target) => this.#dials(target)));
+    const checked = this.#rules.get(rule);
+    // Changed or deleted meanwhile: whoever did that settles it.
+    if (checked?.plan !== plan) return;
+    const wanted = new Map(found.flat());
+    for (const [dial, key] of [...checked.checks]) {
+      const target = wanted.get(dial);
+      if (target !== undefined && keyOf(target, plan.settings) === key) continue;
+      this.#release(key, rule);
+      checked.checks.delete(dial);
+    }
+    for (const [dial, target] of wanted) this.#acquire(checked, dial, target);
+    this.#tell([rule]);
+  }
+
+  async #dials(target: IngressTarget): Promise<(readonly [dial: string, target: ProbeTarget])[]> {
+    const { addresses } = await addressesOf(target, this.#options.resolver);
+    return addresses.map((ip) => [dialOf(ip, target.port), { ip, port: target.port }]);
+  }
+
+  #acquire({ plan, checks }: CheckedRule, dial: string, address: ProbeTarget): void {
+    const { settings, rule } = plan;
+    const key = keyOf(address, settings);
+    if (checks.get(dial) === key) return;
+    const target = { ip: address.ip, port: settings.port ?? address.port };
+    const shared = this.#checks.get(key) ?? { checker: this.#check(key, target, settings), rules: new Set() };
+    shared.rules.add(rule);
+    this.#checks.set(key, shared);
+    checks.set(dial, key);
+  }
+
+  #check(key: string, target: ProbeTarget, settings: CheckSettings): Checker {
+    const { logger, probe, refuses } = this.#options;
+    return new Checker({
+      target,
+      settings,
+      check: async (at, how) => {
+        const refused = refuses(at.ip, at.port);
+        if (refused !== undefined) return `not asked: it ${refused}`;
+        return this.#slots.run(() => probe(at, how));
+      },
+      changed: (state, before) => {
+        const rules = [...(this.#checks.get(key)?.rules ?? [])];
+        const fields = {
+          address: dialOf(target.ip, target.port),
+          rules: rules.slice(0, 10),
+          reason: state.message,
+        };
+        if (state.health === "sick") logger.warn("an instance fails its health check", fields);
+        else if (before === "sick") logger.info("an instance passes its health check again", fields);
+        this.#tell(rules);
+      },
+    });
+  }
+
+  /** Forgets a rule, but for its checks when it is to be put again. */
+  #drop(rule: string, keepChecks: boolean): void {
+    const checked = this.#rules.get(rule);
+    if (checked === undefined) return;
+    for (const name of checked.plan.targets.flatMap((target) => watchedName(target) ?? [])) {
+      const rules = this.#rulesOfName.get(name);
+      rules?.delete(rule);
+      if (rules?.size === 0) this.#rulesOfName.delete(name);
+    }
+    if (keepChecks) return;
+    for (const key of checked.checks.values()) this.#release(key, rule);
+    this.#rules.delete(rule);
+    this.#tell([rule]);
+  }
+
+  #release(key: string, rule: string): void {
+    const shared = this.#checks.get(key);
+    shared?.rules.delete(rule);
+    if (shared === undefined || shared.rules.size > 0) return;
+    shared.checker.stop();
+    this.#checks.delete(key);
+  }
+
+  #tell(rules: readonly string[]): void {
+    if (rules.length > 0) for (const listener of this.#listeners) listener(rules);
+  }
+}
+
+/** Lets a number of tasks run at one time; the rest wait in order. */
+class Slots {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(free: number) {
+    this.#free = free;
+  }
+
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}
+
+/** `ip:port`, as Caddy dials it. */
+export function dialOf(ip: string, port: number): string {
+  return isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+function keyOf(target: ProbeTarget, settings: CheckSettings): string {
+  return JSON.stringify([target.ip, settings.port ?? target.port, settings]);
+}

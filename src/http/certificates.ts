@@ -1,0 +1,68 @@
+import { type RequestHandler, Router } from "express";
+import type { ImportedCertificates } from "../certificates/imported-certificates.ts";
+import type { CertificateReport } from "../certificates/report.ts";
+import { GatewrightError } from "../errors.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { referenceOf } from "./reference.ts";
+import { sendEmpty, sendJson } from "./wire.ts";
+
+/** What the certificate routes need. */
+export interface CertificateParts {
+  readonly report: Pick<CertificateReport, "list" | "find" | "ofImported">;
+  readonly imported: Pick<ImportedCertificates, "put" | "delete">;
+}
+
+/** `/certificates` and `/certificates/{id}`. No answer holds a key. */
+export function certificateRoutes(parts: CertificateParts, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  router
+    .route("/certificates")
+    .get(listCertificates(parts, context))
+    .post(importCertificate(parts, context))
+    .all(methodNotAllowed(["GET", "HEAD", "POST"]));
+  router
+    .route("/certificates/:id")
+    .get(getCertificate(parts, context))
+    .delete(deleteCertificate(parts, context))
+    .all(methodNotAllowed(["GET", "HEAD", "DELETE"]));
+  return router;
+}
+
+function listCertificates({ report }: CertificateParts, context: OperationContext): RequestHandler {
+  const options = { scope: "certificate:read", failure: "failed to list certificates" } as const;
+  return operation(context, options, async ({ response }) => sendJson(response, 200, await report.list()));
+}
+
+function getCertificate({ report }: CertificateParts, context: OperationContext): RequestHandler {
+  const options = { scope: "certificate:read", failure: "failed to get certificate" } as const;
+  return operation(context, options, async ({ request, response }) => {
+    const found = await report.find(referenceOf(request));
+    if (found === undefined) throw new GatewrightError("not_found", "resource not found");
+    sendJson(response, 200, found);
+  });
+}
+
+function importCertificate(
+  { report, imported }: CertificateParts,
+  context: OperationContext,
+): RequestHandler {
+  const options = {
+    scope: "certificate:write",
+    failure: "failed to import certificate",
+    schema: "ImportCertificateRequest",
+  } as const;
+  return bodyOperation(context, options, async ({ response, body }) => {
+    const { certificate, created } = await imported.put(body);
+    if (created) response.setHeader("Location", `/certificates/${certificate.id}`);
+    sendJson(response, created ? 201 : 200, report.ofImported(certificate));
+  });
+}
+
+function deleteCertificate({ imported }: CertificateParts, context: OperationContext): RequestHandler {
+  const options = { scope: "certificate:write", failure: "failed to delete certificate" } as const;
+  return operation(context, options, async ({ request, response }) => {
+    await imported.delete(referenceOf(request));
+    sendEmpty(response, 204);
+  });
+}

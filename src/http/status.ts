@@ -1,0 +1,27 @@
+import { Router } from "express";
+import type { IngressManager } from "../manager/ingress-manager.ts";
+import type { StatusBoard } from "../status/status-board.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { type OperationContext, operation } from "./operation.ts";
+import { findOne, referenceOf } from "./reference.ts";
+import { sendJson } from "./wire.ts";
+
+/** `/ingresses/{id}/status`. */
+export function statusRoutes(
+  manager: Pick<IngressManager, "lookup">,
+  board: Pick<StatusBoard, "statusOf">,
+  context: OperationContext,
+): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  const options = { scope: "ingress:read", failure: "failed to get the status of the ingress" } as const;
+  router
+    .route("/ingresses/:id/status")
+    .get(
+      operation(context, options, async ({ request, response }) => {
+        const { ingress } = await findOne(() => manager.lookup(referenceOf(request)));
+        sendJson(response, 200, await board.statusOf(ingress));
+      }),
+    )
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  return router;
+}

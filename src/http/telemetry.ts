@@ -1,0 +1,40 @@
+import { Router } from "express";
+import type { ServerStatus } from "../model/api.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { type OperationContext, operation } from "./operation.ts";
+import { sendJson } from "./wire.ts";
+
+/** What operators look at. */
+export interface TelemetryParts {
+  readonly status: () => ServerStatus;
+  readonly metrics: Pick<Metrics, "text" | "contentType" | "observeRequest">;
+}
+
+/** `/status` and `/metrics`. */
+export function telemetryRoutes({ status, metrics }: TelemetryParts, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  router
+    .route("/status")
+    .get(
+      operation(context, { scope: "admin:read", failure: "failed to get the status" }, ({ response }) =>
+        sendJson(response, 200, status()),
+      ),
+    )
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  router
+    .route("/metrics")
+    .get(
+      operation(
+        context,
+        { scope: "admin:read", failure: "failed to get the metrics" },
+        async ({ response }) => {
+          const text = await metrics.text();
+          response.setHeader("Content-Type", metrics.contentType);
+          response.end(text);
+        },
+      ),
+    )
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  return router;
+}

@@ -1,0 +1,77 @@
+import { type Request, Router } from "express";
+import { GatewrightError } from "../errors.ts";
+import type { InstanceTraffic, TrafficMode } from "../model/api.ts";
+import { durationMs } from "../model/duration.ts";
+import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import { badTraffic } from "../traffic/instance-traffic.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { findOne, referenceOf } from "./reference.ts";
+import { sendJson } from "./wire.ts";
+
+/** Drains and pauses instances. */
+export interface TrafficControl {
+  get(name: string): InstanceTraffic;
+  has(name: string): boolean;
+  /** Resolves when the mode is durable and Caddy keeps to it. */
+  set(name: string, mode: TrafficMode, pauseTimeout?: string): Promise<InstanceTraffic>;
+}
+
+const LONGEST_PAUSE_MS = 600_000;
+
+/** `/instances/{id}/traffic`. */
+export function trafficRoutes(
+  resolver: Pick<InstanceResolver, "reference">,
+  traffic: TrafficControl,
+  context: OperationContext,
+): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  const reading = { scope: "instance:read", failure: "failed to get the traffic of the instance" } as const;
+  const writing = {
+    scope: "instance:write",
+    failure: "failed to set the traffic of the instance",
+    schema: "PutInstanceTrafficRequest",
+  } as const;
+  router
+    .route("/instances/:id/traffic")
+    .get(
+      operation(context, reading, async ({ request, response }) => {
+        sendJson(response, 200, traffic.get(await nameOf(request, resolver, traffic)));
+      }),
+    )
+    .put(
+      bodyOperation(context, writing, async ({ request, response, body }) => {
+        const { mode, pause_timeout } = body;
+        checkPause(mode, pause_timeout);
+        const name = await nameOf(request, resolver, traffic);
+        sendJson(response, 200, await traffic.set(name, mode, pause_timeout));
+      }),
+    )
+    .all(methodNotAllowed(["GET", "HEAD", "PUT"]));
+  return router;
+}
+
+function checkPause(mode: TrafficMode, timeout: string | undefined): void {
+  if (timeout === undefined) return;
+  if (mode !== "pause") throw badTraffic("pause_timeout", 'pause_timeout needs mode "pause"');
+  const ms = durationMs(timeout);
+  if (ms === undefined || ms > LONGEST_PAUSE_MS)
+    throw badTraffic("pause_timeout", "pause_timeout must be a time such as 10s or 1m, at most 10m");
+}
+
+/** Name of the instance; one that is gone may still be paused, and is found by its whole name. */
+async function nameOf(
+  request: Request,
+  resolver: Pick<InstanceResolver, "reference">,
+  traffic: TrafficControl,
+): Promise<string> {
+  const reference = referenceOf(request);
+  if (traffic.has(reference)) return reference;
+  const { instance } = await findOne(async () => {
+    if (reference === "") return { kind: "unknown" };
+    const result = await resolver.reference(reference);
+    if (result.kind === "unavailable") throw new GatewrightError("source_unavailable", result.reason);
+    return result;
+  });
+  return instance.name;
+}

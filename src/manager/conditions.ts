@@ -1,0 +1,40 @@
+import { isServedHere } from "../compiler/layer4.ts";
+import type { CompilerSettings } from "../compiler/settings.ts";
+import type { StatusContributor } from "../status/condition.ts";
+import type { ConfigRenderer } from "./config-renderer.ts";
+import type { Keeper } from "./keeper.ts";
+
+/** Whether ingresses are valid and stored (`Accepted`), and whether Caddy serves them so (`Programmed`). */
+export function managerConditions(
+  keeper: Pick<Keeper, "programmed" | "reasons">,
+  renderer: Pick<ConfigRenderer, "leftOut">,
+  compiler: CompilerSettings,
+): readonly StatusContributor[] {
+  return [
+    () => ({
+      type: "Accepted",
+      status: "True",
+      reason: "Accepted",
+      message: "The ingress is valid and stored.",
+    }),
+    (ingress) => {
+      const type = "Programmed";
+      if (!isServedHere(ingress, compiler)) {
+        const name = compiler.gateway === undefined ? "which has no GATEWAY_NAME" : compiler.gateway;
+        const message = `The ingress names other gateways than this one, ${name}.`;
+        return { type, status: "False", reason: "OtherGateway", message };
+      }
+      const [reason] = keeper.reasons();
+      if (!keeper.programmed || reason !== undefined) {
+        const message = reason ?? "Caddy does not run the stored ingresses yet.";
+        return { type, status: "False", reason: keeper.programmed ? "CaddyFails" : "Pending", message };
+      }
+      for (const { match } of ingress.rules) {
+        const error = renderer.leftOut.get(match.port);
+        if (error !== undefined)
+          return { type, status: "False", reason: "PortUnavailable", message: error.message };
+      }
+      return { type, status: "True", reason: "Programmed", message: "Caddy serves every rule." };
+    },
+  ];
+}

@@ -1,0 +1,53 @@
+import { lackingPolicies } from "../compiler/policy-set.ts";
+import type { CompilerSettings } from "../compiler/settings.ts";
+import type { Problem } from "../errors.ts";
+import type { Ingress, IngressRule } from "../model/api.ts";
+import { isStream, protocolOf } from "../model/protocol.ts";
+
+/** Policies that need a module which the running Caddy lacks: they must not fail open. */
+export function moduleProblems(
+  rules: readonly (IngressRule | undefined)[],
+  settings: CompilerSettings,
+): Problem[] {
+  return [...policyModuleProblems(rules, settings), ...layer4ModuleProblems(rules, settings)];
+}
+
+/** Rules of layer 4 that the running Caddy cannot serve at all. */
+function layer4ModuleProblems(
+  rules: readonly (IngressRule | undefined)[],
+  { modules }: CompilerSettings,
+): Problem[] {
+  return rules.flatMap((rule, index) => {
+    if (rule === undefined || !isStream(rule) || modules === undefined) return [];
+    const module = protocolOf(rule) === "udp" ? "gatewright_udp" : "layer4.handlers.gatewright";
+    if (modules.includes(module)) return [];
+    const message =
+      `match.protocol in rule ${index} needs the Caddy module ${module}, which CADDY_BIN lacks; ` +
+      "build a Caddy that has it (docs/caddy.md), or unset CADDY_BIN";
+    return [{ code: "module_missing" as const, field: `rules[${index}].match.protocol`, message }];
+  });
+}
+
+function policyModuleProblems(
+  rules: readonly (IngressRule | undefined)[],
+  settings: CompilerSettings,
+): Problem[] {
+  return rules.flatMap((rule, index) =>
+    rule === undefined
+      ? []
+      : lackingPolicies(rule, settings).map(({ policy, modules }) => ({
+          code: "module_missing" as const,
+          field: `rules[${index}].policies.${policy}`,
+          message:
+            `policies.${policy} in rule ${index} needs the Caddy module ${modules.join(" and ")}, which CADDY_BIN ` +
+            "lacks; build a Caddy that has it (docs/caddy.md), unset CADDY_BIN, or leave the policy out",
+        })),
+  );
+}
+
+/** What stored ingresses need and the running Caddy lacks, in words for `/ready`; their requests get 503. */
+export function storedModuleProblems(ingresses: Iterable<Ingress>, settings: CompilerSettings): string[] {
+  return [...ingresses].flatMap(({ name, rules }) =>
+    moduleProblems(rules, settings).map(({ message }) => `ingress ${name} is closed: ${message}`),
+  );
+}

@@ -1,0 +1,115 @@
+import { isIP } from "node:net";
+import { GatewrightError, type Problem } from "../errors.ts";
+import type { IngressRule, IngressTarget } from "../model/api.ts";
+import { placedTargets, targetKind } from "../model/target.ts";
+import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import { type TargetGuard, targetRefusal } from "../validation/target-guard.ts";
+import { parseResolver } from "../validation/targets.ts";
+
+/** What targets are checked against. */
+export interface ReferenceSettings {
+  readonly guard: TargetGuard;
+  /** The source of instances can start them. */
+  readonly canWake?: boolean;
+}
+
+interface Referred {
+  readonly rule: IngressRule;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Finds what a rule's targets name, and gives instances their canonical names; a target with captures is found at
+ * request time. Throws `source_unavailable`.
+ */
+export async function referTargets(
+  rule: IngressRule,
+  ruleIndex: number,
+  resolver: Pick<InstanceResolver, "reference">,
+  settings: ReferenceSettings,
+): Promise<Referred> {
+  const found = await Promise.all(
+    placedTargets(rule).map(async ({ target, field }) => {
+      const place = `rules[${ruleIndex}].${field}`;
+      const unwakeable = target.wake === true && settings.canWake !== true;
+      const referred =
+        targetKind(target) === "instance"
+          ? await referInstance(rule, target, place, resolver, settings.guard)
+          : { target, problems: addressProblems(target, place, settings.guard) };
+      return unwakeable
+        ? { target: referred.target, problems: [...referred.problems, cannotWake(place)] }
+        : referred;
+    }),
+  );
+  const problems = found.flatMap((one) => one.problems);
+  const targets = found.map(({ target }) => target);
+  const [single] = targets;
+  if (rule.targets !== undefined) return { rule: { ...rule, targets }, problems };
+  return { rule: single === undefined ? rule : { ...rule, target: single }, problems };
+}
+
+async function referInstance(
+  rule: IngressRule,
+  target: IngressTarget,
+  place: string,
+  resolver: Pick<InstanceResolver, "reference">,
+  guard: TargetGuard,
+): Promise<{ target: IngressTarget; problems: readonly Problem[] }> {
+  const { instance = "", port } = target;
+  if (rule.match.hostname.includes("{") && instance.includes("{")) return { target, problems: [] };
+  const reference = await resolver.reference(instance);
+  if (reference.kind === "unavailable") {
+    throw new GatewrightError("source_unavailable", `instances cannot be looked up: ${reference.reason}`);
+  }
+  if (reference.kind !== "found") return { target, problems: [instanceNotFound(instance, place)] };
+  const { name, network } = reference.instance;
+  const named = { ...target, instance: name };
+  if (!network.enabled) return { target: named, problems: [noNetwork(name, place)] };
+  const refused = network.ip ? targetRefusal(network.ip, port, guard) : undefined;
+  const what = `port ${port} of instance "${name}"`;
+  return { target: named, problems: refused === undefined ? [] : [notAllowed(what, refused, place)] };
+}
+
+/** Addresses that are written down; those of names are checked when they are dialled. */
+function addressProblems(target: IngressTarget, place: string, guard: TargetGuard): readonly Problem[] {
+  const { address = "", resolvers = [], port } = target;
+  const problems: Problem[] = [];
+  const refused = isIP(address) === 0 ? undefined : targetRefusal(address, port, guard);
+  if (refused !== undefined)
+    problems.push(notAllowed(`${address} port ${port}`, refused, `${place}.address`));
+  for (const [index, text] of resolvers.entries()) {
+    const resolver = parseResolver(text);
+    const reason = resolver === undefined ? undefined : targetRefusal(resolver.ip, resolver.port, guard);
+    if (reason !== undefined)
+      problems.push(notAllowed(`resolver ${text}`, reason, `${place}.resolvers[${index}]`));
+  }
+  return problems;
+}
+
+function instanceNotFound(instance: string, place: string): Problem {
+  return {
+    code: "instance_not_found",
+    message: `target instance not found: instance "${instance}" not found`,
+    field: `${place}.instance`,
+  };
+}
+
+function noNetwork(instance: string, place: string): Problem {
+  return {
+    code: "instance_no_network",
+    message: `target instance has no network: enable the network of instance "${instance}"`,
+    field: `${place}.instance`,
+  };
+}
+
+function notAllowed(what: string, reason: string, field: string): Problem {
+  return { code: "target_not_allowed", message: `target not allowed: ${what} ${reason}`, field };
+}
+
+function cannotWake(place: string): Problem {
+  return {
+    code: "invalid_target",
+    message: "wake needs a source that can start instances: set INSTANCE_SOURCE=hypeman, or leave wake out",
+    field: `${place}.wake`,
+  };
+}

@@ -1,0 +1,68 @@
+import type { IngressRule } from "./api.ts";
+import {
+  type Asker,
+  type Bucket,
+  type Claim,
+  isInTheWay,
+  listOf,
+  ruleOf,
+  withClaim,
+  withoutClaim,
+} from "./claim-bucket.ts";
+import { hostnameShape } from "./hostname.ts";
+import type { PlaceTable } from "./place-table.ts";
+import { isNamed, isStream, protocolOf } from "./protocol.ts";
+
+/** Claims of rules of layer 4: names of TLS clients on a port, whole TCP ports, UDP ports. */
+export class StreamTable {
+  /** `<port> <shape>`, `<port> tcp` and `<port> udp`; neither is a shape. */
+  readonly #held = new Map<string, Bucket>();
+  /** Port → claims of names, for a rule that wants the port for itself. */
+  readonly #named = new Map<number, Bucket>();
+
+  add(claim: Claim): void {
+    const rule = ruleOf(claim);
+    if (rule === undefined || !isStream(rule)) return;
+    const key = keyOf(rule);
+    this.#held.set(key, withClaim(this.#held.get(key), claim));
+    const { port } = rule.match;
+    if (isNamed(rule)) this.#named.set(port, withClaim(this.#named.get(port), claim));
+  }
+
+  remove(claim: Claim): void {
+    const rule = ruleOf(claim);
+    if (rule === undefined || !isStream(rule)) return;
+    takeOut(this.#held, keyOf(rule), claim);
+    if (isNamed(rule)) takeOut(this.#named, rule.match.port, claim);
+  }
+
+  /**
+   * What stands against a rule. A TCP port without names belongs to one rule; a name on a port is passed through, ended
+   * here or served over HTTP, never two of these; UDP ports are apart.
+   */
+  find(rule: IngressRule, places: PlaceTable, asker: Asker): Claim | undefined {
+    const { port, hostname } = rule.match;
+    const own = this.#first(this.#held.get(keyOf(rule)), asker);
+    if (own !== undefined || protocolOf(rule) === "udp") return own;
+    if (!isNamed(rule))
+      return this.#first(this.#named.get(port), asker) ?? places.findAny(port, undefined, asker);
+    const whole = this.#first(this.#held.get(`${port} tcp`), asker);
+    if (whole !== undefined || !isStream(rule)) return whole;
+    return places.findAny(port, hostnameShape(hostname), asker);
+  }
+
+  #first(bucket: Bucket | undefined, asker: Asker): Claim | undefined {
+    return listOf(bucket).find((claim) => isInTheWay(claim, asker));
+  }
+}
+
+function keyOf(rule: IngressRule): string {
+  const { port, hostname } = rule.match;
+  return isNamed(rule) ? `${port} ${hostnameShape(hostname)}.` : `${port} ${protocolOf(rule)}`;
+}
+
+function takeOut<Key>(held: Map<Key, Bucket>, key: Key, claim: Claim): void {
+  const left = withoutClaim(held.get(key), claim);
+  if (left === undefined) held.delete(key);
+  else held.set(key, left);
+}

@@ -1,0 +1,129 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Certificate } from "../model/api.ts";
+
+/** What the metrics are read from at each scrape. */
+export interface MetricSources {
+  readonly version: string;
+  readonly ingresses: () => number;
+  readonly certificates: () => readonly Certificate[];
+}
+
+/** All metrics of the process, in Prometheus' text format. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly contentType: string;
+  text(): Promise<string>;
+  /** Counts an answered API request; `route` is the pattern, never the address. */
+  observeRequest(method: string, route: string, status: number, seconds: number): void;
+}
+
+/** Names with a series of their own: those that end first. */
+const mostNames = 1_000;
+const states = ["ready", "pending", "failed", "expired"] as const;
+
+/** Makes a registry of its own; nothing is collected before a scrape asks. */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  new Gauge({
+    name: "gatewright_info",
+    help: "Always 1; the version is a label.",
+    labelNames: ["version"],
+    registers,
+  }).set({ version: sources.version }, 1);
+  new Gauge({
+    name: "gatewright_uptime_seconds",
+    help: "Time since the process started.",
+    registers,
+    collect() {
+      this.set(process.uptime());
+    },
+  });
+  new Gauge({
+    name: "gatewright_ingresses",
+    help: "Ingresses that are stored.",
+    registers,
+    collect() {
+      this.set(sources.ingresses());
+    },
+  });
+  certificateMetrics(registers, sources);
+  const { requests, duration } = requestMetrics(registers);
+  return {
+    registry,
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    observeRequest: (method, route, status, seconds) => {
+      requests.inc({ method, route, status });
+      duration.observe({ method, route }, seconds);
+    },
+  };
+}
+
+function certificateMetrics(registers: Registry[], { certificates }: MetricSources): void {
+  new Gauge({
+    name: "gatewright_certificates",
+    help: "Certificates by state.",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      const known = certificates();
+      for (const state of states) this.set({ state }, known.filter((one) => one.state === state).length);
+    },
+  });
+  new Gauge({
+    name: "gatewright_certificates_expiring",
+    help: "Certificates that end within TLS_EXPIRY_WARNING.",
+    registers,
+    collect() {
+      this.set(certificates().filter(({ expires_soon }) => expires_soon === true).length);
+    },
+  });
+  new Gauge({
+    name: "gatewright_certificate_not_after_timestamp_seconds",
+    help: `End of each certificate's validity, Unix time; of the ${mostNames} that end first.`,
+    labelNames: ["name", "source"],
+    registers,
+    collect() {
+      this.reset();
+      const ends = certificates().flatMap(({ id, name, source, not_after }) =>
+        not_after === undefined ? [] : [{ name: name ?? id, source, seconds: Date.parse(not_after) / 1000 }],
+      );
+      for (const { name, source, seconds } of ends
+        .sort((one, other) => one.seconds - other.seconds)
+        .slice(0, mostNames))
+        this.set({ name, source }, seconds);
+    },
+  });
+  new Gauge({
+    name: "gatewright_certificate_failures",
+    help: "Orders that failed in a row, of names whose last order failed.",
+    labelNames: ["name"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, error } of certificates()
+        .filter((one) => one.error !== undefined)
+        .slice(0, mostNames))
+        this.set({ name: id }, error?.failures ?? 0);
+    },
+  });
+}
+
+function requestMetrics(registers: Registry[]) {
+  const requests = new Counter({
+    name: "gatewright_http_requests_total",
+    help: "Answered requests to the API.",
+    labelNames: ["method", "route", "status"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "gatewright_http_request_duration_seconds",
+    help: "Time to answer requests to the API.",
+    labelNames: ["method", "route"],
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10],
+    registers,
+  });
+  return { requests, duration };
+}

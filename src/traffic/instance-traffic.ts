@@ -1,0 +1,110 @@
+import { GatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { InstanceTraffic, TrafficMode } from "../model/api.ts";
+import type { DocumentStore } from "../store/document-store.ts";
+import { SerialQueue } from "../store/serial-queue.ts";
+
+/** The mode of an instance as it is kept: by the instance's name, so that it outlives its replacement. */
+export interface TrafficDocument {
+  /** Lowercase name of the instance. */
+  readonly id: string;
+  readonly mode: Exclude<TrafficMode, "active">;
+  readonly pause_timeout?: string;
+  /** RFC 3339. */
+  readonly since: string;
+}
+
+export interface InstanceTrafficOptions {
+  readonly store: DocumentStore<TrafficDocument>;
+  readonly logger: Logger;
+}
+
+const ACTIVE: InstanceTraffic = { mode: "active" };
+
+/** Which instances are drained or paused. Kept on disk until they are set to `active` again. */
+export class InstanceModes {
+  readonly #options: InstanceTrafficOptions;
+  readonly #modes = new Map<string, TrafficDocument>();
+  readonly #listeners = new Set<(name: string) => void>();
+  readonly #writes = new SerialQueue();
+  #revision = 0;
+
+  constructor(options: InstanceTrafficOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { revision, documents, unreadable } = await this.#options.store.open();
+    this.#revision = revision;
+    for (const document of documents) this.#modes.set(document.id, document);
+    for (const { path, reason } of unreadable)
+      this.#options.logger.error("the mode of an instance cannot be read: it counts as active", {
+        path,
+        reason,
+      });
+  }
+
+  close(): Promise<void> {
+    return this.#options.store.close();
+  }
+
+  get(name: string): InstanceTraffic {
+    const { mode, pause_timeout, since } = this.#modes.get(name.toLowerCase()) ?? {};
+    if (mode === undefined || since === undefined) return ACTIVE;
+    return { mode, since, ...(pause_timeout === undefined ? {} : { pause_timeout }) };
+  }
+
+  /** Whether the instance, which may not exist now, is drained or paused. */
+  has(name: string): boolean {
+    return this.#modes.has(name.toLowerCase());
+  }
+
+  /** Names of the instances that are not active. */
+  names(): readonly string[] {
+    return [...this.#modes.keys()];
+  }
+
+  /** Calls the listener with the name of an instance whose mode changed. */
+  watch(listener: (name: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Makes a mode durable. Throws `store_unavailable`. */
+  set(name: string, mode: TrafficMode, pauseTimeout?: string): Promise<InstanceTraffic> {
+    const id = name.toLowerCase();
+    return this.#writes.run(async () => {
+      const known = this.#modes.get(id);
+      if (mode === "active") {
+        if (known !== undefined) await this.#commit([], [id]);
+        this.#modes.delete(id);
+      } else {
+        const since = known?.mode === mode ? known.since : new Date().toISOString();
+        const timeout = pauseTimeout === undefined || mode !== "pause" ? {} : { pause_timeout: pauseTimeout };
+        const document: TrafficDocument = { id, mode, ...timeout, since };
+        await this.#commit([document], []);
+        this.#modes.set(id, document);
+      }
+      for (const listener of this.#listeners) listener(id);
+      return this.get(id);
+    });
+  }
+
+  async #commit(puts: readonly TrafficDocument[], deletes: readonly string[]): Promise<void> {
+    this.#revision = await this.#options.store.commit({ expected: this.#revision, puts, deletes });
+  }
+}
+
+/** Reads a stored mode. Throws a plain Error that says what is wrong. */
+export function parseTraffic(value: unknown): TrafficDocument {
+  const { id, mode, pause_timeout, since } = value as { readonly [key: string]: unknown };
+  if (typeof id !== "string" || typeof since !== "string") throw new Error("id and since are missing");
+  if (mode !== "drain" && mode !== "pause") throw new Error("mode is neither drain nor pause");
+  return { id, mode, since, ...(typeof pause_timeout === "string" ? { pause_timeout } : {}) };
+}
+
+/** Refuses what the schema cannot. Throws `bad_request`. */
+export function badTraffic(field: string, message: string): GatewrightError {
+  const details = [{ code: "invalid_value", field, message }] as const;
+  return new GatewrightError("bad_request", `invalid request: ${message}`, { details });
+}

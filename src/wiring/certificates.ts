@@ -1,0 +1,121 @@
+import { join } from "node:path";
+import type { CertificateSource } from "../caddy/caddy-api.ts";
+import { startAskServer, storedNames } from "../certificates/ask-server.ts";
+import { checkCloudflare } from "../certificates/cloudflare-check.ts";
+import { certificateCondition } from "../certificates/condition.ts";
+import { ImportedCertificates, readStoredCertificate } from "../certificates/imported-certificates.ts";
+import { CertificateMonitor } from "../certificates/monitor.ts";
+import { OnDemandNames } from "../certificates/on-demand-names.ts";
+import { CertificateReport } from "../certificates/report.ts";
+import { tlsWarnings } from "../certificates/warnings.ts";
+import type { Config } from "../config.ts";
+import type { Logger } from "../log.ts";
+import type { RunningManager } from "../manager/manager.ts";
+import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import type { StatusContributor } from "../status/condition.ts";
+import { openFileStore } from "../store/file-store.ts";
+import { caddyFolder, tlsSettings } from "./compiler-settings.ts";
+
+/** Opens the imported certificates and writes the files that Caddy reads. */
+export async function openCertificates(config: Config, logger: Logger): Promise<ImportedCertificates> {
+  const store = openFileStore({
+    folder: join(config.dataDir, "certificates"),
+    validate: readStoredCertificate,
+  });
+  const imported = new ImportedCertificates({ store, folder: caddyFolder(config), logger });
+  await imported.open();
+  return imported;
+}
+
+export interface FollowOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly api: CertificateSource;
+  readonly manager: RunningManager;
+  readonly imported: ImportedCertificates;
+  readonly resolver: InstanceResolver;
+}
+
+/** What is known of certificates, once ingresses are served. */
+export interface Certificates {
+  readonly report: CertificateReport;
+  readonly imported: ImportedCertificates;
+  readonly condition: StatusContributor;
+  close(): Promise<void>;
+}
+
+/** Connects imports with Caddy, follows what Caddy manages, and answers its questions. */
+export async function followCertificates(options: FollowOptions): Promise<Certificates> {
+  const { api, config, imported, logger, manager } = options;
+  const { ingresses, tls } = manager;
+  imported.connect({ usesOf: (id) => tls.usesOf({ kind: "certificate", id }), reload: () => tls.reload() });
+  const monitor = new CertificateMonitor({
+    api,
+    names: () => ({
+      generation: tls.generation(),
+      names: () => tls.needs().filter((need) => need.kind === "managed"),
+    }),
+    logger,
+    expiryWarningMs: config.tls.expiryWarning.ms,
+  });
+  const settings = tlsSettings(config);
+  for (const { message, fields } of tlsWarnings(ingresses.list(), settings)) logger.warn(message, fields);
+  const ask = config.tls.onDemand
+    ? await startAskServer({ port: config.tls.askPort, names: await onDemandNames(options), logger })
+    : undefined;
+  monitor.start();
+  const ending = new AbortController();
+  void reportCloudflare(options, ending.signal);
+  const report = new CertificateReport({
+    monitor,
+    imported,
+    usesOf: (name, source) =>
+      source === "imported" ? tls.usesOf({ kind: "certificate", id: name }) : usesOfName(manager, name),
+  });
+  return {
+    report,
+    imported,
+    condition: certificateCondition({ settings, monitor, imported }),
+    close: async () => {
+      ending.abort();
+      monitor.stop();
+      await ask?.close();
+      await imported.close();
+    },
+  };
+}
+
+function usesOfName({ tls }: RunningManager, subject: string): number {
+  const variants = (["acme", "internal"] as const).flatMap((issuer) =>
+    [true, false].map((onDemand) => ({ kind: "managed", subject, issuer, onDemand }) as const),
+  );
+  return variants.reduce((sum, need) => sum + tls.usesOf(need), 0);
+}
+
+async function onDemandNames({ config, manager, resolver }: FollowOptions): Promise<OnDemandNames> {
+  const names = new OnDemandNames({
+    settings: tlsSettings(config),
+    rules: () => ({
+      generation: manager.tls.generation(),
+      rules: () => [...manager.ingresses.list()].flatMap(({ rules }) => rules),
+    }),
+    resolver,
+  });
+  names.remember(await storedNames(caddyFolder(config)));
+  return names;
+}
+
+/** Whether the token can do what DNS-01 takes; in the log, while serving goes on. */
+async function reportCloudflare(
+  { config, logger, manager: { tls } }: FollowOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const dns = config.tls.acme?.dns;
+  const names = tls
+    .needs()
+    .flatMap((need) => (need.kind === "managed" && need.issuer === "acme" ? [need.subject] : []));
+  if (dns === undefined || names.length === 0) return;
+  const { isFit, lines } = await checkCloudflare({ token: dns.token.reveal(), names, signal });
+  if (signal.aborted) return;
+  for (const line of lines) logger[isFit ? "debug" : "warn"](line);
+}

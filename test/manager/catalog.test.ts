@@ -1,0 +1,79 @@
+import { describe, expect, it } from "vitest";
+import { compile, compileConfig } from "../../src/compiler/compile.ts";
+import { Catalog, type IngressChange } from "../../src/manager/catalog.ts";
+import type { Ingress } from "../../src/model/api.ts";
+import { compilerSettings } from "../support/compiler-settings.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+const settings = compilerSettings();
+
+function ingress(id: string, port: number): Ingress {
+  const match = { hostname: `${id}.example.com`, port };
+  return {
+    id,
+    name: `name-${id}`,
+    rules: [{ match, target: { instance: "web-1", port: 8080 }, tls: false, redirect_http: false }],
+    created_at: "2026-01-01T00:00:00.000Z",
+    updated_at: "2026-01-01T00:00:00.000Z",
+  };
+}
+
+/** A change that fits what is staged. */
+function randomChange(catalog: Catalog, random: () => number): IngressChange {
+  const id = `i${Math.floor(random() * 12)}`;
+  const before = catalog.getStaged(id);
+  if (before === undefined) return { after: ingress(id, 80 + Math.floor(random() * 3)) };
+  return random() < 0.5 ? { before } : { before, after: ingress(id, 80 + Math.floor(random() * 3)) };
+}
+
+describe("Catalog", () => {
+  it("derives the same from any path of staging, taking back and committing", () => {
+    const random = seededRandom(7);
+    const catalog = new Catalog(settings);
+    for (let round = 0; round < 300; round += 1) {
+      const changes = Array.from({ length: 1 + Math.floor(random() * 6) }, () => {
+        const change = randomChange(catalog, random);
+        catalog.stage(change);
+        return change;
+      });
+      const committed = [...catalog.list()];
+      if (random() < 0.4) for (const change of changes.toReversed()) catalog.unstage(change);
+      else catalog.commit();
+      const wanted = compile(catalog.values(), settings);
+      expect(catalog.stagedVersion).toBe(wanted.table.version);
+      expect(catalog.committedVersion).toBe(wanted.table.version);
+      expect(compileConfig(catalog.structure, settings)).toEqual(wanted.config);
+      expect(catalog.routes().toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual(
+        wanted.table.routes,
+      );
+      for (const { id, name } of catalog.values()) expect(catalog.idOfName(name)).toBe(id);
+      expect(committed.map(({ id }) => id)).toEqual(committed.map(({ id }) => id).toSorted());
+    }
+  });
+
+  it("shows readers nothing that is only staged", () => {
+    const catalog = new Catalog(settings);
+    const one = ingress("one", 80);
+    catalog.stage({ after: one });
+    expect(catalog.get("one")).toBeUndefined();
+    expect([...catalog.list()]).toEqual([]);
+    catalog.commit();
+    catalog.stage({ before: one });
+    expect(catalog.get("one")).toBe(one);
+    expect(catalog.getStaged("one")).toBeUndefined();
+  });
+
+  it("merges to a delta that turns the committed table into the staged one", () => {
+    const random = seededRandom(8);
+    const catalog = new Catalog(settings);
+    const rows = new Map<string, unknown>();
+    for (let round = 0; round < 200; round += 1) {
+      const { remove, upsert } = catalog.stage(randomChange(catalog, random));
+      for (const id of remove) rows.delete(id);
+      for (const route of upsert) rows.set(route.id, route);
+      catalog.commit();
+      expect([...rows.values()]).toHaveLength(catalog.routes().length);
+      for (const route of catalog.routes()) expect(rows.get(route.id)).toEqual(route);
+    }
+  });
+});

@@ -1,0 +1,169 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request } from "node:https";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../free-port.ts";
+import { until } from "../until.ts";
+import { pebbleBinary } from "./pebble-binary.ts";
+import type { TestAuthority } from "./test-authority.ts";
+
+/** A running ACME authority. */
+export interface Pebble extends AsyncDisposable {
+  readonly directory: string;
+  /** The root that its certificates are verified by. It is another one after each start. */
+  root(): Promise<string>;
+  /** How many certificates it has issued. */
+  issued(): number;
+  /** How many orders it has been asked for. */
+  orders(): number;
+  output(): string;
+  /** Makes it unreachable, as when its network is down; it forgets nothing. */
+  disconnect(): Promise<void>;
+  connect(): Promise<void>;
+}
+
+export interface PebbleOptions {
+  /** Signs the certificate of Pebble's own listener. */
+  readonly authority: TestAuthority;
+  /** Where it looks for HTTP-01 and TLS-ALPN-01 answers. */
+  readonly httpPort: number;
+  readonly tlsPort: number;
+  /** DNS server, `host:port`. */
+  readonly dns: string;
+  /** Default: 90 days. */
+  readonly validitySeconds?: number;
+  /** Key id → HMAC key (base64url): accounts need an external binding. */
+  readonly eab?: { readonly [keyId: string]: string };
+}
+
+export async function startPebble(options: PebbleOptions): Promise<Pebble> {
+  const binary = await pebbleBinary();
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-pebble-"));
+  const [front, port, management] = [await freePort(), await freePort(), await freePort()];
+  let door: Door | undefined;
+  const pair = await options.authority.issue({ names: ["localhost", "127.0.0.1"] });
+  await writeFile(join(folder, "cert.pem"), pair.certificate);
+  await writeFile(join(folder, "key.pem"), pair.key, { mode: 0o600 });
+  await writeFile(
+    join(folder, "config.json"),
+    JSON.stringify(configuration(options, folder, port, management)),
+  );
+  let child: ChildProcess | undefined;
+  let output = "";
+
+  async function start(): Promise<void> {
+    const started = spawn(binary, ["-config", join(folder, "config.json"), "-dnsserver", options.dns], {
+      env: {
+        PATH: process.env["PATH"],
+        PEBBLE_VA_NOSLEEP: "1",
+        PEBBLE_WFE_NONCEREJECT: "0",
+        PEBBLE_AUTHZREUSE: "0",
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child = started;
+    for (const stream of [started.stdout, started.stderr])
+      stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    await until(async () => {
+      if (started.exitCode !== null) throw new Error(`Pebble ended:\n${output}`);
+      return fetchText(`https://127.0.0.1:${port}/dir`).then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
+  async function stop(): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  await start();
+  door = await openDoor(front, port);
+  return {
+    directory: `https://127.0.0.1:${front}/dir`,
+    root: () => fetchText(`https://127.0.0.1:${management}/roots/0`),
+    issued: () => output.match(/Issued certificate serial/g)?.length ?? 0,
+    orders: () => output.match(/Added order "/g)?.length ?? 0,
+    output: () => output,
+    connect: async () => {
+      door ??= await openDoor(front, port);
+    },
+    disconnect: async () => {
+      await door?.close();
+      door = undefined;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await door?.close();
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Door {
+  close(): Promise<void>;
+}
+
+/** Leads connections from one port to another until it is closed. */
+async function openDoor(from: number, to: number): Promise<Door> {
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(to, "127.0.0.1");
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.pipe(upstream).pipe(client);
+  });
+  server.listen(from, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function configuration(options: PebbleOptions, folder: string, port: number, management: number): object {
+  const { eab, httpPort, tlsPort, validitySeconds = 90 * 24 * 3600 } = options;
+  return {
+    pebble: {
+      listenAddress: `127.0.0.1:${port}`,
+      managementListenAddress: `127.0.0.1:${management}`,
+      certificate: join(folder, "cert.pem"),
+      privateKey: join(folder, "key.pem"),
+      httpPort,
+      tlsPort,
+      keyAlgorithm: "ecdsa",
+      retryAfter: { authz: 1, order: 1 },
+      profiles: { default: { description: "default", validityPeriod: validitySeconds } },
+      ...(eab === undefined ? {} : { externalAccountBindingRequired: true, externalAccountMACKeys: eab }),
+    },
+  };
+}
+
+/** Pebble's own certificate is the test's; who it is does not matter here. */
+function fetchText(url: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const sent = request(url, { rejectUnauthorized: false, agent: false, timeout: 5_000 }, (response) => {
+    let text = "";
+    response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    response.on("end", () => resolve(text));
+  });
+  sent.on("timeout", () => sent.destroy(new Error("no answer")));
+  sent.on("error", reject);
+  sent.end();
+  return promise;
+}

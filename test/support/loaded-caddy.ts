@@ -1,0 +1,68 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type AdminClient, createAdminClient } from "../../src/caddy/admin-client.ts";
+import { createCaddyProcess } from "../../src/caddy/process.ts";
+import type { CaddyConfig } from "../../src/compiler/caddy-json.ts";
+import type { Compiled } from "../../src/compiler/compile.ts";
+import { makeCaddyFolder } from "../caddy/caddy-folder.ts";
+import { recordingLogger } from "./recording-logger.ts";
+
+/** The real Caddy, without a manager: it runs what a test loads. */
+export interface LoadedCaddy extends AsyncDisposable {
+  readonly folder: string;
+  readonly adminPort: number;
+  readonly api: AdminClient;
+  /** Loads configuration and host table. */
+  serve(compiled: Compiled): Promise<void>;
+}
+
+export async function startLoadedCaddy(): Promise<LoadedCaddy> {
+  const place = await makeCaddyFolder();
+  const { folder, adminPort } = place;
+  const prepare = async (): Promise<void> => {
+    const resolver = { address: "127.0.0.1:9", zone: "hypeman.internal" };
+    const gatewright = { version: "none", table_file: join(folder, "table.json"), resolver, policy_sets: {} };
+    await writeFile(join(folder, "config.json"), JSON.stringify(place.config({ gatewright })));
+    await writeFile(join(folder, "table.json"), JSON.stringify({ version: "none", routes: [] }));
+  };
+  const caddy = createCaddyProcess({ ...place, logger: recordingLogger(), prepare });
+  const api = createAdminClient({ adminUrl: place.adminUrl });
+  try {
+    await caddy.start();
+  } catch (error) {
+    await place[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    folder,
+    adminPort,
+    api,
+    async serve({ config, table }) {
+      // The last table may name policy sets that the new configuration lacks.
+      await api.replaceTable({ version: "none", routes: [] });
+      await api.load(config);
+      await api.replaceTable(table);
+    },
+    async [Symbol.asyncDispose]() {
+      await api.close();
+      await caddy.stop();
+      await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/**
+ * The same configuration with certificates of Caddy's own authority, so that TLS can be spoken without ACME. The
+ * authority stays in the folder: nothing is installed in the machine's list of trusted ones.
+ */
+export function withInternalIssuer(config: CaddyConfig): CaddyConfig {
+  const { tls } = config.apps;
+  if (tls?.automation === undefined) return config;
+  const policies = tls.automation.policies.map((policy) => ({
+    ...policy,
+    issuers: [{ module: "internal" }],
+  }));
+  const pki = { certificate_authorities: { local: { install_trust: false } } };
+  const apps = { ...config.apps, tls: { ...tls, automation: { ...tls.automation, policies } }, pki };
+  return { ...config, apps } as unknown as CaddyConfig;
+}

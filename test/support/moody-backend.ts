@@ -1,0 +1,48 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** A server whose health can be set: it answers its name, and on `/healthz` the status that it is told to. */
+export interface MoodyBackend extends AsyncDisposable {
+  readonly address: string;
+  readonly port: number;
+  status: number;
+  /** Requests to `/healthz`, and to other paths. */
+  checks(): number;
+  requests(): number;
+}
+
+let last = 1;
+
+export async function startMoody(name: string, port = 0): Promise<MoodyBackend> {
+  last += 1;
+  const address = `127.1.${process.pid % 200}.${last}`;
+  let checks = 0;
+  let requests = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    if (request.url?.startsWith("/healthz") === true) {
+      checks += 1;
+      response.statusCode = moody.status;
+      response.end();
+      return;
+    }
+    requests += 1;
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ backend: name }));
+  });
+  server.listen({ host: address, port });
+  await once(server, "listening");
+  const moody: MoodyBackend = {
+    address,
+    port: (server.address() as AddressInfo).port,
+    status: 200,
+    checks: () => checks,
+    requests: () => requests,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return moody;
+}
