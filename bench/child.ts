@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { atExit } from "./at-exit.ts";
 
 /** Output kept to explain a failure, in characters. */
 const KEPT_OUTPUT = 4000;
@@ -51,6 +52,7 @@ export async function startServer(
   const errors = keepErrors(child);
   child.stdout?.resume();
   const ended = once(child, "exit");
+  const forget = atExit(() => child.kill("SIGKILL"));
   const failure = ended.then(() => {
     throw new Error(`${command} ${args.join(" ")} ended:\n${errors()}`);
   });
@@ -61,6 +63,7 @@ export async function startServer(
     errors,
     failure,
     async [Symbol.asyncDispose]() {
+      forget();
       child.kill("SIGKILL");
       await ended;
     },

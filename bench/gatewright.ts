@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { testCacheDir } from "../test/support/caddy-binary.ts";
 import { freePort } from "../test/support/free-port.ts";
+import { atExit } from "./at-exit.ts";
 import { HttpClient } from "./http-client.ts";
 import { cpuSeconds } from "./process-usage.ts";
 
@@ -24,6 +27,9 @@ export interface Gatewright extends AsyncDisposable {
   /** Ends the manager with SIGKILL; Caddy goes on. */
   kill(): Promise<void>;
 }
+
+/** Another program took a port between its choice and its use: try again with others. */
+export class PortTaken extends Error {}
 
 /** From the start of the manager's process until it is ready. */
 export interface StartTime {
@@ -52,10 +58,19 @@ export async function prepareGatewright(options: GatewrightOptions): Promise<Gat
     INTERNAL_DNS_PORT: String(ports.dns),
     CADDY_LISTEN_ADDRESS: "127.0.0.1",
     CADDY_BIN: caddyBinary,
+    // As `npm start` has it (scripts/run.mjs).
+    NODE_COMPILE_CACHE: join(testCacheDir, "compile"),
     ...options.environment,
   };
   let manager: Manager | undefined;
-  const caddyPid = async () => Number(await readFile(join(dataDir, "caddy/caddy.pid"), "utf8"));
+  const pidFile = join(dataDir, "caddy/caddy.pid");
+  const caddyPid = async () => Number(await readFile(pidFile, "utf8"));
+  const forget = atExit(() => {
+    // The manager first, which would start Caddy again.
+    manager?.child.kill("SIGKILL");
+    if (existsSync(pidFile)) endProcess(Number(readFileSync(pidFile, "utf8")));
+    rmSync(dataDir, { recursive: true, force: true });
+  });
   return {
     ports,
     managerPid: () => manager?.child.pid ?? 0,
@@ -72,6 +87,7 @@ export async function prepareGatewright(options: GatewrightOptions): Promise<Gat
       await manager?.end("SIGKILL");
     },
     async [Symbol.asyncDispose]() {
+      forget();
       await manager?.end("SIGTERM");
       await caddyPid().then(endProcess, () => {});
       await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
@@ -110,6 +126,9 @@ async function untilReady({ child, output }: Manager, port: number): Promise<voi
   try {
     for (;;) {
       const answer = await client.send({ path: "/ready" }).catch(() => undefined);
+      // A port that cannot be bound is left out, and the manager is ready all the same.
+      if (/address_in_use|already in use|port cannot be served/.test(output()))
+        throw new PortTaken(`a port was taken meanwhile: ${answer?.body}\n${output()}`);
       if (answer?.status === 200) return;
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`the manager ended:\n${output()}`);

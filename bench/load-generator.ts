@@ -31,7 +31,7 @@ export class LoadGenerator {
 
   /** Starts a load. Without a duration or count it goes on until `end()`. */
   start(
-    command: "http" | "websocket" | "rest" | "dns" | "backend",
+    command: "http" | "websocket" | "rest" | "dns" | "backend" | "stream",
     flags: Flags,
     options: ChildOptions = {},
   ): Run<LoadReport> {
@@ -45,7 +45,11 @@ export class LoadGenerator {
   }
 
   /** Runs a load of its own duration or count to its end. */
-  async run(command: "http" | "rest" | "dns", flags: Flags, options: ChildOptions = {}): Promise<LoadReport> {
+  async run(
+    command: "http" | "rest" | "dns" | "stream",
+    flags: Flags,
+    options: ChildOptions = {},
+  ): Promise<LoadReport> {
     const run = this.start(command, flags, options);
     return run.report;
   }

@@ -1,8 +1,10 @@
+import { rmSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { builtCaddy } from "../test/support/caddy-binary.ts";
 import { freePort } from "../test/support/free-port.ts";
+import { atExit } from "./at-exit.ts";
 import { startServer } from "./child.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { type Options, readOptions, usage } from "./options.ts";
@@ -22,7 +24,11 @@ async function measureAll(options: Options): Promise<readonly Measurement[]> {
   const chosen = chooseRows(options);
   await using stack = new AsyncDisposableStack();
   const scratch = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
-  stack.defer(() => rm(scratch, { recursive: true, force: true }));
+  const forget = atExit(() => rmSync(scratch, { recursive: true, force: true }));
+  stack.defer(async () => {
+    forget();
+    await rm(scratch, { recursive: true, force: true });
+  });
   if (options.profileDir !== undefined) await mkdir(options.profileDir, { recursive: true });
 
   // A copy, so that a build meanwhile does not change what is measured.

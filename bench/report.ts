@@ -16,7 +16,7 @@ export interface Measurement {
   readonly goal?: { readonly text: string; readonly met: boolean };
 }
 
-export type Unit = "/s" | "ms" | "µs" | "s" | "MB" | "KB" | "failed" | "closed";
+export type Unit = "/s" | "MB/s" | "ms" | "µs" | "s" | "MB" | "KB" | "failed" | "closed";
 
 /** All figures of a run and what they were taken on. */
 export interface Report {
@@ -53,7 +53,7 @@ export function renderTable(measurements: readonly Measurement[]): string {
     one.what,
     `${formatNumber(one.value)} ${one.unit}`,
     one.peer === undefined ? "" : `${formatNumber(one.peer.value)} ${one.unit} (${one.peer.name})`,
-    one.ratio === undefined ? "" : one.ratio.toFixed(one.ratio < 0.1 ? 3 : 2),
+    one.ratio === undefined ? "" : formatRatio(one.ratio),
     one.goal?.text ?? "",
     one.goal === undefined ? "" : one.goal.met ? "met" : "MISSED",
   ]);
@@ -69,9 +69,13 @@ export function renderTable(measurements: readonly Measurement[]): string {
 /** One figure as a line of text. */
 export function describe({ what, value, unit, peer, ratio, goal }: Measurement): string {
   const against = peer === undefined ? "" : `, ${peer.name} ${formatNumber(peer.value)}`;
-  const divided = ratio === undefined ? "" : `, ratio ${formatNumber(ratio)}`;
+  const divided = ratio === undefined ? "" : `, ratio ${formatRatio(ratio)}`;
   const judged = goal === undefined ? "" : `, goal ${goal.text}: ${goal.met ? "met" : "MISSED"}`;
   return `${what}: ${formatNumber(value)} ${unit}${against}${divided}${judged}`;
+}
+
+function formatRatio(ratio: number): string {
+  return ratio < 0.1 ? String(Number(ratio.toPrecision(2))) : ratio.toFixed(2);
 }
 
 function formatNumber(value: number): string {

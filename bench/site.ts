@@ -2,7 +2,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../test/support/free-port.ts";
-import { type Gatewright, prepareGatewright, type StartTime } from "./gatewright.ts";
+import { type Gatewright, PortTaken, prepareGatewright, type StartTime } from "./gatewright.ts";
 import { HttpClient } from "./http-client.ts";
 import { cpuSeconds } from "./process-usage.ts";
 import { askedHosts, type HostKind, writeSeed } from "./seed.ts";
@@ -30,8 +30,20 @@ export interface SiteOptions {
   readonly backendPort: number;
 }
 
+const ATTEMPTS = 3;
+
 /** Writes the data and starts a Gatewright on it. */
-export async function openSite({ size, kind, caddyBinary, backendPort }: SiteOptions): Promise<Site> {
+export async function openSite(options: SiteOptions): Promise<Site> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openOnce(options);
+    } catch (error) {
+      if (!(error instanceof PortTaken) || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function openOnce({ size, kind, caddyBinary, backendPort }: SiteOptions): Promise<Site> {
   const dataDir = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const httpPort = await freePort();
   writeSeed({ dataDir, size, kind, httpPort, backendPort });

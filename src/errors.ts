@@ -17,8 +17,10 @@ export const errorCatalogue = {
   domain_not_allowed: "TLS_ALLOWED_DOMAINS does not cover the hostname.",
   certificate_not_found: "No imported certificate has this id or name, or it does not cover the hostname.",
   certificate_in_use: "Rules use the certificate, so that it cannot be deleted.",
-  tls_options_conflict: "Another rule wants other TLS options for the same host and port, or another issuer for the same name.",
-  target_not_allowed: "The target is a listener of Gatewright itself, link-local, or loopback where that is not allowed.",
+  tls_options_conflict:
+    "Another rule wants other TLS options for the same host and port, or another issuer for the same name.",
+  target_not_allowed:
+    "The target is a listener of Gatewright itself, link-local, or loopback where that is not allowed.",
   module_missing: "The running Caddy lacks a module that a policy needs; the message names it.",
   config_validation_failed: "Caddy refused the configuration.",
   not_found: "No resource has this id, name or unique id prefix.",
@@ -27,7 +29,7 @@ export const errorCatalogue = {
   precondition_failed: "If-Match names another version than the present one.",
   payload_too_large: "The request body is larger than the limit.",
   source_unavailable: "The source of the instances does not answer; nothing was changed.",
-  source_read_only: "Instances come from another source and cannot be written here.",
+  source_read_only: "Instances or ingresses come from another source and cannot be written here.",
   caddy_unavailable: "Caddy does not answer; nothing was changed.",
   store_unavailable: "The change could not be written to disk; nothing was changed.",
   store_conflict: "Another writer changed the store meanwhile.",
@@ -48,7 +50,8 @@ export const errorCatalogue = {
   caddy_modules_missing: "The Caddy binary lacks modules; the message names the xcaddy line that adds them.",
   caddy_start_failed: "Caddy ended or did not answer while starting.",
   address_in_use: "A listen address of Gatewright itself is taken.",
-  address_unavailable: "A listen address of Gatewright itself is not one of this machine's, or is not permitted.",
+  address_unavailable:
+    "A listen address of Gatewright itself is not one of this machine's, or is not permitted.",
   ingress_unreadable: "An ingress file could not be read; it is set aside and its hostnames stay claimed.",
 } as const;
 
@@ -68,7 +71,11 @@ export class GatewrightError extends Error {
   /** Every problem found, the first failing one first. */
   readonly details: readonly Problem[];
 
-  constructor(code: ErrorCode, message: string, options: { details?: readonly Problem[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: readonly Problem[]; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "GatewrightError";
     this.code = code;

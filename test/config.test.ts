@@ -211,7 +211,11 @@ describe("settings that need each other", () => {
     [{ INSTANCE_SOURCE: "file" }, "INSTANCE_FILE", /INSTANCE_SOURCE=file/],
     [{ INSTANCE_SOURCE: "hypeman" }, "HYPEMAN_URL", /INSTANCE_SOURCE=hypeman/],
     [{ ACME_EMAIL: "a@b.c", ACME_DNS_PROVIDER: "cloudflare" }, "CLOUDFLARE_API_TOKEN", /ACME_DNS_PROVIDER/],
-    [{ CLOUDFLARE_API_TOKEN: "t".repeat(40), ACME_DNS_PROVIDER: "cloudflare" }, "ACME_EMAIL", /ACME_DNS_PROVIDER/],
+    [
+      { CLOUDFLARE_API_TOKEN: "t".repeat(40), ACME_DNS_PROVIDER: "cloudflare" },
+      "ACME_EMAIL",
+      /ACME_DNS_PROVIDER/,
+    ],
     [{ HTTP_PORT: "443" }, "HTTPS_PORT", /HTTP_PORT are both 443/],
     [{ HTTP_PORT: "8080" }, "HTTP_PORT", /PORT are both 8080/],
     [{ INTERNAL_DNS_PORT: "2019" }, "CADDY_ADMIN_PORT", /INTERNAL_DNS_PORT are both 2019/],
@@ -315,7 +319,8 @@ test("Caddy and the Go tool get none of our settings", () => {
     JWT_SECRET: "hidden",
     OTHER_TOKEN: "x",
   });
-  expect(config.caddy.environment).toEqual({ PATH: "/bin", HTTPS_PROXY: "http://p" });
+  expect(config.caddy.environment).toEqual({ GOGC: "300", PATH: "/bin", HTTPS_PROXY: "http://p" });
+  expect(load({ GOGC: "50" }).caddy.environment["GOGC"]).toBe("50");
   expect(config.toolEnvironment).toEqual({
     PATH: "/bin",
     HTTPS_PROXY: "http://p",

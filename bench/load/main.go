@@ -18,11 +18,14 @@ var commands = map[string]func(args []string) error{
 	"websocket": runWebSockets,
 	"rest":      runREST,
 	"dns":       runDNS,
+
+	"stream":         runStream,
+	"stream-backend": runStreamBackend,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: load backend|http|websocket|rest|dns [flags]")
+		fmt.Fprintln(os.Stderr, "usage: load backend|http|websocket|rest|dns|stream|stream-backend [flags]")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -8,6 +8,7 @@ import { flatProxied } from "./flat-proxied.ts";
 import { list } from "./list.ts";
 import { memory } from "./memory.ts";
 import { move } from "./move.ts";
+import { passthrough } from "./passthrough.ts";
 import { proxied, proxiedPatterns } from "./proxied.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
@@ -26,6 +27,7 @@ export const rows: readonly Row[] = [
   churn,
   move,
   apply,
+  passthrough,
   restart,
   proxiedPatterns,
 ];

@@ -19,6 +19,7 @@ package certificates
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -64,6 +65,10 @@ func (Recorder) Handle(_ context.Context, event caddy.Event) error {
 	case "cert_failed":
 		reason := "unknown reason"
 		if err, ok := event.Data["error"].(error); ok {
+			// A reload ends what is under way and begins it again.
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
 			reason = err.Error()
 		}
 		attempts.fail(name, reason, renewal, event.Timestamp())

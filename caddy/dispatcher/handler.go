@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/listeners"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/upstreams"
 )
@@ -48,11 +49,17 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = loaded.(*App)
 	h.logger = ctx.Logger()
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		listeners.Follow(server)
+	}
 	return nil
 }
 
 // ServeHTTP answers the request by the first row that takes it whole.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	if !listeners.Take(r) {
+		panic(http.ErrAbortHandler)
+	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	row, host := hostTable.Lookup(&table.Request{
 		Port:   h.port(local),

@@ -97,7 +97,7 @@ func (w *world) config(version string, edit ...func(app map[string]any)) []byte 
 		change(app)
 	}
 	servers := map[string]any{"main": map[string]any{
-		"listen":          []string{"127.0.0.1:" + strconv.Itoa(w.port)},
+		"listen":          []string{"gatewright/127.0.0.1:" + strconv.Itoa(w.port)},
 		"automatic_https": map[string]any{"disable": true},
 		"routes":          []any{map[string]any{"handle": []any{map[string]any{"handler": "gatewright"}}}},
 	}}

@@ -25,13 +25,21 @@ var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) error {
 	var last atomic.Int64
 	last.Store(time.Now().UnixNano())
+	// A side that ends last needs no end of its own: both connections are closed then.
+	var ended atomic.Int32
+	finish := func(to net.Conn) error {
+		if ended.Add(1) == 2 {
+			return nil
+		}
+		return closeWrite(to)
+	}
 	failed := make(chan error, 2)
 	end := func() {
 		_ = client.Close()
 		_ = target.Close()
 	}
-	go func() { failed <- pipe(target, client, idle, &last, up, end) }()
-	err := pipe(client, target, idle, &last, down, end)
+	go func() { failed <- pipe(target, client, idle, &last, up, finish, end) }()
+	err := pipe(client, target, idle, &last, down, finish, end)
 	if other := <-failed; err == nil || errors.Is(err, net.ErrClosed) {
 		err = other
 	}
@@ -39,7 +47,7 @@ func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) 
 }
 
 // pipe copies one direction. After an error it ends both, so that the other direction ends too.
-func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count *atomic.Uint64, end func()) error {
+func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count *atomic.Uint64, finish func(net.Conn) error, end func()) error {
 	step := min(max(idle/4, 10*time.Millisecond), longestStep)
 	for {
 		now := time.Now()
@@ -53,7 +61,7 @@ func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count *atom
 		switch {
 		case err == nil:
 			// The end of what this side sends.
-			if err := closeWrite(to); err != nil {
+			if err := finish(to); err != nil {
 				end()
 			}
 			return nil

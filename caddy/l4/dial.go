@@ -143,12 +143,16 @@ func (p *places) order(found []candidate, client netip.Addr) {
 // inTurn puts the target whose turn it is first, as often as its weight says, and goes round its addresses.
 func inTurn(found []candidate, turn uint64) {
 	var total, at uint64
+	plain := true
 	for i, c := range found {
 		if i == 0 || found[i-1].target != c.target {
 			total += uint64(c.weight)
+			plain = plain && c.weight == 1
+		} else {
+			plain = false
 		}
 	}
-	if total == uint64(len(found)) {
+	if plain {
 		rotate(found, turn)
 		return
 	}
@@ -305,4 +309,13 @@ func tlsConfig(s *table.Stream) (*tls.Config, error) {
 	var prepared any = config
 	s.Prepared.Store(&prepared)
 	return config, nil
+}
+
+// moved tells whether the address is none of the row's targets any more. A failing DNS moves nothing.
+func (p *places) moved(from *candidate) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), attemptTime)
+	defer cancel()
+	instance, _ := p.row.Target(from.target, p.name)
+	addrs, err := p.addresses(ctx, from.target, instance, false)
+	return err == nil && !slices.Contains(addrs, from.at.Addr())
 }

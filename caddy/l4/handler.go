@@ -17,6 +17,7 @@ import (
 
 	"gatewright.dev/caddy/dispatcher"
 	"gatewright.dev/caddy/internal/sample"
+	"gatewright.dev/caddy/listeners"
 	"gatewright.dev/caddy/table"
 )
 
@@ -120,7 +121,7 @@ func (h *Handler) Handle(cx *layer4.Connection, next layer4.Handler) error {
 		limit.Stop()
 		return next.Handle(cx)
 	}
-	p := &preface{conn: cx.Conn, client: cx.RemoteAddr(), local: cx.LocalAddr()}
+	p := &preface{conn: listeners.Raw(cx.Conn), client: cx.RemoteAddr(), local: cx.LocalAddr()}
 	if len(cx.MatchingBytes()) > 0 {
 		// A matcher before this handler has read; the connection below lacks these bytes.
 		p.conn = cx

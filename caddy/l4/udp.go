@@ -27,6 +27,8 @@ const (
 	maxQueued = 16
 	// maxSessions is the default of Stream.MaxConnections for UDP.
 	maxSessions = 10_000
+	// movedEvery is how often a session looks whether its target is still where it was.
+	movedEvery = 2 * time.Second
 	// receiveBuffer is asked of the system, so that a burst survives a pause of the process.
 	receiveBuffer = 4 << 20
 )
@@ -228,7 +230,7 @@ func (s *session) run() {
 	counted.active.Add(1)
 	defer counted.active.Add(^uint64(0))
 	where := &places{row, "", counted, owner.app.Addresses(), &owner.app.Guard}
-	known, err := s.connect(where, stream)
+	chosen, err := s.connect(where, stream)
 	if err != nil {
 		counted.fail(err)
 		if suppressed, ok := warnings.Allow(row.ID()); ok {
@@ -237,14 +239,14 @@ func (s *session) run() {
 		}
 		return
 	}
-	defer known.active.Add(-1)
-	if err := s.answer(stream.Idle(), known); err != nil {
-		known.fail(err, stream)
+	defer chosen.known.active.Add(-1)
+	if err := s.answer(where, chosen, stream.Idle()); err != nil {
+		chosen.known.fail(err, stream)
 		counted.fail(err)
 	}
 }
 
-func (s *session) connect(where *places, stream *table.Stream) (*address, error) {
+func (s *session) connect(where *places, stream *table.Stream) (*candidate, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stream.Connect())
 	defer cancel()
 	found, err := where.candidates(ctx, s.client.Addr().Unmap(), false)
@@ -277,27 +279,38 @@ func (s *session) connect(where *places, stream *table.Stream) (*address, error)
 		if s.ended {
 			_ = conn.Close()
 		}
-		return c.known, nil
+		return &c, nil
 	}
 	return nil, err
 }
 
 var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
-// answer copies from the target to the client. It returns nil when the session has been idle.
-func (s *session) answer(idle time.Duration, known *address) error {
+// answer copies from the target to the client. It returns nil when the session has been idle, or the target has moved:
+// the client's next packet finds the new place.
+func (s *session) answer(where *places, chosen *candidate, idle time.Duration) error {
 	raw, err := s.target.SyscallConn()
 	if err != nil {
 		return err
 	}
+	look := time.Now().Add(movedEvery)
 	for {
-		last := time.Unix(0, s.last.Load())
-		_ = s.target.SetReadDeadline(last.Add(idle))
+		until := time.Unix(0, s.last.Load()).Add(idle)
+		if look.Before(until) {
+			until = look
+		}
+		_ = s.target.SetReadDeadline(until)
 		err := s.forward(raw)
+		if now := time.Now(); !now.Before(look) {
+			if where.moved(chosen) {
+				return nil
+			}
+			look = now.Add(movedEvery)
+		}
 		switch {
 		case err == nil:
 			s.touch()
-			known.succeed()
+			chosen.known.succeed()
 		case isTimeout(err):
 			if time.Since(time.Unix(0, s.last.Load())) >= idle {
 				return nil

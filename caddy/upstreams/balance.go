@@ -47,19 +47,9 @@ type balanced struct {
 	// cookie is the value that the client is to be given; "" when it has it.
 	cookie     string
 	retryAfter time.Duration
-}
-
-// findings are why targets or addresses were left out.
-type findings struct {
-	err     error
-	refused bool
-	// pause and wake are how long the request may wait for a paused target, and for those in sleeping.
-	pause, wake time.Duration
-	sleeping    []string
-	// back is when the first ejected address is no longer left out.
-	back time.Time
-	// failed tells that an address was left out for having failed in this request.
-	failed bool
+	// Room for the lists of most rows, so that these cost no allocation of their own.
+	candidates [4]candidate
+	groups     [3]group
 }
 
 // balance chooses one address of the row's targets, and waits for one where the row or the source allows that.
@@ -90,21 +80,19 @@ func (s *Source) needsPool(q *Request) bool {
 
 // choose looks at all targets and picks an address; q.Err tells why there is none.
 func (b *balanced) choose(q *Request, r *http.Request, again bool) bool {
-	var candidates [8]candidate
-	var targets [4]group
-	list, groups, found := b.gather(q, r, candidates[:0], targets[:0], again)
-	if len(list) == 0 && found.failed && !again && !b.mayWait() {
+	g := b.gather(q, r, again)
+	if len(g.list) == 0 && g.failed && !again && !b.mayWait() {
 		// Nothing but what has failed: better that than nothing, it may have been a passing failure.
-		list, groups, found = b.gather(q, r, candidates[:0], targets[:0], true)
+		g = b.gather(q, r, true)
 	}
-	if len(list) == 0 {
-		b.explain(q, &found)
+	if len(g.list) == 0 {
+		b.explain(q, &g.findings)
 		return false
 	}
 	q.Err, q.Refused = nil, false
 	c := choice{b.source, r, q.Row.ID(), b.pool}
-	index, token := c.choose(list, groups)
-	b.picked, b.origin = list[index].dial, groups[list[index].group].origin
+	index, token := c.choose(g.list, g.groups)
+	b.picked, b.origin = g.list[index].dial, g.groups[g.list[index].group].origin
 	b.cookie, b.counted = token, false
 	b.acquired = b.source.policy == leastConn
 	return true
@@ -122,123 +110,6 @@ func (b *balanced) deadline() time.Time {
 		return b.until
 	}
 	return deadline
-}
-
-// gather lists the addresses that may take the request, by target, and why others may not.
-func (b *balanced) gather(q *Request, r *http.Request, list []candidate, groups []group, again bool) ([]candidate, []group, findings) {
-	found := findings{}
-	all := states.modes.Load()
-	var sick map[string]struct{}
-	if b.source.Health {
-		sick = sickOf(q.Row.ID())
-	}
-	now := time.Now()
-	for i := range q.Row.Targets() {
-		special := q.Row.Special(i)
-		weight := 1
-		if special != nil {
-			if weight = special.Weight; weight == 0 {
-				continue
-			}
-			if !found.admits(special.Mode, special.Pause) {
-				continue
-			}
-		}
-		name, port := q.Row.Target(i, q.Host)
-		var addrModes map[netip.Addr]*instanceMode
-		if all != nil && name != "" {
-			if special != nil && special.Service != "" {
-				addrModes = all.services[special.Service]
-			} else if told := all.instances[name]; told != nil && !found.admits(told.mode, told.pause) {
-				continue
-			}
-		}
-		g := group{from: len(list), target: i, weight: weight, origin: origin{name: name, port: port}}
-		at := int32(len(groups))
-		if special != nil && special.IP.IsValid() {
-			if b.admits(q, &found, &g.origin, special.Dial, special.IP, sick, now, again) {
-				list = append(list, candidate{special.Dial, at})
-			}
-		} else {
-			resolver := q.Resolver
-			if special != nil && special.Address != "" {
-				resolver, name = externalResolver(special.Resolvers), special.Address
-			}
-			e, k := resolver.lookup(r.Context(), name)
-			if k.err != nil {
-				found.err = k.err
-				if special != nil && special.Wake > 0 && errors.Is(k.err, errNoAddress) {
-					found.wake = max(found.wake, special.Wake)
-					found.sleeping = append(found.sleeping, name)
-				}
-				continue
-			}
-			if special != nil && special.Wake > 0 && b.woke {
-				wakes.awake(name)
-			}
-			g.origin = origin{entry: e, known: k, resolver: resolver, name: name, port: port}
-			g.instance = special == nil || special.Service == "" && special.Address == ""
-			dials := k.dialTexts(port)
-			list = slices.Grow(list, len(dials))
-			for j, dial := range dials {
-				if told := addrModes[k.addrs[j]]; told != nil && !found.admits(told.mode, told.pause) {
-					continue
-				}
-				if b.admits(q, &found, &g.origin, dial, k.addrs[j], sick, now, again) {
-					list = append(list, candidate{dial, at})
-				}
-			}
-		}
-		if g.to = len(list); g.to > g.from {
-			groups = append(groups, g)
-		}
-	}
-	return list, groups, found
-}
-
-// admits tells whether a target of this mode takes requests, and takes note when it does not.
-func (f *findings) admits(mode table.Mode, pause time.Duration) bool {
-	switch mode {
-	case table.Drain:
-		if f.err == nil {
-			f.err = errDrained
-		}
-		return false
-	case table.Pause:
-		f.err = errPaused
-		f.pause = max(f.pause, pause)
-		return false
-	}
-	return true
-}
-
-// admits tells whether nothing speaks against an address, and takes note of what does.
-func (b *balanced) admits(q *Request, found *findings, from *origin, dial string, addr netip.Addr, sick map[string]struct{}, now time.Time, again bool) bool {
-	if why := q.Guard.Refuses(addr, from.port); why != "" {
-		found.refused = true
-		b.source.warnRefused(q, from.name, dial, why)
-		return false
-	}
-	if _, is := sick[dial]; is {
-		found.err = errSick
-		return false
-	}
-	if b.source.Passive != nil {
-		if until := b.pool.ejected(dial, b.source.Passive, now); !until.IsZero() {
-			if found.err == nil {
-				found.err = errEjected
-			}
-			if found.back.IsZero() || until.Before(found.back) {
-				found.back = until
-			}
-			return false
-		}
-	}
-	if !again && q.hasFailed(dial) {
-		found.failed = true
-		return false
-	}
-	return true
 }
 
 // explain says why there is no address, and arranges for one where that is possible.

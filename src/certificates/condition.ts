@@ -1,6 +1,6 @@
 import type { Ingress, IngressRule } from "../model/api.ts";
 import { planTls, type TlsSettings } from "../model/tls-plan.ts";
-import type { Finding, StatusContributor } from "../status/condition.ts";
+import type { Finding } from "../status/condition.ts";
 import type { ImportedCertificates } from "./imported-certificates.ts";
 import type { CertificateMonitor, ManagedState } from "./monitor.ts";
 
@@ -13,7 +13,7 @@ export interface ConditionSources {
 type Verdict = Omit<Finding, "type">;
 
 /** Whether every TLS rule of an ingress has its certificate: `CertificateReady`. Undefined without TLS rules. */
-export function certificateCondition(sources: ConditionSources): StatusContributor {
+export function certificateCondition(sources: ConditionSources): (ingress: Ingress) => Finding | undefined {
   return (ingress: Ingress) => {
     const verdicts = ingress.rules.filter(({ tls }) => tls).map((rule) => verdictOf(rule, sources));
     // The worst one speaks for all.

@@ -9,6 +9,8 @@ export type CertificateStateName = "ready" | "pending" | "failed" | "expired";
 export interface ManagedState {
   readonly need: ManagedName;
   readonly state: CertificateStateName;
+  /** An order is under way that has not failed. */
+  readonly isOrdered?: boolean;
   readonly served?: {
     readonly issuer: string;
     readonly serial: string;
@@ -23,6 +25,8 @@ export interface CertificateMonitorOptions {
   readonly api: CertificateSource;
   /** The names that Caddy manages now, and a number that changes with them. */
   readonly names: () => { readonly generation: number; readonly names: () => readonly ManagedName[] };
+  /** Certificates that nobody renews, whose end is warned of all the same. Default: none. */
+  readonly imported?: () => readonly { readonly name: string; readonly notAfter: Date }[];
   readonly logger: Logger;
   /** A certificate that ends sooner is warned of. */
   readonly expiryWarningMs: number;
@@ -32,6 +36,8 @@ export interface CertificateMonitorOptions {
   readonly fullPollMs?: number;
 }
 
+/** Names in one question, so that no answer takes long. */
+const mostAsked = 5_000;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /**
@@ -79,9 +85,19 @@ export class CertificateMonitor {
     return this.#states.get(subject);
   }
 
-  /** Whether a certificate ends soon. */
+  /** Whether an order is under way that a reload of Caddy would end. */
+  ordersUnderWay(): boolean {
+    return [...this.#states.values()].some(({ isOrdered }) => isOrdered === true);
+  }
+
+  /** Whether a certificate ends within TLS_EXPIRY_WARNING. */
   endsSoon(notAfter: Date): boolean {
     return notAfter.getTime() - Date.now() < this.#options.expiryWarningMs;
+  }
+
+  /** The same of one that Caddy renews: a short-lived one is near its end all its life, which is no news until then. */
+  isOverdue(validity: Validity): boolean {
+    return this.endsSoon(validity.notAfter) && Date.now() > renewalOf(validity).getTime();
   }
 
   #schedule(): void {
@@ -120,10 +136,17 @@ export class CertificateMonitor {
       ({ state, error }) => state !== "ready" || error !== undefined,
     );
     const names = (everything ? [...this.#states.values()] : wanting).map(({ need }) => need.subject);
-    if (everything) this.#lastFull = Date.now();
+    if (everything) {
+      this.#lastFull = Date.now();
+      for (const { name, notAfter } of this.#options.imported?.() ?? [])
+        if (this.endsSoon(notAfter)) this.#warnOfEnd(name, notAfter);
+    }
     if (names.length === 0) return;
     try {
-      for (const answer of await this.#options.api.certificates(names)) this.#note(answer);
+      for (let first = 0; first < names.length; first += mostAsked) {
+        const asked = names.slice(first, first + mostAsked);
+        for (const answer of await this.#options.api.certificates(asked)) this.#note(answer);
+      }
     } catch {
       // Caddy is down or just starting: whoever supervises it says so.
     }
@@ -153,7 +176,7 @@ export class CertificateMonitor {
         reason: error.message,
         failures: error.failures,
       });
-    if (served !== undefined && this.endsSoon(served.notAfter)) this.#warnOfEnd(subject, served.notAfter);
+    if (served !== undefined && this.isOverdue(served)) this.#warnOfEnd(subject, served.notAfter);
   }
 
   /** Once a day, while it lasts. */
@@ -163,6 +186,16 @@ export class CertificateMonitor {
     this.#warned.set(name, now);
     this.#options.logger.warn("a certificate ends soon", { name, notAfter });
   }
+}
+
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** When Caddy renews at the latest: with a third of the life left (certmagic's default ratio). */
+export function renewalOf({ notBefore, notAfter }: Validity): Date {
+  return new Date(notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 3);
 }
 
 function stateOf(need: ManagedName, { served, attempt }: CaddyCertificate): ManagedState {
@@ -188,6 +221,7 @@ function stateOf(need: ManagedName, { served, attempt }: CaddyCertificate): Mana
   const without = error === undefined ? "pending" : "failed";
   return {
     need,
+    isOrdered: attempt !== undefined && error === undefined,
     state: known === undefined ? without : expired ? "expired" : "ready",
     ...(known === undefined ? {} : { served: known }),
     ...(error === undefined ? {} : { error }),

@@ -1,9 +1,9 @@
 import type { Certificate } from "../model/api.ts";
 import type { ImportedCertificate, ImportedCertificates } from "./imported-certificates.ts";
-import type { CertificateMonitor, ManagedState } from "./monitor.ts";
+import { type CertificateMonitor, type ManagedState, renewalOf } from "./monitor.ts";
 
 export interface ReportSources {
-  readonly monitor: Pick<CertificateMonitor, "list" | "of" | "endsSoon" | "refresh">;
+  readonly monitor: Pick<CertificateMonitor, "list" | "of" | "endsSoon" | "isOverdue" | "refresh">;
   readonly imported: Pick<ImportedCertificates, "list" | "find">;
   /** How many rules use a managed name or an imported certificate. */
   readonly usesOf: (subjectOrId: string, source: "managed" | "imported") => number;
@@ -18,9 +18,6 @@ export interface CertificateCounts {
   /** Those that end soon, whatever their state. */
   readonly expiring: number;
 }
-
-/** Caddy renews when a third of a certificate's life is left (certmagic's default ratio). */
-const renewalRatio = 1 / 3;
 
 /** All certificates in the API's words. */
 export class CertificateReport {
@@ -110,16 +107,13 @@ export class CertificateReport {
     notBefore,
     notAfter,
   }: NonNullable<ManagedState["served"]>): Partial<Certificate> {
-    const lifeMs = notAfter.getTime() - notBefore.getTime();
     return {
       issuer,
       serial,
       not_before: notBefore.toISOString(),
       not_after: notAfter.toISOString(),
-      renews_at: new Date(notAfter.getTime() - lifeMs * renewalRatio).toISOString(),
-      // A short-lived certificate is always near its end; it is worth a word only when its renewal is due.
-      expires_soon:
-        this.#sources.monitor.endsSoon(notAfter) && Date.now() > notAfter.getTime() - lifeMs * renewalRatio,
+      renews_at: renewalOf({ notBefore, notAfter }).toISOString(),
+      expires_soon: this.#sources.monitor.isOverdue({ notBefore, notAfter }),
     };
   }
 }

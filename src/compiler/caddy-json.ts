@@ -252,7 +252,8 @@ export interface LoadedFile {
 }
 
 export interface AutomationPolicy {
-  readonly subjects: readonly string[];
+  /** Absent: every name that no policy before covers. */
+  readonly subjects?: readonly string[];
   readonly issuers: readonly Issuer[];
   readonly on_demand?: true;
 }

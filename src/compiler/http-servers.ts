@@ -2,6 +2,7 @@ import type { HttpApp, HttpServer, ListenerWrapper, TlsConnectionPolicy } from "
 import { trustedProxies, withProxyProtocol } from "./client-address.ts";
 import { connectionPolicies, hasClientAuth } from "./connection-policies.ts";
 import { addressesOf, isHttpPort, isStreamPort, streamWrapper } from "./layer4.ts";
+import { sharedAddress } from "./listen-address.ts";
 import type { CompilerSettings } from "./settings.ts";
 import type { PortUse } from "./structure.ts";
 import type { TlsNeed } from "./tls-needs.ts";
@@ -27,7 +28,7 @@ function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerS
   const onlyTls = isOnlyTls(use);
   const wrappers = withProxyProtocol(sharedPort(use, policies), settings);
   return {
-    listen: addressesOf(use.listen, use.port, settings),
+    listen: addressesOf(use.listen, use.port, settings).map(sharedAddress),
     ...(wrappers.length === 0 ? {} : { listener_wrappers: wrappers }),
     automatic_https: { disable: true },
     read_header_timeout: settings.timeouts.readIdle,

@@ -8,7 +8,7 @@ import type {
   ListenerWrapper,
   TlsConnectionPolicy,
 } from "./caddy-json.ts";
-import { listenAddress } from "./listen-address.ts";
+import { listenAddress, sharedAddress } from "./listen-address.ts";
 import type { Route, RouteStream } from "./route.ts";
 import type { CompilerSettings } from "./settings.ts";
 import type { PortUse } from "./structure.ts";
@@ -100,7 +100,7 @@ export function layer4App(
   const own = ports.filter((use) => isStreamPort(use) && !isHttpPort(use));
   if (own.length === 0) return undefined;
   const server = (use: PortUse) => ({
-    listen: addressesOf(use.listen, use.port, settings),
+    listen: addressesOf(use.listen, use.port, settings).map(sharedAddress),
     routes: [{ handle: handlersOf(use, policiesOf(use.port), settings) }],
   });
   return { servers: Object.fromEntries(own.map((use) => [`tcp-${use.port}`, server(use)])) };

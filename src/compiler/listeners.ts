@@ -33,9 +33,9 @@ function sockets(
   return addressesOf(addresses, port, settings).map((text) => parseListener(network, text));
 }
 
-/** Reads `ip:port`, with IPv6 in brackets, and Caddy's `tcp/` or `udp/` before it. */
+/** Reads `ip:port`, with IPv6 in brackets, and the network before it, as in `udp/`. */
 export function parseListener(network: Listener["network"], text: string): Listener {
-  const address = text.replace(/^(?:tcp|udp)\//, "");
+  const address = text.replace(/^(?:gatewright|tcp|udp)\//, "");
   const colon = address.lastIndexOf(":");
   return {
     network,

@@ -66,11 +66,19 @@ export class Structure implements StructureView {
   readonly #tlsNeeds = new Map<string, { need: TlsNeed; uses: number }>();
   /** Needs that must agree, by their slot. */
   readonly #slots = new Map<string, Map<string, number>>();
+  /** Managed names by how they are got. */
+  readonly #managed = new Map<string, number>();
   #generation = 0;
+  #needsGeneration = 0;
 
   /** Grows whenever a port, a kind of traffic on it, a policy set or what TLS needs comes or goes. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** Grows whenever what TLS needs comes or goes. */
+  get needsGeneration(): number {
+    return this.#needsGeneration;
   }
 
   add({ route, policySet, tlsNeeds }: CompiledRoute): void {
@@ -106,10 +114,23 @@ export class Structure implements StructureView {
     const key = keyOf(need);
     const known = this.#tlsNeeds.get(key) ?? { need, uses: 0 };
     known.uses += step;
-    if (known.uses === (step === 1 ? 1 : 0)) this.#generation += 1;
+    if (known.uses === (step === 1 ? 1 : 0)) this.#noteNeed(need, step);
     if (known.uses === 0) this.#tlsNeeds.delete(key);
     else this.#tlsNeeds.set(key, known);
     this.#countSlot(slotOf(need), key, known.uses);
+  }
+
+  /** A name that is ordered like others before it can wait for a moment in which a reload disturbs no order. */
+  #noteNeed(need: TlsNeed, step: 1 | -1): void {
+    this.#needsGeneration += 1;
+    if (need.kind !== "managed") {
+      this.#generation += 1;
+      return;
+    }
+    const kind = `${need.issuer} ${need.onDemand}`;
+    const names = (this.#managed.get(kind) ?? 0) + step;
+    this.#managed.set(kind, names);
+    if (names === 1 && step === 1) this.#generation += 1;
   }
 
   #countSlot(slot: string | undefined, key: string, uses: number): void {

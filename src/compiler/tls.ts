@@ -96,22 +96,19 @@ function automationPolicies(
   names: readonly ManagedName[],
   settings: CompilerSettings,
 ): readonly AutomationPolicy[] {
-  const subjects = (issuer: ManagedName["issuer"], onDemand: boolean): readonly string[] =>
-    names
-      .filter((name) => name.issuer === issuer && name.onDemand === onDemand)
-      .map(({ subject }) => subject);
-  const policies: AutomationPolicy[] = [];
-  const add = (of: readonly string[], issuers: readonly Issuer[], onDemand: boolean): void => {
-    if (of.length > 0) policies.push({ subjects: of, issuers, ...(onDemand ? { on_demand: true } : {}) });
-  };
+  const subjects = (issuer: ManagedName["issuer"]): readonly string[] =>
+    names.filter((name) => name.issuer === issuer && !name.onDemand).map(({ subject }) => subject);
   const { acme } = settings;
-  // Caddy takes the first policy that covers a name, so that names that are issued as such come before wildcards.
-  add(subjects("internal", false), [{ module: "internal" }], false);
-  if (acme !== undefined) {
-    add(subjects("acme", false), acmeIssuers(acme, settings), false);
-    add(subjects("acme", true), acmeIssuers(acme, settings), true);
-  }
-  return policies;
+  const [internal, eager] = [subjects("internal"), acme === undefined ? [] : subjects("acme")];
+  const issuers = acme === undefined ? [] : acmeIssuers(acme, settings);
+  // Caddy takes the first policy that covers a name. The last one names none, so that a new name takes no reload:
+  // which names it is good for is asked at the handshake.
+  const onDemand = acme !== undefined && names.some((name) => name.onDemand);
+  return [
+    ...(internal.length === 0 ? [] : [{ subjects: internal, issuers: [{ module: "internal" } as const] }]),
+    ...(eager.length === 0 ? [] : [{ subjects: eager, issuers }]),
+    ...(onDemand ? [{ issuers, on_demand: true as const }] : []),
+  ];
 }
 
 function acmeIssuers(acme: AcmeSettings, settings: CompilerSettings): readonly Issuer[] {

@@ -100,6 +100,26 @@ export const settingGroups: readonly SettingGroup[] = [
           "Name of this Gatewright. Ingresses with `gateways` are served only where one of these is the name; others everywhere.",
       },
       {
+        name: "FOLLOW_URL",
+        kind: "httpUrl",
+        default: "",
+        example: "http://10.0.0.2:8080",
+        effect:
+          "Base URL of another Gatewright whose ingresses are served here too. The API of this one then changes none itself.",
+      },
+      {
+        name: "FOLLOW_TOKEN",
+        kind: "secret",
+        default: "",
+        effect: "Token for the API at FOLLOW_URL, with the scope ingress:read.",
+      },
+      {
+        name: "FOLLOW_INTERVAL",
+        kind: "duration",
+        default: "2s",
+        effect: "Time between two questions to FOLLOW_URL.",
+      },
+      {
         name: "HTTP_PORT",
         kind: "port",
         default: "80",
@@ -227,7 +247,8 @@ export const settingGroups: readonly SettingGroup[] = [
         name: "HYPEMAN_TOKEN",
         kind: "secret",
         default: "",
-        effect: "Token for hypeman's API, with the scope instance:read.",
+        effect:
+          "Token for hypeman's API, with the scope instance:read, and instance:write for targets with wake.",
       },
       {
         name: "HYPEMAN_POLL_INTERVAL",

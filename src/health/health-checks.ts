@@ -44,6 +44,8 @@ export class HealthChecks {
   readonly #rulesOfName = new Map<string, Set<string>>();
   readonly #checks = new Map<string, SharedCheck>();
   readonly #listeners = new Set<(rules: readonly string[]) => void>();
+  /** Rule → its sick addresses as told last; absent when there are none. */
+  readonly #told = new Map<string, string>();
   readonly #slots: Slots;
   #unwatch: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -58,7 +60,9 @@ export class HealthChecks {
     this.#unwatch = this.#options.resolver.watch((change) => void this.#follow(change));
     this.#timer = setInterval(() => void this.#lookUpAgain(), LOOKUP_INTERVAL_MS);
     this.#timer.unref();
-    await Promise.all(Array.from(ingresses, (ingress) => this.put(ingress)));
+    // Most ingresses ask for no checks: a promise for each of them would be felt at a hundred thousand.
+    const checked = Array.from(ingresses).filter((ingress) => checkPlans(ingress).length > 0);
+    await Promise.all(checked.map((ingress) => this.put(ingress)));
     await Promise.all([...this.#checks.values()].map(({ checker }) => checker.settled));
   }
 
@@ -90,7 +94,7 @@ export class HealthChecks {
     this.#rulesOfIngress.delete(ingressId);
   }
 
-  /** Calls the listener with the rules whose sick addresses may have changed. */
+  /** Calls the listener with the rules whose sick addresses changed. */
   watch(listener: (rules: readonly string[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -213,8 +217,16 @@ export class HealthChecks {
     this.#checks.delete(key);
   }
 
+  /** Tells of those of the rules whose sick addresses are others than were told last. */
   #tell(rules: readonly string[]): void {
-    if (rules.length > 0) for (const listener of this.#listeners) listener(rules);
+    const changed = rules.filter((rule) => {
+      const sick = this.sickOf(rule).join();
+      if (sick === (this.#told.get(rule) ?? "")) return false;
+      if (sick === "") this.#told.delete(rule);
+      else this.#told.set(rule, sick);
+      return true;
+    });
+    if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
   }
 }
 

@@ -86,7 +86,8 @@ async function askHttp2(
   session.on("error", reject);
   try {
     const stream = session.request({ ":path": path, ":authority": authority }, { signal });
-    stream.on("error", reject);
+    // A session that fails takes its streams with it, and is their cause.
+    stream.on("error", (error) => reject(error.cause ?? error));
     stream.on("response", (headers) => resolve(headers[":status"] ?? 0));
     stream.on("close", () => reject(new Error("closed without an answer")));
     return await promise;

@@ -35,6 +35,7 @@ export interface ConfigRendererOptions {
 export class ConfigRenderer {
   readonly #options: ConfigRendererOptions;
   #applied: Rendered | undefined;
+  #appliedAt = 0;
   #current: { readonly generation: number; readonly rendered: Rendered } | undefined;
   /** Listeners of our Caddy, by `listenerKey`. */
   #own: ReadonlySet<string> = new Set();
@@ -89,6 +90,16 @@ export class ConfigRenderer {
     return rendered;
   }
 
+  /** When Caddy last got another configuration, in milliseconds; 0 before the first. */
+  get appliedAt(): number {
+    return this.#appliedAt;
+  }
+
+  /** Whether what runs differs from what is staged by nothing but names that are to be ordered, if at all. */
+  get isSettled(): boolean {
+    return this.#current?.generation === this.#options.structure.generation;
+  }
+
   /** The configuration for exactly what is staged. */
   async exact(): Promise<Rendered> {
     return this.#render(new StructureSnapshot(this.#options.structure));
@@ -102,6 +113,7 @@ export class ConfigRenderer {
     this.#own = new Set(listenersOf(rendered.structure.ports(), this.#options.settings).map(listenerKey));
     if (known === rendered.config.apps.gatewright.version) return;
     this.#applied = rendered;
+    this.#appliedAt = Date.now();
     await this.#options.save(rendered.config).catch((error: unknown) => {
       this.#options.logger.warn(
         "config.json could not be written; Caddy runs the new configuration all the same",

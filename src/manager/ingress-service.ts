@@ -2,11 +2,11 @@ import { hash } from "node:crypto";
 import { createId } from "@paralleldrive/cuid2";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
+import { normalizePlace } from "../validation/ingress.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import type { IngressManager, JsonValue, Lookup, Readiness } from "./ingress-manager.ts";
 import type { Keeper } from "./keeper.ts";
-import { normalizePlace } from "../validation/ingress.ts";
 import { mergePatch } from "./merge-patch.ts";
 import type { Writer } from "./writer.ts";
 
@@ -17,6 +17,8 @@ export interface IngressServiceOptions {
   readonly writer: Writer;
   /** What was found wrong in the store at the start, for `/ready`. */
   readonly problems: readonly string[];
+  /** Present: the Gatewright at this URL alone changes ingresses. */
+  readonly follows?: string;
 }
 
 /** Creates, changes and finds ingresses. A promise that resolves means: served by Caddy and durable. */
@@ -28,6 +30,7 @@ export class IngressService implements IngressManager {
   }
 
   async create(request: CreateIngressRequest): Promise<Ingress> {
+    this.#mayWrite();
     const { admission, writer } = this.#options;
     const rules = await admission.admit(request);
     const now = new Date().toISOString();
@@ -42,6 +45,7 @@ export class IngressService implements IngressManager {
   }
 
   async replace(id: string, request: CreateIngressRequest, ifMatch?: string): Promise<Ingress> {
+    this.#mayWrite();
     const { admission, writer } = this.#options;
     const rules = await admission.admit(request, id);
     const change = await writer.submit({
@@ -57,6 +61,7 @@ export class IngressService implements IngressManager {
   }
 
   async patch(id: string, patch: JsonValue, ifMatch?: string): Promise<Ingress> {
+    this.#mayWrite();
     for (;;) {
       const before = this.#present(id, ifMatch);
       const request = this.#options.admission.parse(mergePatch(requestOf(before), patch));
@@ -70,7 +75,35 @@ export class IngressService implements IngressManager {
   }
 
   async delete(id: string, ifMatch?: string): Promise<void> {
+    this.#mayWrite();
     await this.#options.writer.submit({ decide: () => ({ before: this.#present(id, ifMatch) }) });
+  }
+
+  /** Takes over an ingress of the Gatewright that is followed, as it is there. Throws when its claims conflict here. */
+  async adopt(after: Ingress): Promise<void> {
+    const { admission, catalog, writer } = this.#options;
+    await writer.submit({
+      decide: () => {
+        admission.checkClaims(after);
+        const before = catalog.getStaged(after.id);
+        return before === undefined ? { after } : { before, after };
+      },
+    });
+  }
+
+  /** Drops an ingress that the Gatewright that is followed has no more. */
+  async forget(id: string): Promise<void> {
+    await this.#options.writer.submit({ decide: () => ({ before: this.#present(id, undefined) }) });
+  }
+
+  /** Throws `source_read_only` where ingresses are another one's. */
+  #mayWrite(): void {
+    const { follows } = this.#options;
+    if (follows === undefined) return;
+    throw new GatewrightError(
+      "source_read_only",
+      `ingresses are those of ${follows} (FOLLOW_URL) and cannot be changed here; make the change there`,
+    );
   }
 
   get(id: string): Ingress | undefined {

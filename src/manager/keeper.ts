@@ -24,6 +24,12 @@ export interface KeeperOptions {
 
 /** Wait after a batch before what is no longer needed is taken out of Caddy; batches in a row share one reload. */
 const TIDY_DELAY_MS = 100;
+/** How often a reload that would disturb orders of certificates looks whether they are done. */
+const HOLD_MS = 1_000;
+/** How long it lets itself be held up. A DNS record takes a minute or so to be seen. */
+const MAX_HOLD_MS = 60_000;
+/** What a reload began is given this long to be seen as under way. */
+const SETTLING_MS = 2_000;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 /** How often ports that could not be bound are tried again. */
@@ -41,6 +47,8 @@ export class Keeper {
   #programmed = false;
   #lastError: unknown;
   #stopped = false;
+  #ordersUnderWay: () => boolean = () => false;
+  #heldSince: number | undefined;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -93,9 +101,28 @@ export class Keeper {
     if (this.#timer !== undefined || this.#stopped) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      void this.#options.writer.exclusively(() => this.#restore());
+      if (this.#isHeldUp()) this.tidySoon(HOLD_MS);
+      else void this.#options.writer.exclusively(() => this.#restore());
     }, delayMs);
     this.#timer.unref();
+  }
+
+  /** A reload ends orders of certificates that are under way; one that only adds names waits while the test holds. */
+  holdNamesWhile(ordersUnderWay: () => boolean): void {
+    this.#ordersUnderWay = ordersUnderWay;
+  }
+
+  #isHeldUp(): boolean {
+    const { applier, renderer } = this.#options;
+    const now = Date.now();
+    const isQuiet = now - renderer.appliedAt > SETTLING_MS && !this.#ordersUnderWay();
+    const mustAct = applier.running === undefined || this.#lastError !== undefined || !renderer.isSettled;
+    if (isQuiet || mustAct) {
+      this.#heldSince = undefined;
+      return false;
+    }
+    this.#heldSince ??= now;
+    return now - this.#heldSince < MAX_HOLD_MS;
   }
 
   /**

@@ -37,6 +37,8 @@ export interface ManagerOptions {
   readonly createHost: (hooks: { prepare: () => Promise<void>; started: () => void }) => CaddyHost;
   readonly compiler: CompilerSettings;
   readonly admission: AdmissionSettings;
+  /** See `IngressServiceOptions.follows`. */
+  readonly follows?: string;
   /** Beside the one of addresses. */
   readonly feeds?: readonly Feed[];
   readonly logger: Logger;
@@ -52,6 +54,8 @@ export interface TlsView {
   generation(): number;
   needs(): readonly TlsNeed[];
   usesOf(need: TlsNeed): number;
+  /** New names wait while the test says that orders are under way, since a reload would end these. */
+  holdNamesWhile(test: () => boolean): void;
   /** Has Caddy load the configuration with the imported certificates as they are now. */
   reload(): Promise<void>;
 }
@@ -144,14 +148,22 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     settings: options.admission,
     ...(certificates === undefined ? {} : { certificates }),
   });
-  const ingresses = new IngressService({ admission, catalog, keeper, writer, problems });
+  const ingresses = new IngressService({
+    admission,
+    catalog,
+    keeper,
+    writer,
+    problems,
+    ...(options.follows === undefined ? {} : { follows: options.follows }),
+  });
   return {
     ingresses,
     conditions: managerConditions(keeper, renderer, compiler),
     tls: {
-      generation: () => catalog.structure.generation,
+      generation: () => catalog.structure.needsGeneration,
       needs: () => catalog.structure.tlsNeeds(),
       usesOf: (need) => catalog.structure.usesOf(need),
+      holdNamesWhile: (test) => keeper.holdNamesWhile(test),
       reload: () => {
         renderer.certificatesChanged();
         return writer.exclusively(() => keeper.restoreNow());

@@ -3,6 +3,7 @@ import type { Structure } from "../compiler/structure.ts";
 import { type TlsNeed, tlsNeeds } from "../compiler/tls-needs.ts";
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
+import { coversName } from "../model/certificate-names.ts";
 import { hostnameShape } from "../model/hostname.ts";
 
 /** An imported certificate, as far as rules refer to it. */
@@ -35,7 +36,7 @@ export function referCertificates(
   const options = rule.tls_options;
   const server =
     options?.certificate === undefined ? undefined : resolve(options.certificate, "tls_options.certificate");
-  if (server !== undefined && !covers(server.facts.names, hostnameShape(rule.match.hostname))) {
+  if (server !== undefined && !coversName(server.facts.names, hostnameShape(rule.match.hostname))) {
     const message = `the certificate is for ${server.facts.names.join(", ")}, not for ${rule.match.hostname}`;
     problems.push({
       code: "certificate_not_found",
@@ -84,12 +85,6 @@ export function tlsConflicts(
     earlier.push(...needs);
     return problems;
   });
-}
-
-/** RFC 6125 section 6.4.3: a `*` stands for one whole first label. */
-function covers(names: readonly string[], host: string): boolean {
-  const parent = host.slice(host.indexOf(".") + 1);
-  return names.some((name) => name === host || name === `*.${parent}`);
 }
 
 function disagree(one: TlsNeed, other: TlsNeed): boolean {

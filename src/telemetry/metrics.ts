@@ -48,12 +48,21 @@ export function createMetrics(sources: MetricSources): Metrics {
       this.set(sources.ingresses());
     },
   });
-  certificateMetrics(registers, sources);
+  // Four metrics tell of the same certificates: they are gone through once a scrape.
+  let scraped: readonly Certificate[] | undefined;
+  certificateMetrics(registers, () => scraped ?? sources.certificates());
   const { requests, duration } = requestMetrics(registers);
   return {
     registry,
     contentType: registry.contentType,
-    text: () => registry.metrics(),
+    text: async () => {
+      scraped = sources.certificates();
+      try {
+        return await registry.metrics();
+      } finally {
+        scraped = undefined;
+      }
+    },
     observeRequest: (method, route, status, seconds) => {
       requests.inc({ method, route, status });
       duration.observe({ method, route }, seconds);
@@ -61,7 +70,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function certificateMetrics(registers: Registry[], { certificates }: MetricSources): void {
+function certificateMetrics(registers: Registry[], certificates: MetricSources["certificates"]): void {
   new Gauge({
     name: "gatewright_certificates",
     help: "Certificates by state.",

@@ -1,5 +1,6 @@
 import type { CaddyApi, InstanceMode, TargetPush } from "../caddy/caddy-api.ts";
 import type { Logger } from "../log.ts";
+import type { Instance } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { InstanceModes } from "./instance-traffic.ts";
@@ -97,9 +98,11 @@ export class TargetFeed {
   }
 
   #send(): void {
-    if (this.#timer !== undefined || this.#sending !== undefined) return;
+    if (this.#timer !== undefined || this.#sending !== undefined || !this.#hasNews()) return;
     this.#sending = this.#sendAll().finally(() => {
       this.#sending = undefined;
+      // What came after the last look.
+      this.#send();
     });
   }
 
@@ -138,15 +141,24 @@ export class TargetFeed {
     return {
       ...(reset ? { reset } : {}),
       rules: Object.fromEntries(rules.map((rule) => [rule, { sick: health.sickOf(rule) }])),
-      instances: Object.fromEntries(instances.flatMap((name) => this.#modesOf(name))),
+      instances: Object.fromEntries(this.#modesOf(instances)),
     };
   }
 
+  #modesOf(names: readonly string[]): (readonly [string, InstanceMode])[] {
+    if (names.length === 0) return [];
+    const wanted = new Set(names);
+    const found = new Map<string, Instance>();
+    for (const instance of this.#options.resolver.list()) {
+      const name = instance.name.toLowerCase();
+      if (wanted.has(name)) found.set(name, instance);
+    }
+    return names.flatMap((name) => this.#modeOf(name, found.get(name)));
+  }
+
   /** The mode of an instance under its name and its id, which a captured host may have too. */
-  #modesOf(name: string): (readonly [string, InstanceMode])[] {
-    const { modes, resolver } = this.#options;
-    const { mode, pause_timeout } = modes.get(name);
-    const instance = resolver.list().find((one) => one.name.toLowerCase() === name);
+  #modeOf(name: string, instance: Instance | undefined): (readonly [string, InstanceMode])[] {
+    const { mode, pause_timeout } = this.#options.modes.get(name);
     const keys = [...new Set([name, ...(instance === undefined ? [] : [instance.id.toLowerCase()])])];
     const ended = (this.#told.get(name) ?? []).filter((key) => mode === "active" || !keys.includes(key));
     if (mode === "active") this.#told.delete(name);

@@ -13,7 +13,9 @@ export function tlsOptionProblems(rule: IngressRuleInput, ruleIndex: number): Pr
   const { tls_options: options, upstream } = rule;
   return [
     ...(options === undefined ? [] : optionProblems(rule, options, ruleIndex)),
-    ...(upstream?.tls === undefined ? [] : upstreamProblems(isStream(rule) ? "https" : upstream.scheme, upstream.tls, ruleIndex)),
+    ...(upstream?.tls === undefined
+      ? []
+      : upstreamProblems(isStream(rule) ? "https" : upstream.scheme, upstream.tls, ruleIndex)),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CertificateSource } from "../caddy/caddy-api.ts";
 import { startAskServer, storedNames } from "../certificates/ask-server.ts";
@@ -9,15 +10,19 @@ import { OnDemandNames } from "../certificates/on-demand-names.ts";
 import { CertificateReport } from "../certificates/report.ts";
 import { tlsWarnings } from "../certificates/warnings.ts";
 import type { Config } from "../config.ts";
+import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { RunningManager } from "../manager/manager.ts";
+import type { Ingress } from "../model/api.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
 import { openFileStore } from "../store/file-store.ts";
+import type { IngressStore } from "../store/ingress-store.ts";
 import { caddyFolder, tlsSettings } from "./compiler-settings.ts";
 
-/** Opens the imported certificates and writes the files that Caddy reads. */
+/** Opens the imported certificates and writes the files that Caddy reads. Throws `config_invalid` for ACME_CA_ROOT. */
 export async function openCertificates(config: Config, logger: Logger): Promise<ImportedCertificates> {
+  await checkRoot(config);
   const store = openFileStore({
     folder: join(config.dataDir, "certificates"),
     validate: readStoredCertificate,
@@ -27,6 +32,18 @@ export async function openCertificates(config: Config, logger: Logger): Promise<
   return imported;
 }
 
+/** With a root that it cannot read, Caddy would refuse every configuration. */
+async function checkRoot({ tls }: Config): Promise<void> {
+  const path = tls.acme?.caRoot;
+  if (path === undefined) return;
+  const text = await readFile(path, "utf8").catch(() => "");
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return;
+  const message = `ACME_CA_ROOT: ${path} is no readable PEM file with certificates; correct it, or unset it`;
+  throw new GatewrightError("config_invalid", message, {
+    details: [{ code: "invalid_value", field: "ACME_CA_ROOT", message }],
+  });
+}
+
 export interface FollowOptions {
   readonly config: Config;
   readonly logger: Logger;
@@ -34,6 +51,8 @@ export interface FollowOptions {
   readonly manager: RunningManager;
   readonly imported: ImportedCertificates;
   readonly resolver: InstanceResolver;
+  /** The ingresses; changes are looked at for what should be warned of. */
+  readonly store: Pick<IngressStore, "watch">;
 }
 
 /** What is known of certificates, once ingresses are served. */
@@ -55,14 +74,21 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
       generation: tls.generation(),
       names: () => tls.needs().filter((need) => need.kind === "managed"),
     }),
+    imported: () =>
+      imported.list().map(({ id, name, facts }) => ({ name: name ?? id, notAfter: facts.notAfter })),
     logger,
     expiryWarningMs: config.tls.expiryWarning.ms,
   });
   const settings = tlsSettings(config);
-  for (const { message, fields } of tlsWarnings(ingresses.list(), settings)) logger.warn(message, fields);
+  const warn = (changed: Iterable<Ingress>): void => {
+    for (const { message, fields } of tlsWarnings(changed, settings)) logger.warn(message, fields);
+  };
+  warn(ingresses.list());
+  const unwatch = options.store.watch(({ puts }) => warn(puts));
   const ask = config.tls.onDemand
     ? await startAskServer({ port: config.tls.askPort, names: await onDemandNames(options), logger })
     : undefined;
+  tls.holdNamesWhile(() => monitor.ordersUnderWay());
   monitor.start();
   const ending = new AbortController();
   void reportCloudflare(options, ending.signal);
@@ -78,6 +104,7 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     condition: certificateCondition({ settings, monitor, imported }),
     close: async () => {
       ending.abort();
+      unwatch();
       monitor.stop();
       await ask?.close();
       await imported.close();

@@ -10,7 +10,7 @@ import type { TlsSettings } from "../model/tls-plan.ts";
 export const deniedNetworks = ["169.254.0.0/16", "fe80::/10"] as const;
 
 /** Least time that Caddy keeps an address: the manager pushes every change (docs/decisions/0003). */
-const minTtl = "30s";
+const minTtl = "5m";
 
 const caddyLevels = { debug: "DEBUG", info: "INFO", warn: "WARN", error: "ERROR" } as const;
 

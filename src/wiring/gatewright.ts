@@ -12,6 +12,7 @@ import { createHttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
 import type { Logger } from "../log.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
+import { Follower } from "../manager/follower.ts";
 import { startManager } from "../manager/manager.ts";
 import type { WriterStep } from "../manager/writer.ts";
 import { StatusBoard } from "../status/status-board.ts";
@@ -114,11 +115,25 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     },
     compiler: { ...compilerSettings(config), modules: binary.modules, errorPages },
     admission: { ...admissionSettings(config), canWake: wake !== undefined },
+    ...(config.caddy.follow === undefined ? {} : { follows: config.caddy.follow.url }),
     logger: logger.child("ingress"),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
   stack.defer(() => manager.stop());
   targets.follow(manager.ingresses.list());
+  const { follow } = config.caddy;
+  if (follow !== undefined) {
+    const follower = new Follower({
+      url: follow.url,
+      ...(follow.token === undefined ? {} : { token: follow.token.reveal() }),
+      intervalMs: follow.interval.ms,
+      read: (value) => readStoredIngress(value, ports),
+      ingresses: manager.ingresses,
+      logger: logger.child("follow"),
+    });
+    follower.start();
+    stack.defer(() => follower.stop());
+  }
 
   const certificates = await followCertificates({
     config,
@@ -127,6 +142,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     manager,
     imported,
     resolver,
+    store,
   });
   stack.defer(() => certificates.close());
 

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type CheckedPair, checkPair, coversName } from "../../src/certificates/pem.ts";
+import { type CheckedPair, checkPair } from "../../src/certificates/pem.ts";
 import { createTestAuthority, type PemPair, type TestAuthority } from "../support/acme/test-authority.ts";
 
 const now = new Date();
@@ -62,19 +62,5 @@ describe("a chain and its key", () => {
     const damaged = leaf.key.slice(0, 80);
     expect(problemsOf(leaf.certificate, damaged).join()).not.toContain(damaged.split("\n")[1]);
     expect(problemsOf(leaf.certificate + leaf.key, leaf.key).join()).toContain("private key in it");
-  });
-});
-
-describe("names on a certificate", () => {
-  it.each([
-    ["shop.example.com", true],
-    ["www.example.com", true],
-    ["*.example.com", true],
-    ["example.com", false],
-    ["a.b.example.com", false],
-    ["*.*.example.com", false],
-    ["com", false],
-  ])("cover %s: %s", (host, covered) => {
-    expect(coversName(["shop.example.com", "*.Example.com"], host)).toBe(covered);
   });
 });

@@ -63,7 +63,10 @@ export function documentedOperations(): readonly DocumentedOperation[] {
 export function undocumented(method: string, target: string, reply: HttpReply): string | undefined {
   if (reply.status === 405 || reply.headers["content-type"]?.startsWith("text/plain") === true)
     return undefined;
-  const path = (target.split("?")[0] ?? "").replace(/^\/(ingresses|instances|certificates)\/[^/]+$/, "/$1/{id}");
+  const path = (target.split("?")[0] ?? "").replace(
+    /^\/(ingresses|instances|certificates)\/[^/]+$/,
+    "/$1/{id}",
+  );
   const operation = paths[path]?.[method === "HEAD" ? "get" : method.toLowerCase()];
   const listed = operation?.responses[String(reply.status)];
   if (listed === undefined) return `${method} ${path}: ${reply.status} is not in the document`;

@@ -97,9 +97,11 @@ export function authContract(run: ContractRun): void {
         const json =
           bodySchema === "PutInstanceRequest"
             ? { network: { ip: null } }
-            : bodySchema === "ImportCertificateRequest"
-              ? { certificate_pem: "none", key_pem: "none" }
-              : run.ingress("scope", run.host("scope"));
+            : bodySchema === "PutInstanceTrafficRequest"
+              ? { mode: "active" }
+              : bodySchema === "ImportCertificateRequest"
+                ? { certificate_pem: "none", key_pem: "none" }
+                : run.ingress("scope", run.host("scope"));
         const reply = await httpCall(run.target.url, {
           method,
           path: address,

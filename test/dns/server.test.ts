@@ -28,8 +28,14 @@ const instances = [
   { id: "iddot", name: "db.prod", ip: "10.0.0.7" },
   { id: "idoff", name: "off", ip: "10.0.0.8", state: "Stopped" as const },
 ].map(instanceFrom);
+const members = [
+  { name: "api-1", ip: "10.0.0.21" },
+  { name: "api-2", ip: "10.0.0.20" },
+  { name: "api-3", ip: "fd00::22" },
+  { name: "api-4", ip: "10.0.0.23", state: "Standby" as const },
+].map((sketch) => ({ ...instanceFrom(sketch), service: "api" }));
 const index = new InstanceIndex();
-index.replace(instances);
+index.replace([...instances, ...members]);
 
 /** The index, and a few names whose answers an index of instances does not give. */
 const resolver = {
@@ -106,6 +112,18 @@ const cases: readonly (readonly [string, Ask, Partial<Seen>])[] = [
     { rcode: 0, answers: [], authority: [soa] },
   ],
   ["the other family, 6", { name: "six.hypeman.internal" }, { rcode: 0, answers: [], authority: [soa] }],
+  [
+    "a service",
+    { name: "api.svc.hypeman.internal" },
+    { answers: ["api.svc.hypeman.internal 5 1 1 10.0.0.20", "api.svc.hypeman.internal 5 1 1 10.0.0.21"] },
+  ],
+  [
+    "a service, AAAA",
+    { name: "api.svc.hypeman.internal", type: type.AAAA },
+    { answers: ["api.svc.hypeman.internal 5 1 28 fd00::22"] },
+  ],
+  ["the name above services", { name: "svc.hypeman.internal" }, { rcode: 0, answers: [], authority: [soa] }],
+  ["no such service", { name: "none.svc.hypeman.internal" }, { rcode: 3, answers: [], authority: [soa] }],
   [
     "both families",
     { name: "pool-1.hypeman.internal", type: type.AAAA },

@@ -4,6 +4,7 @@ import { call, createIngress, putInstance } from "../support/api.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
 import { openLines, openPackets, startLineServer, startPacketServer } from "../support/streams.ts";
+import { until } from "../support/until.ts";
 
 let gatewright: Gatewright;
 
@@ -53,6 +54,22 @@ describe("TCP", () => {
 });
 
 describe("UDP", () => {
+  it("finds an instance that has moved, also for a client that goes on from the same port", async () => {
+    await using old = await startPacketServer("old", "127.0.0.51");
+    await using fresh = await startPacketServer("new", "127.0.0.52", old.port);
+    await putInstance(gatewright.url, "mover", "127.0.0.51");
+    const port = await freePort();
+    await make("udp-move", {
+      match: { protocol: "udp", port },
+      target: { instance: "mover", port: old.port },
+    });
+    await using client = await openPackets(port);
+    expect(await client.ask("a")).toBe("old a");
+    await putInstance(gatewright.url, "mover", "127.0.0.52");
+    await until(async () => (await client.ask("b", 500)) === "new b", 10_000);
+    expect(fresh.clients.size).toBe(1);
+  });
+
   it("takes packets of a port to the instance, and its answers to each client", async () => {
     await using server = await startPacketServer("udp");
     const port = await freePort();

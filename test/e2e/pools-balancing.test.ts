@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { IngressRuleInput, LoadBalancingPolicy } from "../../src/model/api.ts";
 import { type Call, call, createIngress, putInstance, visit } from "../support/api.ts";
-import type { Seen } from "../support/backend.ts";
+import { type Seen, startBackend } from "../support/backend.ts";
 import { type Fleet, startFleet } from "../support/fleet.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
@@ -148,7 +148,7 @@ describe("policies", () => {
     expect(backends.size).toBe(3);
   });
 
-  it("cookie keeps a client, says nothing of the inside, and survives the move of its instance", async () => {
+  it("cookie keeps a client, and says nothing of the inside", async () => {
     const host = await serve(balanced({ policy: "cookie", cookie: "stick" }));
     const first = await visit<Seen>(http, host);
     const [set = ""] = first.headers["set-cookie"] as readonly string[];
@@ -162,6 +162,22 @@ describe("policies", () => {
     expect(other.headers["set-cookie"]).toHaveLength(1);
   });
 
+  it("cookie keeps a client at an instance that moves", async () => {
+    await using moving = await startFleet(gatewright.url, ["mover"]);
+    const targets = [
+      { instance: "mover", port: moving.port },
+      { instance: "a", port: fleet.port },
+    ];
+    const host = await serve({ ...balanced({ policy: "cookie" }), targets });
+    const answers = [await visit<Seen>(http, host), await visit<Seen>(http, host)];
+    const [set = ""] = (answers.find(({ body }) => body.backend === "mover")?.headers["set-cookie"] ??
+      []) as string[];
+    await using next = await startBackend("moved", "127.0.0.79", moving.port);
+    await moving.kill("mover");
+    await putInstance(gatewright.url, "mover", next.address);
+    expect(await backendOf(host, "/", { headers: { cookie: set.split(";")[0] ?? "" } })).toBe("moved");
+  });
+
   it("least_conn prefers the idle", async () => {
     const host = await serve({ ...balanced({ policy: "least_conn" }), targets: pool("a", "b") });
     const socket = new WebSocket(`ws://127.0.0.1:${http}/`, { headers: { host } });
@@ -169,6 +185,41 @@ describe("policies", () => {
     const counts = await tally(host, 6);
     expect(Object.values(counts)).toEqual([6]);
     socket.terminate();
+  });
+});
+
+describe("a pool is refused", () => {
+  const codesOf = async (rule: object) => {
+    const rules = [{ match: { hostname: "refused.example.com" }, ...rule }] as readonly IngressRuleInput[];
+    const { body } = await createIngress({ url: gatewright.url, name: "refused", rules });
+    const { code, details } = body as unknown as { code: string; details: { code: string; field: string }[] };
+    return [code, ...details.map((one) => `${one.code} ${one.field}`)];
+  };
+
+  it("with an instance that does not exist, or may not be reached", async () => {
+    await putInstance(gatewright.url, "self", "127.0.0.1");
+    const targets = [...pool("a", "nobody"), { instance: "self", port: gatewright.ports.api }];
+    expect(await codesOf({ targets })).toEqual([
+      "instance_not_found",
+      "instance_not_found rules[0].targets[1].instance",
+      "target_not_allowed rules[0].targets[2]",
+    ]);
+  });
+
+  it("with a wake-up that the source of instances cannot do", async () => {
+    expect(await codesOf({ targets: [{ instance: "a", port: 80, wake: true }] })).toEqual([
+      "bad_request",
+      "invalid_target rules[0].targets[0].wake",
+    ]);
+  });
+
+  it("with DNS servers that are our own", async () => {
+    const resolvers = [`127.0.0.1:${gatewright.ports.dns}`, "169.254.169.254"];
+    expect(await codesOf({ target: { address: "backend.example.com", port: 80, resolvers } })).toEqual([
+      "target_not_allowed",
+      "target_not_allowed rules[0].target.resolvers[0]",
+      "target_not_allowed rules[0].target.resolvers[1]",
+    ]);
   });
 });
 

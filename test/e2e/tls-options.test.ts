@@ -233,6 +233,15 @@ describe("tls_options", () => {
   });
 });
 
+describe("a root of the authority that cannot be read", () => {
+  it("stops the start, since Caddy would refuse everything with it", async () => {
+    const settings = { ACME_EMAIL: "ops@example.test", ACME_CA_ROOT: "/nowhere/root.pem" };
+    await expect(startGatewright(settings)).rejects.toThrow(
+      /ACME_CA_ROOT: \/nowhere\/root.pem is no readable/,
+    );
+  });
+});
+
 describe("upstream.tls", () => {
   let server: Server;
   let port: number;
@@ -292,6 +301,9 @@ describe("upstream.tls", () => {
       (await serve("wrong-authority", { server_name: "web.internal", ca_pem: clients.pem })).status,
     ).toBe(502);
     expect((await serve("unverified", { insecure_skip_verify: true })).status).toBe(200);
+    expect(gatewright.output()).toContain(
+      "a rule takes any certificate of its instance (insecure_skip_verify)",
+    );
     expect((await call(`${gatewright.url}/certificates/client`, { method: "DELETE" })).status).toBe(409);
   });
 });

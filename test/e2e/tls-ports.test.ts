@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Certificate, IngressStatus } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
+import { privateFiles } from "../support/acme/private-files.ts";
 import { startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
 import { call, createIngress, putInstance, rule, visit } from "../support/api.ts";
 import { type Backend, type Seen, startBackend } from "../support/backend.ts";
@@ -49,6 +50,12 @@ describe("certificates without a DNS provider", () => {
     expect(shown.names).toBe("DNS:one.example.test");
     const answer = await visitSecurely({ port: world.httpsPort, host, ca });
     expect(JSON.parse(answer.text)).toMatchObject({ backend: "one", host });
+  });
+
+  it("keep the account binding's key in one private file", async () => {
+    const { holders } = await privateFiles(gatewright.dataDir, eab.key);
+    expect(holders).toEqual(["caddy/acme-fallback-eab.key"]);
+    expect(gatewright.output()).not.toContain(eab.key);
   });
 
   it("refuse what needs DNS-01, with the reason", async () => {

@@ -14,7 +14,7 @@ let backend: Backend;
 let ca: string;
 
 beforeAll(async () => {
-  world = await startTlsWorld({ validitySeconds: 12 });
+  world = await startTlsWorld({ validitySeconds: 24 });
   gatewright = await startGatewright({
     ...world.dnsChallenge,
     TLS_PREFER_WILDCARD: "true",
@@ -74,11 +74,11 @@ describe("renewal", () => {
       });
       expect(shown.serial).not.toBe(before.serial);
       return shown;
-    });
+    }, 60_000);
     expect(after.notAfter.getTime()).toBeGreaterThan(before.notAfter.getTime());
     expect(failures).toBe(0);
     const { body } = await call<Certificate>(`${gatewright.url}/certificates/*.example.test`);
     expect(body).toMatchObject({ state: "ready" });
     expect(body.error).toBeUndefined();
-  });
+  }, 90_000);
 });

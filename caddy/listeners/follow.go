@@ -1,0 +1,47 @@
+package listeners
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+type connKey struct{}
+
+// Follow has the plain HTTP/1.1 connections of a server live through reloads. Its handlers must ask Take. Connections
+// that TLS or a listener wrapper reads before the server does are left alone: there the state is more than bytes.
+func Follow(server *caddyhttp.Server) {
+	server.RegisterConnContext(func(ctx context.Context, other net.Conn) context.Context {
+		c, ok := other.(*conn)
+		if !ok {
+			return ctx
+		}
+		c.mu.Lock()
+		c.followed = true
+		c.mu.Unlock()
+		return context.WithValue(ctx, connKey{}, c)
+	})
+	server.RegisterConnState(func(other net.Conn, state http.ConnState) {
+		c, ok := other.(*conn)
+		if !ok {
+			return
+		}
+		switch state {
+		case http.StateIdle:
+			c.idle()
+		case http.StateHijacked:
+			c.hijacked()
+		case http.StateClosed:
+			c.end()
+		}
+	})
+}
+
+// Take notes that the handling of a request begins. False: its connection has left for a newer configuration, which
+// will handle it.
+func Take(r *http.Request) bool {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	return !ok || c.take(r.ContentLength)
+}

@@ -1,0 +1,181 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { CaddyCertificate } from "../../src/caddy/caddy-api.ts";
+import { certificateCondition } from "../../src/certificates/condition.ts";
+import { CertificateMonitor } from "../../src/certificates/monitor.ts";
+import { CertificateReport } from "../../src/certificates/report.ts";
+import type { ManagedName } from "../../src/compiler/tls-needs.ts";
+import type { Ingress } from "../../src/model/api.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { recordingLogger } from "../support/recording-logger.ts";
+import { until } from "../support/until.ts";
+
+const day = 24 * 60 * 60 * 1000;
+const need = (subject: string): ManagedName => ({
+  kind: "managed",
+  subject,
+  issuer: "acme",
+  onDemand: false,
+});
+const at = (days: number): string => new Date(Date.now() + days * day).toISOString();
+const served = (name: string, from: number, to: number): CaddyCertificate => ({
+  name,
+  served: { issuer: "CN=Test", serial: "1f", names: [name], not_before: at(from), not_after: at(to) },
+});
+const refused = (name: string, error: string): CaddyCertificate => ({
+  name,
+  attempt: { since: at(0), failures: 2, renewal: false, error, failed_at: at(0) },
+});
+
+/** A Caddy that answers what it is told to; the real one answers in test/e2e/tls-*.test.ts. */
+function setUp(names: readonly string[]) {
+  const answers = new Map<string, CaddyCertificate>();
+  const asked: (readonly string[])[] = [];
+  const logger = recordingLogger();
+  const state = { names: names.map(need), generation: 1, isDown: false };
+  const monitor = new CertificateMonitor({
+    api: {
+      certificates: async (wanted) => {
+        if (state.isDown) throw new Error("down");
+        asked.push(wanted);
+        return wanted.map((name) => answers.get(name) ?? { name });
+      },
+    },
+    names: () => ({ generation: state.generation, names: () => state.names }),
+    logger,
+    expiryWarningMs: 10 * day,
+    pollMs: 5,
+    fullPollMs: 60_000,
+  });
+  const report = new CertificateReport({
+    monitor,
+    imported: { list: () => [], find: () => undefined },
+    usesOf: () => 1,
+  });
+  return { answers, asked, logger, monitor, report, state };
+}
+
+let running: CertificateMonitor | undefined;
+afterEach(() => running?.stop());
+
+describe("the monitor", () => {
+  it("tells pending, ready, failed and expired apart", async () => {
+    const { answers, report } = setUp(["failed.test", "old.test", "pending.test", "ready.test"]);
+    answers.set("ready.test", served("ready.test", -10, 80));
+    answers.set("old.test", served("old.test", -90, -1));
+    answers.set("failed.test", refused("failed.test", "HTTP 429 rateLimited"));
+    const listed = await report.list();
+    expect(listed.map(({ id, state }) => [id, state])).toEqual([
+      ["failed.test", "failed"],
+      ["old.test", "expired"],
+      ["pending.test", "pending"],
+      ["ready.test", "ready"],
+    ]);
+    expect(report.counts()).toEqual({ ready: 1, pending: 1, failed: 1, expired: 1, expiring: 1 });
+    expect(report.problems().join("\n")).toMatch(
+      /failed.test: the authority limits its rate.*\n.*old.test ended/,
+    );
+  });
+
+  it("warns once as an end nears, in the log, the problems and the metrics", async () => {
+    const { answers, logger, monitor, report } = setUp(["soon.test", "late.test"]);
+    answers.set("soon.test", served("soon.test", -85, 5));
+    answers.set("late.test", served("late.test", -10, 80));
+    for (let time = 0; time < 3; time += 1) await monitor.refresh();
+    const warnings = logger.entries.filter(({ message }) => message === "a certificate ends soon");
+    expect(warnings).toHaveLength(1);
+    expect(report.problems()).toEqual([expect.stringContaining("certificate soon.test ends")]);
+    const metrics = createMetrics({ version: "1", ingresses: () => 3, certificates: () => report.known() });
+    const text = await metrics.text();
+    expect(text).toContain("gatewright_certificates_expiring 1");
+    expect(text).toContain('gatewright_certificates{state="ready"} 2');
+    expect(text).toMatch(
+      /gatewright_certificate_not_after_timestamp_seconds\{name="soon.test",source="acme"\} \d+/,
+    );
+    expect(text).toContain("gatewright_ingresses 3");
+  });
+
+  it("does not take a short life for an end", async () => {
+    const { answers, logger, report } = setUp(["short.test"]);
+    answers.set("short.test", served("short.test", -1, 5));
+    const [certificate] = await report.list();
+    expect(certificate?.expires_soon).toBe(false);
+    expect(logger.entries.map(({ message }) => message)).toEqual(["a certificate is served"]);
+  });
+
+  it("asks often for what is wanting only, and sees it come", async () => {
+    const { answers, asked, monitor } = setUp(["ready.test", "pending.test"]);
+    running = monitor;
+    answers.set("ready.test", served("ready.test", -1, 80));
+    await monitor.refresh();
+    monitor.start();
+    const before = asked.length;
+    await until(() => asked.length > before + 1);
+    expect(asked.slice(before + 1).flat()).not.toContain("ready.test");
+    answers.set("pending.test", served("pending.test", 0, 90));
+    await until(() => monitor.of("pending.test")?.state === "ready");
+  });
+
+  it("follows names that come and go, and keeps what it knew while Caddy is down", async () => {
+    const { answers, monitor, state } = setUp(["a.test"]);
+    answers.set("a.test", served("a.test", -1, 80));
+    await monitor.refresh();
+    state.isDown = true;
+    state.names = [need("a.test"), need("b.test")];
+    state.generation += 1;
+    await monitor.refresh();
+    expect(monitor.list().map(({ need: { subject }, state: known }) => [subject, known])).toEqual([
+      ["a.test", "ready"],
+      ["b.test", "pending"],
+    ]);
+    state.names = [need("b.test")];
+    state.generation += 1;
+    expect(monitor.of("a.test")).toBeUndefined();
+  });
+
+  it("tells of orders under way, which a reload would end", async () => {
+    const { answers, monitor } = setUp(["a.test"]);
+    expect(monitor.ordersUnderWay()).toBe(false);
+    answers.set("a.test", { name: "a.test", attempt: { since: at(0), failures: 0, renewal: false } });
+    await monitor.refresh();
+    expect(monitor.ordersUnderWay()).toBe(true);
+    answers.set("a.test", refused("a.test", "no"));
+    await monitor.refresh();
+    expect(monitor.ordersUnderWay()).toBe(false);
+  });
+});
+
+describe("the condition CertificateReady", () => {
+  const ingress = (...hostnames: string[]): Ingress => ({
+    id: "a",
+    name: "a",
+    created_at: at(0),
+    updated_at: at(0),
+    rules: hostnames.map((hostname) => ({
+      match: { hostname, port: 443 },
+      target: { instance: "web-1", port: 80 },
+      tls: hostname !== "plain.test",
+      redirect_http: false,
+    })),
+  });
+
+  it("is the worst of the rules', and absent without TLS", async () => {
+    const { answers, monitor } = setUp(["ready.test", "failed.test"]);
+    answers.set("ready.test", served("ready.test", -1, 80));
+    answers.set("failed.test", refused("failed.test", "no"));
+    await monitor.refresh();
+    const settings = {
+      acmeConfigured: true,
+      dnsChallenge: false,
+      allowedDomains: ["ready.test", "failed.test"],
+    };
+    const condition = certificateCondition({ settings, monitor, imported: { find: () => undefined } });
+    expect(condition(ingress("plain.test"))).toBeUndefined();
+    expect(condition(ingress("ready.test", "plain.test"))).toMatchObject({ status: "True", reason: "Ready" });
+    expect(condition(ingress("ready.test", "failed.test"))).toMatchObject({
+      status: "False",
+      reason: "Failed",
+      message: "failed.test: no",
+    });
+    expect(condition(ingress("foreign.test"))).toMatchObject({ status: "False", reason: "NotAllowed" });
+  });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compiler/compile.ts";
+import { compileRoutes } from "../../src/compiler/routes.ts";
+import type { CompilerSettings } from "../../src/compiler/settings.ts";
+import { Structure } from "../../src/compiler/structure.ts";
+import { type TlsNeed, tlsNeeds } from "../../src/compiler/tls-needs.ts";
+import type { Ingress, IngressRule } from "../../src/model/api.ts";
+import { compilerSettings } from "../support/compiler-settings.ts";
+
+const acme = { email: "ops@example.com" };
+const settings = compilerSettings({ acme });
+const onDemand = compilerSettings({
+  acme,
+  tls: {
+    acmeConfigured: true,
+    dnsChallenge: false,
+    allowedDomains: ["*"],
+    onDemand: true,
+    askUrl: "http://127.0.0.1:1/tls/ask",
+  },
+});
+
+const rule = (hostname: string, more: Partial<IngressRule> = {}): IngressRule => ({
+  match: { hostname, port: 443 },
+  target: { instance: "web-1", port: 80 },
+  tls: true,
+  redirect_http: false,
+  ...more,
+});
+const ingress = (id: string, ...rules: IngressRule[]): Ingress => ({
+  id,
+  name: id,
+  rules,
+  created_at: "2026-01-01T00:00:00.000Z",
+  updated_at: "2026-01-01T00:00:00.000Z",
+});
+
+function structureOf(rules: readonly IngressRule[], of: CompilerSettings = settings): Structure {
+  const structure = new Structure();
+  for (const one of compileRoutes(ingress("a1", ...rules), of)) structure.add(one);
+  return structure;
+}
+
+describe("what TLS needs", () => {
+  it("changes the configuration at once with the first name only; further ones can wait", () => {
+    const structure = structureOf([rule("a.example.com")]);
+    const { generation, needsGeneration } = structure;
+    for (const one of compileRoutes(ingress("b1", rule("b.example.com")), settings)) structure.add(one);
+    expect(structure.generation).toBe(generation);
+    expect(structure.needsGeneration).toBeGreaterThan(needsGeneration);
+    for (const one of compileRoutes(
+      ingress("c1", rule("c.example.com", { tls_options: { min_version: "1.3" } })),
+      settings,
+    ))
+      structure.add(one);
+    expect(structure.generation).toBeGreaterThan(generation);
+  });
+
+  it("counts a name on two ports once, until both are gone", () => {
+    const rules = [
+      rule("a.example.com"),
+      rule("a.example.com", { match: { hostname: "a.example.com", port: 8443 } }),
+    ];
+    const structure = structureOf(rules);
+    const managed = (): readonly TlsNeed[] => structure.tlsNeeds().filter(({ kind }) => kind === "managed");
+    expect(managed()).toHaveLength(1);
+    const [first, second] = compileRoutes(ingress("a1", ...rules), settings);
+    if (first !== undefined) structure.remove(first);
+    expect(managed()).toHaveLength(1);
+    if (second !== undefined) structure.remove(second);
+    expect(structure.tlsNeeds()).toEqual([]);
+    expect(structure.ports()).toEqual([]);
+  });
+
+  it("renders the same configuration however many names there are on demand", () => {
+    const one = compile([ingress("a1", rule("a.example.com"))], onDemand);
+    const many = Array.from({ length: 100 }, (_, index) =>
+      ingress(`b${index}`, rule(`b${index}.example.com`)),
+    );
+    expect(compile(many, onDemand).config).toEqual(one.config);
+  });
+
+  it("does not depend on the order of ingresses", () => {
+    const two = [ingress("a1", rule("b.example.com")), ingress("a2", rule("a.example.com"))];
+    expect(compile(two.toReversed(), settings)).toEqual(compile(two, settings));
+  });
+});
+
+describe("contradictions", () => {
+  const modern = rule("a.example.com", { tls_options: { min_version: "1.3" } });
+  const needsOf = (one: IngressRule): readonly TlsNeed[] => tlsNeeds(one, settings) ?? [];
+  const clashes = (structure: Structure, one: IngressRule, before: readonly IngressRule[] = []): boolean =>
+    needsOf(one).some((need) => structure.contradicts(need, before.flatMap(needsOf)));
+
+  it("are other options for the same host and port, and another issuer for the same name", () => {
+    const structure = structureOf([modern]);
+    const { match } = rule("a.example.com");
+    expect(clashes(structure, rule("a.example.com", { tls_options: { min_version: "1.2" } }))).toBe(true);
+    expect(clashes(structure, rule("a.example.com", { tls_options: { issuer: "internal" } }))).toBe(true);
+    expect(clashes(structure, modern)).toBe(false);
+    expect(clashes(structure, rule("a.example.com"))).toBe(false);
+    expect(clashes(structure, rule("b.example.com", { tls_options: { min_version: "1.2" } }))).toBe(false);
+    const elsewhere = { match: { ...match, port: 8443 }, tls_options: { min_version: "1.2" as const } };
+    expect(clashes(structure, rule("a.example.com", elsewhere))).toBe(false);
+  });
+
+  it("are none with what the change itself replaces", () => {
+    const changed = rule("a.example.com", { tls_options: { min_version: "1.2" } });
+    expect(clashes(structureOf([modern]), changed, [modern])).toBe(false);
+    expect(clashes(structureOf([modern, modern]), changed, [modern])).toBe(true);
+  });
+});

@@ -1,0 +1,98 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { CheckSettings } from "../../src/health/check-plan.ts";
+import { Checker, type Health } from "../../src/health/checker.ts";
+import { until } from "../support/until.ts";
+
+const settings: CheckSettings = {
+  scheme: "http",
+  path: "/",
+  intervalMs: 5,
+  timeoutMs: 100,
+  healthyThreshold: 2,
+  unhealthyThreshold: 3,
+};
+const target = { ip: "127.0.0.1", port: 80 };
+const checkers: Checker[] = [];
+afterEach(() => {
+  for (const checker of checkers.splice(0)) checker.stop();
+});
+
+/** A checker whose checks find what the script says, one after another; the last goes on. */
+function scripted(...script: readonly boolean[]): {
+  checker: Checker;
+  changes: Health[];
+  checks: () => number;
+} {
+  const changes: Health[] = [];
+  let checks = 0;
+  const checker = new Checker({
+    target,
+    settings,
+    check: async () => {
+      const well = script[Math.min(checks, script.length - 1)] === true;
+      checks += 1;
+      return well ? undefined : "status 500";
+    },
+    changed: ({ health }) => changes.push(health),
+  });
+  checkers.push(checker);
+  return { checker, changes, checks: () => checks };
+}
+
+describe("a checker", () => {
+  it("decides by its first check", async () => {
+    const sick = scripted(false);
+    expect(sick.checker.state.health).toBe("unknown");
+    await sick.checker.settled;
+    expect(sick.checker.state).toMatchObject({ health: "sick", message: "status 500" });
+    const well = scripted(true);
+    await well.checker.settled;
+    expect(well.checker.state.health).toBe("healthy");
+    expect(well.checker.state.message).toBeUndefined();
+  });
+
+  it("turns only after as many checks in a row as the thresholds say", async () => {
+    const { changes, checks } = scripted(
+      true,
+      false,
+      false,
+      true,
+      false,
+      false,
+      false,
+      true,
+      false,
+      true,
+      true,
+      true,
+    );
+    await until(() => checks() >= 12);
+    expect(changes).toEqual(["healthy", "sick", "healthy"]);
+  });
+
+  it("tells the last failure while it is still healthy, and since when it is", async () => {
+    const { checker, checks } = scripted(true, false, true, false);
+    await checker.settled;
+    const { since } = checker.state;
+    await until(() => checks() >= 2);
+    expect(checker.state.since).toBe(since);
+  });
+
+  it("makes no check after its end, and takes none into account that was under way", async () => {
+    const pending = Promise.withResolvers<undefined>();
+    let checks = 0;
+    const checker = new Checker({
+      target,
+      settings,
+      check: () => {
+        checks += 1;
+        return pending.promise;
+      },
+      changed: () => expect.unreachable(),
+    });
+    checker.stop();
+    pending.resolve(undefined);
+    await checker.settled;
+    expect([checker.state.health, checks]).toEqual(["unknown", 1]);
+  });
+});

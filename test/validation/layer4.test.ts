@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import type { CreateIngressRequest } from "../../src/model/api.ts";
+import { normalizeRules } from "../../src/validation/normalize.ts";
+import { parseBody } from "../../src/validation/schema.ts";
+import { semanticProblems } from "../../src/validation/semantic.ts";
+
+const target = { instance: "vm", port: 5432 };
+const ports = { httpPort: 80, httpsPort: 443 };
+
+function problemsOf(rule: object): string[] {
+  const request = parseBody("CreateIngressRequest", { name: "x", rules: [{ target, ...rule }] } as never);
+  return semanticProblems(request).map(({ field = "" }) => field.replace("rules[0].", ""));
+}
+
+const tcp = { match: { protocol: "tcp", port: 5432 } };
+const tls = { match: { protocol: "tls", hostname: "db.test" } };
+const udp = { match: { protocol: "udp", port: 53 } };
+
+describe("rules of layer 4", () => {
+  it.each([
+    ["tcp", tcp],
+    ["udp", udp],
+    ["tls", tls],
+    ["tls, fallback", { match: { protocol: "tls", hostname: "*" } }],
+    [
+      "tls, capture",
+      { match: { protocol: "tls", hostname: "{vm}.test" }, target: { instance: "{vm}", port: 1 } },
+    ],
+    ["tcp, ended", { match: { protocol: "tcp", hostname: "db.test", port: 5432 }, tls: true }],
+    [
+      "tcp as it is answered",
+      { match: { protocol: "tcp", hostname: "*", port: 22 }, tls: false, redirect_http: false },
+    ],
+    [
+      "tcp, every policy",
+      {
+        ...tcp,
+        upstream: { proxy_protocol: "v2" },
+        policies: {
+          access: { allow: ["10.0.0.0/8"] },
+          load_balancing: { policy: "ip_hash" },
+          health_check: { active: { interval: "5s", port: 1 }, passive: { max_fails: 2 } },
+          timeouts: { connect: "1s", idle: "1m" },
+          max_connections: 5,
+        },
+      },
+    ],
+  ])("are taken: %s", (_about, rule) => expect(problemsOf(rule)).toEqual([]));
+
+  it.each([
+    ["tcp without a port", { match: { protocol: "tcp" } }, ["match.port"]],
+    ["udp without a port", { match: { protocol: "udp" } }, ["match.port"]],
+    ["tcp with a name", { match: { protocol: "tcp", hostname: "db.test", port: 1 } }, ["match.hostname"]],
+    ["tcp, ended, without a name", { ...tcp, tls: true }, ["match.hostname"]],
+    ["an IP address as name", { match: { protocol: "tls", hostname: "192.0.2.1" } }, ["match.hostname"]],
+    [
+      "path, methods, headers",
+      {
+        match: { ...tls.match, path: { type: "prefix", value: "/" }, methods: ["GET"], headers: { a: "b" } },
+      },
+      ["match.path", "match.methods", "match.headers"],
+    ],
+    ["tls that is ended", { ...tls, tls: true }, ["tls"]],
+    ["udp over TLS", { ...udp, tls: true }, ["tls"]],
+    ["a scheme", { ...tcp, upstream: { scheme: "https" } }, ["upstream.scheme"]],
+    [
+      "TLS to a target of udp",
+      { ...udp, upstream: { tls: { insecure_skip_verify: true } } },
+      ["upstream.tls"],
+    ],
+    ["PROXY over udp", { ...udp, upstream: { proxy_protocol: "v1" } }, ["upstream.proxy_protocol"]],
+    ["TLS in passthrough", { ...tls, upstream: { tls: { server_name: "a.test" } } }, ["upstream.tls"]],
+    [
+      "TLS to a target without its name",
+      { ...tcp, upstream: { tls: { certificate: "x" } } },
+      ["upstream.tls.server_name"],
+    ],
+    [
+      "policies of requests",
+      { ...tcp, policies: { compress: true, rewrite: { strip_prefix: "/a" } } },
+      ["policies.compress", "policies.rewrite"],
+    ],
+    [
+      "balancing by request",
+      { ...tcp, policies: { load_balancing: { policy: "uri_hash", retries: 1 } } },
+      ["policies.load_balancing.policy", "policies.load_balancing.retries"],
+    ],
+    [
+      "checks by request",
+      { ...tcp, policies: { health_check: { active: { path: "/" } } } },
+      ["policies.health_check.active.path"],
+    ],
+    [
+      "checks of udp",
+      { ...udp, policies: { health_check: { active: { interval: "5s" } } } },
+      ["policies.health_check.active"],
+    ],
+    ["no time", { ...tcp, policies: { timeouts: { idle: "soon" } } }, ["policies.timeouts.idle"]],
+    [
+      "a limit of connections over HTTP",
+      { match: { hostname: "a.test" }, policies: { max_connections: 1 } },
+      ["policies.max_connections"],
+    ],
+  ])("are refused: %s", (_about, rule, fields) => expect(new Set(problemsOf(rule))).toEqual(new Set(fields)));
+
+  it("need a hostname but for tcp and udp", () => {
+    expect(() => problemsOf({ match: { protocol: "tls" } })).toThrow(/hostname/);
+    expect(() => problemsOf({ match: {} })).toThrow(/hostname/);
+  });
+
+  it("have one form, and normalising it again changes nothing", () => {
+    const request = {
+      name: "x",
+      rules: [
+        { ...tcp, target },
+        { ...tls, target },
+      ],
+    } as CreateIngressRequest;
+    const rules = normalizeRules(request, ports);
+    expect(rules.map(({ match }) => match)).toEqual([
+      { protocol: "tcp", hostname: "*", port: 5432 },
+      { protocol: "tls", hostname: "db.test", port: 443 },
+    ]);
+    expect(normalizeRules({ name: "x", rules }, ports)).toEqual(rules);
+  });
+});
