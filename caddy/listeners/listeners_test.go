@@ -283,7 +283,7 @@ func TestClosesWhatIsDone(t *testing.T) {
 	}
 	defer other.(*share).Close()
 	for _, text := range []string{
-		"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "NONSENSE\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "NONSENSE, AND MORE OF IT\r\n\r\n",
 	} {
 		c := w.dial()
 		if err := c.send(text); err != nil {
@@ -356,7 +356,7 @@ func TestNotBeforeItAccepts(t *testing.T) {
 	}
 }
 
-// TestFromAllAddressesToOne and back, and between families; at each step a foreign listener is refused.
+// TestFromAllAddressesToOne and back, and between families.
 func TestFromAllAddressesToOne(t *testing.T) {
 	w := newWorld(t)
 	for i, hosts := range [][]string{{"127.0.0.1"}, {"0.0.0.0"}, {"127.0.0.1", "127.0.0.2"}, {""}, {"::"}, {"::1", "127.0.0.1"}} {
@@ -366,12 +366,38 @@ func TestFromAllAddressesToOne(t *testing.T) {
 		}
 		version := strconv.Itoa(i)
 		w.mustLoad(version, addresses...)
+		w.awaitSockets(len(addresses))
 		w.dial().expect(t, request(""), version+" ")
-		foreign := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return setOption(raw, 1) }}
-		if l, err := foreign.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port))); err == nil {
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port))); err == nil {
 			l.Close()
-			t.Errorf("%v: another process could take half of the connections", hosts)
+			t.Errorf("%v: somebody else could listen", hosts)
 		}
+	}
+}
+
+// awaitSockets waits until older configurations have closed what no newer one has.
+func (w *world) awaitSockets(want int) {
+	w.t.Helper()
+	for range 1000 {
+		mu.Lock()
+		open := len(sockets)
+		mu.Unlock()
+		if open == want {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.t.Fatal("sockets of older configurations stay open")
+}
+
+// TestNobodyElseListens: not even a socket that shares its port with others, as Caddy's own.
+func TestNobodyElseListens(t *testing.T) {
+	w := newWorld(t)
+	w.mustLoad("1", at("127.0.0.1", w.port))
+	sharing := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return setOption(raw, 1) }}
+	if l, err := sharing.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port))); err == nil {
+		l.Close()
+		t.Error("another process could take half of the connections")
 	}
 }
 

@@ -1,11 +1,11 @@
 import { hash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { createId } from "@paralleldrive/cuid2";
 import { importedCertificatePath } from "../compiler/tls.ts";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ImportCertificateRequest } from "../model/api.ts";
+import { makeId } from "../model/id.ts";
 import type { DocumentStore } from "../store/document-store.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
 import { type CertificateFacts, checkPair, readFacts } from "./pem.ts";
@@ -134,7 +134,7 @@ export class ImportedCertificates {
     const known = request.name === undefined ? undefined : this.find(request.name);
     const before = known === undefined ? undefined : this.#entries.get(known.id);
     const stored: StoredCertificate = {
-      id: before?.stored.id ?? createId(),
+      id: before?.stored.id ?? makeId(),
       ...(request.name === undefined ? {} : { name: request.name }),
       chain_pem: checked.chainPem,
       key_pem: checked.keyPem,

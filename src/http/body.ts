@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { GatewrightError } from "../errors.ts";
+import { GatewrightError, isGatewrightError } from "../errors.ts";
 
 /** Deeper nesting than any document of ours has; what follows may recurse. */
 const maxDepth = 32;
@@ -32,22 +32,25 @@ export async function readJson(request: Request, options: BodyOptions): Promise<
 }
 
 async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
-  const tooLarge = new GatewrightError("payload_too_large", `request body is larger than ${maxBytes} bytes`);
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge;
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     // The stream must survive a refusal: destroying it would cut the connection before the answer is read.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
-      if (length > maxBytes) throw tooLarge;
+      if (length > maxBytes) throw tooLarge(maxBytes);
       chunks.push(chunk);
     }
   } catch (error) {
     // A client that goes away while it sends is no failure of ours.
-    throw error === tooLarge ? error : badBody("the connection ended before the body did");
+    throw isGatewrightError(error) ? error : badBody("the connection ended before the body did");
   }
   return Buffer.concat(chunks);
+}
+
+function tooLarge(maxBytes: number): GatewrightError {
+  return new GatewrightError("payload_too_large", `request body is larger than ${maxBytes} bytes`);
 }
 
 function parse(bytes: Buffer): unknown {

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
-import { createId } from "@paralleldrive/cuid2";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
+import { makeId } from "../model/id.ts";
 import { normalizePlace } from "../validation/ingress.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
@@ -34,7 +34,7 @@ export class IngressService implements IngressManager {
     const { admission, writer } = this.#options;
     const rules = await admission.admit(request);
     const now = new Date().toISOString();
-    const after = ingressOf(createId(), request, rules, now, now);
+    const after = ingressOf(makeId(), request, rules, now, now);
     await writer.submit({
       decide: () => {
         admission.checkClaims(after);

@@ -703,7 +703,7 @@ export interface CreateIngressRequest {
 }
 export interface Ingress {
   /**
-   * CUID2: 24 characters, a letter first.
+   * 24 letters and digits, a letter first (the form of CUID2).
    */
   readonly id: string;
   readonly name: IngressName;

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import { createId } from "@paralleldrive/cuid2";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Instance, PutInstanceRequest } from "../model/api.ts";
+import { makeId } from "../model/id.ts";
 import type { DocumentStore } from "../store/document-store.ts";
 import { ChangeListeners } from "./change-listeners.ts";
 import { InstanceIndex } from "./instance-index.ts";
@@ -127,7 +127,7 @@ export class InstanceRegistry implements InstanceResolver {
 
   #stagePut(stage: RegistryStage, name: string, request: PutInstanceRequest): PutInstanceResult {
     const present = stage.byName(name);
-    const instance = instanceOf(name, request, present, { makeId: createId, now: this.#now().toISOString() });
+    const instance = instanceOf(name, request, present, { makeId, now: this.#now().toISOString() });
     if (present === undefined) this.#checkCollision(stage, instance);
     else if (
       isDeepStrictEqual(

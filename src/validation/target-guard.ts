@@ -1,3 +1,4 @@
+import { BlockList } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /** Which addresses an ingress may lead to. Caddy holds the same rules again when it dials (caddy/upstreams). */
@@ -20,18 +21,30 @@ export function targetRefusal(ip: string, port: number, guard: TargetGuard): str
   const range = address.range();
   if (range === "linkLocal") return "is link-local";
   if (range === "unspecified" || range === "multicast" || range === "broadcast") return `is ${range}`;
-  if (guard.deny.some((cidr) => contains(cidr, address))) return "is in a denied network";
-  const local = range === "loopback" || guard.localAddresses().some((own) => sameAddress(own, address));
-  if (local && guard.denyLocalPorts.includes(port)) return "is a listener of Gatewright itself";
-  if (range === "loopback" && !guard.allowLoopback && !guard.allow.some((cidr) => contains(cidr, address))) {
+  if (isListed(address, guard.deny)) return "is in a denied network";
+  const isLocal = (): boolean =>
+    range === "loopback" || guard.localAddresses().some((own) => sameAddress(own, address));
+  if (guard.denyLocalPorts.includes(port) && isLocal()) return "is a listener of Gatewright itself";
+  if (range === "loopback" && !guard.allowLoopback && !isListed(address, guard.allow)) {
     return "is loopback; add it to TARGET_ALLOW_CIDRS to allow it";
   }
   return undefined;
 }
 
-function contains(cidr: string, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
-  const [network, bits] = ipaddr.parseCIDR(cidr);
-  return network.kind() === address.kind() && address.match(network, bits);
+/** The networks of a list, parsed once: parsing took longer than all else that a create checks. */
+const parsed = new WeakMap<readonly string[], BlockList>();
+
+function isListed(address: ipaddr.IPv4 | ipaddr.IPv6, cidrs: readonly string[]): boolean {
+  let list = parsed.get(cidrs);
+  if (list === undefined) {
+    list = new BlockList();
+    for (const cidr of cidrs) {
+      const [network, bits] = ipaddr.parseCIDR(cidr);
+      list.addSubnet(network.toString(), bits, network.kind());
+    }
+    parsed.set(cidrs, list);
+  }
+  return list.check(address.toString(), address.kind());
 }
 
 function sameAddress(own: string, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {

@@ -54,7 +54,7 @@ async function live({ want }: GoldenCase): Promise<Compiled> {
     return known;
   };
   const text = (value: string): Promise<string> | string => {
-    const listener = /^((?:tcp|udp)\/)?(?:[\d.]+|\[[\da-f:]*\]):(\d+)$/.exec(value);
+    const listener = /^((?:tcp|udp|gatewright)\/)?(?:[\d.]+|\[[\da-f:]*\]):(\d+)$/.exec(value);
     if (listener !== null)
       return portFor(listener[2] ?? "").then((port) => `${listener[1] ?? ""}127.0.0.1:${port}`);
     // No certificate is ordered from anybody by a test.

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { IngressRuleInput, IngressStatus } from "../../src/model/api.ts";
+import { eventually } from "../support/acme/handshake.ts";
 import { createTestAuthority, type TestAuthority } from "../support/acme/test-authority.ts";
 import { call, createIngress, putInstance } from "../support/api.ts";
 import { freePort } from "../support/free-port.ts";
@@ -277,7 +278,7 @@ describe("TLS ended here", () => {
       first?.[Symbol.dispose]();
       return answer === "tls x";
     });
-    using wrong = await open("wrong.test");
+    using wrong = await eventually(() => open("wrong.test"));
     await wrong.ended;
     using without = await openTlsLines({ port, servername: "again.test" });
     await without.ended;

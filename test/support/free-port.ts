@@ -6,15 +6,27 @@ import { createServer } from "node:net";
 const LOWEST = 10_000;
 const HIGHEST = 32_000;
 
-const given = new Set<number>();
-
-/** A port that is free for TCP and UDP on 127.0.0.1, and was not given before by this process. */
+/** A port that is free for TCP and UDP on 127.0.0.1, and is given to nobody else while this process lives. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    return port;
+    if ((await isOurs(port)) && (await isFree(port))) return port;
+  }
+}
+
+/**
+ * Takes the port among all test processes: by an abstract Unix socket (unix(7)), which the kernel gives to one process
+ * and frees with its end.
+ */
+async function isOurs(port: number): Promise<boolean> {
+  const claim = createServer();
+  try {
+    claim.listen(`\0gatewright-test-port-${port}`);
+    await once(claim, "listening");
+    claim.unref();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,10 +1,10 @@
 import { hash } from "node:crypto";
-import { createId } from "@paralleldrive/cuid2";
 import { GatewrightError, type Problem } from "../../src/errors.ts";
 import type { IngressManager, JsonValue, Lookup, Readiness } from "../../src/manager/ingress-manager.ts";
 import { mergePatch } from "../../src/manager/merge-patch.ts";
 import type { CreateIngressRequest, Ingress, IngressRule } from "../../src/model/api.ts";
 import { ClaimIndex } from "../../src/model/claims.ts";
+import { makeId } from "../../src/model/id.ts";
 import type { InstanceResolver } from "../../src/resolver/instance-resolver.ts";
 import {
   claimProblems,
@@ -38,7 +38,7 @@ export class MemoryManager implements IngressManager {
 
   async create(request: CreateIngressRequest): Promise<Ingress> {
     const now = new Date().toISOString();
-    return this.#put(request, await this.#reference(request), { id: createId(), created_at: now });
+    return this.#put(request, await this.#reference(request), { id: makeId(), created_at: now });
   }
 
   async replace(id: string, request: CreateIngressRequest, ifMatch?: string): Promise<Ingress> {
