@@ -2,12 +2,14 @@ package listeners
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -170,10 +172,12 @@ func (c *client) expect(t *testing.T, send, want string) {
 	}
 }
 
-// TestNoRequestIsLost has clients of each kind send through many reloads.
+// TestNoRequestIsLost has clients of each kind send through many reloads. With GATEWRIGHT_TEST_NETWORK=tcp it shows
+// what Caddy's own sockets lose.
 func TestNoRequestIsLost(t *testing.T) {
 	w := newWorld(t)
-	w.mustLoad("0", at("127.0.0.1", w.port))
+	address := cmp.Or(os.Getenv("GATEWRIGHT_TEST_NETWORK"), Network) + "/" + net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port))
+	w.mustLoad("0", address)
 	handled.Store(0)
 	var sent, failed atomic.Int64
 	done := make(chan struct{})
@@ -220,7 +224,7 @@ func TestNoRequestIsLost(t *testing.T) {
 		}
 	}
 	for i := range 40 {
-		w.mustLoad(strconv.Itoa(i+1), at("127.0.0.1", w.port))
+		w.mustLoad(strconv.Itoa(i+1), address)
 		time.Sleep(20 * time.Millisecond)
 	}
 	close(done)

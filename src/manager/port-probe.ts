@@ -4,8 +4,8 @@ import type { Listener } from "../compiler/listeners.ts";
 import { GatewrightError } from "../errors.ts";
 
 /**
- * Checks that a port can be bound. Caddy listens with SO_REUSEPORT, so that a second Caddy on the port starts
- * without an error and takes half of the traffic; a listener without that option tells.
+ * Checks that a port can be bound, before a configuration that needs it is loaded: one port of many that Caddy could
+ * not bind would fail them all.
  * Throws `port_in_use` (EADDRINUSE), `port_not_permitted` (EACCES) or `config_validation_failed` (any other reason,
  * such as an address that the machine does not have).
  */

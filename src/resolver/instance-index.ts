@@ -83,6 +83,18 @@ export class InstanceIndex {
     return this.apply(puts, deletes);
   }
 
+  /** `replace` of an empty index at a start, when nobody asks what changed. */
+  fill(instances: readonly Instance[]): void {
+    for (const instance of instances) {
+      if (this.#byId.has(idKey(instance))) this.#remove(this.#instance(idKey(instance)));
+      this.#add(instance);
+    }
+    const none: ReadonlySet<string> = new Set();
+    const present = [...this.#byId.values()].map((entry) => entry.instance);
+    this.#ids.update(none, keySet(present, idKey));
+    this.#names.update(none, keySet(present, nameKey));
+  }
+
   /** Adds or replaces instances by id and deletes ids, as one step. Returns the names and ids whose answer changed. */
   apply(puts: readonly Instance[], deletes: readonly string[]): readonly string[] {
     const leaving = [...deletes, ...puts.map((instance) => instance.id)].flatMap((id) => this.get(id) ?? []);
@@ -110,7 +122,8 @@ export class InstanceIndex {
     const name = instance.name.toLowerCase();
     this.#byId.set(idKey(instance), entry);
     this.#services.add(instance, entry.resolution);
-    this.#byName.set(name, [...(this.#byName.get(name) ?? []), entry]);
+    const named = this.#byName.get(name);
+    this.#byName.set(name, named === undefined ? [entry] : [...named, entry]);
     for (const parent of parentsOf(name)) this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
   }
 

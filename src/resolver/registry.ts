@@ -71,7 +71,7 @@ export class InstanceRegistry implements InstanceResolver {
       this.#unreadableIds.add(file.id);
       this.#logger.error("an instance file cannot be read", { path: file.path, reason: file.reason });
     }
-    this.#index.replace(snapshot.documents);
+    this.#index.fill(snapshot.documents);
     this.#revision = snapshot.revision;
     this.#started = true;
     this.#listeners.tell({ all: true });

@@ -7,6 +7,10 @@ export class SortedKeys {
 
   /** Removes and adds in one step. A key that is both stays in. */
   update(removed: ReadonlySet<string>, added: ReadonlySet<string>): void {
+    if (this.#keys.length === 0) {
+      this.#keys = [...added].sort();
+      return;
+    }
     if (removed.size + added.size > singleChangesAtMost) {
       this.#keys = [...this.#keys.filter((key) => !removed.has(key) && !added.has(key)), ...added].sort();
       return;

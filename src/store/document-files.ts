@@ -7,9 +7,12 @@ import type { StepHook } from "./store-step.ts";
 /** Start of the name of a file that is being written. Left-overs are removed at opening. */
 export const TEMPORARY_PREFIX = ".tmp-";
 
+/** End of the name of a document's file. */
+export const DOCUMENT_SUFFIX = ".json";
+
 /** Name of a document's file. */
 export function documentFileName(id: string): string {
-  return `${id}.json`;
+  return id + DOCUMENT_SUFFIX;
 }
 
 /** The text of a document's file: for reading, with a newline at the end. */

@@ -1,4 +1,5 @@
 import { GatewrightError } from "../errors.ts";
+import { BundleKeeper } from "./bundle-keeper.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { DocumentFiles, documentText } from "./document-files.ts";
 import { checkBatchIds, isDocument } from "./document-id.ts";
@@ -24,6 +25,10 @@ export interface FileStoreOptions<T extends Document> {
   readonly checkpointBytes?: number;
   /** After a failure in the background, the next attempt comes this much later. Default: 5000. */
   readonly retryMs?: number;
+  /** From this many documents on a bundle is kept, for fast starts. Default: 1000. */
+  readonly bundleFrom?: number;
+  /** A stale bundle is written anew this much later. Default: 5000. */
+  readonly bundleDelayMs?: number;
   /**
    * Told when document files cannot be written after their commit was acknowledged: nothing is lost, the journal
    * grows, and it is tried again. Default: a process warning.
@@ -50,6 +55,7 @@ interface OpenFolder {
   readonly journal: Journal;
   readonly files: DocumentFiles;
   readonly checkpointer: Checkpointer;
+  readonly bundle: BundleKeeper;
 }
 
 class FolderStore<T extends Document> implements FileStore<T> {
@@ -104,13 +110,14 @@ class FolderStore<T extends Document> implements FileStore<T> {
       return present;
     });
     if (open === undefined) return;
+    await open.bundle.close();
     await open.checkpointer.close();
     await open.journal.close();
     open.lock.release();
   }
 
   #start(recovery: Recovery<T>): Omit<OpenFolder, "lock"> {
-    const { folder, idleMs, checkpointBytes, retryMs, onBackgroundError } = this.#options;
+    const { folder, idleMs, checkpointBytes, retryMs } = this.#options;
     const shared = { folder, step: this.#step };
     const files = new DocumentFiles({ ...shared, unreadable: recovery.unreadableFiles });
     const journal = new Journal({
@@ -123,15 +130,34 @@ class FolderStore<T extends Document> implements FileStore<T> {
       idleMs: idleMs ?? 1000,
       checkpointBytes: checkpointBytes ?? 8 * 1024 * 1024,
       retryMs: retryMs ?? 5000,
-      onBackgroundError: onBackgroundError ?? ((error) => process.emitWarning(error)),
+      onBackgroundError: (error) => this.#reportBackground(error),
     });
     for (const [id, text] of recovery.staged) files.stage(id, text);
     if (files.isStaged) checkpointer.wake();
-    return { journal, files, checkpointer };
+    return { journal, files, checkpointer, bundle: this.#keepBundle(recovery) };
+  }
+
+  #keepBundle({ snapshot, unbundled }: Recovery<T>): BundleKeeper {
+    const { folder, bundleFrom, bundleDelayMs } = this.#options;
+    return new BundleKeeper(
+      {
+        folder,
+        fewest: bundleFrom ?? 1000,
+        delayMs: bundleDelayMs ?? 5000,
+        intervalMs: 12 * (bundleDelayMs ?? 5000),
+        onError: (error) => this.#reportBackground(storeUnavailable("No bundle was written", error)),
+      },
+      { documents: snapshot.documents.length, stale: unbundled },
+    );
+  }
+
+  #reportBackground(error: GatewrightError): void {
+    if (this.#options.onBackgroundError === undefined) process.emitWarning(error);
+    else this.#options.onBackgroundError(error);
   }
 
   async #commit(batch: Batch<T>): Promise<number> {
-    const { journal, files, checkpointer } = this.#opened();
+    const { journal, files, checkpointer, bundle } = this.#opened();
     const { expected, puts, deletes } = batch;
     if (expected !== journal.revision) {
       throw new GatewrightError(
@@ -156,6 +182,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
     for (const id of deletes) files.stage(id, undefined);
     this.#announce({ revision, puts, deletes });
     checkpointer.wake();
+    bundle.note(puts.length + deletes.length);
     await this.#step("acknowledge");
     return revision;
   }

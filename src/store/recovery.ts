@@ -23,6 +23,8 @@ export interface Recovery<T extends Document> {
   readonly journalNumbers: readonly number[];
   /** Names of journal files that a checkpoint must keep. */
   readonly damagedJournals: ReadonlySet<string>;
+  /** How many document files the bundle did not hold as they are. */
+  readonly unbundled: number;
 }
 
 /** Reads the documents and replays the journal over them. Throws the operating system's errors. */
@@ -53,6 +55,7 @@ export async function recoverFolder<T extends Document>(
     unreadableFiles,
     journalNumbers: content.journal.flatMap(({ name }) => journalNumber(name) ?? []),
     damagedJournals: new Set(damaged.map(({ name }) => name)),
+    unbundled: content.unbundled,
   };
 }
 

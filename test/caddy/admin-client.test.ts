@@ -40,7 +40,7 @@ describe("load", () => {
     await load(httpApp(`127.0.0.1:${first}`, "one"));
     expect(await client.listenPorts()).toEqual([first]);
     expect(await (await fetch(`http://127.0.0.1:${first}`)).text()).toBe("one");
-    await load(httpApp(`127.0.0.1:${second}`, "two"));
+    await load(httpApp(`gatewright/127.0.0.1:${second}`, "two"));
     expect(await client.listenPorts()).toEqual([second]);
     await load({});
     expect(await client.listenPorts()).toEqual([]);
@@ -68,17 +68,20 @@ describe("load", () => {
     expect(await client.listenPorts()).toEqual([port]);
   });
 
-  test("with a port that another process has: port_in_use, with the address", async () => {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    await expect(load(httpApp(`127.0.0.1:${port}`))).rejects.toMatchObject({
-      code: "port_in_use",
-      message: `port already in use: port ${port} is already bound by another process`,
-      details: [{ field: `127.0.0.1:${port}` }],
-    });
-    server.close();
-  });
+  test.each(["", "gatewright/"])(
+    "with a port that another process has: port_in_use, with the address (%j)",
+    async (network) => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      await expect(load(httpApp(`${network}127.0.0.1:${port}`))).rejects.toMatchObject({
+        code: "port_in_use",
+        message: `port already in use: port ${port} is already bound by another process`,
+        details: [{ field: `127.0.0.1:${port}` }],
+      });
+      server.close();
+    },
+  );
 });
 
 test("probe tells the command line of the Caddy there", async () => {

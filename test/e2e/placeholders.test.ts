@@ -88,10 +88,6 @@ async function send(
   return call<Refusal>(url, { method, body, headers: { "content-type": mediaType } });
 }
 
-/** A connection that a reload of Caddy has cut is made once more. */
-const visitAgain = (...request: Parameters<typeof visit>): Promise<Answer> =>
-  visit(...request).catch(() => visit(...request));
-
 /** Whether the refusal names the place of the text. */
 function names({ details = [] }: Refusal, field: StringField, text: string): boolean {
   const allowed = field.namedAs(text);
@@ -132,7 +128,7 @@ async function checkAccepted({ path }: BodyOperation, answer: Answer, text: stri
   const visited = path === "/ingresses" ? host : otherHost;
   for (const accept of ["application/json", "text/html"]) {
     const headers = { accept, "x-name": text };
-    const visitor = await visitAgain(gatewright.ports.http, visited, "/", { headers });
+    const visitor = await visit(gatewright.ports.http, visited, "/", { headers });
     expect(visitor.status, "the rule takes the request").not.toBe(404);
     expectLiteral(visitor);
   }
@@ -239,7 +235,7 @@ describe("headers that a policy sets to a placeholder", () => {
         },
       });
       expect(created.status, created.text).toBe(201);
-      const answer = await visitAgain(gatewright.ports.http, `${name}.example.com`);
+      const answer = await visit(gatewright.ports.http, `${name}.example.com`);
       const { headers: arrived } = answer.body as Seen;
       expect([arrived["x-out"], answer.headers["x-back"]]).toEqual([payload, payload]);
     }

@@ -15,8 +15,8 @@ export async function send<Body = unknown>(
 ): Promise<Answer<Body>> {
   const attempt = () => sendOnce<Body>(port, request);
   return attempt().catch((error: NodeJS.ErrnoException) => {
-    // A reload of Caddy may cut a connection that is just being made; who takes a request is what is asked here.
-    if (error.code !== "ECONNRESET") throw error;
+    // A reload may cut TLS that is just being begun; who takes a request is what is asked here.
+    if (!request.tls || error.code !== "ECONNRESET") throw error;
     return attempt();
   });
 }

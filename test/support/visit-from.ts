@@ -20,7 +20,7 @@ export async function visitFrom<Body = unknown>(
   try {
     return await visitOnce<Body>(port, host, path, options);
   } catch (error) {
-    // A connection that Caddy accepts in the moment of a reload may be closed unread.
+    // A reload may close a connection unread on Caddy's admin endpoint, and behind the PROXY protocol.
     if ((error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error;
     return visitOnce<Body>(port, host, path, options);
   }
