@@ -33,6 +33,8 @@ export interface Row {
   readonly about: string;
   /** The site it needs. Default: literal hostnames. */
   readonly kind?: HostKind;
+  /** True: the number of ingresses does not matter. Measured once, at the end, on the site with one ingress. */
+  readonly once?: true;
   /** False: left out of `--quick`. */
   readonly quick?: false;
   /** Leaves the site as it found it. */

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Ingress, Instance } from "../src/model/api.ts";
+import type { Ingress, Instance, Policies } from "../src/model/api.ts";
 
 /** Hostnames as literals, or each as a pattern of its own with its instance's name in the host. */
 export type HostKind = "literal" | "pattern";
@@ -28,6 +28,8 @@ export interface Seed {
   readonly httpPort: number;
   /** Port of every instance. */
   readonly backendPort: number;
+  /** Policies of each ingress. Default: none. */
+  readonly policies?: (number: number) => Policies;
 }
 
 /** Writes ingresses `b-0`, `b-1`, … and their instances `vm-0`, `vm-1`, … as the store keeps them. */
@@ -47,7 +49,7 @@ function write(folder: string, document: Ingress | Instance): void {
   writeFileSync(join(folder, `${document.id}.json`), JSON.stringify(document), { mode: 0o600 });
 }
 
-function ingressOf(number: number, { kind, httpPort, backendPort }: Seed): Ingress {
+function ingressOf(number: number, { kind, httpPort, backendPort, policies }: Seed): Ingress {
   const literal = kind === "literal";
   return {
     id: `b${String(number).padStart(23, "0")}`,
@@ -63,6 +65,7 @@ function ingressOf(number: number, { kind, httpPort, backendPort }: Seed): Ingre
         target: { instance: literal ? `vm-${number}` : "{instance}", port: backendPort },
         tls: false,
         redirect_http: false,
+        ...(policies === undefined ? {} : { policies: policies(number) }),
       },
     ],
   };

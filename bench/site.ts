@@ -5,7 +5,7 @@ import { freePort } from "../test/support/free-port.ts";
 import { type Gatewright, PortTaken, prepareGatewright, type StartTime } from "./gatewright.ts";
 import { HttpClient } from "./http-client.ts";
 import { cpuSeconds } from "./process-usage.ts";
-import { askedHosts, type HostKind, writeSeed } from "./seed.ts";
+import { askedHosts, type HostKind, type Seed, writeSeed } from "./seed.ts";
 
 /** A Gatewright with so many ingresses, started on data that was there. */
 export interface Site extends AsyncDisposable {
@@ -28,6 +28,7 @@ export interface SiteOptions {
   readonly kind: HostKind;
   readonly caddyBinary: string;
   readonly backendPort: number;
+  readonly policies?: NonNullable<Seed["policies"]>;
 }
 
 const ATTEMPTS = 3;
@@ -43,10 +44,11 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   }
 }
 
-async function openOnce({ size, kind, caddyBinary, backendPort }: SiteOptions): Promise<Site> {
+async function openOnce({ caddyBinary, ...seed }: SiteOptions): Promise<Site> {
+  const { size, kind } = seed;
   const dataDir = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const httpPort = await freePort();
-  writeSeed({ dataDir, size, kind, httpPort, backendPort });
+  writeSeed({ ...seed, dataDir, httpPort });
   const environment = { HTTP_PORT: String(httpPort) };
   await using stack = new AsyncDisposableStack();
   const gatewright = stack.use(await prepareGatewright({ dataDir, caddyBinary, environment }));

@@ -17,6 +17,20 @@ export interface Pairs<T> {
   readonly peers: readonly T[];
 }
 
+/** Measures several things in turn, the first one of a round the last of the next, and gives a series of each. */
+export async function inTurn<T>(
+  rounds: number,
+  things: readonly ((round: number) => Promise<T>)[],
+): Promise<readonly (readonly T[])[]> {
+  const series = things.map((measure) => ({ measure, values: [] as T[] }));
+  for (let round = 0; round < rounds; round++) {
+    const first = round % series.length;
+    for (const { measure, values } of [...series.slice(first), ...series.slice(0, first)])
+      values.push(await measure(round));
+  }
+  return series.map(({ values }) => values);
+}
+
 /**
  * Measures two things in turn (A B, B A, A B, …), so that whatever else the machine does meets both alike and neither
  * always goes first.
@@ -26,14 +40,8 @@ export async function alternate<T>(
   ours: (round: number) => Promise<T>,
   peers: (round: number) => Promise<T>,
 ): Promise<Pairs<T>> {
-  const series: { ours: T[]; peers: T[] } = { ours: [], peers: [] };
-  for (let round = 0; round < rounds; round++) {
-    const measureOurs = async () => series.ours.push(await ours(round));
-    const measurePeers = async () => series.peers.push(await peers(round));
-    for (const measure of round % 2 === 0 ? [measureOurs, measurePeers] : [measurePeers, measureOurs])
-      await measure();
-  }
-  return series;
+  const [ourSeries = [], peerSeries = []] = await inTurn(rounds, [ours, peers]);
+  return { ours: ourSeries, peers: peerSeries };
 }
 
 /** The median over the rounds of what `combine` makes of each pair. */

@@ -10,7 +10,7 @@ export const errorCatalogue = {
   bad_request: "The document fits the schema but breaks a rule of ingresses.",
   already_exists: "Another ingress has this name.",
   hostname_in_use: "Another rule claims this hostname, port and path, or an equivalent of them.",
-  port_in_use: "Another process listens on the port.",
+  port_in_use: "Another process listens on the port, or another ingress has it whole.",
   port_not_permitted: "The operating system does not let Caddy listen on the port.",
   instance_not_found: "No instance has this name, id or unique id prefix.",
   instance_no_network: "The instance has no address.",

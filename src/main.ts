@@ -3,6 +3,7 @@ import manifest from "../package.json" with { type: "json" };
 import { loadConfig } from "./config.ts";
 import { GatewrightError } from "./errors.ts";
 import { createLogger, type RootLogger } from "./log.ts";
+import { compactHeap } from "./wiring/compact-heap.ts";
 import { type Gatewright, startGatewright } from "./wiring/gatewright.ts";
 import { welcome } from "./wiring/welcome.ts";
 
@@ -11,6 +12,8 @@ import { welcome } from "./wiring/welcome.ts";
  * back, for no gain in time (measured: 310 MB resident against 180 MB).
  */
 const HEAP_FLAGS = "--semi-space-growth-factor=1";
+/** From ready on; the first requests come before. */
+const COMPACT_AFTER_MS = 2_000;
 
 async function main(): Promise<void> {
   setFlagsFromString(HEAP_FLAGS);
@@ -25,6 +28,7 @@ async function main(): Promise<void> {
   const gatewright = await Promise.race([starting, ending]);
   if (gatewright === undefined) process.exit(130);
   process.stderr.write(welcome(gatewright.config));
+  setTimeout(() => compactHeap(), COMPACT_AFTER_MS).unref();
   await ending;
   await end(gatewright, logger);
 }

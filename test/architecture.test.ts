@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { subsystems } from "../src/config/settings.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const source = join(root, "src");
@@ -49,6 +50,15 @@ describe("the import table", () => {
 
   it("has a row for each module and no other", () => {
     expect([...table.keys()].sort()).toEqual([...new Set(files.map(moduleOf))].sort());
+  });
+});
+
+describe("logging", () => {
+  it("has a LOG_LEVEL_ setting for every subsystem that is logged by", () => {
+    const used = files.flatMap((file) =>
+      [...readFileSync(join(source, file), "utf8").matchAll(/\.child\("([^"]+)"\)/g)].map(([, name]) => name),
+    );
+    expect([...new Set(used)].sort()).toEqual([...subsystems]);
   });
 });
 

@@ -9,6 +9,8 @@ import { list } from "./list.ts";
 import { memory } from "./memory.ts";
 import { move } from "./move.ts";
 import { passthrough } from "./passthrough.ts";
+import { policiesCost } from "./policies-cost.ts";
+import { policiesMany } from "./policies-many.ts";
 import { proxied, proxiedPatterns } from "./proxied.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
@@ -30,4 +32,6 @@ export const rows: readonly Row[] = [
   passthrough,
   restart,
   proxiedPatterns,
+  policiesMany,
+  policiesCost,
 ];

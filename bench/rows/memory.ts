@@ -15,7 +15,6 @@ export const memory: Row = {
     const measurements: Measurement[] = [];
     for (const part of ["manager", "Caddy"] as const) {
       const bytes = await settledOf(site, part);
-      const perIngress = (bytes - (await settledOf(bench.one, part))) / site.size / 1024;
       measurements.push({
         row: "memory",
         what: `memory of ${part}`,
@@ -25,6 +24,7 @@ export const memory: Row = {
       });
       // Below that the noise of two heaps is larger than what is measured.
       if (site.size < SMALLEST) continue;
+      const perIngress = (bytes - (await settledOf(bench.one, part))) / site.size / 1024;
       measurements.push({
         row: "memory",
         what: `memory of ${part} per ingress`,

@@ -17,6 +17,7 @@ const NAME = "bench.example.com";
 export const passthrough: Row = {
   key: "passthrough",
   about: "TLS passthrough against HAProxy: connections/s, MB/s, latency of a kept connection",
+  once: true,
   quick: false,
   measure: measurePassthrough,
 };

@@ -181,17 +181,20 @@ func (r *replay) take() []byte {
 	return data
 }
 
+// addrOf is the address without its zone, which no prefix would contain.
 func addrOf(a net.Addr) netip.Addr {
+	var addr netip.Addr
 	switch a := a.(type) {
 	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap()
+		addr = a.AddrPort().Addr()
 	case *net.UDPAddr:
-		return a.AddrPort().Addr().Unmap()
+		addr = a.AddrPort().Addr()
 	case nil:
-		return netip.Addr{}
+	default:
+		parsed, _ := netip.ParseAddrPort(a.String())
+		addr = parsed.Addr()
 	}
-	parsed, _ := netip.ParseAddrPort(a.String())
-	return parsed.Addr().Unmap()
+	return addr.Unmap().WithZone("")
 }
 
 func portOf(a net.Addr) uint16 {

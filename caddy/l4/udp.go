@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,6 +26,8 @@ const (
 	maxPacket = 65507
 	// maxQueued are the packets of a client that wait while its target is looked up.
 	maxQueued = 16
+	// maxQueuedBytes bounds those of all clients: made-up client addresses must not fill the memory.
+	maxQueuedBytes = 64 << 20
 	// maxSessions is the default of Stream.MaxConnections for UDP.
 	maxSessions = 10_000
 	// movedEvery is how often a session looks whether its target is still where it was.
@@ -45,7 +48,7 @@ type UDP struct {
 
 	app    *dispatcher.App
 	logger *zap.Logger
-	used   []string
+	used   map[string]*socket // by address
 }
 
 // CaddyModule returns the module's information.
@@ -69,14 +72,18 @@ var sockets = caddy.NewUsagePool()
 
 // Start opens the sockets that are not open yet.
 func (u *UDP) Start() error {
+	u.used = make(map[string]*socket)
 	for _, listen := range u.Listen {
+		if u.used[listen] != nil {
+			continue
+		}
 		value, _, err := sockets.LoadOrNew(listen, func() (caddy.Destructor, error) { return openSocket(listen) })
 		if err != nil {
 			_ = u.Stop()
 			return err
 		}
-		u.used = append(u.used, listen)
-		value.(*socket).owner.Store(u)
+		u.used[listen] = value.(*socket)
+		u.used[listen].own(u)
 	}
 	return nil
 }
@@ -84,7 +91,8 @@ func (u *UDP) Start() error {
 // Stop closes the sockets that no other configuration uses.
 func (u *UDP) Stop() error {
 	var failures []error
-	for _, listen := range u.used {
+	for listen, socket := range u.used {
+		socket.disown(u)
 		_, err := sockets.Delete(listen)
 		failures = append(failures, err)
 	}
@@ -97,11 +105,35 @@ type socket struct {
 	conn  *net.UDPConn
 	local net.Addr
 	port  uint16
-	owner atomic.Pointer[UDP]
 
 	mu       sync.Mutex
 	sessions map[netip.AddrPort]*session
 	closed   bool
+	// owners are the configurations that use the socket, the newest last: when it fails to start, it is the turn of
+	// the one before again.
+	owners []*UDP
+}
+
+func (s *socket) own(u *UDP) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owners = append(s.owners, u)
+}
+
+func (s *socket) disown(u *UDP) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owners = slices.DeleteFunc(s.owners, func(other *UDP) bool { return other == u })
+}
+
+// owner is the configuration whose resolver and guard new sessions use; nil when there is none.
+func (s *socket) owner() *UDP {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.owners) == 0 {
+		return nil
+	}
+	return s.owners[len(s.owners)-1]
 }
 
 func openSocket(listen string) (*socket, error) {
@@ -194,8 +226,24 @@ func (s *session) send(packet []byte) {
 		s.rule.received.Add(uint64(len(packet)))
 		_, _ = s.target.Write(packet)
 	case len(s.queued) < maxQueued:
+		if queuedBytes.Add(int64(len(packet))) > maxQueuedBytes {
+			queuedBytes.Add(-int64(len(packet)))
+			return
+		}
 		s.queued = append(s.queued, append([]byte(nil), packet...))
 	}
+}
+
+// queuedBytes are those in the queues of all sessions.
+var queuedBytes atomic.Int64
+
+// dequeue empties the queue. mu is held.
+func (s *session) dequeue() (packets [][]byte) {
+	for _, packet := range s.queued {
+		queuedBytes.Add(-int64(len(packet)))
+	}
+	packets, s.queued = s.queued, nil
+	return packets
 }
 
 // end forgets the session; the client's next packet begins another.
@@ -207,7 +255,8 @@ func (s *session) end() {
 	s.socket.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended, s.queued = true, nil
+	s.ended = true
+	s.dequeue()
 	if s.target != nil {
 		_ = s.target.Close()
 	}
@@ -216,7 +265,7 @@ func (s *session) end() {
 // run finds the target and copies its packets to the client until the session is idle.
 func (s *session) run() {
 	defer s.end()
-	owner := s.socket.owner.Load()
+	owner := s.socket.owner()
 	row := dispatcher.HostTable().LookupPort("udp", s.socket.port, s.socket.local)
 	if row == nil || owner == nil {
 		return
@@ -271,11 +320,10 @@ func (s *session) connect(where *places, stream *table.Stream) (*candidate, erro
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.target, s.rule = conn, where.rule
-		for _, packet := range s.queued {
+		for _, packet := range s.dequeue() {
 			s.rule.received.Add(uint64(len(packet)))
 			_, _ = conn.Write(packet)
 		}
-		s.queued = nil
 		if s.ended {
 			_ = conn.Close()
 		}

@@ -12,6 +12,9 @@ import (
 // maxKept bounds what is kept of a request whose handling has not begun.
 const maxKept = 64 << 10
 
+// idleAtMost is how long a connection is idle that leaves before its server has said how long; Caddy's default.
+const idleAtMost = 5 * time.Minute
+
 // conn is a TCP connection that can leave a server which shuts down. That server sees it closed.
 //
 // It can leave only between an answer and the handling of the next request: then all that the server knows are the
@@ -153,6 +156,8 @@ func (c *conn) idle() {
 		c.spend()
 	default:
 		c.taken = false
+		// Until the server sets its idle timeout: none, or that of the request, would hold after leaving.
+		c.deadline = time.Now().Add(idleAtMost)
 		if c.closing {
 			c.gone = true
 			c.leave()

@@ -43,5 +43,13 @@ func Follow(server *caddyhttp.Server) {
 // will handle it.
 func Take(r *http.Request) bool {
 	c, ok := r.Context().Value(connKey{}).(*conn)
-	return !ok || c.take(r.ContentLength)
+	if !ok {
+		return true
+	}
+	length := r.ContentLength
+	if r.ProtoMajor != 1 {
+		// A frame's length is none of a connection's.
+		length = -1
+	}
+	return c.take(length)
 }

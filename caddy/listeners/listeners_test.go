@@ -3,6 +3,7 @@ package listeners
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -64,15 +65,13 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
+	w := &world{t: t, port: freePort(t), more: map[string]any{}}
 	t.Cleanup(func() {
 		_ = caddy.Stop()
-		mu.Lock()
-		defer mu.Unlock()
-		if len(sockets) > 0 {
-			t.Errorf("%d sockets are open after the end", len(sockets))
-		}
+		// Servers shut down in the background.
+		w.awaitSockets(0)
 	})
-	return &world{t: t, port: freePort(t), more: map[string]any{}}
+	return w
 }
 
 // freePort is a port below those that the system gives to outgoing connections.
@@ -391,7 +390,7 @@ func (w *world) awaitSockets(want int) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	w.t.Fatal("sockets of older configurations stay open")
+	w.t.Errorf("sockets of older configurations stay open: not %d", want)
 }
 
 // TestNobodyElseListens: not even a socket that shares its port with others, as Caddy's own.
@@ -402,6 +401,51 @@ func TestNobodyElseListens(t *testing.T) {
 	if l, err := sharing.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port))); err == nil {
 		l.Close()
 		t.Error("another process could take half of the connections")
+	}
+}
+
+// The begin of HTTP/2 looks like a request: a first stream may be handled before the server has written anything.
+func TestHTTP2Stays(t *testing.T) {
+	c := &conn{followed: true, kept: []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")}
+	r := (&http.Request{Method: "GET", ProtoMajor: 2}).WithContext(context.WithValue(t.Context(), connKey{}, c))
+	if !Take(r) {
+		t.Error("the request was refused")
+	}
+	if !c.spent {
+		t.Error("the connection could leave in the middle of its frames")
+	}
+}
+
+// TestLeavesWithADeadline: a server that shuts down finds a connection idle before it has set the idle timeout.
+func TestLeavesWithADeadline(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	far, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	near, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	shared := &socket{changed: make(chan struct{})}
+	newer := &share{socket: shared, conns: make(chan *conn), accepting: true}
+	shared.users = []*share{newer}
+	for name, deadline := range map[string]time.Time{"none": {}, "of the request before": time.Now().Add(-time.Second)} {
+		c := &conn{tcp: near.(*net.TCPConn), share: &share{socket: shared}, followed: true, taken: true, deadline: deadline}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.idle()
+		next := <-newer.conns
+		if left := time.Until(next.deadline); !next.resumed || left <= 0 || left > idleAtMost {
+			t.Errorf("deadline %s: %v are left", name, left)
+		}
 	}
 }
 

@@ -82,7 +82,8 @@ func (s *Stream) Connect() time.Duration {
 
 // Admits tells whether a client may connect.
 func (s *Stream) Admits(client netip.Addr) bool {
-	client = client.Unmap()
+	// No prefix contains an address with a zone.
+	client = client.Unmap().WithZone("")
 	for _, prefix := range s.Deny {
 		if prefix.Contains(client) {
 			return false
@@ -181,7 +182,7 @@ func (c *conditions) listens(local net.Addr) bool {
 		parsed, _ := netip.ParseAddrPort(a.String())
 		addr = parsed.Addr()
 	}
-	addr = addr.Unmap()
+	addr = addr.Unmap().WithZone("")
 	for _, one := range c.listen {
 		if one == addr {
 			return true

@@ -53,6 +53,8 @@ type exchanger struct {
 	conn    net.Conn
 	pending map[uint16]*question
 	closed  bool
+	// done is closed with the exchanger. The replies' channels never are: an answer may be on its way into one.
+	done chan struct{}
 }
 
 type question struct {
@@ -62,7 +64,7 @@ type question struct {
 }
 
 func newExchanger(server string) *exchanger {
-	return &exchanger{server: server, attempts: attempts, pending: make(map[uint16]*question)}
+	return &exchanger{server: server, attempts: attempts, pending: make(map[uint16]*question), done: make(chan struct{})}
 }
 
 // lookup asks for A, and for AAAA when there is no A (an instance has one address as a rule, and mostly IPv4).
@@ -115,11 +117,10 @@ func (e *exchanger) exchange(ctx context.Context, q *question) ([]byte, error) {
 		timer.Reset(attemptTimeout)
 		sendErr = e.send(q.packet)
 		select {
-		case reply, ok := <-q.reply:
-			if !ok {
-				return nil, errClosed
-			}
+		case reply := <-q.reply:
 			return reply, nil
+		case <-e.done:
+			return nil, errClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
@@ -242,12 +243,9 @@ func (e *exchanger) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
+	close(e.done)
 	if e.conn != nil {
 		_ = e.conn.Close()
-	}
-	for id, q := range e.pending {
-		delete(e.pending, id)
-		close(q.reply)
 	}
 }
 

@@ -15,10 +15,15 @@ import (
 // externalTTL is how long an address from other DNS servers is used: the system's resolver does not tell the TTL.
 const externalTTL = 10 * time.Second
 
-// externals are the resolvers of names outside of the zone, by their servers. There are as many as rows name.
+// manyExternals is the number of resolvers from which idle ones are looked for.
+const manyExternals = 64
+
+// externals are the resolvers of names outside of the zone, by their servers. There are as many as rows name, and
+// some that rows named before.
 var externals struct {
 	mu        sync.Mutex
 	resolvers map[string]*Resolver
+	swept     time.Time
 }
 
 // externalResolver finds addresses by the DNS servers (`ip:port`, joined by commas), or as the system does for "".
@@ -30,6 +35,16 @@ func externalResolver(servers string) *Resolver {
 	}
 	if externals.resolvers == nil {
 		externals.resolvers = make(map[string]*Resolver)
+	}
+	if now := time.Now(); len(externals.resolvers) >= manyExternals && now.Sub(externals.swept) > time.Minute {
+		externals.swept = now
+		for key, r := range externals.resolvers {
+			if r.idle() {
+				delete(externals.resolvers, key)
+				// Who has just been given it can still ask.
+				_ = r.Destruct()
+			}
+		}
 	}
 	r := newResolver("", "", externalTTL, time.Now)
 	r.zone = ""

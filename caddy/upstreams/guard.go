@@ -60,7 +60,8 @@ func parsePrefixes(field string, texts []string) ([]netip.Prefix, error) {
 
 // Refuses returns why an address and port must not be dialed; "" when they may.
 func (g *Guard) Refuses(addr netip.Addr, port uint16) string {
-	addr = addr.Unmap()
+	// No range contains an address with a zone.
+	addr = addr.Unmap().WithZone("")
 	switch {
 	case !addr.IsValid() || addr.IsUnspecified():
 		return "unspecified address"

@@ -32,6 +32,8 @@ func TestGuard(t *testing.T) {
 		"denied range":                     {Guard{Deny: []string{"10.0.0.0/8"}}, "10.1.2.3", 80, true},
 		"denied range, mapped":             {Guard{Deny: []string{"10.0.0.0/8"}}, "::ffff:10.1.2.3", 80, true},
 		"denied range, though allowed":     {Guard{Deny: []string{"10.0.0.0/8"}, Allow: []string{"10.0.0.0/8"}}, "10.1.2.3", 80, true},
+		"denied range, with a zone":        {Guard{Deny: []string{"fd00::/8"}}, "fd00::1%eth0", 80, true},
+		"own port, with a zone":            {Guard{DenyLocalPorts: []uint16{2019}}, "2001:db8::9%eth0", 2019, true},
 		"loopback":                         {Guard{}, "127.0.0.1", 80, true},
 		"loopback, mapped":                 {Guard{}, "::ffff:127.0.0.1", 80, true},
 		"loopback elsewhere":               {Guard{}, "127.8.8.8", 80, true},

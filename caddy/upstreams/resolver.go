@@ -311,6 +311,20 @@ func (r *Resolver) Flush() {
 	changes.tell()
 }
 
+// idle tells whether nothing is remembered: nobody has asked for a while.
+func (r *Resolver) idle() bool {
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.RLock()
+		names := len(s.entries)
+		s.mu.RUnlock()
+		if names > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *Resolver) entry(instance string) *entry {
 	s := &r.shards[fnv(instance)%shardCount]
 	s.mu.RLock()

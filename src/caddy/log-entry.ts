@@ -37,8 +37,11 @@ export function parseLogEntry(line: string, scrub: Scrub): CaddyLogEntry | undef
     const plain = plainValue(value, scrub);
     if (plain !== undefined) fields[renamed[key] ?? key] = plain;
   }
-  return { level: levelOf(parsed["level"]), message: scrub(parsed["msg"]), fields };
+  return { level: levelOf(parsed["level"], parsed["logger"]), message: scrub(parsed["msg"]), fields };
 }
+
+/** What Caddy says at `info` is news where it is about certificates; each start and reload says the rest again. */
+const news = /^tls\.(?:obtain|renew|issuance|on_demand)/;
 
 function parseObject(line: string): { readonly [key: string]: unknown } | undefined {
   try {
@@ -60,10 +63,11 @@ function plainValue(value: unknown, scrub: Scrub): unknown {
     .map((item) => scrub(String(item)));
 }
 
-function levelOf(level: unknown): CaddyLogEntry["level"] {
+function levelOf(level: unknown, logger: unknown): CaddyLogEntry["level"] {
   switch (level) {
-    case "debug":
     case "info":
+      return typeof logger === "string" && news.test(logger) ? "info" : "debug";
+    case "debug":
     case "warn":
       return level;
     default:

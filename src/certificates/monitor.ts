@@ -73,6 +73,12 @@ export class CertificateMonitor {
     await this.#ask(true);
   }
 
+  /** Asks Caddy for one name; the others stay as they were known. */
+  async refreshName(subject: string): Promise<void> {
+    this.#follow();
+    if (this.#states.has(subject)) await this.#askFor([subject]);
+  }
+
   /** By ascending name. */
   list(): readonly ManagedState[] {
     this.#follow();
@@ -116,11 +122,16 @@ export class CertificateMonitor {
     if (generation === this.#generation) return;
     this.#generation = generation;
     const wanted = new Map(names().map((need) => [need.subject, need]));
-    for (const subject of this.#states.keys()) if (!wanted.has(subject)) this.#states.delete(subject);
+    for (const subject of this.#states.keys()) if (!wanted.has(subject)) this.#drop(subject);
     for (const [subject, need] of wanted) {
       const known = this.#states.get(subject);
       this.#states.set(subject, { ...(known ?? { state: "pending" }), need });
     }
+  }
+
+  #drop(subject: string): void {
+    this.#states.delete(subject);
+    this.#warned.delete(subject);
   }
 
   #ask(everything: boolean): Promise<void> {
@@ -141,7 +152,10 @@ export class CertificateMonitor {
       for (const { name, notAfter } of this.#options.imported?.() ?? [])
         if (this.endsSoon(notAfter)) this.#warnOfEnd(name, notAfter);
     }
-    if (names.length === 0) return;
+    await this.#askFor(names);
+  }
+
+  async #askFor(names: readonly string[]): Promise<void> {
     try {
       for (let first = 0; first < names.length; first += mostAsked) {
         const asked = names.slice(first, first + mostAsked);

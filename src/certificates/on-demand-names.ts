@@ -114,7 +114,9 @@ export class OnDemandNames {
       const plan = rule.tls ? planTls(rule, this.#options.settings) : undefined;
       if (plan?.kind !== "managed" || !plan.onDemand) continue;
       const shape = hostnameShape(rule.match.hostname);
-      claims.set(shape, [...(claims.get(shape) ?? []), rule]);
+      const claimed = claims.get(shape);
+      if (claimed === undefined) claims.set(shape, [rule]);
+      else claimed.push(rule);
     }
     this.#claims = claims;
     this.#generation = generation;

@@ -3,7 +3,10 @@ import type { ImportedCertificate, ImportedCertificates } from "./imported-certi
 import { type CertificateMonitor, type ManagedState, renewalOf } from "./monitor.ts";
 
 export interface ReportSources {
-  readonly monitor: Pick<CertificateMonitor, "list" | "of" | "endsSoon" | "isOverdue" | "refresh">;
+  readonly monitor: Pick<
+    CertificateMonitor,
+    "list" | "of" | "endsSoon" | "isOverdue" | "refresh" | "refreshName"
+  >;
   readonly imported: Pick<ImportedCertificates, "list" | "find">;
   /** How many rules use a managed name or an imported certificate. */
   readonly usesOf: (subjectOrId: string, source: "managed" | "imported") => number;
@@ -46,8 +49,9 @@ export class CertificateReport {
   async find(reference: string): Promise<Certificate | undefined> {
     const imported = this.#sources.imported.find(reference);
     if (imported !== undefined) return this.ofImported(imported);
-    await this.#sources.monitor.refresh();
-    const managed = this.#sources.monitor.of(reference.toLowerCase());
+    const subject = reference.toLowerCase();
+    await this.#sources.monitor.refreshName(subject);
+    const managed = this.#sources.monitor.of(subject);
     return managed === undefined ? undefined : this.#ofManaged(managed);
   }
 

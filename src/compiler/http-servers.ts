@@ -54,7 +54,8 @@ function protocolsOf(use: PortUse, settings: CompilerSettings): readonly string[
   const onlyTls = isOnlyTls(use);
   return [
     "h1",
-    "h2",
+    // Without TLS Caddy would warn of it at each load, and speak it to clients that begin with it unasked.
+    ...(use.tls ? ["h2"] : []),
     ...(use.plain && settings.h2c === true ? ["h2c"] : []),
     // Behind the wrapper of a shared port there is no QUIC.
     ...(onlyTls && settings.tls.http3 === true ? ["h3"] : []),

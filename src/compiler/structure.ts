@@ -147,6 +147,13 @@ export class Structure implements StructureView {
     return this.#tlsNeeds.get(keyOf(need))?.uses ?? 0;
   }
 
+  /** How many routes need a certificate that Caddy manages for the name, whoever signs it. */
+  usesOfName(subject: string): number {
+    let uses = 0;
+    for (const count of this.#slots.get(subject)?.values() ?? []) uses += count;
+    return uses;
+  }
+
   /** Whether routes have another need where this one would have to agree; `own` are uses that are about to go. */
   contradicts(need: TlsNeed, own: readonly TlsNeed[]): boolean {
     const slot = slotOf(need);

@@ -29,7 +29,18 @@ export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** Parts with a log level of their own: `LOG_LEVEL_<NAME>`. */
-export const subsystems = ["api", "caddy", "certificates", "dns", "ingress", "instances", "store"] as const;
+export const subsystems = [
+  "api",
+  "caddy",
+  "certificates",
+  "dns",
+  "follow",
+  "health",
+  "ingress",
+  "instances",
+  "store",
+  "traffic",
+] as const;
 
 export type Subsystem = (typeof subsystems)[number];
 

@@ -27,6 +27,7 @@ export class AddressFeed {
   #sending = false;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  #stopped = false;
   #unwatch: () => void = () => undefined;
 
   constructor(options: AddressFeedOptions) {
@@ -43,6 +44,7 @@ export class AddressFeed {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#unwatch();
     clearTimeout(this.#timer);
     this.#pending.clear();
@@ -92,6 +94,7 @@ export class AddressFeed {
   }
 
   #retryLater(error: unknown): void {
+    if (this.#stopped) return;
     const wait = Math.min((this.#options.retryMs ?? 100) * 2 ** this.#failures, MAX_RETRY_MS);
     this.#failures += 1;
     if (this.#failures === 1)

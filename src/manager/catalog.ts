@@ -5,6 +5,7 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import { Structure } from "../compiler/structure.ts";
 import type { Ingress } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims.ts";
+import { SortedKeys } from "../resolver/sorted-keys.ts";
 
 /** One ingress before and after a mutation; a creation has no `before`, a deletion no `after`. */
 export interface IngressChange {
@@ -17,6 +18,9 @@ export interface RouteChanges {
   readonly remove: readonly string[];
   readonly upsert: readonly Route[];
 }
+
+/** Above this many changed ids they are sorted anew when the order is needed. */
+const MOST_NOTED = 64;
 
 /**
  * All ingresses and what is derived from them: names, claims, structure, digest of the host table.
@@ -32,8 +36,9 @@ export class Catalog {
   readonly #staged = new Map<string, Ingress | undefined>();
   readonly #names = new Map<string, string>();
   readonly #digest = new TableDigest();
-  #order: readonly string[] = [];
-  #orderStale = false;
+  /** Ids of committed ingresses in order, but for those in `#unsorted`: writes need no order, and pay for none. */
+  #order = new SortedKeys();
+  #unsorted = new Set<string>();
   #committedVersion = this.#digest.version();
 
   constructor(settings: CompilerSettings) {
@@ -57,9 +62,8 @@ export class Catalog {
 
   /** Committed ingresses by ascending id. */
   *list(): Generator<Ingress> {
-    if (this.#orderStale) this.#order = [...this.#committed.keys()].sort();
-    this.#orderStale = false;
-    for (const id of this.#order) {
+    // Later changes move the ids of the order itself.
+    for (const id of [...this.#sorted().values()]) {
       const ingress = this.#committed.get(id);
       if (ingress !== undefined) yield ingress;
     }
@@ -70,9 +74,9 @@ export class Catalog {
     return this.#committed.values();
   }
 
-  /** Ids of committed ingresses, in no order. */
-  ids(): IterableIterator<string> {
-    return this.#committed.keys();
+  /** The first ids of committed ingresses that start with the prefix, at most `limit`. */
+  idsStartingWith(prefix: string, limit: number): readonly string[] {
+    return this.#sorted().startingWith(prefix, limit);
   }
 
   /** How many are committed. */
@@ -126,10 +130,24 @@ export class Catalog {
     for (const [id, ingress] of this.#staged) {
       if (ingress === undefined) this.#committed.delete(id);
       else this.#committed.set(id, ingress);
+      if (this.#unsorted.size <= MOST_NOTED) this.#unsorted.add(id);
     }
-    this.#orderStale ||= this.#staged.size > 0;
     this.#staged.clear();
     this.#committedVersion = this.#digest.version();
+  }
+
+  #sorted(): SortedKeys {
+    const ids = this.#unsorted;
+    if (ids.size === 0) return this.#order;
+    this.#unsorted = new Set();
+    if (ids.size > MOST_NOTED) {
+      this.#order = new SortedKeys();
+      this.#order.update(new Set(), new Set(this.#committed.keys()));
+    } else {
+      const present = new Set([...ids].filter((id) => this.#committed.has(id)));
+      this.#order.update(ids, present);
+    }
+    return this.#order;
   }
 
   #derive({ before, after }: IngressChange): RouteChanges {

@@ -55,6 +55,8 @@ export class Follower {
         this.#failures = 0;
       } catch (error) {
         if (signal.aborted) return;
+        // The same answer has to be gone through again.
+        this.#lastText = undefined;
         this.#failures += 1;
         if (this.#failures === 1)
           logger.warn("the followed Gatewright cannot be read; what was known last is served", {

@@ -114,14 +114,11 @@ export class IngressService implements IngressManager {
     const { catalog } = this.#options;
     const exact = catalog.get(reference) ?? this.#named(reference);
     if (exact !== undefined) return { kind: "found", ingress: exact };
-    let found: Ingress | undefined;
     if (reference === "") return { kind: "unknown" };
-    for (const id of catalog.ids()) {
-      if (!id.startsWith(reference)) continue;
-      if (found !== undefined) return { kind: "ambiguous" };
-      found = catalog.get(id);
-    }
-    return found === undefined ? { kind: "unknown" } : { kind: "found", ingress: found };
+    const [id, second] = catalog.idsStartingWith(reference, 2);
+    if (second !== undefined) return { kind: "ambiguous" };
+    const ingress = id === undefined ? undefined : catalog.get(id);
+    return ingress === undefined ? { kind: "unknown" } : { kind: "found", ingress };
   }
 
   /** How many ingresses there are. */

@@ -45,6 +45,9 @@ export class Keeper {
   #portTimer: NodeJS.Timeout | undefined;
   #failures = 0;
   #programmed = false;
+  #begun = false;
+  /** Whether Caddy was restarted since its feeds told all. A batch may have asked what runs meanwhile. */
+  #restarted = false;
   #lastError: unknown;
   #stopped = false;
   #ordersUnderWay: () => boolean = () => false;
@@ -82,7 +85,12 @@ export class Keeper {
   /** A Caddy process was started or found; what it runs has to be asked. */
   noteRestart(): void {
     this.#options.applier.forget();
-    if (this.#programmed) this.tidySoon(0);
+    this.#restarted = true;
+    if (!this.#begun) return;
+    // A later attempt may be due, with the wait that failures have earned.
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.tidySoon(0);
   }
 
   /** Brings a Caddy that was just started or found to the stored state. Equal versions load nothing. */
@@ -92,6 +100,7 @@ export class Keeper {
     if (await renderer.survey()) this.#reportPorts();
     feed.start();
     await this.#options.writer.exclusively(() => this.#restore());
+    this.#begun = true;
     this.#portTimer = setInterval(() => void this.#retryPorts(), PORT_RETRY_MS);
     this.#portTimer.unref();
   }
@@ -116,7 +125,8 @@ export class Keeper {
     const { applier, renderer } = this.#options;
     const now = Date.now();
     const isQuiet = now - renderer.appliedAt > SETTLING_MS && !this.#ordersUnderWay();
-    const mustAct = applier.running === undefined || this.#lastError !== undefined || !renderer.isSettled;
+    const isLost = this.#restarted || applier.running === undefined;
+    const mustAct = isLost || this.#lastError !== undefined || !renderer.isSettled;
     if (isQuiet || mustAct) {
       this.#heldSince = undefined;
       return false;
@@ -144,7 +154,8 @@ export class Keeper {
   async #restore(): Promise<void> {
     if (this.#stopped) return;
     const { applier, catalog, feed, renderer } = this.#options;
-    const asked = applier.running === undefined;
+    const asked = this.#restarted || applier.running === undefined;
+    this.#restarted = false;
     try {
       const rendered = await renderer.exact();
       await applier.apply({
@@ -159,6 +170,7 @@ export class Keeper {
       this.#failures = 0;
       this.#lastError = undefined;
     } catch (error) {
+      this.#restarted ||= asked;
       this.#lastError = error;
       this.#options.logger.error("caddy does not serve the stored ingresses; trying again", { error });
       const wait = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS);

@@ -54,6 +54,8 @@ export interface TlsView {
   generation(): number;
   needs(): readonly TlsNeed[];
   usesOf(need: TlsNeed): number;
+  /** How many rules have their certificate for this name from Caddy. */
+  usesOfName(subject: string): number;
   /** New names wait while the test says that orders are under way, since a reload would end these. */
   holdNamesWhile(test: () => boolean): void;
   /** Has Caddy load the configuration with the imported certificates as they are now. */
@@ -163,6 +165,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
       generation: () => catalog.structure.needsGeneration,
       needs: () => catalog.structure.tlsNeeds(),
       usesOf: (need) => catalog.structure.usesOf(need),
+      usesOfName: (subject) => catalog.structure.usesOfName(subject),
       holdNamesWhile: (test) => keeper.holdNamesWhile(test),
       reload: () => {
         renderer.certificatesChanged();

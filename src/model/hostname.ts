@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
-import { domainToASCII } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 
 /** What a hostname of a rule takes: itself, hosts with captures, hosts with wildcard labels, or every host. */
 export type HostnameKind = "literal" | "pattern" | "wildcard" | "catch_all";
@@ -99,6 +99,16 @@ export function isAddress(canonical: string): boolean {
   return isIPv4(canonical) || isIPv6(canonical);
 }
 
+/**
+ * Whether a canonical label can be a name's: one with the prefix of ASCII forms must stand for characters (RFC 5890
+ * section 2.3.2.1). Caddy refuses every configuration with a certificate for one that does not.
+ */
+export function isPossibleLabel(label: string): boolean {
+  if (!label.startsWith("xn--")) return true;
+  const characters = domainToUnicode(label);
+  return characters !== label && domainToASCII(characters) === label;
+}
+
 /** Quotes a text of the user's in a message, cut so that a message stays readable. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
@@ -170,6 +180,11 @@ function canonicalLabel(label: string): string | { readonly problem: string } {
   }
   if (ascii.length > MAX_LABEL_LENGTH) {
     return { problem: `has a label longer than ${MAX_LABEL_LENGTH} characters in its ASCII form` };
+  }
+  if (!isPossibleLabel(ascii)) {
+    return {
+      problem: `has the label ${quote(label)} that is no ASCII form of any name; write the name in its own characters`,
+    };
   }
   return ascii;
 }

@@ -1,6 +1,6 @@
 import { coveringWildcard, isDomainAllowed } from "./allowed-domains.ts";
 import type { IngressRule } from "./api.ts";
-import { hostnameShape, isAddress } from "./hostname.ts";
+import { hostnameShape, isAddress, isPossibleLabel } from "./hostname.ts";
 
 /** Who signs certificates: the ACME CA, or Caddy's own CA for development. */
 export type IssuerName = "acme" | "internal";
@@ -92,6 +92,9 @@ function namesInstance({ target, targets = [] }: TlsRule): boolean {
 
 function impossibleName(hostname: string, subject: string): TlsRefusal | undefined {
   if (subject === "*") return refuse("no certificate covers every host; give the rule a hostname");
+  const broken = subject.split(".").find((label) => !isPossibleLabel(label));
+  // A stored ingress may be older than the check of hostnames.
+  if (broken !== undefined) return refuse(`the label ${JSON.stringify(broken)} is no ASCII form of any name`);
   if (!isAddress(hostname)) return undefined;
   return refuse("TLS clients do not name IP addresses (RFC 6066 section 3); give the rule a hostname");
 }

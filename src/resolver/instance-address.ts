@@ -28,7 +28,9 @@ export function resolveInstance(instance: Instance): Resolution {
   if (address === undefined) return noAddress("the instance's address is not an IP address");
   const refused = refusedRanges[address.range()];
   if (refused !== undefined) return noAddress(`the instance's address is ${refused}`);
-  return { kind: "addresses", addresses: [address.toString()] };
+  const canonical = address.toString();
+  // Of two equal strings one is kept.
+  return { kind: "addresses", addresses: [canonical === text ? text : canonical] };
 }
 
 /** An IP address in its canonical text form, IPv4-mapped IPv6 as IPv4; undefined when `text` is none. */

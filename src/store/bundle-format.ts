@@ -48,17 +48,26 @@ export function encodeBlock(documents: readonly BundledDocument[]): Buffer {
 export function decodeBlock(line: Buffer): readonly BundledDocument[] {
   const body = line.subarray(BODY_START);
   if (line.toString("latin1", 0, BODY_START) !== `${checksum(body)} `) return [];
-  const value: unknown = JSON.parse(body.toString());
+  const value = parseJson(body.toString());
   if (!Array.isArray(value)) return [];
   const [format, ...rows]: unknown[] = value;
-  return format === FORMAT ? rows.flatMap(readRow) : [];
+  return format === FORMAT ? rows.map(readRow).filter((row) => row !== undefined) : [];
 }
 
-function readRow(row: unknown): BundledDocument | [] {
-  if (!Array.isArray(row)) return [];
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not ours, whatever its checksum.
+    return undefined;
+  }
+}
+
+function readRow(row: unknown): BundledDocument | undefined {
+  if (!Array.isArray(row)) return undefined;
   const [inode, size, ctimeMs, document]: unknown[] = row;
-  if (typeof inode !== "number" || typeof size !== "number" || typeof ctimeMs !== "number") return [];
-  return isDocument(document) ? { stamp: { inode, size, ctimeMs }, document } : [];
+  if (typeof inode !== "number" || typeof size !== "number" || typeof ctimeMs !== "number") return undefined;
+  return isDocument(document) ? { stamp: { inode, size, ctimeMs }, document } : undefined;
 }
 
 function checksum(body: Buffer): string {

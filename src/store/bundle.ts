@@ -20,6 +20,8 @@ const YOUNGEST_MS = 2_000;
 const LARGEST_BYTES = 64 * 1024;
 const DOCUMENTS_PER_BLOCK = 100;
 const READ_BYTES = 1024 * 1024;
+/** A block of the largest documents fits; a longer line is not ours. */
+const LONGEST_LINE_BYTES = 16 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /** What `writeBundle` did. */
@@ -112,6 +114,7 @@ function* linesOf(descriptor: number): Generator<Buffer> {
   let buffer = Buffer.allocUnsafe(READ_BYTES);
   let length = 0;
   for (;;) {
+    if (length >= LONGEST_LINE_BYTES) return;
     if (length === buffer.length) buffer = Buffer.concat([buffer], buffer.length * 2);
     const read = readOrNone(descriptor, buffer, length);
     if (read === 0) return;

@@ -37,6 +37,7 @@ export class TargetFeed {
   readonly #told = new Map<string, readonly string[]>();
   #all = false;
   #open = false;
+  #stopped = false;
   #sending: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -78,12 +79,13 @@ export class TargetFeed {
   /** Resolves when Caddy knows all changes so far; rejects with why it does not. */
   async delivered(): Promise<void> {
     while (this.#hasNews() || this.#sending !== undefined) {
-      if (this.#sending === undefined) throw this.#lastError;
+      if (this.#sending === undefined) throw this.#lastError ?? new Error("the feed is stopped");
       await this.#sending;
     }
   }
 
   stop(): void {
+    this.#stopped = true;
     for (const stop of this.#stops) stop();
     clearTimeout(this.#timer);
     this.#rules.clear();
@@ -98,7 +100,7 @@ export class TargetFeed {
   }
 
   #send(): void {
-    if (this.#timer !== undefined || this.#sending !== undefined || !this.#hasNews()) return;
+    if (this.#stopped || this.#timer !== undefined || this.#sending !== undefined || !this.#hasNews()) return;
     this.#sending = this.#sendAll().finally(() => {
       this.#sending = undefined;
       // What came after the last look.
@@ -179,8 +181,9 @@ export class TargetFeed {
   }
 
   #retryLater(error: unknown): void {
-    const wait = Math.min((this.#options.retryMs ?? 100) * 2 ** this.#failures, MAX_RETRY_MS);
     this.#lastError = error;
+    if (this.#stopped) return;
+    const wait = Math.min((this.#options.retryMs ?? 100) * 2 ** this.#failures, MAX_RETRY_MS);
     this.#failures += 1;
     if (this.#failures === 1)
       this.#options.logger.warn("the state of a target did not reach caddy; trying again", { error });

@@ -96,7 +96,7 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     monitor,
     imported,
     usesOf: (name, source) =>
-      source === "imported" ? tls.usesOf({ kind: "certificate", id: name }) : usesOfName(manager, name),
+      source === "imported" ? tls.usesOf({ kind: "certificate", id: name }) : tls.usesOfName(name),
   });
   return {
     report,
@@ -110,13 +110,6 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
       await imported.close();
     },
   };
-}
-
-function usesOfName({ tls }: RunningManager, subject: string): number {
-  const variants = (["acme", "internal"] as const).flatMap((issuer) =>
-    [true, false].map((onDemand) => ({ kind: "managed", subject, issuer, onDemand }) as const),
-  );
-  return variants.reduce((sum, need) => sum + tls.usesOf(need), 0);
 }
 
 async function onDemandNames({ config, manager, resolver }: FollowOptions): Promise<OnDemandNames> {

@@ -70,6 +70,7 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
       wakes?.remove(id);
     }
   });
+  let firstRound: NodeJS.Timeout | undefined;
   return {
     feed,
     traffic: {
@@ -85,14 +86,15 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
     follow: (ingresses) => {
       const all = [...ingresses];
       for (const ingress of all) wakes?.put(ingress);
-      const timer = setTimeout(() => feed.open(), FIRST_ROUND_MS);
+      firstRound = setTimeout(() => feed.open(), FIRST_ROUND_MS);
       void health.start(all).then(() => {
-        clearTimeout(timer);
+        clearTimeout(firstRound);
         feed.open();
       });
     },
     close: async () => {
       unwatch();
+      clearTimeout(firstRound);
       wakes?.stop();
       health.stop();
       feed.stop();

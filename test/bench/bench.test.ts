@@ -8,6 +8,8 @@ import type { Measurement, Report } from "../../bench/report.ts";
 
 const main = join(import.meta.dirname, "../../bench/main.ts");
 const rows = ["proxied", "create", "churn", "move", "restart", "list"];
+/** Measured once, whatever the sizes are. */
+const once = ["policies-many"];
 const LARGE = 1000;
 
 /**
@@ -21,16 +23,16 @@ describe("the benchmark", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "gatewright-bench-test-"));
     const file = join(folder, "report.json");
-    const args = ["--quick", "--sizes", `1,${LARGE}`, "--only", rows.join(","), "--json", file];
+    const args = ["--quick", "--sizes", `1,${LARGE}`, "--only", [...rows, ...once].join(","), "--json", file];
     await promisify(execFile)(process.execPath, [main, ...args]);
     report = JSON.parse(await readFile(file, "utf8")) as Report;
   }, 180_000);
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  const figure = (what: string): Measurement => {
-    const found = report.measurements.find((one) => one.size === LARGE && one.what.startsWith(what));
-    if (found === undefined) throw new Error(`the benchmark has no figure "${what}" at ${LARGE}`);
+  const figure = (what: string, size = LARGE): Measurement => {
+    const found = report.measurements.find((one) => one.size === size && one.what.startsWith(what));
+    if (found === undefined) throw new Error(`the benchmark has no figure "${what}" at ${size}`);
     return found;
   };
 
@@ -40,6 +42,20 @@ describe("the benchmark", () => {
         [...new Set(report.measurements.filter((one) => one.size === size).map(({ row }) => row))].sort(),
       ).toEqual(rows.toSorted());
     for (const one of report.measurements) expect(one.value, one.what).toBeGreaterThanOrEqual(0);
+  });
+
+  it("measures rows to which the size does not matter once", () => {
+    const figures = report.measurements.filter(({ row }) => once.includes(row)).map(({ what }) => what);
+    expect(figures.length).toBeGreaterThan(0);
+    expect(figures).toEqual([...new Set(figures)]);
+  });
+
+  it("a request through policies of its own costs at most four times one static route's processor time", () => {
+    expect(figure("processor time of a proxied request, policies of their own", 100).ratio).toBeLessThan(4);
+  });
+
+  it("a create with known policies is faster than one with new ones, which reloads", () => {
+    expect(figure("create with a policy set of its own", 100).ratio).toBeGreaterThan(1);
   });
 
   it("a request costs at most three times the processor time of one static route", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { alternate, median, medianOfPairs, quantile } from "../../bench/statistics.ts";
+import { alternate, inTurn, median, medianOfPairs, quantile } from "../../bench/statistics.ts";
 
 describe("median", () => {
   it.each([
@@ -28,6 +28,18 @@ describe("alternate", () => {
     const note = (who: string) => async (round: number) => order.push(`${who}${round}`);
     await alternate(3, note("ours"), note("peers"));
     expect(order).toEqual(["ours0", "peers0", "peers1", "ours1", "ours2", "peers2"]);
+  });
+
+  it("of several things, each is first in its round", async () => {
+    const order: string[] = [];
+    const note = (who: string) => async (round: number) => order.push(`${who}${round}`);
+    const series = await inTurn(3, [note("a"), note("b"), note("c")]);
+    expect(order).toEqual(["a0", "b0", "c0", "b1", "c1", "a1", "c2", "a2", "b2"]);
+    expect(series).toEqual([
+      [1, 6, 8],
+      [2, 4, 9],
+      [3, 5, 7],
+    ]);
   });
 
   it("compares what was measured in the same round", () => {

@@ -58,6 +58,14 @@ let running: CertificateMonitor | undefined;
 afterEach(() => running?.stop());
 
 describe("the monitor", () => {
+  it("asks Caddy for one name only when one certificate is looked at", async () => {
+    const { answers, asked, report } = setUp(["a.test", "b.test", "c.test"]);
+    answers.set("b.test", served("b.test", -1, 60));
+    expect(await report.find("B.test")).toMatchObject({ id: "b.test", state: "ready" });
+    expect(await report.find("nobody.test")).toBeUndefined();
+    expect(asked).toEqual([["b.test"]]);
+  });
+
   it("tells pending, ready, failed and expired apart", async () => {
     const { answers, report } = setUp(["failed.test", "old.test", "pending.test", "ready.test"]);
     answers.set("ready.test", served("ready.test", -10, 80));

@@ -76,4 +76,16 @@ describe("on-demand names", () => {
     for (let index = 0; index < 1_000; index += 1) limited.ask(`scan-${index}.dev.example.com`);
     expect(limited.ask("shop.example.com")).toBe("allowed");
   });
+
+  it("are learned from many rules of one host without a search for each", () => {
+    const many = Array.from({ length: 50_000 }, () => rule("{instance}.dev.example.com", "{instance}"));
+    const asked = new OnDemandNames({
+      settings,
+      rules: () => ({ generation: 1, rules: () => many }),
+      resolver: { resolve: () => ({ kind: "addresses", addresses: ["10.0.0.1"] }) },
+    });
+    const began = performance.now();
+    expect(asked.ask("vm-1.dev.example.com")).toBe("allowed");
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
 });

@@ -72,6 +72,16 @@ describe("what TLS needs", () => {
     expect(structure.ports()).toEqual([]);
   });
 
+  it("counts the rules that have a certificate for a name from Caddy, whoever signs it", () => {
+    const internal = rule("a.example.com", { tls_options: { issuer: "internal", min_version: "1.3" } });
+    const imported = rule("i.example.com", { tls_options: { certificate: "c1" } });
+    const structure = structureOf([internal, internal, rule("b.example.com"), imported]);
+    const counts = ["a.example.com", "b.example.com", "i.example.com", "c.example.com"].map((name) =>
+      structure.usesOfName(name),
+    );
+    expect(counts).toEqual([2, 1, 0, 0]);
+  });
+
   it("renders the same configuration however many names there are on demand", () => {
     const one = compile([ingress("a1", rule("a.example.com"))], onDemand);
     const many = Array.from({ length: 100 }, (_, index) =>

@@ -76,4 +76,37 @@ describe("Catalog", () => {
       for (const route of catalog.routes()) expect(rows.get(route.id)).toEqual(route);
     }
   });
+
+  it("lists by id and finds by the start of ids after any changes", () => {
+    const random = seededRandom(11);
+    const catalog = new Catalog(settings);
+    for (let round = 0; round < 300; round += 1) {
+      const many = round % 50 === 0 ? 100 : 1 + Math.floor(random() * 4);
+      for (let step = 0; step < many; step += 1) catalog.stage(randomChange(catalog, random));
+      catalog.commit();
+      if (random() < 0.3) continue;
+      const ids = [...catalog.values()].map(({ id }) => id).sort();
+      expect([...catalog.list()].map(({ id }) => id)).toEqual(ids);
+      for (const prefix of ["", "i", "i1", "i11", "i111", "j"])
+        expect(catalog.idsStartingWith(prefix, 2)).toEqual(
+          ids.filter((id) => id.startsWith(prefix)).slice(0, 2),
+        );
+    }
+  });
+
+  it("lists what there was at the call, whatever comes and goes meanwhile", () => {
+    const catalog = new Catalog(settings);
+    for (const id of ["b", "d", "f"]) catalog.stage({ after: ingress(id, 80) });
+    catalog.commit();
+    const seen: string[] = [];
+    for (const { id } of catalog.list()) {
+      if (id === "b") {
+        for (const late of ["a", "c"]) catalog.stage({ after: ingress(late, 80) });
+        catalog.commit();
+        expect(catalog.idsStartingWith("c", 1)).toEqual(["c"]);
+      }
+      seen.push(id);
+    }
+    expect(seen).toEqual(["b", "d", "f"]);
+  });
 });

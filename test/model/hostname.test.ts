@@ -29,6 +29,20 @@ describe("parseHostname", () => {
     expect(parsed(text).kind).toBe(kind);
   });
 
+  it.each(["xn--mnchen-3ya2563.de", "a.xn--0.example.com", "{i}.xn--a.example.com"])(
+    "refuses %s, whose ASCII form stands for no characters: Caddy refuses every configuration with such a name",
+    (text) => {
+      expect(parseHostname(text)).toMatchObject({
+        problem: expect.stringMatching(/label "xn--.*" that is no ASCII form of any name/),
+      });
+    },
+  );
+
+  it.each(["xn--mnchen-3ya.de", "XN--FIQS8S", "xn--n3h.example.com", "xn--i-7iq.ws", "xn--fa-hia.de"])(
+    "takes the ASCII form %s",
+    (text) => expect(parsed(text).canonical).toBe(text.toLowerCase()),
+  );
+
   it("knows where each capture stands", () => {
     const hostname = parsed("{app}.EU.{team}.example.com.");
     expect(hostname.labels).toEqual(["{app}", "eu", "{team}", "example", "com"]);

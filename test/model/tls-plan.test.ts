@@ -82,6 +82,7 @@ describe("the plan of a TLS rule", () => {
     ["{instance}.example.com", { ...dns, dnsChallenge: false }, "bad_request", /takes the DNS challenge/],
     ["*", dns, "bad_request", /no certificate covers every host/],
     ["192.0.2.1", dns, "bad_request", /RFC 6066/],
+    ["a.xn--0.example.com", dns, "bad_request", /"xn--0" is no ASCII form/],
   ])("refuses %s with the reason", (hostname, settings, code, reason) => {
     const plan = planTls(rule(hostname), settings);
     expect(plan).toMatchObject({ kind: "refused", code });

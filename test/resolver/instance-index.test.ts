@@ -114,6 +114,26 @@ describe("reference", () => {
   });
 });
 
+describe("fill", () => {
+  it("makes what replace makes", () => {
+    const instances = [
+      { id: "b1", name: "web.a" },
+      { id: "A2", name: "WEB.a", ip: "10.0.0.2" },
+      { id: "c3", name: "db" },
+      { id: "C3", name: "db2" },
+    ].map(instanceFrom);
+    const replaced = new InstanceIndex();
+    replaced.replace(instances);
+    const filled = new InstanceIndex();
+    filled.fill(instances);
+    expect(filled.list()).toEqual(replaced.list());
+    for (const name of ["b1", "a2", "c3", "web.a", "a", "db", "db2", "c", "none"]) {
+      expect([name, filled.resolve(name)]).toEqual([name, replaced.resolve(name)]);
+      expect([name, filled.reference(name)]).toEqual([name, replaced.reference(name)]);
+    }
+  });
+});
+
 describe("changes", () => {
   it("names only what changed its answer", () => {
     const index = indexOf({ name: "a" }, { name: "b" }, { name: "c" });

@@ -118,6 +118,14 @@ describe("the feed of targets", () => {
       { rules: { "a/0": { sick: ["10.0.0.2:80"] } }, instances: { "web-1": drained } },
     ]);
   });
+
+  it("sends nothing once it is stopped, such as the health of rules that is known only then", async () => {
+    const { feed, pushes } = await startWorld();
+    feed.stop();
+    feed.open();
+    await expect(feed.delivered()).rejects.toThrow("stopped");
+    expect(pushes).toEqual([]);
+  });
 });
 
 describe("modes of instances", () => {

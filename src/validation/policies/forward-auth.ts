@@ -60,6 +60,7 @@ function urlProblem(text: string): string | undefined {
   // Caddy expands placeholders in a URI and has no escape for them there.
   if (/[{}]/.test(text)) return "leave out { and }, or write them as %7B and %7D";
   if (url.username !== "" || url.password !== "") return "leave out user name and password";
+  if (url.port === "0") return "port 0 is none that a server listens on";
   if (url.hash !== "") return "leave out #; a server never gets it";
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return isIP(host) !== 0 || DNS_NAME.test(host) ? undefined : `${quote(host)} is no host name or IP address`;

@@ -1,0 +1,66 @@
+package l4
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+)
+
+func freeUDP(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().String()
+}
+
+// A configuration whose start fails stops what it has started, and the one before it goes on.
+func TestSocketGoesBackToTheConfigurationBefore(t *testing.T) {
+	listen := freeUDP(t)
+	before, failed := &UDP{Listen: []string{listen}}, &UDP{Listen: []string{listen}}
+	for _, u := range []*UDP{before, failed} {
+		if err := u.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := before.used[listen]
+	if got := s.owner(); got != failed {
+		t.Errorf("the newest configuration does not own the socket, but %p", got)
+	}
+	if err := failed.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.owner(); got != before {
+		t.Errorf("the configuration before does not own the socket, but %p", got)
+	}
+	if err := before.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, open := sockets.References(listen); open {
+		t.Error("the socket is still open")
+	}
+}
+
+func TestPacketsThatWaitAreBounded(t *testing.T) {
+	before := queuedBytes.Load()
+	packet := make([]byte, 60_000)
+	var all []*session
+	for i := range 2 * maxQueuedBytes / (maxQueued * len(packet)) {
+		one := &session{socket: &socket{sessions: map[netip.AddrPort]*session{}}, client: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(i))}
+		all = append(all, one)
+		for range maxQueued {
+			one.send(packet)
+		}
+	}
+	if got := queuedBytes.Load(); got > maxQueuedBytes || got < maxQueuedBytes/2 {
+		t.Errorf("%d bytes wait", got)
+	}
+	for _, one := range all {
+		one.end()
+	}
+	if got := queuedBytes.Load(); got != before {
+		t.Errorf("%d bytes are still counted", got-before)
+	}
+}
