@@ -37,8 +37,15 @@ export function parseLogEntry(line: string, scrub: Scrub): CaddyLogEntry | undef
     const plain = plainValue(value, scrub);
     if (plain !== undefined) fields[renamed[key] ?? key] = plain;
   }
-  return { level: levelOf(parsed["level"], parsed["logger"]), message: scrub(parsed["msg"]), fields };
+  const level = routine.has(parsed["msg"]) ? "debug" : levelOf(parsed["level"], parsed["logger"]);
+  return { level, message: scrub(parsed["msg"]), fields };
 }
+
+/** Warnings of what is so on purpose: one for each plain port at each load. */
+const routine: ReadonlySet<string> = new Set([
+  "HTTP/2 skipped because it requires TLS",
+  "HTTP/3 skipped because it requires TLS",
+]);
 
 /** What Caddy says at `info` is news where it is about certificates; each start and reload says the rest again. */
 const news = /^tls\.(?:obtain|renew|issuance|on_demand)/;

@@ -54,8 +54,8 @@ function protocolsOf(use: PortUse, settings: CompilerSettings): readonly string[
   const onlyTls = isOnlyTls(use);
   return [
     "h1",
-    // Without TLS Caddy would warn of it at each load, and speak it to clients that begin with it unasked.
-    ...(use.tls ? ["h2"] : []),
+    // Without TLS too: with h1 alone Caddy wraps the connections, and reloads could not hand them over (caddy/listeners).
+    "h2",
     ...(use.plain && settings.h2c === true ? ["h2c"] : []),
     // Behind the wrapper of a shared port there is no QUIC.
     ...(onlyTls && settings.tls.http3 === true ? ["h3"] : []),

@@ -72,6 +72,15 @@ describe("an entry of Caddy's log", () => {
     expect(parseLogEntry(JSON.stringify({ level, msg: "x" }), none)?.level).toBe(ours);
   });
 
+  test("is at debug when it warns of what is so on purpose", () => {
+    const line = JSON.stringify({
+      level: "warn",
+      msg: "HTTP/2 skipped because it requires TLS",
+      logger: "http",
+    });
+    expect(parseLogEntry(line, none)?.level).toBe("debug");
+  });
+
   test.each(["", "goroutine 1 [running]:", "[1]", "null", '{"level":"info"}'])("%j is none", (line) => {
     expect(parseLogEntry(line, none)).toBeUndefined();
   });
