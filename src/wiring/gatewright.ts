@@ -164,5 +164,13 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     version: options.version,
   });
   const running = stack.move();
-  return { config, stop: () => running.disposeAsync() };
+  return {
+    config,
+    stop: async () => {
+      // At once: who asks `/ready` after the signal must not take what ends for what comes after it.
+      const closed = server.close();
+      await running.disposeAsync();
+      await closed;
+    },
+  };
 }
