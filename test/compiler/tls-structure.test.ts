@@ -120,3 +120,23 @@ describe("contradictions", () => {
     expect(clashes(structureOf([modern, modern]), changed, [modern])).toBe(true);
   });
 });
+
+describe("ten thousand hostnames under one allowed wildcard", () => {
+  it("are one name that a certificate is ordered for", () => {
+    const dns = { apiToken: "{file./token}" };
+    const tls = {
+      acmeConfigured: true,
+      dnsChallenge: true,
+      allowedDomains: ["*.example.com"],
+      preferWildcard: true,
+    };
+    const ingresses = Array.from({ length: 10_000 }, (_, index) =>
+      ingress(`i${index}`, rule(`host-${index}.example.com`)),
+    );
+    const { config } = compile(ingresses, compilerSettings({ acme: { ...acme, dns }, tls }));
+    expect(config.apps.tls?.certificates.automate).toEqual(["*.example.com"]);
+    expect(config.apps.tls?.automation?.policies.flatMap(({ subjects }) => subjects)).toEqual([
+      "*.example.com",
+    ]);
+  });
+});

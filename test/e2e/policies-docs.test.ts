@@ -1,34 +1,10 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Backend, startBackend } from "../support/backend.ts";
+import { docExamples } from "../support/doc-examples.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
-
-const text = readFileSync(join(import.meta.dirname, "../../docs/routing.md"), "utf8");
-
-interface Example {
-  readonly heading: string;
-  readonly script: string;
-  /** What it prints, where the page says so in a block right after it. */
-  readonly output?: string;
-}
-
-/** Every `sh` block of the page, with the `text` block that follows it. */
-function readExamples(page: string): readonly Example[] {
-  const block = /^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?/gms;
-  return [...page.matchAll(block)].map((match) => ({
-    heading:
-      page
-        .slice(0, match.index)
-        .match(/^#+ .*$/gm)
-        ?.at(-1) ?? "",
-    script: match[1] ?? "",
-    ...(match[2] === undefined ? {} : { output: match[2] }),
-  }));
-}
 
 let gatewright: Gatewright;
 let backend: Backend;
@@ -57,7 +33,7 @@ async function run(script: string): Promise<string> {
 }
 
 describe("docs/routing.md", () => {
-  const examples = readExamples(text);
+  const examples = docExamples("routing.md");
 
   it("has an example for each policy", () => {
     const scripts = examples.map(({ script }) => script).join("\n");
