@@ -2,7 +2,10 @@ import { isIPv6 } from "node:net";
 
 /** Where Caddy's admin endpoint is: one place for what Caddy listens on and what the client asks for. */
 export interface AdminAddress {
-  /** For Caddy's `admin.listen`. A Unix socket gets mode 0600. */
+  /**
+   * For Caddy's `admin.listen`. A Unix socket gets mode 0600; a port is on Gatewright's network, whose socket a reload
+   * keeps: of two sockets on one port Caddy closes the older with the connections that wait at it.
+   */
   readonly listen: string;
   /** For Caddy's `admin.origins`; the client sends the same as `Origin`. */
   readonly origins: readonly [string];
@@ -25,7 +28,7 @@ export function adminAddress(address: string, port: number): AdminAddress {
   }
   const host = isIPv6(address) ? `[${address}]` : address;
   const hostPort = `${host}:${port}`;
-  return { listen: hostPort, origins: [hostPort], url: `http://${hostPort}` };
+  return { listen: `gatewright/${hostPort}`, origins: [hostPort], url: `http://${hostPort}` };
 }
 
 /** The same from one text: `http://127.0.0.1:2019`, `127.0.0.1:2019` or `unix//run/caddy.sock`. */

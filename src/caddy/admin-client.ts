@@ -67,6 +67,9 @@ interface Question {
   readonly signal?: AbortSignal;
 }
 
+/** What changes a version that can be read back; everything else may be asked or told twice. */
+const versioned = new Set(["/load", "/gatewright/table"]);
+
 /** Caddy answers at the latest after 20 s. */
 const WAKES_TIMEOUT_MS = 30_000;
 
@@ -102,8 +105,9 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
   async function ask(question: Question): Promise<Answer> {
     try {
       return await send(question).catch((error: unknown) => {
-        // A kept connection that Caddy just closed. Only reading may be repeated.
-        if (question.method === "GET" && isLostConnection(error)) return send(question);
+        // Caddy drops what it reads while a load replaces its admin server, and closes kept connections. A load or a
+        // change of the table is not repeated: whoever made it reads back whether it was carried out.
+        if (isLostConnection(error) && !versioned.has(question.path)) return send(question);
         throw error;
       });
     } catch (cause) {
@@ -172,8 +176,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       try {
         await demand("POST", "/load", config, loadTimeoutMs);
       } finally {
-        // Each load replaces the admin server and closes its idle connections: the next request on one of them
-        // could meet the closing socket, and a POST must not be sent twice.
+        // Each load replaces the admin server and closes its idle connections: the next requests need not find out.
         const old = pool;
         pool = openPool();
         void old.close();

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, request } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -34,6 +34,18 @@ afterAll(async () => {
 /** Loads a configuration that is not one of ours. */
 const load = (apps: object) => client.load(place.config(apps) as CaddyConfig);
 
+/** The status of an answer on a new connection. */
+function askOnce(to: string): Promise<number | undefined> {
+  const url = new URL(to, place.adminUrl);
+  return new Promise((resolve, reject) => {
+    request(url, { agent: false, headers: { origin: url.origin } }, (answer) => {
+      answer.resume().on("end", () => resolve(answer.statusCode));
+    })
+      .on("error", reject)
+      .end();
+  });
+}
+
 describe("load", () => {
   test("replaces the configuration; listenPorts tells its ports", async () => {
     const [first, second] = [await freePort(), await freePort()];
@@ -46,12 +58,18 @@ describe("load", () => {
     expect(await client.listenPorts()).toEqual([]);
   });
 
-  test("many times in a row, with questions in between, loses no connection", async () => {
+  test("many times in a row, with questions in between and meanwhile, loses none", async () => {
     const port = await freePort();
-    for (let round = 0; round < 20; round++) {
-      await load(httpApp(`127.0.0.1:${port}`, `round ${round}`));
-      expect(await Promise.all([client.listenPorts(), client.listenPorts()])).toEqual([[port], [port]]);
+    const own = createAdminClient({ adminUrl: place.adminUrl });
+    for (let round = 0; round < 50; round++) {
+      const loaded = load(httpApp(`127.0.0.1:${port}`, `round ${round}`));
+      await Promise.all([own.pushAddresses({ names: {} }), loaded]);
+      // Nothing repeats these, which are on connections of their own.
+      const answers = await Promise.all(Array.from({ length: 4 }, () => askOnce("/gatewright/state")));
+      expect(new Set(answers)).toEqual(new Set([200]));
+      expect(await client.listenPorts()).toEqual([port]);
     }
+    await own.close();
   });
 
   test("of a configuration that Caddy refuses keeps the old one, and tells Caddy's reason without secrets", async () => {
@@ -187,7 +205,7 @@ describe("an endpoint that is no healthy Caddy", () => {
     expect(requests).toBe(1);
   });
 
-  test("a connection that closes instead of answering: a change is not sent again, a question once", async () => {
+  test("a connection that closes instead of answering: a versioned change is not sent again, all else once", async () => {
     let requests = 0;
     const made = await clientOf((request) => {
       requests++;
@@ -197,6 +215,8 @@ describe("an endpoint that is no healthy Caddy", () => {
     expect(requests).toBe(1);
     await expect(made.running()).rejects.toMatchObject({ code: "caddy_unavailable" });
     expect(requests).toBe(3);
+    await expect(made.pushAddresses({ names: {} })).rejects.toMatchObject({ code: "caddy_unavailable" });
+    expect(requests).toBe(5);
   });
 
   test("an answer that breaks off: caddy_unavailable", async () => {

@@ -23,7 +23,7 @@ export async function makeCaddyFolder(binary?: string): Promise<CaddyFolder> {
   const place = { binary: binary ?? (await builtCaddy()), folder };
   const config = (apps: object = {}) => ({
     admin: {
-      listen: `127.0.0.1:${adminPort}`,
+      listen: `gatewright/127.0.0.1:${adminPort}`,
       enforce_origin: true,
       origins: [`127.0.0.1:${adminPort}`],
       config: { persist: false },

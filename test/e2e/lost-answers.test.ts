@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { adminAddress } from "../../src/caddy/admin-address.ts";
 import { createAdminClient } from "../../src/caddy/admin-client.ts";
 import { compile } from "../../src/compiler/compile.ts";
 import { Applier } from "../../src/manager/applier.ts";
@@ -118,7 +119,7 @@ describe("an admin endpoint that stays away", () => {
     const own = [`127.0.0.1:${caddy.adminPort}`, `127.0.0.1:${proxy.port}`];
     const settings = compilerSettings({
       folder: caddy.folder,
-      admin: { listen: own[0] ?? "", origins: own },
+      admin: { listen: adminAddress("127.0.0.1", caddy.adminPort).listen, origins: own },
     });
     const desiredFor = (hostname: string) => {
       const { config, table } = compile([ingressOf(hostname, port)], settings);

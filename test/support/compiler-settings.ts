@@ -7,7 +7,7 @@ export function compilerSettings(changes: Partial<CompilerSettings> = {}): Compi
     httpPort: 80,
     httpsPort: 443,
     folder: "/var/lib/gatewright/caddy",
-    admin: { listen: "127.0.0.1:2019", origins: ["127.0.0.1:2019"] },
+    admin: { listen: "gatewright/127.0.0.1:2019", origins: ["127.0.0.1:2019"] },
     logging: {
       logs: { default: { level: "INFO", writer: { output: "stderr" }, encoder: { format: "json" } } },
     },
