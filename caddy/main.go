@@ -14,6 +14,7 @@ import (
 	_ "gatewright.dev/caddy/l4"
 	_ "gatewright.dev/caddy/listeners"
 	_ "gatewright.dev/caddy/policies"
+	_ "gatewright.dev/caddy/transport"
 	_ "gatewright.dev/caddy/upstreams"
 )
 

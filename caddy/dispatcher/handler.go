@@ -96,10 +96,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	}
 	q := &upstreams.Request{Row: row, Host: host, Resolver: app.resolver, Guard: &app.Guard}
 	q.Attach(r)
-	status := 0
-	// Deferred, since the proxy panics when a client leaves in the middle of a response.
-	defer func() { q.Done(status == http.StatusBadGateway || status == http.StatusGatewayTimeout) }()
-	if err := set.chain.ServeHTTP(w, r); err != nil {
+	status, ended := 0, false
+	// Deferred, since the proxy panics when a response breaks off.
+	defer func() {
+		q.Done(status == http.StatusBadGateway || status == http.StatusGatewayTimeout)
+		// A client that leaves ends the request's context.
+		if !ended && r.Context().Err() == nil {
+			h.brokenOff(r, row)
+		}
+	}()
+	err := set.chain.ServeHTTP(w, r)
+	ended = true
+	if err != nil {
 		status = statusOf(err, q)
 		if wait := q.RetryAfter(); wait > 0 && status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", strconv.Itoa(wait))

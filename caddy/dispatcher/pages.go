@@ -51,6 +51,21 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, row *table.Row, s
 	h.answer(w, r, row, status, "")
 }
 
+// brokenOff logs that an instance ended its response before its end, once a second and row at the most. The client has
+// the beginning already.
+func (h *Handler) brokenOff(r *http.Request, row *table.Row) {
+	suppressed, ok := warnings.Allow(row.ID())
+	if !ok {
+		return
+	}
+	h.logger.Warn("response broke off",
+		zap.String("rule", row.ID()),
+		zap.String("ingress", row.Ingress()),
+		zap.String("method", r.Method),
+		zap.String("host", r.Host),
+		zap.Uint32("suppressed", suppressed))
+}
+
 // answer sends the page of the user's where there is one, else our own; told is what it says, "" leaves that to us.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, row *table.Row, status int, told string) {
 	if told == "" {

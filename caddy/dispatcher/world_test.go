@@ -22,6 +22,7 @@ import (
 
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/table"
+	_ "gatewright.dev/caddy/transport"
 )
 
 // world is a Caddy in this process with our modules, a DNS server, and what tests do with them.
@@ -79,7 +80,7 @@ var proxySet = map[string]any{"handle": []any{map[string]any{
 	"dynamic_upstreams":  map[string]any{"source": "gatewright"},
 	"load_balancing":     map[string]any{"retries": 1},
 	"stream_close_delay": "24h",
-	"transport":          map[string]any{"protocol": "http", "dial_timeout": "1s", "response_header_timeout": "1s"},
+	"transport":          map[string]any{"protocol": "gatewright", "dial_timeout": "1s", "response_header_timeout": "1s"},
 }}}
 
 // config is the configuration of the world, under a version.

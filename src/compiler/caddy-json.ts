@@ -103,7 +103,7 @@ export interface ReverseProxyHandler {
   /** Without it every reload closes every WebSocket. */
   readonly stream_close_delay: Duration;
   readonly headers?: { readonly request: HeaderOps };
-  readonly transport: HttpTransport;
+  readonly transport: Transport;
 }
 
 /** Our upstream source with its choices (caddy/upstreams); absent ones are its defaults. */
@@ -123,12 +123,23 @@ export interface UpstreamSource {
   readonly passive?: { readonly max_fails: number; readonly fail_duration: Duration };
 }
 
+export type Transport = GatewrightTransport | HttpTransport;
+
+/** Our own transport (caddy/transport): HTTP/1.1 without TLS. */
+export interface GatewrightTransport {
+  readonly protocol: "gatewright";
+  readonly dial_timeout: Duration;
+  readonly response_header_timeout?: Duration;
+}
+
+/** Caddy's transport. */
 export interface HttpTransport {
   readonly protocol: "http";
   /** Absent: the proxy that HTTP_PROXY and the like name. */
   readonly network_proxy: { readonly from: "none" };
   readonly dial_timeout: Duration;
   readonly response_header_timeout?: Duration;
+  readonly compression: false;
   readonly keep_alive: { readonly max_idle_conns_per_host: number; readonly idle_timeout: Duration };
   readonly proxy_protocol?: "v1" | "v2";
   /** `["h2c"]`: HTTP/2 without TLS. Absent: HTTP/1.1, and HTTP/2 over TLS. */

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -12,6 +12,7 @@ import { failedStart } from "../support/failed-start.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
 import { startLoadedCaddy } from "../support/loaded-caddy.ts";
+import { until } from "../support/until.ts";
 
 interface Refusal {
   readonly code: string;
@@ -298,4 +299,31 @@ describe("Caddy", () => {
     expect(await gatewright.caddyPid()).toBe(pid);
     expect((await readFile(log, "utf8")).slice(size)).not.toContain("load complete");
   });
+
+  it("says in its log which ingress's instance broke off its answer, and the client notices", async () => {
+    await using server = await startBreakingServer();
+    await createIngress({
+      url: gatewright.url,
+      name: "breaks",
+      rules: [rule("breaks.example.com", "web-1", server.port)],
+    });
+    await expect(visit(gatewright.ports.http, "breaks.example.com")).rejects.toThrow();
+    const log = join(gatewright.dataDir, "caddy/caddy.log");
+    await until(async () =>
+      (await readFile(log, "utf8")).split("\n").some((line) => /"response broke off".*"breaks"/.test(line)),
+    );
+  });
 });
+
+/** Announces ten bytes, sends two, and closes. */
+async function startBreakingServer(): Promise<AsyncDisposable & { readonly port: number }> {
+  const server = createServer((socket) =>
+    socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nno")),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  };
+}

@@ -1,5 +1,6 @@
 import type { ForwardAuthPolicy } from "../../model/api.ts";
 import type { CompilerSettings } from "../settings.ts";
+import { transportWith } from "../upstream-transport.ts";
 import type { ForwardAuthHandler, HandlerRoute, HeaderOps, PolicyHandler } from "./handler-json.ts";
 
 /** The URL's parts, for dialling. */
@@ -50,14 +51,10 @@ export function forwardAuthHandlers(
       { match: { status_code: [2] }, routes: [passOn, ...copyRoutes(policy.copy_headers ?? [])] },
       { routes: [{ handle: [{ handler: "gatewright_count" }, { handler: "copy_response" }] }] },
     ],
-    transport: {
-      protocol: "http",
-      network_proxy: { from: "none" },
-      dial_timeout: settings.timeouts.connect,
-      response_header_timeout: policy.timeout ?? "10s",
-      keep_alive: { max_idle_conns_per_host: 256, idle_timeout: "2m" },
-      ...(tls ? { tls: { server_name: host } } : {}),
-    },
+    transport: transportWith(
+      { dial_timeout: settings.timeouts.connect, response_header_timeout: policy.timeout ?? "10s" },
+      tls ? { tls: { server_name: host } } : {},
+    ),
   };
   return [handler];
 }

@@ -1,4 +1,4 @@
-import type { Duration } from "../caddy-json.ts";
+import type { Duration, Transport } from "../caddy-json.ts";
 
 /**
  * Caddy's JSON of the handlers that policies become (https://caddyserver.com/docs/json/apps/http/servers/routes/handle/)
@@ -97,14 +97,7 @@ export interface ForwardAuthHandler {
   readonly rewrite: { readonly method: "GET"; readonly uri: string };
   readonly headers: { readonly request: HeaderOps };
   readonly handle_response: readonly ResponseRoute[];
-  readonly transport: {
-    readonly protocol: "http";
-    readonly network_proxy: { readonly from: "none" };
-    readonly dial_timeout: Duration;
-    readonly response_header_timeout: Duration;
-    readonly keep_alive: { readonly max_idle_conns_per_host: number; readonly idle_timeout: Duration };
-    readonly tls?: { readonly server_name: string };
-  };
+  readonly transport: Transport;
 }
 
 export interface ResponseRoute {

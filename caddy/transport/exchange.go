@@ -1,0 +1,191 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// maxHead bounds the head of an answer, interim ones included, as net/http does by default.
+const maxHead = 10 << 20
+
+var (
+	errHeadTooLarge   = errors.New("the head of the answer is too large")
+	errSwitched       = errors.New("the instance switched protocols without being asked to")
+	errBodyAfterClose = errors.New("read of a closed body")
+	past              = time.Unix(1, 0)
+)
+
+// headTimeout is a net.Error, which Caddy answers with 504.
+type headTimeout struct{}
+
+func (headTimeout) Error() string   { return "timeout awaiting the head of the answer" }
+func (headTimeout) Timeout() bool   { return true }
+func (headTimeout) Temporary() bool { return true }
+
+// exchange sends a request without a body. A kept connection that the instance closed meanwhile is replaced by a new one,
+// once, as long as nothing of an answer was read: the methods are ones that may be repeated.
+func (t *Transport) exchange(r *http.Request) (*http.Response, error) {
+	if err := checkHeader(r.Header); err != nil {
+		return nil, err
+	}
+	ctx := r.Context()
+	if c := idle.take(r.URL.Host); c != nil {
+		res, err := c.exchange(r, time.Duration(t.ResponseHeaderTimeout))
+		if err == nil || c.answered || ctx.Err() != nil || isTimeout(err) {
+			return res, err
+		}
+	}
+	opened, err := dial(ctx, &t.dialer, "tcp", r.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(opened, r.URL.Host).exchange(r, time.Duration(t.ResponseHeaderTimeout))
+}
+
+// checkHeader refuses what would change the meaning of the request's head, as net/http does.
+func checkHeader(header http.Header) error {
+	for name, values := range header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("header field name %q is invalid", name)
+		}
+		for _, value := range values {
+			if !httpguts.ValidHeaderFieldValue(value) {
+				return fmt.Errorf("value of header field %q is invalid", name)
+			}
+		}
+	}
+	return nil
+}
+
+// exchange sends the request and reads the head of the answer. After an error the connection is closed.
+func (c *conn) exchange(r *http.Request, headWithin time.Duration) (*http.Response, error) {
+	c.answered, c.mayRead = false, maxHead
+	ctx := r.Context()
+	stop := context.AfterFunc(ctx, c.interrupt)
+	res, err := c.roundTrip(r, headWithin)
+	if ctx.Err() != nil {
+		// Also when all went well: the deadline that interrupts may have been overwritten.
+		err = ctx.Err()
+	}
+	if err != nil {
+		stop()
+		c.close()
+		return nil, err
+	}
+	c.mayRead = math.MaxInt64
+	b := &body{ReadCloser: res.Body, conn: c, ctx: ctx, stop: stop, keep: !res.Close && !r.Close}
+	if res.Body == http.NoBody {
+		b.end(true)
+	} else {
+		res.Body = b
+	}
+	return res, nil
+}
+
+func (c *conn) roundTrip(r *http.Request, headWithin time.Duration) (*http.Response, error) {
+	if err := r.Write(c.writer); err != nil {
+		return nil, err
+	}
+	if err := c.writer.Flush(); err != nil {
+		return nil, err
+	}
+	if headWithin > 0 {
+		_ = c.tcp.SetReadDeadline(time.Now().Add(headWithin))
+	}
+	res, err := c.readHead(r)
+	if err != nil {
+		if isTimeout(err) {
+			return nil, headTimeout{}
+		}
+		return nil, err
+	}
+	if headWithin > 0 {
+		_ = c.tcp.SetReadDeadline(time.Time{})
+	}
+	return res, nil
+}
+
+// readHead reads the final answer's head. Interim ones (RFC 9110 section 15.2) are told to who traces the request.
+func (c *conn) readHead(r *http.Request) (*http.Response, error) {
+	for {
+		res, err := http.ReadResponse(c.reader, r)
+		switch {
+		case err != nil:
+			return nil, err
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return nil, errSwitched
+		case res.StatusCode >= 200:
+			return res, nil
+		}
+		if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.Got1xxResponse != nil {
+			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// body is an answer's body. At its end the connection becomes idle; closed before, or after an error, it is closed.
+type body struct {
+	io.ReadCloser
+	conn *conn
+	ctx  context.Context
+	stop func() bool
+	keep bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.conn == nil {
+		return 0, errBodyAfterClose
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	if err != io.EOF && b.ctx.Err() != nil {
+		err = b.ctx.Err()
+	}
+	b.end(err == io.EOF)
+	b.ReadCloser = ended{err}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.end(false)
+	b.conn = nil
+	return nil
+}
+
+// end lets go of the connection.
+func (b *body) end(whole bool) {
+	if b.stop == nil {
+		return
+	}
+	stopped := b.stop()
+	b.stop = nil
+	if whole && b.keep && stopped && b.conn.reader.Buffered() == 0 {
+		idle.put(b.conn)
+	} else {
+		b.conn.close()
+	}
+}
+
+// ended is what is left of a body that has ended: its connection is another request's.
+type ended struct{ err error }
+
+func (e ended) Read([]byte) (int, error) { return 0, e.err }
+func (ended) Close() error               { return nil }

@@ -1,0 +1,186 @@
+package transport
+
+import (
+	"bufio"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	bufferSize = 4 << 10
+	shardCount = 64
+	// sweepEvery is how often idle connections are looked at that are too old or that the instance has closed.
+	sweepEvery = 10 * time.Second
+)
+
+// conn is a connection to an instance. It belongs to one request at a time, and to nobody while it is idle.
+type conn struct {
+	address string
+	tcp     net.Conn
+	raw     syscall.RawConn
+	reader  *bufio.Reader
+	writer  *bufio.Writer
+	// interrupt ends reading and writing, and look sets heard when something has come in; both are made once.
+	interrupt func()
+	look      func(fd uintptr)
+	heard     bool
+	peeked    [1]byte
+
+	// answered tells that something of the answer was read.
+	answered bool
+	// mayRead bounds what is read of the answer.
+	mayRead int64
+	// since is when it became idle.
+	since time.Time
+}
+
+func newConn(tcp net.Conn, address string) *conn {
+	c := &conn{address: address, tcp: tcp}
+	if system, ok := tcp.(syscall.Conn); ok {
+		c.raw, _ = system.SyscallConn()
+	}
+	c.reader, c.writer = bufio.NewReaderSize(c, bufferSize), bufio.NewWriterSize(tcp, bufferSize)
+	c.interrupt = func() { _ = tcp.SetDeadline(past) }
+	c.look = func(fd uintptr) {
+		_, _, err := unix.Recvfrom(int(fd), c.peeked[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		c.heard = err != unix.EAGAIN
+	}
+	return c
+}
+
+// Read is the reader's source.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.mayRead <= 0 {
+		return 0, errHeadTooLarge
+	}
+	if int64(len(p)) > c.mayRead {
+		p = p[:c.mayRead]
+	}
+	n, err := c.tcp.Read(p)
+	c.mayRead -= int64(n)
+	c.answered = c.answered || n > 0
+	return n, err
+}
+
+func (c *conn) close() { _ = c.tcp.Close() }
+
+// quiet tells whether nothing has come in: no end of the connection, and no answer without a question, which would be
+// taken for that to the next one (servers send 408 before they close an idle connection).
+func (c *conn) quiet() bool {
+	if c.raw == nil {
+		return false
+	}
+	return c.raw.Control(c.look) == nil && !c.heard
+}
+
+// idleConns are the idle connections of the process, by address.
+type idleConns struct {
+	shards [shardCount]idleShard
+	// sweeping is true while a sweep is due.
+	sweeping atomic.Bool
+}
+
+type idleShard struct {
+	mu sync.Mutex
+	// conns of an address; the newest, which is taken first, last.
+	conns map[string][]*conn
+}
+
+var idle idleConns
+
+func (i *idleConns) shard(address string) *idleShard {
+	hash := uint32(2166136261)
+	for at := range len(address) {
+		hash = (hash ^ uint32(address[at])) * 16777619
+	}
+	return &i.shards[hash%shardCount]
+}
+
+// take returns an idle connection, or nil when there is none that can be used.
+func (i *idleConns) take(address string) *conn {
+	s := i.shard(address)
+	for {
+		s.mu.Lock()
+		conns := s.conns[address]
+		if len(conns) == 0 {
+			s.mu.Unlock()
+			return nil
+		}
+		c := conns[len(conns)-1]
+		conns[len(conns)-1] = nil
+		s.conns[address] = conns[:len(conns)-1]
+		s.mu.Unlock()
+		if time.Since(c.since) < idleFor && c.quiet() {
+			return c
+		}
+		c.close()
+	}
+}
+
+// put keeps a connection for the next request.
+func (i *idleConns) put(c *conn) {
+	c.since = time.Now()
+	s := i.shard(c.address)
+	s.mu.Lock()
+	conns := s.conns[c.address]
+	full := len(conns) >= maxIdle
+	if !full {
+		if s.conns == nil {
+			s.conns = make(map[string][]*conn)
+		}
+		s.conns[c.address] = append(conns, c)
+	}
+	s.mu.Unlock()
+	if full {
+		c.close()
+		return
+	}
+	i.sweepLater()
+}
+
+func (i *idleConns) sweepLater() {
+	if !i.sweeping.Load() && i.sweeping.CompareAndSwap(false, true) {
+		time.AfterFunc(sweepEvery, i.sweep)
+	}
+}
+
+// sweep closes the connections that take would not return.
+func (i *idleConns) sweep() {
+	// Before the shards are looked at: what comes later asks for a sweep of its own.
+	i.sweeping.Store(false)
+	kept := 0
+	for at := range i.shards {
+		kept += i.shards[at].sweep(time.Now())
+	}
+	if kept > 0 {
+		i.sweepLater()
+	}
+}
+
+func (s *idleShard) sweep(now time.Time) (kept int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for address, conns := range s.conns {
+		left := conns[:0]
+		for _, c := range conns {
+			if now.Sub(c.since) < idleFor && c.quiet() {
+				left = append(left, c)
+			} else {
+				c.close()
+			}
+		}
+		clear(conns[len(left):])
+		kept += len(left)
+		if len(left) == 0 {
+			delete(s.conns, address)
+		} else {
+			s.conns[address] = left
+		}
+	}
+	return kept
+}

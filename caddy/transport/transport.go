@@ -1,0 +1,146 @@
+// Package transport carries requests to instances: Gatewright's transport for Caddy's reverse proxy.
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+func init() { caddy.RegisterModule(Transport{}) }
+
+const (
+	// maxIdle is how many idle connections of an address are kept. Caddy's 32 make a busy instance dial anew under load.
+	maxIdle = 256
+	// idleFor is how long they are.
+	idleFor = 2 * time.Minute
+	// keepAlive is the interval of TCP's own probes.
+	keepAlive = 30 * time.Second
+	// defaultDialTimeout is that of Caddy's transport.
+	defaultDialTimeout = 3 * time.Second
+)
+
+// Transport is the module `http.reverse_proxy.transport.gatewright`: plain HTTP/1.1 to addresses of TCP.
+//
+//	{"handler": "reverse_proxy", "transport": {"protocol": "gatewright", "dial_timeout": "3s"}}
+//
+// It differs from Caddy's own transport `http` in three ways:
+//
+//   - Requests that have no body and may be repeated (RFC 9110 section 9.2.2), as most are, are written, and their
+//     answers read, by the goroutine that serves the request: net/http has two goroutines for each connection, and
+//     passes each request to one and gets its answer from the other. All else goes through net/http.
+//   - Idle connections belong to the process: handlers with the same options share them, and a reload closes none.
+//   - Content is passed on as the instance has encoded it; no compression is asked for that the client did not ask for.
+type Transport struct {
+	// DialTimeout bounds the opening of a connection. Default: 3s.
+	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
+
+	// ResponseHeaderTimeout bounds the wait for an answer's head, from when the request is written. Default: none.
+	ResponseHeaderTimeout caddy.Duration `json:"response_header_timeout,omitempty"`
+
+	dialer  net.Dialer
+	stock   *http.Transport
+	options *options
+}
+
+// options are what connections of net/http are shared by.
+type options struct{ dial, head time.Duration }
+
+// stocks are the transports of net/http by their options.
+var stocks = caddy.NewUsagePool()
+
+type stock struct{ *http.Transport }
+
+// Destruct closes the idle connections (caddy.Destructor).
+func (s stock) Destruct() error {
+	s.CloseIdleConnections()
+	return nil
+}
+
+// CaddyModule returns the module's information.
+func (Transport) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.reverse_proxy.transport.gatewright", New: func() caddy.Module { return new(Transport) }}
+}
+
+// Provision sets the transport up.
+func (t *Transport) Provision(caddy.Context) error {
+	if t.DialTimeout < 0 || t.ResponseHeaderTimeout < 0 {
+		return errors.New("dial_timeout or response_header_timeout is negative")
+	}
+	if t.DialTimeout == 0 {
+		t.DialTimeout = caddy.Duration(defaultDialTimeout)
+	}
+	t.dialer = net.Dialer{Timeout: time.Duration(t.DialTimeout), KeepAlive: keepAlive}
+	key := options{time.Duration(t.DialTimeout), time.Duration(t.ResponseHeaderTimeout)}
+	shared, _, err := stocks.LoadOrNew(key, func() (caddy.Destructor, error) {
+		dialer := t.dialer
+		return stock{&http.Transport{
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				return dial(ctx, &dialer, network, address)
+			},
+			ResponseHeaderTimeout: key.head,
+			MaxIdleConnsPerHost:   maxIdle,
+			IdleConnTimeout:       idleFor,
+			DisableCompression:    true,
+		}}, nil
+	})
+	if err != nil {
+		return err
+	}
+	t.stock, t.options = shared.(stock).Transport, &key
+	return nil
+}
+
+// Cleanup gives the connections of net/http back.
+func (t *Transport) Cleanup() error {
+	if t.options == nil {
+		return nil
+	}
+	_, err := stocks.Delete(*t.options)
+	return err
+}
+
+// RoundTrip sends a request to the address in its URL, and returns the answer.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if isDirect(r) {
+		return t.exchange(r)
+	}
+	r.URL.Scheme = "http"
+	return t.stock.RoundTrip(r)
+}
+
+// isDirect tells whether the serving goroutine can do all of an exchange. One with a body cannot: an instance may
+// answer before it has read all of it, so that writing and reading must go on at the same time.
+func isDirect(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+	default:
+		return false
+	}
+	return (r.Body == nil || r.Body == http.NoBody) && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
+		len(r.Trailer) == 0 && r.Header["Upgrade"] == nil && r.Header["Expect"] == nil
+}
+
+// dial opens a connection. Caddy tries again after errors of this type, whatever the method.
+func dial(ctx context.Context, dialer *net.Dialer, network, address string) (net.Conn, error) {
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, reverseproxy.NewDialError(err)
+	}
+	return conn, nil
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner  = (*Transport)(nil)
+	_ caddy.CleanerUpper = (*Transport)(nil)
+	_ http.RoundTripper  = (*Transport)(nil)
+)
