@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"hash/maphash"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -93,12 +94,10 @@ type idleShard struct {
 
 var idle idleConns
 
+var seed = maphash.MakeSeed()
+
 func (i *idleConns) shard(address string) *idleShard {
-	hash := uint32(2166136261)
-	for at := range len(address) {
-		hash = (hash ^ uint32(address[at])) * 16777619
-	}
-	return &i.shards[hash%shardCount]
+	return &i.shards[maphash.String(seed, address)%shardCount]
 }
 
 // take returns an idle connection, or nil when there is none that can be used.

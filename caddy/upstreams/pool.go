@@ -1,6 +1,7 @@
 package upstreams
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +48,7 @@ var pools [poolShards]poolShard
 // poolOf is the state of a row.
 func poolOf(row string) *pool {
 	now := time.Now()
-	s := &pools[fnv(row)%poolShards]
+	s := &pools[maphash.String(seed, row)%poolShards]
 	s.mu.RLock()
 	p := s.pools[row]
 	s.mu.RUnlock()

@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -21,17 +19,11 @@ const (
 	// lastKnownFor is the age to which an address is used when the DNS fails (RFC 8767 section 5 says 1 to 3 days;
 	// instances move more often than zones).
 	lastKnownFor = time.Hour
-	// idleFor is how long a name that nobody asks for is kept.
-	idleFor = 10 * time.Minute
 	// lookupTimeout bounds one lookup: two questions with all their attempts, and TCP.
 	lookupTimeout = 5 * time.Second
 	// lastKnownAfter is the wait for an answer after which an address known from before is taken (RFC 8767 section 5,
 	// the client response timer).
 	lastKnownAfter = 500 * time.Millisecond
-
-	shardCount = 64
-	// maxPerShard bounds the memory that made-up names of patterns can take.
-	maxPerShard = 4096
 )
 
 // errNoAddress says that the DNS knows no address of the name: there is no such instance, or it has none now.
@@ -52,49 +44,6 @@ type Resolver struct {
 	shards   [shardCount]shard
 	stop     chan struct{}
 }
-
-type shard struct {
-	mu      sync.RWMutex
-	entries map[string]*entry
-}
-
-// entry is what is known of a name.
-type entry struct {
-	known    atomic.Pointer[known]
-	usedUnix atomic.Int64
-
-	mu sync.Mutex
-	// epoch grows when an address is told or forgotten, so that an answer to an older question is not taken.
-	epoch  uint64
-	flight *flight
-}
-
-// known is an answer and how long it counts. It is immutable, but for the text of its addresses.
-type known struct {
-	addrs []netip.Addr
-	ttl   time.Duration
-	// verified is when the DNS said so.
-	verified time.Time
-	// expires is when it is asked for again; forgotten answers have expired at once.
-	expires time.Time
-	// mustAsk forbids using the answer before the DNS was asked again and failed.
-	mustAsk bool
-	// failing marks the last known addresses of a name that the DNS gave no answer for: nobody waits for the next try.
-	failing bool
-	err     error
-
-	dials atomic.Pointer[dials]
-}
-
-// dials are the addresses as text with a port that was asked for: mostly an instance has one. It is immutable.
-type dials struct {
-	port  uint16
-	texts []string
-	next  *dials
-}
-
-// maxDialPorts bounds the ports that are kept for an answer.
-const maxDialPorts = 4
 
 // flight is a question under way.
 type flight struct {
@@ -325,56 +274,6 @@ func (r *Resolver) idle() bool {
 	return true
 }
 
-func (r *Resolver) entry(instance string) *entry {
-	s := &r.shards[fnv(instance)%shardCount]
-	s.mu.RLock()
-	e := s.entries[instance]
-	s.mu.RUnlock()
-	if e != nil {
-		return e
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.entries[instance]; e != nil {
-		return e
-	}
-	if len(s.entries) >= maxPerShard {
-		s.evict()
-	}
-	e = &entry{}
-	s.entries[strings.Clone(instance)] = e
-	return e
-}
-
-// evict drops one of a few entries taken at random: one without an address, else the one unused for longest.
-func (s *shard) evict() {
-	var victim string
-	oldest := int64(0)
-	looked := 0
-	for name, e := range s.entries {
-		if k := e.known.Load(); k == nil || len(k.addrs) == 0 {
-			victim = name
-			break
-		}
-		if used := e.usedUnix.Load(); looked == 0 || used < oldest {
-			victim, oldest = name, used
-		}
-		if looked++; looked == 8 {
-			break
-		}
-	}
-	delete(s.entries, victim)
-}
-
-// fnv is the 32-bit FNV-1a hash.
-func fnv(text string) uint32 {
-	hash := uint32(2166136261)
-	for i := 0; i < len(text); i++ {
-		hash = (hash ^ uint32(text[i])) * 16777619
-	}
-	return hash
-}
-
 // sweepForever drops idle names, a part of the shards each second, so that no sweep is long.
 func (r *Resolver) sweepForever() {
 	ticker := time.NewTicker(time.Second)
@@ -391,38 +290,4 @@ func (r *Resolver) sweepForever() {
 			next = (next + 1) % shardCount
 		}
 	}
-}
-
-func (s *shard) sweep(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, e := range s.entries {
-		k := e.known.Load()
-		idle := now.Unix() - e.usedUnix.Load()
-		without := k == nil || len(k.addrs) == 0
-		if idle > int64(idleFor/time.Second) || without && idle > 10 && (k == nil || now.After(k.expires)) {
-			delete(s.entries, name)
-		}
-	}
-}
-
-// dialTexts are the addresses as ip:port.
-func (k *known) dialTexts(port uint16) []string {
-	first := k.dials.Load()
-	kept := 0
-	for d := first; d != nil; d = d.next {
-		if d.port == port {
-			return d.texts
-		}
-		kept++
-	}
-	d := &dials{port: port, texts: make([]string, len(k.addrs))}
-	if kept < maxDialPorts {
-		d.next = first
-	}
-	for i, addr := range k.addrs {
-		d.texts[i] = netip.AddrPortFrom(addr, port).String()
-	}
-	k.dials.Store(d)
-	return d.texts
 }

@@ -48,8 +48,6 @@ export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource,
    * may still fail then; questions about the configuration wait for that. Never throws.
    */
   isLoaded(): Promise<boolean>;
-  /** The TCP ports that the running configuration's HTTP servers listen on. */
-  listenPorts(): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
@@ -165,13 +163,6 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       const { body } = await demand("GET", "/gatewright/streams");
       return (JSON.parse(body) as { readonly rules: Awaited<ReturnType<StreamSource["streams"]>> }).rules;
     },
-    listenPorts: async () => {
-      const servers = (await configAt<HttpApp["servers"]>("http/servers")) ?? {};
-      const ports = Object.values(servers).flatMap(({ listen }) =>
-        listen.map((text) => parseListener("tcp", text).port),
-      );
-      return [...new Set(ports)].sort((one, other) => one - other);
-    },
     load: async (config) => {
       try {
         await demand("POST", "/load", config, loadTimeoutMs);
@@ -242,7 +233,6 @@ function parseCertificates({ body }: Answer, scrub: Scrub): readonly CaddyCertif
   );
 }
 
-/** Ports of `{"<server>": {"listen": ["127.0.0.1:8080", …]}, …}`, ascending; `null` has none. */
 function parseProbe(body: string): Probe {
   const { cmdline } = JSON.parse(body) as { readonly cmdline?: unknown };
   const args = Array.isArray(cmdline) ? cmdline.filter((arg) => typeof arg === "string") : [];

@@ -11,7 +11,7 @@ import { type CaddyProcess, createCaddyProcess } from "../../src/caddy/process.t
 import type { CaddyConfig } from "../../src/compiler/caddy-json.ts";
 import { freePort } from "../support/free-port.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
-import { type CaddyFolder, httpApp, makeCaddyFolder } from "./caddy-folder.ts";
+import { type CaddyFolder, httpApp, makeCaddyFolder, portsOf } from "./caddy-folder.ts";
 
 const secret = "token-of-the-test";
 let place: CaddyFolder;
@@ -47,15 +47,15 @@ function askOnce(to: string): Promise<number | undefined> {
 }
 
 describe("load", () => {
-  test("replaces the configuration; listenPorts tells its ports", async () => {
+  test("replaces the configuration; listeners tells where it listens", async () => {
     const [first, second] = [await freePort(), await freePort()];
     await load(httpApp(`127.0.0.1:${first}`, "one"));
-    expect(await client.listenPorts()).toEqual([first]);
+    expect(await portsOf(client)).toEqual([first]);
     expect(await (await fetch(`http://127.0.0.1:${first}`)).text()).toBe("one");
     await load(httpApp(`gatewright/127.0.0.1:${second}`, "two"));
-    expect(await client.listenPorts()).toEqual([second]);
+    expect(await portsOf(client)).toEqual([second]);
     await load({});
-    expect(await client.listenPorts()).toEqual([]);
+    expect(await portsOf(client)).toEqual([]);
   });
 
   test("many times in a row, with questions in between and meanwhile, loses none", async () => {
@@ -67,7 +67,7 @@ describe("load", () => {
       // Nothing repeats these, which are on connections of their own.
       const answers = await Promise.all(Array.from({ length: 4 }, () => askOnce("/gatewright/state")));
       expect(new Set(answers)).toEqual(new Set([200]));
-      expect(await client.listenPorts()).toEqual([port]);
+      expect(await portsOf(client)).toEqual([port]);
     }
     await own.close();
   });
@@ -83,7 +83,7 @@ describe("load", () => {
       message: expect.stringMatching(/^config validation failed: .*unknown field "\[redacted\]"/),
     });
     expect(String((error as Error).cause ?? "")).not.toContain(secret);
-    expect(await client.listenPorts()).toEqual([port]);
+    expect(await portsOf(client)).toEqual([port]);
   });
 
   test.each(["", "gatewright/"])(
@@ -120,7 +120,7 @@ test("a Unix socket works too, with mode 0600", async () => {
   const overSocket = createAdminClient({ adminUrl });
   const port = await freePort();
   await overSocket.load({ ...other.config(httpApp(`127.0.0.1:${port}`)), admin } as unknown as CaddyConfig);
-  expect(await overSocket.listenPorts()).toEqual([port]);
+  expect(await portsOf(overSocket)).toEqual([port]);
   expect((await stat(socket.socketPath ?? "")).mode & 0o777).toBe(0o600);
   await overSocket.close();
   await process.stop();

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { AdminClient } from "../../src/caddy/admin-client.ts";
 import { findRunningCaddy } from "../../src/caddy/running-caddy.ts";
 import { builtCaddy } from "../support/caddy-binary.ts";
 import { freePort } from "../support/free-port.ts";
@@ -54,4 +55,9 @@ export function httpApp(listen: string, body = "hello"): object {
       servers: { main: { listen: [listen], routes: [{ handle }], automatic_https: { disable: true } } },
     },
   };
+}
+
+/** The ports that Caddy listens on, ascending. */
+export async function portsOf(client: Pick<AdminClient, "listeners">): Promise<readonly number[]> {
+  return (await client.listeners()).map(({ port }) => port).sort((one, other) => one - other);
 }

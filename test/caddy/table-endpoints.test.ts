@@ -11,7 +11,7 @@ import type { Ingress } from "../../src/model/api.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { freePort } from "../support/free-port.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
-import { type CaddyFolder, makeCaddyFolder } from "./caddy-folder.ts";
+import { type CaddyFolder, makeCaddyFolder, portsOf } from "./caddy-folder.ts";
 
 let place: CaddyFolder;
 let caddy: CaddyProcess;
@@ -63,7 +63,7 @@ afterAll(async () => {
 test("a fresh Caddy runs the versions of the files that it was started with", async () => {
   const { config, table } = compile([ingress("one", "one.example.com")], settings);
   expect(await client.running()).toEqual({ config: config.apps.gatewright.version, table: table.version });
-  expect(await client.listenPorts()).toEqual([port]);
+  expect(await portsOf(client)).toEqual([port]);
 });
 
 test("a delta moves the table from version to version, and is refused from another one", async () => {

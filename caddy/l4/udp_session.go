@@ -1,0 +1,235 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/table"
+)
+
+const (
+	// maxQueued are the packets of a client that wait while its target is looked up.
+	maxQueued = 16
+	// maxQueuedBytes bounds those of all clients: made-up client addresses must not fill the memory.
+	maxQueuedBytes = 64 << 20
+	// maxSessions is the default of Stream.MaxConnections for UDP.
+	maxSessions = 10_000
+	// movedEvery is how often a session looks whether its target is still where it was.
+	movedEvery = 2 * time.Second
+)
+
+// session is what one client sends and gets.
+type session struct {
+	socket *socket
+	client netip.AddrPort
+	last   atomic.Int64
+
+	mu     sync.Mutex
+	queued [][]byte
+	target *net.UDPConn
+	rule   *rule
+	ended  bool
+}
+
+func (s *session) touch() { s.last.Store(time.Now().UnixNano()) }
+
+// send never waits: what a target cannot take is lost, as packets are.
+func (s *session) send(packet []byte) {
+	s.touch()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+	case s.target != nil:
+		s.rule.received.Add(uint64(len(packet)))
+		_, _ = s.target.Write(packet)
+	case len(s.queued) < maxQueued:
+		if queuedBytes.Add(int64(len(packet))) > maxQueuedBytes {
+			queuedBytes.Add(-int64(len(packet)))
+			return
+		}
+		s.queued = append(s.queued, append([]byte(nil), packet...))
+	}
+}
+
+// queuedBytes are those in the queues of all sessions.
+var queuedBytes atomic.Int64
+
+// dequeue empties the queue. mu is held.
+func (s *session) dequeue() (packets [][]byte) {
+	for _, packet := range s.queued {
+		queuedBytes.Add(-int64(len(packet)))
+	}
+	packets, s.queued = s.queued, nil
+	return packets
+}
+
+// end forgets the session; the client's next packet begins another.
+func (s *session) end() {
+	s.socket.mu.Lock()
+	if s.socket.sessions[s.client] == s {
+		delete(s.socket.sessions, s.client)
+	}
+	s.socket.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.dequeue()
+	if s.target != nil {
+		_ = s.target.Close()
+	}
+}
+
+// run finds the target and copies its packets to the client until the session is idle.
+func (s *session) run() {
+	defer s.end()
+	owner := s.socket.owner()
+	row := dispatcher.HostTable().LookupPort("udp", s.socket.port, s.socket.local)
+	if row == nil || owner == nil {
+		return
+	}
+	stream, counted := row.Stream(), ruleOf(row.ID())
+	if !stream.Admits(s.client.Addr()) {
+		counted.refused.Add(1)
+		return
+	}
+	counted.total.Add(1)
+	counted.active.Add(1)
+	defer counted.active.Add(^uint64(0))
+	where := &places{row, "", counted, owner.app.Addresses(), &owner.app.Guard}
+	chosen, err := s.connect(where, stream)
+	if err != nil {
+		counted.fail(err)
+		if suppressed, ok := warnings.Allow(row.ID()); ok {
+			owner.logger.Warn("packet has no target", zap.String("rule", row.ID()), zap.String("ingress", row.Ingress()),
+				zap.String("reason", err.Error()), zap.Uint32("suppressed", suppressed))
+		}
+		return
+	}
+	defer chosen.known.active.Add(-1)
+	if err := s.answer(where, chosen, stream.Idle()); err != nil {
+		chosen.known.fail(err, stream)
+		counted.fail(err)
+	}
+}
+
+func (s *session) connect(where *places, stream *table.Stream) (*candidate, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stream.Connect())
+	defer cancel()
+	found, err := where.candidates(ctx, s.client.Addr().Unmap(), false)
+	if err != nil {
+		return nil, err
+	}
+	limit := stream.MaxConnections
+	if limit <= 0 {
+		limit = maxSessions
+	}
+	err = errFull
+	for _, c := range found {
+		if !c.known.enter(limit) {
+			continue
+		}
+		var conn *net.UDPConn
+		if conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(c.at)); err != nil {
+			c.known.active.Add(-1)
+			c.known.fail(err, stream)
+			continue
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.target, s.rule = conn, where.rule
+		for _, packet := range s.dequeue() {
+			s.rule.received.Add(uint64(len(packet)))
+			_, _ = conn.Write(packet)
+		}
+		if s.ended {
+			_ = conn.Close()
+		}
+		return &c, nil
+	}
+	return nil, err
+}
+
+var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
+
+// answer copies from the target to the client. It returns nil when the session has been idle, or the target has moved:
+// the client's next packet finds the new place.
+func (s *session) answer(where *places, chosen *candidate, idle time.Duration) error {
+	raw, err := s.target.SyscallConn()
+	if err != nil {
+		return err
+	}
+	look := time.Now().Add(movedEvery)
+	for {
+		until := time.Unix(0, s.last.Load()).Add(idle)
+		if look.Before(until) {
+			until = look
+		}
+		_ = s.target.SetReadDeadline(until)
+		err := s.forward(raw)
+		if now := time.Now(); !now.Before(look) {
+			if where.moved(chosen) {
+				return nil
+			}
+			look = now.Add(movedEvery)
+		}
+		switch {
+		case err == nil:
+			s.touch()
+			chosen.known.succeed()
+		case isTimeout(err):
+			if time.Since(time.Unix(0, s.last.Load())) >= idle {
+				return nil
+			}
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		default:
+			// The target's machine says that nobody listens (ICMP): the next packet looks for a target anew.
+			return err
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// forward takes what has come from the target and sends it on. It has a buffer only when there is something to
+// read, so that thousands of quiet sessions share a few.
+func (s *session) forward(raw syscall.RawConn) error {
+	var n int
+	var failure error
+	var buf *[maxPacket]byte
+	err := raw.Read(func(fd uintptr) bool {
+		buf = packets.Get().(*[maxPacket]byte)
+		n, _, failure = syscall.Recvfrom(int(fd), buf[:], syscall.MSG_DONTWAIT)
+		if errors.Is(failure, syscall.EAGAIN) || errors.Is(failure, syscall.EINTR) {
+			packets.Put(buf)
+			buf = nil
+			return false
+		}
+		return true
+	})
+	if buf != nil {
+		defer packets.Put(buf)
+	}
+	if err == nil {
+		err = failure
+	}
+	if err != nil {
+		return err
+	}
+	s.rule.sent.Add(uint64(n))
+	_, _ = s.socket.conn.WriteToUDPAddrPort(buf[:n], s.client)
+	return nil
+}
