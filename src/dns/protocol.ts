@@ -29,6 +29,8 @@ export const responseCode = {
 
 /** Octets of the header of every message (RFC 1035 section 4.1.1). */
 export const headerBytes = 12;
+/** Octets of an OPT record without options (RFC 6891 section 6.1.2). */
+export const optBytes = 11;
 /** Largest UDP message of a client that says nothing of EDNS (RFC 1035 section 4.2.1). */
 export const plainUdpBytes = 512;
 /** Largest UDP message that this server takes and sends: no fragments on a common path (dnsflagday.net/2020). */

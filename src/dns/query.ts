@@ -1,4 +1,4 @@
-import { headerBytes, type Query, recordType } from "./protocol.ts";
+import { headerBytes, optBytes, type Query, recordType } from "./protocol.ts";
 
 const dot = 0x2e;
 /** Lowercase text of the name being read; a message is read to its end before the next one. */
@@ -9,15 +9,12 @@ const scratch = Buffer.alloc(256);
  * without options. Undefined for all others, which the full parser takes; for what it reads it must say the same.
  */
 export function readPlainQuery(message: Buffer): Query | undefined {
-  // QR and opcode 0, TC 0; one question, no answer or authority, at most one additional record.
-  const length = message.length;
-  if (length < headerBytes + 5 || ((message[2] as number) & 0xfa) !== 0) return undefined;
-  for (let at = 4; at < 11; at++) if (message[at] !== (at === 5 ? 1 : 0)) return undefined;
+  if (!isPlainHeader(message)) return undefined;
   const additional = message[11] as number;
   const nameEnd = readName(message);
-  if (nameEnd < 0 || additional > 1) return undefined;
+  if (nameEnd < 0) return undefined;
   const end = nameEnd + 4;
-  if (length !== end + (additional === 0 ? 0 : 11)) return undefined;
+  if (message.length !== end + (additional === 0 ? 0 : optBytes)) return undefined;
   if (additional === 1 && !isPlainOpt(message, end)) return undefined;
   return {
     id: uint16(message, 0),
@@ -33,6 +30,13 @@ export function readPlainQuery(message: Buffer): Query | undefined {
     malformed: false,
     ...(additional === 0 ? {} : { edns: readOpt(message, end) }),
   };
+}
+
+/** A query (QR and opcode 0, TC 0) with one question, no answer or authority, at most one additional record. */
+export function isPlainHeader(message: Buffer): boolean {
+  if (message.length < headerBytes + 5 || ((message[2] as number) & 0xfa) !== 0) return false;
+  for (let at = 4; at < 11; at++) if (message[at] !== (at === 5 ? 1 : 0)) return false;
+  return (message[11] as number) <= 1;
 }
 
 /** Copies the question's name into `scratch` as lowercase text; returns the offset behind it, -1 when it is unusual. */
@@ -54,8 +58,8 @@ function readName(message: Buffer): number {
   }
 }
 
-/** Owner is the root, type OPT, no extended code (which a query has no use for), no options. */
-function isPlainOpt(message: Buffer, at: number): boolean {
+/** At `at`: owner is the root, type OPT, no extended code (which a query has no use for), no options. */
+export function isPlainOpt(message: Buffer, at: number): boolean {
   const plain = message[at] === 0 && message[at + 5] === 0 && uint16(message, at + 9) === 0;
   return plain && uint16(message, at + 1) === recordType.OPT;
 }

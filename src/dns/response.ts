@@ -2,9 +2,9 @@ import ipaddr from "ipaddr.js";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { type Answer, type AnswerRecord, answer, type Zone } from "./answer.ts";
 import {
-  type Edns,
   headerBytes,
   largestUdpBytes,
+  optBytes,
   type Query,
   recordClass,
   recordType,
@@ -19,7 +19,6 @@ export interface EncodedZone extends Zone {
 
 /** Fixed part of a record with a compressed owner: pointer, type, class, TTL, length. */
 const recordHeaderBytes = 12;
-const optBytes = 11;
 /** Offset of the question's name in every message, as a compression pointer (RFC 1035 section 4.1.4). */
 const questionPointer = 0xc000 | headerBytes;
 const noQuestion = Buffer.alloc(0);
@@ -114,7 +113,7 @@ function encode(query: Query, reply: Reply, zone: EncodedZone, bytes: number): B
     message.set(zone.soaData, at);
     at += zone.soaData.length;
   }
-  if (query.edns !== undefined) writeOpt(message, at, query.edns, reply.code);
+  if (query.edns !== undefined) writeOpt(message, at, query.edns.dnssecOk, reply.code);
   return message;
 }
 
@@ -167,12 +166,12 @@ function writeRecordHeader(
 }
 
 /** RFC 6891 section 6.1.2: the class is our payload size, the TTL holds code, version 0 and DO. */
-function writeOpt(message: Buffer, at: number, edns: Edns, code: number): void {
+export function writeOpt(message: Buffer, at: number, dnssecOk: boolean, code: number): void {
   message[at] = 0;
   writeUint16(message, at + 1, recordType.OPT);
   writeUint16(message, at + 3, largestUdpBytes);
   writeUint16(message, at + 5, (code >>> 4) << 8);
-  writeUint16(message, at + 7, edns.dnssecOk ? 0x8000 : 0);
+  writeUint16(message, at + 7, dnssecOk ? 0x8000 : 0);
   writeUint16(message, at + 9, 0);
 }
 

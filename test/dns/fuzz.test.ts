@@ -21,7 +21,7 @@ beforeAll(async () => {
   server = await startDnsServer({
     address: "127.0.0.1",
     port: 0,
-    resolver: index,
+    resolver: { resolve: (name) => index.resolve(name), watch: () => () => undefined },
     logger: recordingLogger(),
   });
   socket = createSocket("udp4");

@@ -1,0 +1,171 @@
+import { headerBytes, optBytes, recordType } from "./protocol.ts";
+import { isPlainHeader, isPlainOpt } from "./query.ts";
+import { encodeName, writeOpt } from "./response.ts";
+
+/** Room for the part of a name below the zone, the type and the records: one cache line. */
+const placeBytes = 64;
+/** Octets of the name's part, octets of the records, number of records, type; the part and the records follow. */
+const placeHeaderBytes = 4;
+const fewestPlaces = 1024;
+/** 16 MB, which is enough for 131,072 answers. */
+const mostPlaces = 262_144;
+/** A table that is half full is replaced by one so many times larger. */
+const growth = 4;
+/** An answer is in one of so many places in a row. */
+const candidates = 8;
+/** Type and class, which follow the question's name. */
+const typeAndClassBytes = 4;
+
+/**
+ * Short answers with addresses in wire form, found by the octets of their question: a name that is asked again costs
+ * neither text nor a walk through objects. A cache: it may lose any answer, and whoever keeps one here must forget its
+ * name when the answer changes.
+ */
+export class KeptAnswers {
+  /** The zone's name in wire form; questions that write it in another case are not kept. */
+  readonly #zone: Buffer;
+  #table = Buffer.alloc(fewestPlaces * placeBytes);
+  #used = 0;
+
+  constructor(zoneWireName: Buffer) {
+    this.#zone = zoneWireName;
+  }
+
+  /** The whole answer to a message in a buffer of its own; undefined when none is kept for it. */
+  answer(message: Buffer): Buffer | undefined {
+    if (!isPlainHeader(message)) return undefined;
+    const hasOpt = message[11] === 1;
+    const end = hasOpt ? message.length - optBytes : message.length;
+    const partEnd = this.#partEnd(message, end);
+    if (partEnd < 0) return undefined;
+    // What is kept is smaller than any limit that EDNS can set, so only its version matters.
+    if (hasOpt && (!isPlainOpt(message, end) || message[end + 6] !== 0)) return undefined;
+    const place = this.#find(message, partEnd, end);
+    return place < 0 ? undefined : this.#write(place, message, end);
+  }
+
+  /** Keeps the answer to a message, whose only question ends at `end`, unless it is long or has no address. */
+  keep(message: Buffer, end: number, answer: Buffer): void {
+    const partEnd = this.#partEnd(message, end);
+    const recordsEnd = answer.length - (answer[11] === 0 ? 0 : optBytes);
+    if (partEnd < 0 || !hasAddresses(answer, end)) return;
+    if (placeHeaderBytes + partEnd - headerBytes + recordsEnd - end > placeBytes) return;
+    if (this.#used * placeBytes * 2 >= this.#table.length) this.#grow();
+    const place = this.#placeFor(message, partEnd);
+    const table = this.#table;
+    if (table[place] === 0) this.#used++;
+    table[place] = partEnd - headerBytes;
+    table[place + 1] = recordsEnd - end;
+    table[place + 2] = answer[7] as number;
+    table[place + 3] = message[end - 3] as number;
+    message.copy(table, place + placeHeaderBytes, headerBytes, partEnd);
+    answer.copy(table, place + placeHeaderBytes + partEnd - headerBytes, end, recordsEnd);
+  }
+
+  /** Forgets all answers about a name below the zone, in text form, whatever their type and the case of the question. */
+  forget(name: string): void {
+    const wire = encodeName(name);
+    let place = this.#firstPlace(wire, 0, wire.length - 1);
+    for (let tried = 0; tried < candidates; tried++) {
+      if (this.#table[place] !== 0) this.#used--;
+      this.#table[place] = 0;
+      place = this.#after(place);
+    }
+  }
+
+  forgetAll(): void {
+    if (this.#used > 0) this.#renew(this.#table.length);
+  }
+
+  #grow(): void {
+    const bytes = Math.min(this.#table.length * growth, mostPlaces * placeBytes);
+    // A table of the largest size goes on: an answer more takes the place of another.
+    if (bytes > this.#table.length) this.#renew(bytes);
+  }
+
+  /** An empty table: what was kept comes back as it is asked for, without a pause to move it. */
+  #renew(bytes: number): void {
+    this.#table = Buffer.alloc(bytes);
+    this.#used = 0;
+  }
+
+  /** Where the part of the question's name below the zone ends; -1 when there is none, or it is no question. */
+  #partEnd(message: Buffer, end: number): number {
+    const zone = this.#zone;
+    const partEnd = end - typeAndClassBytes - zone.length;
+    if (partEnd <= headerBytes) return -1;
+    for (let at = 0; at < zone.length; at++) if (message[partEnd + at] !== zone[at]) return -1;
+    return partEnd;
+  }
+
+  #find(message: Buffer, partEnd: number, end: number): number {
+    const table = this.#table;
+    if (message[end - 4] !== 0 || message[end - 2] !== 0 || message[end - 1] !== 1) return -1;
+    const type = message[end - 3];
+    let place = this.#firstPlace(message, headerBytes, partEnd);
+    for (let tried = 0; tried < candidates && table[place] !== 0; tried++) {
+      if (table[place + 3] === type && isPart(table, place, message, partEnd)) return place;
+      place = this.#after(place);
+    }
+    return -1;
+  }
+
+  #placeFor(message: Buffer, partEnd: number): number {
+    const first = this.#firstPlace(message, headerBytes, partEnd);
+    let place = first;
+    for (let tried = 0; tried < candidates; tried++) {
+      if (this.#table[place] === 0) return place;
+      place = this.#after(place);
+    }
+    return first;
+  }
+
+  /** From a hash of the name's part (FNV-1a) that does not tell upper from lower case. */
+  #firstPlace(bytes: Buffer, start: number, end: number): number {
+    let hash = 0x811c9dc5;
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ ((bytes[at] as number) | 0x20), 0x01000193);
+    return ((hash ^ (hash >>> 15)) & (this.#table.length / placeBytes - 1)) * placeBytes;
+  }
+
+  #after(place: number): number {
+    const next = place + placeBytes;
+    return next === this.#table.length ? 0 : next;
+  }
+
+  #write(place: number, message: Buffer, end: number): Buffer {
+    const table = this.#table;
+    const records = table[place + 1] as number;
+    const additional = message[11] as number;
+    const answer = Buffer.allocUnsafe(end + records + additional * optBytes);
+    // QR and AA; RD and CD as they came.
+    for (let at = 0; at < end; at++) answer[at] = message[at] as number;
+    answer[2] = 0x84 | ((message[2] as number) & 0x01);
+    answer[3] = (message[3] as number) & 0x10;
+    answer[7] = table[place + 2] as number;
+    const from = place + placeHeaderBytes + (table[place] as number);
+    for (let at = 0; at < records; at++) answer[end + at] = table[from + at] as number;
+    if (additional === 1) writeOpt(answer, end + records, ((message[end + 7] as number) & 0x80) !== 0, 0);
+    return answer;
+  }
+}
+
+/** NOERROR, authoritative, whole, with one to 255 records of a type that carries an address, and no other section. */
+function hasAddresses(answer: Buffer, end: number): boolean {
+  const type = ((answer[end - 4] as number) << 8) | (answer[end - 3] as number);
+  return (
+    ((answer[2] as number) & 0x06) === 0x04 &&
+    ((answer[3] as number) & 0x0f) === 0 &&
+    answer[6] === 0 &&
+    answer[7] !== 0 &&
+    answer[8] === 0 &&
+    answer[9] === 0 &&
+    (type === recordType.A || type === recordType.AAAA)
+  );
+}
+
+function isPart(table: Buffer, place: number, message: Buffer, partEnd: number): boolean {
+  if (table[place] !== partEnd - headerBytes) return false;
+  const shift = place + placeHeaderBytes - headerBytes;
+  for (let at = headerBytes; at < partEnd; at++) if (table[shift + at] !== message[at]) return false;
+  return true;
+}
