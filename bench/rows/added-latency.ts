@@ -4,14 +4,17 @@ import type { Site } from "../site.ts";
 import { alternate, quantile } from "../statistics.ts";
 
 const CONNECTIONS = 64;
-/** Share of what the peer can do. */
-const LOAD = 0.5;
+/**
+ * Share of what the peer can do. Generator and backend run on the same processors: at half of it they wait for each other
+ * so often that the peer's own p99 differs by milliseconds from run to run.
+ */
+const LOAD = 0.2;
 const GOAL_MS = 0.3;
 
 /** What the dispatcher and the upstream source add to a request's latency, at a rate that leaves the machine air. */
 export const addedLatency: Row = {
   key: "latency",
-  about: "added latency at a fixed rate of half of what one static route can do",
+  about: "added latency at a fixed rate of a fifth of what one static route can do",
   async measure(bench, site) {
     const peerTarget = staticTarget(bench, site);
     const most = mustSucceed(await run(bench, peerTarget, {})).requests_per_second;
