@@ -209,6 +209,8 @@ if (node === undefined) {
   process.versions.node === readJson(path.join(top, "package.json")).dependencies.node
 ) {
   module.enableCompileCache?.(cache);
+  // Threads have it from there only.
+  process.env.NODE_COMPILE_CACHE ??= cache;
   process.argv.splice(1, process.argv.length, script, ...rest);
   await import(pathToFileURL(script).href);
 } else {

@@ -1,6 +1,6 @@
 import { TableDigest } from "../compiler/digest.ts";
 import type { Route } from "../compiler/route.ts";
-import { compileRoutes } from "../compiler/routes.ts";
+import { type CompiledRoute, compileRoutes } from "../compiler/routes.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import { Structure } from "../compiler/structure.ts";
 import type { Ingress } from "../model/api.ts";
@@ -105,6 +105,21 @@ export class Catalog {
     return routes;
   }
 
+  /** Takes in a stored ingress at a start, committed as it is; as `stage` and `commit` of it at a lower price. */
+  load(ingress: Ingress): void {
+    this.#committed.set(ingress.id, ingress);
+    this.#claim(ingress);
+    for (const compiled of compileRoutes(ingress, this.#settings)) this.#count(compiled);
+  }
+
+  /** Ends a series of `load`. */
+  loaded(): void {
+    this.#order = new SortedKeys();
+    this.#order.update(new Set(), new Set(this.#committed.keys()));
+    this.#unsorted = new Set();
+    this.#committedVersion = this.#digest.version();
+  }
+
   /** Stages a change and returns what it does to the host table. */
   stage(change: IngressChange): RouteChanges {
     const id = change.after?.id ?? change.before?.id;
@@ -163,15 +178,23 @@ export class Catalog {
       }
     }
     if (after !== undefined) {
-      this.claims.add(after);
-      this.#names.set(after.name, after.id);
+      this.#claim(after);
       for (const compiled of compileRoutes(after, this.#settings)) {
-        this.structure.add(compiled);
-        this.#digest.add(compiled.route);
+        this.#count(compiled);
         remove.delete(compiled.route.id);
         upsert.push(compiled.route);
       }
     }
     return { remove: [...remove], upsert };
+  }
+
+  #claim(ingress: Ingress): void {
+    this.claims.add(ingress);
+    this.#names.set(ingress.name, ingress.id);
+  }
+
+  #count(compiled: CompiledRoute): void {
+    this.structure.add(compiled);
+    this.#digest.add(compiled.route);
   }
 }

@@ -40,13 +40,13 @@ export function fillCatalog(snapshot: Snapshot<Ingress>, catalog: Catalog, logge
     const [conflict] = claimProblems(catalog.claims.conflicts(ingress.rules, undefined, ingress));
     const named = catalog.idOfName(ingress.name);
     if (conflict === undefined && named === undefined) {
-      catalog.stage({ after: ingress });
+      catalog.load(ingress);
       continue;
     }
     const reason = conflict?.message ?? `the name "${ingress.name}" belongs to ${named}`;
     report(`stored ingress ${ingress.id} is set aside and not served`, { code: "hostname_in_use", reason });
   }
-  catalog.commit();
+  catalog.loaded();
   return { problems };
 }
 

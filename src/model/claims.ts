@@ -76,7 +76,11 @@ export class ClaimIndex {
     exceptId?: string,
     { listen, gateways }: Pick<Ingress, "listen" | "gateways"> = {},
   ): Conflict[] {
-    const own = { places: new PlaceTable(), redirects: new RedirectTable(), streams: new StreamTable() };
+    // A single rule has none beside it.
+    const own =
+      rules.length === 1
+        ? undefined
+        : { places: new PlaceTable(), redirects: new RedirectTable(), streams: new StreamTable() };
     const place = {
       ...(listen === undefined ? {} : { listen }),
       ...(gateways === undefined ? {} : { gateways }),
@@ -91,14 +95,14 @@ export class ClaimIndex {
       };
       report("unreadable", this.#unreadableHolder(rule, exceptId));
       report("rule", holderOf(this.#places.find(rule, asker)));
-      report("rule", documentHolder(own.places.find(rule, {})));
+      report("rule", documentHolder(own?.places.find(rule, {})));
       report("rule", holderOf(this.#streams.find(rule, this.#places, asker)));
-      report("rule", documentHolder(own.streams.find(rule, own.places, {})));
+      report("rule", documentHolder(own?.streams.find(rule, own.places, {})));
       report("redirect", holderOf(this.#redirects.find(rule, asker)));
-      report("redirect", documentHolder(own.redirects.find(rule, {})));
-      own.places.add({ ingress: document, index: ruleIndex });
-      own.redirects.add({ ingress: document, index: ruleIndex });
-      own.streams.add({ ingress: document, index: ruleIndex });
+      report("redirect", documentHolder(own?.redirects.find(rule, {})));
+      own?.places.add({ ingress: document, index: ruleIndex });
+      own?.redirects.add({ ingress: document, index: ruleIndex });
+      own?.streams.add({ ingress: document, index: ruleIndex });
     }
     return conflicts;
   }

@@ -41,6 +41,8 @@ export class StreamTable {
    * here or served over HTTP, never two of these; UDP ports are apart.
    */
   find(rule: IngressRule, places: PlaceTable, asker: Asker): Claim | undefined {
+    // Most have none, and their rules need no key.
+    if (this.#held.size === 0 && !isStream(rule)) return undefined;
     const { port, hostname } = rule.match;
     const own = this.#first(this.#held.get(keyOf(rule)), asker);
     if (own !== undefined || protocolOf(rule) === "udp") return own;

@@ -5,9 +5,24 @@ import type { Reference, Resolution } from "./instance-resolver.ts";
 import { ServiceIndex, serviceKey, serviceSuffix } from "./service-index.ts";
 import { SortedKeys } from "./sorted-keys.ts";
 
-interface Entry {
+/** An instance, and its answer from the first time that it is asked for. */
+class Entry {
   readonly instance: Instance;
-  readonly resolution: Resolution;
+  #resolution: Resolution | undefined;
+
+  constructor(instance: Instance) {
+    this.instance = instance;
+  }
+
+  get resolution(): Resolution {
+    this.#resolution ??= resolveInstance(this.instance);
+    return this.#resolution;
+  }
+}
+
+interface Sorted {
+  readonly ids: SortedKeys;
+  readonly names: SortedKeys;
 }
 
 const unknown: Resolution = { kind: "unknown" };
@@ -27,11 +42,12 @@ const separator = "\0";
  */
 export class InstanceIndex {
   readonly #byId = new Map<string, Entry>();
-  readonly #byName = new Map<string, readonly Entry[]>();
+  /** Mostly one has a name, so that a list is made for the second only. */
+  readonly #byName = new Map<string, Entry | readonly Entry[]>();
   /** For every dotted name, each name above it, with the number of instances below. */
   readonly #parents = new Map<string, number>();
-  readonly #ids = new SortedKeys();
-  readonly #names = new SortedKeys();
+  /** Undefined after `fill` until an order is asked for: most starts need none at once. */
+  #sorted: Sorted | undefined = { ids: new SortedKeys(), names: new SortedKeys() };
   readonly #services = new ServiceIndex();
 
   get size(): number {
@@ -46,7 +62,7 @@ export class InstanceIndex {
     if (entry !== undefined) return entry.resolution;
     const named = this.#byName.get(key);
     if (named === undefined) return this.#hasBelow(key) ? parentOnly : unknown;
-    return named.length === 1 ? (named[0] as Entry).resolution : ambiguous;
+    return named instanceof Entry ? named.resolution : ambiguous;
   }
 
   /** Id, then name, then unique id prefix. */
@@ -57,7 +73,11 @@ export class InstanceIndex {
     if (entry !== undefined) return { kind: "found", instance: entry.instance };
     const named = this.named(key);
     if (named.length > 0) return oneOf(named);
-    return oneOf(this.#ids.startingWith(key, 2).map((id) => this.#instance(id)));
+    return oneOf(
+      this.#orders()
+        .ids.startingWith(key, 2)
+        .map((id) => this.#instance(id)),
+    );
   }
 
   /** The instance with exactly this id. */
@@ -67,12 +87,14 @@ export class InstanceIndex {
 
   /** The instances with exactly this name. */
   named(name: string): readonly Instance[] {
-    return (this.#byName.get(name.toLowerCase()) ?? []).map((entry) => entry.instance);
+    return entriesOf(this.#byName.get(name.toLowerCase())).map((entry) => entry.instance);
   }
 
   /** Every instance, by ascending name, then id. */
   list(): readonly Instance[] {
-    return this.#names.values().map((key) => this.#instance(key.slice(key.indexOf(separator) + 1)));
+    return this.#orders()
+      .names.values()
+      .map((key) => this.#instance(key.slice(key.indexOf(separator) + 1)));
   }
 
   /** Makes `instances` the whole content. Returns the names, ids and services whose answer changed. */
@@ -89,10 +111,7 @@ export class InstanceIndex {
       if (this.#byId.has(idKey(instance))) this.#remove(this.#instance(idKey(instance)));
       this.#add(instance);
     }
-    const none: ReadonlySet<string> = new Set();
-    const present = [...this.#byId.values()].map((entry) => entry.instance);
-    this.#ids.update(none, keySet(present, idKey));
-    this.#names.update(none, keySet(present, nameKey));
+    this.#sorted = undefined;
   }
 
   /** Adds or replaces instances by id and deletes ids, as one step. Returns the names and ids whose answer changed. */
@@ -104,9 +123,20 @@ export class InstanceIndex {
     // Of two puts with one id in one step the last counts.
     const arriving = new Map(puts.map((instance) => [instance.id.toLowerCase(), instance]));
     for (const instance of arriving.values()) this.#add(instance);
-    this.#ids.update(keySet(leaving, idKey), keySet(arriving.values(), idKey));
-    this.#names.update(keySet(leaving, nameKey), keySet(arriving.values(), nameKey));
+    this.#sorted?.ids.update(keySet(leaving, idKey), keySet(arriving.values(), idKey));
+    this.#sorted?.names.update(keySet(leaving, nameKey), keySet(arriving.values(), nameKey));
     return [...before].filter(([key, old]) => !sameResolution(old, this.resolve(key))).map(([key]) => key);
+  }
+
+  #orders(): Sorted {
+    if (this.#sorted !== undefined) return this.#sorted;
+    const none: ReadonlySet<string> = new Set();
+    const present = [...this.#byId.values()].map((entry) => entry.instance);
+    const sorted = { ids: new SortedKeys(), names: new SortedKeys() };
+    sorted.ids.update(none, keySet(present, idKey));
+    sorted.names.update(none, keySet(present, nameKey));
+    this.#sorted = sorted;
+    return sorted;
   }
 
   #hasBelow(key: string): boolean {
@@ -118,12 +148,12 @@ export class InstanceIndex {
   }
 
   #add(instance: Instance): void {
-    const entry: Entry = { instance, resolution: resolveInstance(instance) };
+    const entry = new Entry(instance);
     const name = instance.name.toLowerCase();
     this.#byId.set(idKey(instance), entry);
-    this.#services.add(instance, entry.resolution);
+    if (instance.service !== undefined) this.#services.add(instance, entry.resolution);
     const named = this.#byName.get(name);
-    this.#byName.set(name, named === undefined ? [entry] : [...named, entry]);
+    this.#byName.set(name, named === undefined ? entry : [...entriesOf(named), entry]);
     for (const parent of parentsOf(name)) this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
   }
 
@@ -132,15 +162,21 @@ export class InstanceIndex {
     const name = instance.name.toLowerCase();
     if (!this.#byId.delete(id)) return;
     this.#services.remove(instance);
-    const rest = (this.#byName.get(name) ?? []).filter((entry) => idKey(entry.instance) !== id);
-    if (rest.length > 0) this.#byName.set(name, rest);
-    else this.#byName.delete(name);
+    const rest = entriesOf(this.#byName.get(name)).filter((entry) => idKey(entry.instance) !== id);
+    const [first] = rest;
+    if (first === undefined) this.#byName.delete(name);
+    else this.#byName.set(name, rest.length === 1 ? first : rest);
     for (const parent of parentsOf(name)) {
       const count = (this.#parents.get(parent) ?? 0) - 1;
       if (count > 0) this.#parents.set(parent, count);
       else this.#parents.delete(parent);
     }
   }
+}
+
+function entriesOf(named: Entry | readonly Entry[] | undefined): readonly Entry[] {
+  if (named === undefined) return [];
+  return named instanceof Entry ? [named] : named;
 }
 
 function oneOf(instances: readonly Instance[]): Exclude<Reference, { kind: "unavailable" }> {

@@ -1,9 +1,12 @@
 import { Worker } from "node:worker_threads";
 import type { BundleCount } from "./bundle.ts";
+import type { BundleOrder, Checker } from "./checker.ts";
 
 /** When a bundle is written. */
 export interface BundleSettings {
   readonly folder: string;
+  /** Where documents are checked. Default: they are not. */
+  readonly checker?: Checker | undefined;
   /** Folders with fewer documents get none: reading them takes milliseconds. */
   readonly fewest: number;
   /** From the time that it is stale until it is written. */
@@ -56,8 +59,10 @@ export class BundleKeeper {
   #write(): void {
     this.#timer = undefined;
     const before = this.#stale;
+    const { folder, checker } = this.#settings;
+    const order: BundleOrder = { folder, checker };
     const worker = new Worker(new URL("bundle-worker.ts", import.meta.url), {
-      workerData: this.#settings.folder,
+      workerData: order,
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
     });

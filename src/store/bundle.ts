@@ -1,6 +1,5 @@
 import {
   closeSync,
-  constants,
   fstatSync,
   openSync,
   readdirSync,
@@ -9,9 +8,19 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { BUNDLE_NAME, type BundledDocument, decodeBlock, encodeBlock, stampOf } from "./bundle-format.ts";
-import { DOCUMENT_SUFFIX, TEMPORARY_PREFIX } from "./document-files.ts";
+import {
+  type Block,
+  BUNDLE_NAME,
+  decodeDocuments,
+  encodeBlock,
+  type FileStamp,
+  stampOf,
+} from "./bundle-format.ts";
+import { bundleLines, openOrNone } from "./bundle-lines.ts";
+import type { CreateCheck } from "./checker.ts";
+import { DOCUMENT_SUFFIX, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
 import { isDocument } from "./document-id.ts";
+import type { Document } from "./document-store.ts";
 import { PRIVATE_FILE_MODE } from "./durable.ts";
 
 /** A file that changed less than this long ago may change again within one tick of the file system's clock. */
@@ -19,29 +28,36 @@ const YOUNGEST_MS = 2_000;
 /** Larger documents stay out of the bundle: few, and reading them is not what costs. */
 const LARGEST_BYTES = 64 * 1024;
 const DOCUMENTS_PER_BLOCK = 100;
-const READ_BYTES = 1024 * 1024;
-/** A block of the largest documents fits; a longer line is not ours. */
-const LONGEST_LINE_BYTES = 16 * 1024 * 1024;
-const NEWLINE = 0x0a;
 
 /** What `writeBundle` did. */
 export interface BundleCount {
   readonly written: number;
-  /** Left out: too young, too large or unreadable. */
+  /** Left out: too young, too large, unreadable or not good. */
   readonly left: number;
 }
 
+/** How documents are checked, and the name of the rules; see `Checker`. */
+export interface BundleCheck {
+  readonly key: string;
+  readonly validate: ReturnType<CreateCheck>;
+}
+
+/** A block of a bundle. */
+export interface ReadBlock extends Omit<Block, "stamps"> {
+  /** Its line, counted from 0. */
+  readonly line: number;
+}
+
 /**
- * Reads a folder's bundle, block by block. Yields what is undamaged; nothing when there is none or it cannot be read.
- * The caller must compare each stamp with the file: see `isUnchanged`.
+ * Reads a folder's bundle. Yields what is undamaged; nothing when there is none or it cannot be read. The caller must
+ * take only what `scanFolder` found unchanged.
  */
-export function* readBundle(folder: string): Generator<BundledDocument> {
-  const descriptor = openOrNone(`${folder}/${BUNDLE_NAME}`);
-  if (descriptor === undefined) return;
-  try {
-    for (const line of linesOf(descriptor)) yield* decodeBlock(line);
-  } finally {
-    closeSync(descriptor);
+export function* readBundle(folder: string): Generator<ReadBlock> {
+  let line = 0;
+  for (const bytes of bundleLines(folder)) {
+    const block = decodeDocuments(bytes);
+    if (block !== undefined) yield { line, ...block };
+    line += 1;
   }
 }
 
@@ -49,27 +65,27 @@ export function* readBundle(folder: string): Generator<BundledDocument> {
  * Writes a folder's bundle from its document files, in place of the former one. Synchronous, for a thread of its own.
  * Not durable: whatever a crash leaves of it is told from the rest by its checksums. Throws the operating system's errors.
  */
-export function writeBundle(folder: string, options: { readonly now?: () => number } = {}): BundleCount {
+export function writeBundle(
+  folder: string,
+  options: { readonly now?: () => number; readonly check?: BundleCheck | undefined } = {},
+): BundleCount {
   const now = options.now ?? Date.now;
   const temporary = `${folder}/${TEMPORARY_PREFIX}${BUNDLE_NAME}-${process.pid}`;
   const output = openSync(temporary, "w", PRIVATE_FILE_MODE);
-  let written = 0;
+  const key = options.check?.key ?? "";
+  const asStored = new BlockWriter(output, { key, isMade: false });
+  const made = new BlockWriter(output, { key, isMade: true });
   let left = 0;
-  let block: BundledDocument[] = [];
-  const flush = (): void => {
-    if (block.length > 0) writeWhole(output, encodeBlock(block));
-    written += block.length;
-    block = [];
-  };
   try {
-    for (const name of readdirSync(folder)) {
-      if (name.startsWith(".") || !name.endsWith(DOCUMENT_SUFFIX)) continue;
+    // In order, so that a start has less to sort.
+    for (const name of readdirSync(folder).filter(isDocumentName).sort()) {
       const found = readSettled(`${folder}/${name}`, name.slice(0, -DOCUMENT_SUFFIX.length), now);
-      if (found === undefined) left += 1;
-      else block.push(found);
-      if (block.length === DOCUMENTS_PER_BLOCK) flush();
+      const document = found === undefined ? undefined : checked(found.document, options.check);
+      if (found === undefined || document === undefined) left += 1;
+      else (document === found.document ? asStored : made).add({ stamp: found.stamp, document });
     }
-    flush();
+    asStored.flush();
+    made.flush();
     renameSync(temporary, `${folder}/${BUNDLE_NAME}`);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -77,13 +93,61 @@ export function writeBundle(folder: string, options: { readonly now?: () => numb
   } finally {
     closeSync(output);
   }
-  return { written, left };
+  return { written: asStored.written + made.written, left };
+}
+
+/** The document that whoever opens the store gets; undefined when it is not good, which the next start reports. */
+function checked(document: Document, check: BundleCheck | undefined): Document | undefined {
+  if (check === undefined) return document;
+  try {
+    const value = check.validate(document);
+    return isDocument(value) && value.id === document.id ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Settled {
+  readonly stamp: FileStamp;
+  readonly document: Document;
+}
+
+class BlockWriter {
+  readonly #output: number;
+  readonly #kind: Pick<Block, "key" | "isMade">;
+  #block: Settled[] = [];
+  written = 0;
+
+  constructor(output: number, kind: Pick<Block, "key" | "isMade">) {
+    this.#output = output;
+    this.#kind = kind;
+  }
+
+  add(settled: Settled): void {
+    this.#block.push(settled);
+    if (this.#block.length === DOCUMENTS_PER_BLOCK) this.flush();
+  }
+
+  flush(): void {
+    const block = this.#block;
+    if (block.length === 0) return;
+    const stamps = {
+      ids: block.map(({ document }) => document.id),
+      inodes: block.map(({ stamp }) => stamp.inode),
+      sizes: block.map(({ stamp }) => stamp.size),
+      ctimesMs: block.map(({ stamp }) => stamp.ctimeMs),
+    };
+    const documents = block.map(({ document }) => document);
+    writeWhole(this.#output, encodeBlock({ ...this.#kind, stamps, documents }));
+    this.written += block.length;
+    this.#block = [];
+  }
 }
 
 const shared = Buffer.allocUnsafe(LARGEST_BYTES);
 
 /** A document whose file is at rest. The stamp is taken first: a write during the reading makes it void. */
-function readSettled(path: string, id: string, now: () => number): BundledDocument | undefined {
+function readSettled(path: string, id: string, now: () => number): Settled | undefined {
   const descriptor = openOrNone(path);
   if (descriptor === undefined) return undefined;
   try {
@@ -98,46 +162,6 @@ function readSettled(path: string, id: string, now: () => number): BundledDocume
     return undefined;
   } finally {
     closeSync(descriptor);
-  }
-}
-
-function openOrNone(path: string): number | undefined {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Complete lines without their newlines; valid until the next one is asked for. Ends early where reading fails. */
-function* linesOf(descriptor: number): Generator<Buffer> {
-  let buffer = Buffer.allocUnsafe(READ_BYTES);
-  let length = 0;
-  for (;;) {
-    if (length >= LONGEST_LINE_BYTES) return;
-    if (length === buffer.length) buffer = Buffer.concat([buffer], buffer.length * 2);
-    const read = readOrNone(descriptor, buffer, length);
-    if (read === 0) return;
-    length += read;
-    let start = 0;
-    for (
-      let end = buffer.indexOf(NEWLINE);
-      end !== -1 && end < length;
-      end = buffer.indexOf(NEWLINE, start)
-    ) {
-      yield buffer.subarray(start, end);
-      start = end + 1;
-    }
-    buffer.copyWithin(0, start, length);
-    length -= start;
-  }
-}
-
-function readOrNone(descriptor: number, buffer: Buffer, start: number): number {
-  try {
-    return readSync(descriptor, buffer, start, buffer.length - start, null);
-  } catch {
-    return 0;
   }
 }
 

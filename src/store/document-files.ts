@@ -10,6 +10,11 @@ export const TEMPORARY_PREFIX = ".tmp-";
 /** End of the name of a document's file. */
 export const DOCUMENT_SUFFIX = ".json";
 
+/** Whether a file of the folder is a document's, by its name. */
+export function isDocumentName(name: string): boolean {
+  return name.endsWith(DOCUMENT_SUFFIX) && !name.startsWith(".");
+}
+
 /** Name of a document's file. */
 export function documentFileName(id: string): string {
   return id + DOCUMENT_SUFFIX;

@@ -1,5 +1,6 @@
 import { GatewrightError } from "../errors.ts";
 import { BundleKeeper } from "./bundle-keeper.ts";
+import type { Checker } from "./checker.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { DocumentFiles, documentText } from "./document-files.ts";
 import { checkBatchIds, isDocument } from "./document-id.ts";
@@ -9,6 +10,7 @@ import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import type { Validate } from "./folder-reader.ts";
 import { Journal } from "./journal.ts";
 import { encodeCommit } from "./journal-format.ts";
+import type { PreparedFolder } from "./prepared-folder.ts";
 import { type Recovery, recoverFolder } from "./recovery.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { StepHook } from "./store-step.ts";
@@ -19,6 +21,13 @@ export interface FileStoreOptions<T extends Document> {
   readonly folder: string;
   /** Checks what is read from disk. Default: an object with a string `id`. */
   readonly validate?: Validate<T>;
+  /**
+   * Where `validate` is to be found by the thread that writes bundles, so that the next start need not check again what
+   * was checked there. Default: each start checks all.
+   */
+  readonly checker?: Checker;
+  /** What `prepareFolder` made of the folder. The store takes it over. */
+  readonly prepared?: PreparedFolder | undefined;
   /** A checkpoint starts this long after the last commit. Default: 1000. */
   readonly idleMs?: number;
   /** A checkpoint starts when the journal has grown by this much. Default: 8 MiB. */
@@ -63,20 +72,23 @@ class FolderStore<T extends Document> implements FileStore<T> {
   readonly #step: StepHook;
   readonly #commits = new SerialQueue();
   readonly #listeners = new Set<(change: Change<T>) => void>();
+  #prepared: PreparedFolder | undefined;
   #open: OpenFolder | undefined;
 
   constructor(options: FileStoreOptions<T>) {
     this.#options = options;
+    this.#prepared = options.prepared;
     this.#step = options.onStep ?? (() => undefined);
   }
 
   async open(): Promise<Snapshot<T>> {
     if (this.#open !== undefined) throw new GatewrightError("internal_error", "The store is open already.");
-    const { folder } = this.#options;
+    const { folder, checker, validate = withoutValidation<T> } = this.#options;
     await ensurePrivateFolder(folder);
-    const lock = lockFolder(folder);
+    const prepared = this.#takePrepared();
+    const lock = prepared?.lock ?? lockFolder(folder);
     try {
-      const recovery = await recoverFolder(folder, this.#options.validate ?? withoutValidation<T>);
+      const recovery = await recoverFolder(folder, { validate, key: checker?.key }, prepared?.scanner);
       this.#open = { lock, ...this.#start(recovery) };
       return recovery.snapshot;
     } catch (error) {
@@ -104,6 +116,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
   }
 
   async close(): Promise<void> {
+    await this.#takePrepared()?.close();
     const open = await this.#commits.run(async () => {
       const present = this.#open;
       this.#open = undefined;
@@ -114,6 +127,12 @@ class FolderStore<T extends Document> implements FileStore<T> {
     await open.checkpointer.close();
     await open.journal.close();
     open.lock.release();
+  }
+
+  #takePrepared(): PreparedFolder | undefined {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    return prepared;
   }
 
   #start(recovery: Recovery<T>): Omit<OpenFolder, "lock"> {
@@ -137,17 +156,18 @@ class FolderStore<T extends Document> implements FileStore<T> {
     return { journal, files, checkpointer, bundle: this.#keepBundle(recovery) };
   }
 
-  #keepBundle({ snapshot, unbundled }: Recovery<T>): BundleKeeper {
-    const { folder, bundleFrom, bundleDelayMs } = this.#options;
+  #keepBundle({ snapshot, stale }: Recovery<T>): BundleKeeper {
+    const { folder, bundleFrom, bundleDelayMs, checker } = this.#options;
     return new BundleKeeper(
       {
         folder,
+        checker,
         fewest: bundleFrom ?? 1000,
         delayMs: bundleDelayMs ?? 5000,
         intervalMs: 12 * (bundleDelayMs ?? 5000),
         onError: (error) => this.#reportBackground(storeUnavailable("No bundle was written", error)),
       },
-      { documents: snapshot.documents.length, stale: unbundled },
+      { documents: snapshot.documents.length, stale },
     );
   }
 

@@ -5,7 +5,6 @@ import {
   constants,
   fchmodSync,
   fstatSync,
-  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,11 +12,11 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
-import { readBundle } from "./bundle.ts";
-import { isUnchanged } from "./bundle-format.ts";
-import { DOCUMENT_SUFFIX, TEMPORARY_PREFIX } from "./document-files.ts";
+import { type ReadBlock, readBundle } from "./bundle.ts";
+import { DOCUMENT_SUFFIX, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
 import type { Document, UnreadableDocument } from "./document-store.ts";
 import { PRIVATE_FILE_MODE, systemCode } from "./durable.ts";
+import { type FolderScan, scanFolder } from "./folder-scan.ts";
 import { DAMAGED_SUFFIX, journalNumber } from "./journal.ts";
 import { parseJournal } from "./journal-format.ts";
 import type { JournalFile } from "./journal-replay.ts";
@@ -40,30 +39,49 @@ export interface FolderContent<T extends Document> {
   readonly damagedBefore: readonly JournalFile[];
   /** How many document files had to be read, since the bundle does not hold them as they are. */
   readonly unbundled: number;
+  /** How many bundled documents were checked by other rules than these. */
+  readonly outdated: number;
+}
+
+/** How documents are checked. */
+export interface Check<T extends Document> {
+  readonly validate: Validate<T>;
+  /** The name of the rules. Documents of a bundle that names the same ones are not checked again. Default: all are. */
+  readonly key?: string | undefined;
+}
+
+/** The bundle and the scan that was made of the same folder. */
+export interface FolderIndex {
+  readonly blocks: readonly ReadBlock[];
+  readonly scan: FolderScan;
 }
 
 /**
  * Reads a whole folder, removes left-over temporary files, and takes group's and others' rights from the files it reads.
- * Synchronous, since promises take several times as long; of a file that the bundle holds only the status is read.
+ * Synchronous, since promises take several times as long; what the bundle holds is not read again.
  * Throws the operating system's errors when the folder or the journal cannot be read.
  */
-export function readFolder<T extends Document>(folder: string, validate: Validate<T>): FolderContent<T> {
-  const documents = new Map<string, T>();
-  const unreadable = new Map<string, UnreadableDocument>();
+export function readFolder<T extends Document>(
+  folder: string,
+  check: Check<T>,
+  index: FolderIndex = { blocks: [...readBundle(folder)], scan: scanFolder(folder) },
+): FolderContent<T> {
+  const { hidden, files, bundled } = index.scan;
   const journalNames: string[] = [];
   const damagedNames: string[] = [];
-  const names = new Set<string>();
-  for (const name of readdirSync(folder)) {
+  for (const name of hidden) {
     if (name.startsWith(TEMPORARY_PREFIX)) rmSync(join(folder, name), { force: true });
     else if (journalNumber(name) !== undefined) journalNames.push(name);
     else if (name.startsWith(".journal-") && name.endsWith(DAMAGED_SUFFIX)) damagedNames.push(name);
-    if (!name.startsWith(".") && name.endsWith(DOCUMENT_SUFFIX)) names.add(name);
   }
-  takeBundled(folder, names, documents, validate);
+  const { documents, outdated } = takeBundled(index, check);
+  const unreadable = new Map<string, UnreadableDocument>();
+  // A line may be damaged, or be unreadable by now, or a document break a rule: the files tell.
+  const names = documents.size === bundled ? files : filesBeside(folder, documents);
   for (const name of names) {
-    const id = name.slice(0, -DOCUMENT_SUFFIX.length);
+    const id = idOf(name);
     // Not join(), which costs 5 % of the whole here.
-    const result = readDocument(`${folder}/${name}`, id, validate);
+    const result = readDocument(`${folder}/${name}`, id, check.validate);
     if ("document" in result) documents.set(id, result.document);
     else unreadable.set(id, result);
   }
@@ -77,28 +95,51 @@ export function readFolder<T extends Document>(folder: string, validate: Validat
     unreadable,
     journal: journalNames.map(read),
     damagedBefore: damagedNames.map(read),
-    unbundled: names.size,
+    unbundled: names.length,
+    outdated,
   };
 }
 
-/** Takes from the bundle what its files still hold, and takes their names from `names`. */
-function takeBundled<T extends Document>(
-  folder: string,
-  names: Set<string>,
-  documents: Map<string, T>,
-  validate: Validate<T>,
-): void {
-  for (const { stamp, document } of readBundle(folder)) {
-    const name = document.id + DOCUMENT_SUFFIX;
-    if (!names.has(name)) continue;
-    const status = lstatSync(`${folder}/${name}`, { throwIfNoEntry: false });
-    if (status === undefined || !isUnchanged(status, stamp)) continue;
-    try {
-      documents.set(document.id, checkDocument(document, document.id, validate));
-      names.delete(name);
-    } catch {
-      // The file itself is read then, for the report.
+interface Taken<T> {
+  readonly documents: Map<string, T>;
+  readonly outdated: number;
+}
+
+/** Takes the documents of the bundle that its files still hold. */
+function takeBundled<T extends Document>({ blocks, scan }: FolderIndex, check: Check<T>): Taken<T> {
+  const documents = new Map<string, T>();
+  let outdated = 0;
+  for (const { line, key, isMade, documents: bundled } of blocks) {
+    const changed = scan.lines.get(line);
+    const isCurrent = check.key === key;
+    // What other rules made of files says nothing about these.
+    if (changed === undefined || (isMade && !isCurrent)) continue;
+    if (!isCurrent && check.key !== undefined) outdated += bundled.length;
+    for (const [at, document] of bundled.entries()) {
+      if (changed.length > 0 && changed.includes(at)) continue;
+      // The same rules found it good, so it has the type that they give.
+      const taken = isCurrent ? (document as T) : goodOrNone(document, check.validate);
+      if (taken !== undefined) documents.set(taken.id, taken);
     }
+  }
+  return { documents, outdated };
+}
+
+/** Names of the documents' files beside those that are there already. */
+function filesBeside(folder: string, documents: ReadonlyMap<string, unknown>): readonly string[] {
+  return readdirSync(folder).filter((name) => isDocumentName(name) && !documents.has(idOf(name)));
+}
+
+function idOf(name: string): string {
+  return name.slice(0, -DOCUMENT_SUFFIX.length);
+}
+
+/** A bundled document that is not good is read from its file, for the report. */
+function goodOrNone<T extends Document>(document: Document, validate: Validate<T>): T | undefined {
+  try {
+    return checkDocument(document, document.id, validate);
+  } catch {
+    return undefined;
   }
 }
 

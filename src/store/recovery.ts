@@ -1,14 +1,17 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { readBundle } from "./bundle.ts";
 import { documentFileName, documentText } from "./document-files.ts";
 import type { Document, Snapshot, UnreadableDocument } from "./document-store.ts";
 import {
+  type Check,
   checkDocument,
   describeUnreadable,
   type FolderContent,
   readFolder,
   type Validate,
 } from "./folder-reader.ts";
+import type { FolderScanner } from "./folder-scanner.ts";
 import { DAMAGED_SUFFIX, journalNumber } from "./journal.ts";
 import { type DamagedJournal, damageText, replayJournal } from "./journal-replay.ts";
 
@@ -23,16 +26,24 @@ export interface Recovery<T extends Document> {
   readonly journalNumbers: readonly number[];
   /** Names of journal files that a checkpoint must keep. */
   readonly damagedJournals: ReadonlySet<string>;
-  /** How many document files the bundle did not hold as they are. */
-  readonly unbundled: number;
+  /** How many documents the bundle should hold otherwise. */
+  readonly stale: number;
 }
 
-/** Reads the documents and replays the journal over them. Throws the operating system's errors. */
+/**
+ * Reads the documents and replays the journal over them. A scan that is under way elsewhere is waited for. Throws the
+ * operating system's errors.
+ */
 export async function recoverFolder<T extends Document>(
   folder: string,
-  validate: Validate<T>,
+  check: Check<T>,
+  scanner?: Pick<FolderScanner, "result">,
 ): Promise<Recovery<T>> {
-  const content = readFolder(folder, validate);
+  const { validate } = check;
+  // While the other thread looks at the files.
+  const index =
+    scanner === undefined ? undefined : { blocks: [...readBundle(folder)], scan: await scanner.result() };
+  const content = readFolder(folder, check, index);
   const unreadableFiles = [...content.unreadable.keys()];
   const { revision, commits, damaged } = replayJournal(content.journal);
   const staged = new Map<string, string | undefined>();
@@ -55,7 +66,7 @@ export async function recoverFolder<T extends Document>(
     unreadableFiles,
     journalNumbers: content.journal.flatMap(({ name }) => journalNumber(name) ?? []),
     damagedJournals: new Set(damaged.map(({ name }) => name)),
-    unbundled: content.unbundled,
+    stale: content.unbundled + content.outdated,
   };
 }
 

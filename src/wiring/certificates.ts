@@ -2,7 +2,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CertificateSource } from "../caddy/caddy-api.ts";
 import { startAskServer, storedNames } from "../certificates/ask-server.ts";
-import { checkCloudflare } from "../certificates/cloudflare-check.ts";
 import { certificateCondition } from "../certificates/condition.ts";
 import { ImportedCertificates, readStoredCertificate } from "../certificates/imported-certificates.ts";
 import { CertificateMonitor } from "../certificates/monitor.ts";
@@ -135,6 +134,8 @@ async function reportCloudflare(
     .needs()
     .flatMap((need) => (need.kind === "managed" && need.issuer === "acme" ? [need.subject] : []));
   if (dns === undefined || names.length === 0) return;
+  // Only here: its library takes a quarter of a second to load.
+  const { checkCloudflare } = await import("../certificates/cloudflare-check.ts");
   const { isFit, lines } = await checkCloudflare({ token: dns.token.reveal(), names, signal });
   if (signal.aborted) return;
   for (const line of lines) logger[isFit ? "debug" : "warn"](line);

@@ -21,9 +21,11 @@ import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
+import { createCheckers } from "./checkers.ts";
 import { caddyFolder, compilerSettings, secretFiles } from "./compiler-settings.ts";
 import { readErrorPages } from "./error-pages.ts";
 import { createInstances } from "./instances.ts";
+import type { PreparedFolders } from "./prepared-folders.ts";
 import { openTargets } from "./targets.ts";
 import { createTelemetry } from "./telemetry.ts";
 
@@ -31,6 +33,8 @@ export interface GatewrightOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly version: string;
+  /** What was begun before. Default: nothing. */
+  readonly prepared?: PreparedFolders;
   /** Where the lines of a long first start go. */
   readonly progress: (line: string) => void;
   /** For crash tests; see `WriterOptions.onStep`. */
@@ -58,7 +62,12 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   stack.defer(() => server.close());
 
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
-  const { resolver, registry, wake } = createInstances(config, logger.child("instances"));
+  const ports = admissionSettings(config).ports;
+  const checkers = createCheckers(ports);
+  const { resolver, registry, wake } = createInstances(config, logger.child("instances"), {
+    checker: checkers.instances,
+    prepared: options.prepared?.instances,
+  });
   await resolver.start();
   stack.defer(() => resolver.close());
   const dns = await startDnsServer({ ...config.dns, resolver, logger: logger.child("dns") });
@@ -84,9 +93,10 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   stack.defer(() => forwarder.close());
 
   const imported = await openCertificates(config, logger.child("certificates"));
-  const ports = admissionSettings(config).ports;
   const store = openFileStore({
     folder: join(config.dataDir, "ingresses"),
+    checker: checkers.ingresses,
+    prepared: options.prepared?.ingresses,
     validate: (value) => readStoredIngress(value, ports),
     onBackgroundError: ({ message }) => logger.child("store").warn(message),
   });

@@ -8,7 +8,7 @@ import { HypemanResolver } from "../resolver/hypeman.ts";
 import { parseInstance } from "../resolver/instance-reader.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { InstanceRegistry } from "../resolver/registry.ts";
-import { openFileStore } from "../store/file-store.ts";
+import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
 
 /** The source of instances; `registry` is the same one where it can be written. */
 export interface Instances {
@@ -18,8 +18,12 @@ export interface Instances {
   readonly wake?: (name: string) => Promise<void>;
 }
 
-/** Makes the source that INSTANCE_SOURCE names. Nothing is read before its `start()`. */
-export function createInstances(config: Config, logger: Logger): Instances {
+/** Makes the source that INSTANCE_SOURCE names. Nothing is read before its `start()`. `how` is for the registry's store. */
+export function createInstances(
+  config: Config,
+  logger: Logger,
+  how: Pick<FileStoreOptions<Instance>, "checker" | "prepared">,
+): Instances {
   const { source, file, hypeman } = config.instances;
   if (source === "file" && file !== undefined) return { resolver: new FileResolver({ path: file, logger }) };
   if (source === "hypeman" && hypeman !== undefined) {
@@ -33,6 +37,7 @@ export function createInstances(config: Config, logger: Logger): Instances {
   const store = openFileStore<Instance>({
     folder: join(config.dataDir, "instances"),
     validate: parseInstance,
+    ...how,
   });
   const registry = new InstanceRegistry({ store, logger });
   return { resolver: registry, registry };

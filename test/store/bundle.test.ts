@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readBundle, writeBundle } from "../../src/store/bundle.ts";
 import { openFileStore } from "../../src/store/file-store.ts";
-import { type FolderContent, readFolder } from "../../src/store/folder-reader.ts";
+import { type Check, type FolderContent, readFolder } from "../../src/store/folder-reader.ts";
+import { scanFolder } from "../../src/store/folder-scan.ts";
+import { prepareFolder } from "../../src/store/prepared-folder.ts";
 import { type Note, note } from "./document-store.contract.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -31,6 +33,12 @@ function bundle() {
   return writeBundle(folder, { now: () => Date.now() + 60_000 });
 }
 
+/** Waits until every file is so old that a bundle takes it, since a store writes no other for a few that it lacks. */
+async function filesAtRest(): Promise<void> {
+  const { ctimeMs } = await stat(pathOf(ids.at(-1) ?? ""));
+  await expect.poll(() => Date.now() - ctimeMs, { timeout: 15_000 }).toBeGreaterThan(2_100);
+}
+
 function validate(value: unknown): Note {
   if ((value as Note).text.includes("invalid")) throw new Error("It is invalid.");
   return value as Note;
@@ -50,9 +58,9 @@ async function textsInFiles(): Promise<{ readonly [id: string]: string }> {
 
 describe("a bundle", () => {
   it("spares the reading of each file that has not changed", async () => {
-    expect(readFolder(folder, validate).unbundled).toBe(ids.length);
+    expect(readFolder(folder, { validate }).unbundled).toBe(ids.length);
     expect(bundle()).toEqual({ written: ids.length, left: 0 });
-    const content = readFolder(folder, validate);
+    const content = readFolder(folder, { validate });
     expect(content.unbundled).toBe(0);
     expect(textsOf(content)).toEqual(await textsInFiles());
     expect((await stat(bundlePath())).mode & 0o777).toBe(0o600);
@@ -60,7 +68,7 @@ describe("a bundle", () => {
 
   it("leaves out files that may change again within one tick of the file system's clock", () => {
     expect(writeBundle(folder)).toEqual({ written: 0, left: ids.length });
-    expect(readFolder(folder, validate).unbundled).toBe(ids.length);
+    expect(readFolder(folder, { validate }).unbundled).toBe(ids.length);
   });
 
   it("leaves out what is no document of its name", async () => {
@@ -68,13 +76,17 @@ describe("a bundle", () => {
     await writeNote("other", "another id", pathOf("named"));
     await symlink(pathOf("note-000"), pathOf("link"));
     expect(bundle()).toEqual({ written: ids.length, left: 3 });
-    expect([...readFolder(folder, validate).unreadable.keys()].sort()).toEqual(["broken", "link", "named"]);
+    expect([...readFolder(folder, { validate }).unreadable.keys()].sort()).toEqual([
+      "broken",
+      "link",
+      "named",
+    ]);
   });
 
   it("is removed by nobody who restarts, and half-written ones are", async () => {
     bundle();
     await writeFile(join(folder, ".tmp-.bundle-1"), "half");
-    readFolder(folder, validate);
+    readFolder(folder, { validate });
     expect((await readdir(folder)).filter((name) => name.startsWith("."))).toEqual([".bundle"]);
   });
 });
@@ -104,7 +116,7 @@ describe("an edit behind a bundle counts", () => {
     bundle();
     const before = await textsInFiles();
     await edit("note-100");
-    const content = readFolder(folder, validate);
+    const content = readFolder(folder, { validate });
     expect(textsOf(content)).toEqual(await textsInFiles());
     expect(textsOf(content)).not.toEqual(before);
     expect(content.unbundled).toBeLessThanOrEqual(1);
@@ -113,7 +125,7 @@ describe("an edit behind a bundle counts", () => {
   it("to something invalid is reported with the file's text", async () => {
     bundle();
     await writeNote("note-100", "invalid");
-    expect(readFolder(folder, validate).unreadable.get("note-100")?.text).toContain("invalid");
+    expect(readFolder(folder, { validate }).unreadable.get("note-100")?.text).toContain("invalid");
   });
 
   it("and so does a rule that a document broke all the time", () => {
@@ -121,7 +133,7 @@ describe("an edit behind a bundle counts", () => {
     const strict = (): Note => {
       throw new Error("No note is good enough.");
     };
-    const content = readFolder(folder, strict);
+    const content = readFolder(folder, { validate: strict });
     expect([content.documents.size, content.unreadable.size]).toEqual([0, ids.length]);
     expect(content.unreadable.get("note-100")?.text).toContain("as bundled");
   });
@@ -134,7 +146,7 @@ describe("a damaged bundle", () => {
     const expected = await textsInFiles();
     for (let length = 0; length < whole.length; length += 997) {
       await writeFile(bundlePath(), whole.subarray(0, length));
-      expect(textsOf(readFolder(folder, validate))).toEqual(expected);
+      expect(textsOf(readFolder(folder, { validate }))).toEqual(expected);
     }
   });
 
@@ -143,47 +155,206 @@ describe("a damaged bundle", () => {
     const bytes = await readFile(bundlePath());
     bytes.write("AS BUNDLED", bytes.indexOf("as bundled"));
     await writeFile(bundlePath(), bytes);
-    const content = readFolder(folder, validate);
+    const content = readFolder(folder, { validate });
     expect(textsOf(content)).toEqual(await textsInFiles());
     expect(content.unbundled).toBe(100);
   });
 
   it("that is something else is ignored", async () => {
     await mkdir(bundlePath());
-    expect(readFolder(folder, validate).documents.size).toBe(ids.length);
+    expect(readFolder(folder, { validate }).documents.size).toBe(ids.length);
     await rm(bundlePath(), { recursive: true });
     await writeFile(bundlePath(), "\n\n{}\n00000000 \n");
-    expect(readFolder(folder, validate).documents.size).toBe(ids.length);
+    expect(readFolder(folder, { validate }).documents.size).toBe(ids.length);
+  });
+});
+
+/** Rules that trim texts and refuse bad ones, with a count of what they were asked. */
+function rules(key: string) {
+  const asked: unknown[] = [];
+  const check = {
+    key,
+    validate: (value: unknown): Note => {
+      asked.push(value);
+      const { id, text } = value as Note;
+      if (text === "bad") throw new Error("It is bad.");
+      return text === text.trim() ? (value as Note) : { id, text: text.trim() };
+    },
+  } satisfies Check<Note>;
+  return { ...check, asked };
+}
+
+describe("a bundle that was checked", () => {
+  const bundleBy = (check: Check<Note> & { readonly key: string }) =>
+    writeBundle(folder, { now: () => Date.now() + 60_000, check });
+
+  it("spares the same rules a second look", async () => {
+    bundleBy(rules("a1"));
+    const again = rules("a1");
+    const content = readFolder(folder, again);
+    expect(textsOf(content)).toEqual(await textsInFiles());
+    expect([again.asked.length, content.unbundled, content.outdated]).toEqual([0, 0, 0]);
+  });
+
+  it("is checked again by other rules, and counts as outdated", async () => {
+    bundleBy(rules("a1"));
+    const other = rules("b2");
+    const content = readFolder(folder, other);
+    expect(textsOf(content)).toEqual(await textsInFiles());
+    expect([other.asked.length, content.unbundled, content.outdated]).toEqual([250, 0, 250]);
+  });
+
+  it("is checked again where it was written without rules, and by readers without a key", () => {
+    bundle();
+    const keyed = rules("a1");
+    readFolder(folder, keyed);
+    bundleBy(rules("a1"));
+    const { validate: unkeyed, asked } = rules("a1");
+    readFolder(folder, { validate: unkeyed });
+    expect([keyed.asked.length, asked.length]).toEqual([250, 250]);
+  });
+
+  it("has what the rules made of a file, for the same rules only", async () => {
+    await writeNote("note-100", "  spaced  ");
+    bundleBy(rules("a1"));
+    const same = rules("a1");
+    expect(readFolder(folder, same).documents.get("note-100")?.text).toBe("spaced");
+    expect(same.asked).toEqual([]);
+    const content = readFolder(folder, { validate, key: "b2" });
+    expect(content.documents.get("note-100")?.text).toBe("  spaced  ");
+    expect(content.unbundled).toBe(1);
+  });
+
+  it("leaves out what the rules refuse, which is reported at each start", async () => {
+    await writeNote("note-100", "bad");
+    expect(bundleBy(rules("a1"))).toEqual({ written: 249, left: 1 });
+    const content = readFolder(folder, rules("a1"));
+    expect(content.unreadable.get("note-100")?.reason).toBe("It is bad.");
+    expect(content.documents.size).toBe(249);
+  });
+
+  it("does not hide an edit from the rules", async () => {
+    bundleBy(rules("a1"));
+    await writeNote("note-100", "bad");
+    const again = rules("a1");
+    expect(readFolder(folder, again).unreadable.get("note-100")?.text).toContain("bad");
+    expect(again.asked.length).toBe(1);
+  });
+
+  it("cannot be given another key by a changed byte", async () => {
+    bundleBy(rules("a1"));
+    const bytes = await readFile(bundlePath());
+    bytes.write("b2", bytes.indexOf("a1"));
+    await writeFile(bundlePath(), bytes);
+    const other = rules("b2");
+    expect(readFolder(folder, other).unbundled).toBe(100);
+    expect(other.asked.length).toBe(250);
+  });
+});
+
+describe("a folder that is scanned before it is opened", () => {
+  it("gives what it gives otherwise, edits included", async () => {
+    bundle();
+    await writeNote("note-100", "edited");
+    await rm(pathOf("note-101"));
+    await writeNote("note-more", "added");
+    const store = openFileStore<Note>({ folder, validate, prepared: prepareFolder(folder, 0) });
+    const { documents } = await store.open();
+    await store.close();
+    expect(Object.fromEntries(documents.map(({ id, text }) => [id, text]))).toEqual(await textsInFiles());
+  });
+
+  it("is locked from then on, and free when the store is closed unopened", async () => {
+    bundle();
+    const prepared = prepareFolder(folder, 0);
+    expect(prepared).toBeDefined();
+    await expect(openFileStore<Note>({ folder, validate }).open()).rejects.toThrow("in use by");
+    expect(prepareFolder(folder, 0)).toBeUndefined();
+    await openFileStore<Note>({ folder, validate, prepared }).close();
+    const store = openFileStore<Note>({ folder, validate });
+    expect((await store.open()).documents.length).toBe(250);
+    await store.close();
+  });
+
+  it("is left alone while it is small or has no bundle", () => {
+    expect(prepareFolder(folder, 0)).toBeUndefined();
+    bundle();
+    expect(prepareFolder(folder)).toBeUndefined();
+  });
+
+  it("is scanned anew when the thread ends without an answer", async () => {
+    bundle();
+    const prepared = prepareFolder(folder, 0);
+    await prepared?.scanner.close();
+    const store = openFileStore<Note>({ folder, validate, prepared });
+    expect((await store.open()).documents.length).toBe(250);
+    await store.close();
+  });
+
+  it.each([
+    ["fewer lines than were scanned", (lines: readonly string[]) => lines.slice(0, 1)],
+    ["more lines than were scanned", (lines: readonly string[]) => [...lines, ...lines]],
+  ])("loses nothing when %s can be read afterwards", async (_, change) => {
+    bundle();
+    const scan = scanFolder(folder);
+    const lines = (await readFile(bundlePath(), "utf8")).split("\n");
+    await writeFile(
+      bundlePath(),
+      change(lines.slice(0, -1))
+        .map((line) => `${line}\n`)
+        .join(""),
+    );
+    const content = readFolder(folder, { validate }, { blocks: [...readBundle(folder)], scan });
+    expect(textsOf(content)).toEqual(await textsInFiles());
   });
 });
 
 describe("a store with many documents", () => {
   it("writes its bundle by itself, and again when enough has changed", async () => {
+    await filesAtRest();
     const store = openFileStore<Note>({ folder, validate, bundleFrom: 100, bundleDelayMs: 20, idleMs: 1 });
     const { revision } = await store.open();
     const bundled = () =>
-      Object.fromEntries([...readBundle(folder)].map(({ document }) => [document.id, document]));
+      Object.fromEntries(
+        [...readBundle(folder)].flatMap(({ documents }) => documents).map((one) => [one.id, one]),
+      );
     const inFiles = async () =>
       Object.fromEntries(Object.entries(await textsInFiles()).map(([id, text]) => [id, { id, text }]));
-    // Files are taken when they are two seconds old.
     await expect.poll(bundled, { timeout: 15_000 }).toEqual(await inFiles());
     const puts = ids.slice(0, 120).map((id) => note(id));
     await store.commit({ expected: revision, puts, deletes: ["note-200"] });
     await store.checkpoint();
-    await expect.poll(bundled, { timeout: 15_000 }).toEqual(await inFiles());
+    // Files that were too young for it are fewer than a store writes another for.
+    await expect.poll(() => scanFolder(folder).files.length, { timeout: 15_000 }).toBeLessThan(100);
     await store.close();
     const expected = await textsInFiles();
     expect(expected["note-000"]).toBe(note("note-000").text);
     expect(Object.keys(expected)).not.toContain("note-200");
-    const content = readFolder(folder, validate);
-    expect(textsOf(content)).toEqual(expected);
-    expect(content.unbundled).toBe(0);
+    expect(textsOf(readFolder(folder, { validate }))).toEqual(expected);
+  }, 40_000);
+
+  it("has its documents checked where the bundle is written, and anew when the rules change", async () => {
+    const module = new URL("bundle-check.ts", import.meta.url).href;
+    const state = () => {
+      const blocks = [...readBundle(folder)];
+      const bundled = blocks.flatMap(({ documents }) => documents).map(({ id }) => id);
+      return { keys: [...new Set(blocks.map(({ key }) => key))], ids: bundled };
+    };
+    await filesAtRest();
+    const good = ids.filter((id) => id !== "note-100");
+    for (const key of ["a1", "b2"]) {
+      const checker = { key, module, settings: "note-100" };
+      const store = openFileStore<Note>({ folder, validate, checker, bundleFrom: 100, bundleDelayMs: 20 });
+      await store.open();
+      await expect.poll(state, { timeout: 15_000 }).toEqual({ keys: [key], ids: good });
+      await store.close();
+    }
   }, 40_000);
 
   it("ends the writing when it is closed", async () => {
     const store = openFileStore<Note>({ folder, validate, bundleFrom: 100, bundleDelayMs: 0 });
     await store.open();
     await store.close();
-    expect(textsOf(readFolder(folder, validate))).toEqual(await textsInFiles());
+    expect(textsOf(readFolder(folder, { validate }))).toEqual(await textsInFiles());
   });
 });
