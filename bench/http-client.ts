@@ -21,13 +21,14 @@ export interface Call {
 
 const TIMEOUT_MS = 60_000;
 
-/** A client of one loopback port over keep-alive connections; used with one request at a time. */
+/** A client of one loopback port, used with one request at a time; over kept connections unless told otherwise. */
 export class HttpClient {
   readonly #port: number;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  readonly #agent: Agent;
 
-  constructor(port: number) {
+  constructor(port: number, { keepAlive = true }: { readonly keepAlive?: boolean } = {}) {
     this.#port = port;
+    this.#agent = new Agent({ keepAlive, maxSockets: 8 });
   }
 
   /** Rejects when there is no whole answer. Any status is an answer. */

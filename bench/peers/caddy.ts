@@ -28,7 +28,7 @@ export interface PeerConfig {
   };
 }
 
-/** The same Caddy binary with a configuration of stock modules only. */
+/** The same Caddy binary with a configuration of stock modules only; of ours it has the admin endpoint's socket. */
 export interface CaddyPeer extends Child {
   readonly httpPort: number;
   readonly adminPort: number;
@@ -47,7 +47,8 @@ export async function startCaddyPeer(
   const adminPort = await freePort();
   const httpPort = await freePort();
   const render = (all: readonly PeerRoute[]): PeerConfig => ({
-    admin: { listen: `127.0.0.1:${adminPort}`, config: { persist: false } },
+    // On a network of ours: of stock Caddy's two sockets during a load, the older resets what waits at it.
+    admin: { listen: `gatewright/127.0.0.1:${adminPort}`, config: { persist: false } },
     apps: {
       http: {
         servers: {
@@ -67,7 +68,8 @@ export async function startCaddyPeer(
   const child = await startServer(binary, ["run", "--config", configFile], {
     environment: { XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
   });
-  const admin = new HttpClient(adminPort);
+  // Each load closes the connections that are kept.
+  const admin = new HttpClient(adminPort, { keepAlive: false });
   const site = new HttpClient(httpPort);
   await Promise.race([
     child.failure,
