@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { IngressRuleInput } from "../../src/model/api.ts";
-import { eventually } from "../support/acme/handshake.ts";
 import { createTestAuthority, type TestAuthority } from "../support/acme/test-authority.ts";
-import { call, createIngress, putInstance, visit } from "../support/api.ts";
+import { askCaddy, createIngress, putInstance, visit } from "../support/api.ts";
 import { type Backend, startBackend } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
@@ -76,13 +75,8 @@ describe("TLS passthrough", () => {
 
   it("needs no reload for a new name on a port, and one for a new port", async () => {
     const port = await freePort();
-    const origin = `http://127.0.0.1:${gatewright.ports.admin}`;
-    // Each load replaces the admin endpoint, so that a question may be lost.
-    const config = () =>
-      eventually(
-        async () =>
-          (await call<{ config: string }>(`${origin}/gatewright/state`, { headers: { origin } })).body.config,
-      );
+    const config = async () =>
+      (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body.config;
     await make("names-1", tlsRule("one.names.test", { instance: "one", port: portOf("one") }, { port }));
     const before = await config();
     await make("names-2", tlsRule("two.names.test", { instance: "one", port: portOf("one") }, { port }));

@@ -2,9 +2,8 @@ import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { IngressRuleInput } from "../../src/model/api.ts";
-import { eventually } from "../support/acme/handshake.ts";
 import { createTestAuthority } from "../support/acme/test-authority.ts";
-import { call, createIngress, putInstance, visit } from "../support/api.ts";
+import { askCaddy, call, createIngress, putInstance, visit } from "../support/api.ts";
 import { startBackend } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
@@ -35,13 +34,9 @@ async function make(name: string, ...rules: readonly IngressRuleInput[]): Promis
   return created.body.id;
 }
 
-/** Version of the configuration that runs. Each load replaces the admin endpoint, so that a question may be lost. */
+/** Version of the configuration that runs. */
 async function configVersion(): Promise<string> {
-  const origin = `http://127.0.0.1:${gatewright.ports.admin}`;
-  return eventually(
-    async () =>
-      (await call<{ config: string }>(`${origin}/gatewright/state`, { headers: { origin } })).body.config,
-  );
+  return (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body.config;
 }
 
 /** Resident memory of Caddy, in bytes. */

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, call, putInstance, rule, visit } from "../support/api.ts";
+import { type Answer, askCaddy, call, putInstance, rule, visit } from "../support/api.ts";
 import { type Backend, type Seen, startBackend } from "../support/backend.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
 import { type BodyOperation, bodyOperations, type Json, type StringField } from "../support/string-fields.ts";
@@ -179,9 +179,7 @@ describe("after all of that", () => {
   });
 
   it("nothing expanded stands in Caddy's configuration, table or log, nor in Gatewright's", async () => {
-    const admin = `http://127.0.0.1:${gatewright.ports.admin}`;
-    const ask = () => call(`${admin}/config/`, { headers: { origin: admin } });
-    const { text } = await ask().catch(ask);
+    const { text } = await askCaddy(gatewright.ports.admin, "/config/");
     expect(text).toContain("policy_sets");
     const log = await readFile(join(gatewright.dataDir, "caddy/caddy.log"), "utf8");
     for (const place of [text, log, gatewright.output()]) expect(place).not.toContain(fileCanary);

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { call } from "../support/api.ts";
+import { askCaddy, call } from "../support/api.ts";
 import { type PolicySite, startPolicySite } from "../support/policy-site.ts";
 import { until } from "../support/until.ts";
-import { type VisitFrom, visitFrom } from "../support/visit-from.ts";
+import type { VisitFrom } from "../support/visit-from.ts";
 
 const proxy = "127.0.0.2";
 
@@ -27,12 +27,7 @@ interface Refusals {
 }
 
 async function refusals(): Promise<Refusals> {
-  const admin = `127.0.0.1:${site.gatewright.ports.admin}`;
-  const headers = { origin: `http://${admin}` };
-  const answer = await visitFrom<Refusals>(site.gatewright.ports.admin, admin, "/gatewright/refusals", {
-    headers,
-  });
-  return answer.body;
+  return (await askCaddy<Refusals>(site.gatewright.ports.admin, "/gatewright/refusals")).body;
 }
 
 describe("rate limit", () => {

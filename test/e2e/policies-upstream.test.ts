@@ -4,9 +4,8 @@ import { type AddressInfo, createServer as createTcp } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { CaddyConfig } from "../../src/compiler/caddy-json.ts";
-import { putInstance } from "../support/api.ts";
+import { askCaddy, putInstance } from "../support/api.ts";
 import { type PolicySite, startPolicySite } from "../support/policy-site.ts";
-import { visitFrom } from "../support/visit-from.ts";
 
 let site: PolicySite;
 
@@ -141,7 +140,5 @@ describe("all together", () => {
 });
 
 async function config(): Promise<CaddyConfig> {
-  const admin = `127.0.0.1:${site.gatewright.ports.admin}`;
-  const headers = { origin: `http://${admin}` };
-  return (await visitFrom<CaddyConfig>(site.gatewright.ports.admin, admin, "/config/", { headers })).body;
+  return (await askCaddy<CaddyConfig>(site.gatewright.ports.admin, "/config/")).body;
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HealthCheckPolicy, IngressRuleInput, IngressStatus } from "../../src/model/api.ts";
-import { call, createIngress, putInstance, visit } from "../support/api.ts";
+import { askCaddy, call, createIngress, putInstance, visit } from "../support/api.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
 import { type MoodyBackend, startMoody } from "../support/moody-backend.ts";
@@ -57,10 +57,8 @@ const healthOf = async (name: string) =>
     .flatMap(({ addresses }) => addresses.map(({ health }) => health))
     .join(" ");
 
-const runningConfig = async (): Promise<string> => {
-  const origin = `http://127.0.0.1:${gatewright.ports.admin}`;
-  return (await call<{ config: string }>(`${origin}/gatewright/state`, { headers: { origin } })).body.config;
-};
+const runningConfig = async (): Promise<string> =>
+  (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body.config;
 
 describe("active checks", () => {
   it("take a sick instance out of the rule's pool, and only of it, without a reload, and bring it back", async () => {

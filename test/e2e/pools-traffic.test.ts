@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { IngressRuleInput, IngressStatus } from "../../src/model/api.ts";
-import { type Answer, call, createIngress, putInstance, visit } from "../support/api.ts";
+import { type Answer, askCaddy, call, createIngress, putInstance, visit } from "../support/api.ts";
 import { type Seen, startBackend } from "../support/backend.ts";
 import { type Fleet, startFleet } from "../support/fleet.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
@@ -53,8 +53,7 @@ async function reached(host: string, requests = 4): Promise<readonly (string | n
 }
 
 async function stateOf(): Promise<{ config: string }> {
-  const origin = `http://127.0.0.1:${gatewright.ports.admin}`;
-  return (await call<{ config: string }>(`${origin}/gatewright/state`, { headers: { origin } })).body;
+  return (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body;
 }
 
 describe("a service", () => {

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, call, rule, visit } from "../support/api.ts";
+import { type Answer, askCaddy, call, rule, visit } from "../support/api.ts";
 import { type Backend, type Seen, startBackend } from "../support/backend.ts";
 import { failedStart } from "../support/failed-start.ts";
 import { filesUnder } from "../support/files-under.ts";
@@ -197,11 +197,10 @@ describe("secrets", () => {
       for (const [secret, home] of homes)
         if (!home.test(path)) expect(text.includes(secret), `${path} has a secret`).toBe(false);
     }
-    const admin = `http://127.0.0.1:${guarded.ports.admin}`;
     const shown = [
       guarded.output(),
-      (await call(`${admin}/config/`, { headers: { origin: admin } })).text,
-      (await call(`${admin}/gatewright/state`, { headers: { origin: admin } })).text,
+      (await askCaddy(guarded.ports.admin, "/config/")).text,
+      (await askCaddy(guarded.ports.admin, "/gatewright/state")).text,
       (await readFile(`/proc/${await guarded.caddyPid()}/cmdline`, "latin1")) +
         (await readFile(`/proc/${await guarded.caddyPid()}/environ`, "latin1")),
     ];

@@ -4,7 +4,7 @@ import type { Certificate, IngressStatus } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
 import { privateFiles } from "../support/acme/private-files.ts";
 import { cloudflareToken, startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
-import { call, createIngress, putInstance, rule, visit } from "../support/api.ts";
+import { askCaddy, call, createIngress, putInstance, rule, visit } from "../support/api.ts";
 import { type Backend, type Seen, startBackend } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
@@ -159,9 +159,7 @@ describe("DNS-01", () => {
     const { holders, open } = await privateFiles(gatewright.dataDir, cloudflareToken);
     expect(holders).toEqual(["caddy/cloudflare.token"]);
     expect(open).toEqual([]);
-    const config = await call(`http://127.0.0.1:${gatewright.ports.admin}/config/`, {
-      headers: { origin: `http://127.0.0.1:${gatewright.ports.admin}` },
-    });
+    const config = await askCaddy(gatewright.ports.admin, "/config/");
     expect(config.text).toContain("{file.");
     expect(config.text).not.toContain(cloudflareToken);
     const pid = await gatewright.caddyPid();

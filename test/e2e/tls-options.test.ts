@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Certificate } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
 import { createTestAuthority, type PemPair, type TestAuthority } from "../support/acme/test-authority.ts";
-import { call, createIngress, putInstance, rule } from "../support/api.ts";
+import { askCaddy, call, createIngress, putInstance, rule } from "../support/api.ts";
 import { type Backend, startBackend } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
@@ -153,12 +153,11 @@ describe("imported certificates", () => {
     const file = join(gatewright.dataDir, "caddy/certificates", `${body.id}.pem`);
     expect((await lstat(file)).mode & 0o777).toBe(0o600);
     expect((await lstat(join(file, ".."))).mode & 0o777).toBe(0o700);
-    const admin = `http://127.0.0.1:${gatewright.ports.admin}`;
     const answers = await Promise.all([
       call(`${gatewright.url}/certificates`),
       call(`${gatewright.url}/certificates/secret`),
       call(`${gatewright.url}/ingresses/secret`),
-      call(`${admin}/config/`, { headers: { origin: admin } }),
+      askCaddy(gatewright.ports.admin, "/config/"),
     ]);
     for (const { status, text } of answers)
       expect({ status, leaks: text.includes(secretLine) }).toEqual({ status: 200, leaks: false });

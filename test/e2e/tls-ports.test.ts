@@ -3,7 +3,7 @@ import type { Certificate, IngressStatus } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
 import { privateFiles } from "../support/acme/private-files.ts";
 import { startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
-import { call, createIngress, putInstance, rule, visit } from "../support/api.ts";
+import { askCaddy, call, createIngress, putInstance, rule, visit } from "../support/api.ts";
 import { type Backend, type Seen, startBackend } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
@@ -96,9 +96,9 @@ describe("the internal authority", () => {
     );
     expect(created.status, created.text).toBe(201);
     const pki = await eventually(async () => {
-      const answer = await call<{ root_certificate: string; intermediate_certificate: string }>(
-        `http://127.0.0.1:${gatewright.ports.admin}/pki/ca/local`,
-        { headers: { origin: `http://127.0.0.1:${gatewright.ports.admin}` } },
+      const answer = await askCaddy<{ root_certificate: string; intermediate_certificate: string }>(
+        gatewright.ports.admin,
+        "/pki/ca/local",
       );
       expect(answer.status).toBe(200);
       return answer.body;

@@ -68,6 +68,21 @@ export function visit<Body = unknown>(
   return call<Body>(`http://127.0.0.1:${port}${path}`, { ...options, headers: { host, ...options.headers } });
 }
 
+/**
+ * Reads from the admin endpoint of a Gatewright's Caddy. Each load replaces that endpoint and drops the questions that
+ * the former one has not answered, so that one which is lost is asked again.
+ */
+export async function askCaddy<Body = unknown>(adminPort: number, path: string): Promise<Answer<Body>> {
+  const origin = `http://127.0.0.1:${adminPort}`;
+  for (let asked = 1; ; asked++) {
+    try {
+      return await call<Body>(`${origin}${path}`, { headers: { origin } });
+    } catch (error) {
+      if (asked === 5 || (error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error;
+    }
+  }
+}
+
 export interface CreateOptions {
   readonly url: string;
   readonly name: string;
