@@ -45,7 +45,7 @@ async function main(): Promise<void> {
 /** What is better done when the first requests have been answered. */
 function settle(isLarge: boolean): void {
   if (isLarge) setFlagsFromString(HEAP_FLAGS);
-  compactHeap(isLarge ? 0 : undefined);
+  compactHeap();
   // Node keeps it at an orderly end only, and the next start may come after a kill.
   flushCompileCache();
 }

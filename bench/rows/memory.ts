@@ -3,6 +3,7 @@ import { residentBytes, settledBytes } from "../process-usage.ts";
 import type { Measurement } from "../report.ts";
 import { atMost, type Row } from "../row.ts";
 import type { Site } from "../site.ts";
+import { askEachHost } from "./busy-names.ts";
 
 const GOAL_KB = 2;
 const SMALLEST = 10_000;
@@ -13,6 +14,8 @@ export const memory: Row = {
   about: "resident memory of manager and Caddy, settled after serving",
   async measure(bench, site) {
     const measurements: Measurement[] = [];
+    // The same connections on both sides of the difference.
+    for (const each of [site, bench.one]) await askEachHost(bench, each);
     for (const part of ["manager", "Caddy"] as const) {
       const bytes = await settledOf(site, part);
       measurements.push({

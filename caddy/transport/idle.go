@@ -24,8 +24,8 @@ type conn struct {
 	address string
 	tcp     net.Conn
 	raw     syscall.RawConn
-	reader  *bufio.Reader
-	writer  *bufio.Writer
+	// buffers are the conn's while it is not idle: instances have many connections, and most are idle.
+	*buffers
 	// interrupt ends reading and writing, and look sets heard when something has come in; both are made once.
 	interrupt func()
 	look      func(fd uintptr)
@@ -40,18 +40,42 @@ type conn struct {
 	since time.Time
 }
 
+type buffers struct {
+	reader *bufio.Reader
+	writer *bufio.Writer
+}
+
+var spare = sync.Pool{New: func() any {
+	return &buffers{bufio.NewReaderSize(nil, bufferSize), bufio.NewWriterSize(nil, bufferSize)}
+}}
+
 func newConn(tcp net.Conn, address string) *conn {
 	c := &conn{address: address, tcp: tcp}
+	c.equip()
 	if system, ok := tcp.(syscall.Conn); ok {
 		c.raw, _ = system.SyscallConn()
 	}
-	c.reader, c.writer = bufio.NewReaderSize(c, bufferSize), bufio.NewWriterSize(tcp, bufferSize)
 	c.interrupt = func() { _ = tcp.SetDeadline(past) }
 	c.look = func(fd uintptr) {
 		_, _, err := unix.Recvfrom(int(fd), c.peeked[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		c.heard = err != unix.EAGAIN
 	}
 	return c
+}
+
+// equip gives the conn buffers.
+func (c *conn) equip() {
+	c.buffers = spare.Get().(*buffers)
+	c.reader.Reset(c)
+	c.writer.Reset(c.tcp)
+}
+
+// strip takes them away again. Nobody else may have them.
+func (c *conn) strip() {
+	c.reader.Reset(nil)
+	c.writer.Reset(nil)
+	spare.Put(c.buffers)
+	c.buffers = nil
 }
 
 // Read is the reader's source.
@@ -115,6 +139,7 @@ func (i *idleConns) take(address string) *conn {
 		s.conns[address] = conns[:len(conns)-1]
 		s.mu.Unlock()
 		if time.Since(c.since) < idleFor && c.quiet() {
+			c.equip()
 			return c
 		}
 		c.close()
@@ -123,6 +148,7 @@ func (i *idleConns) take(address string) *conn {
 
 // put keeps a connection for the next request.
 func (i *idleConns) put(c *conn) {
+	c.strip()
 	c.since = time.Now()
 	s := i.shard(c.address)
 	s.mu.Lock()

@@ -2,6 +2,6 @@ import type { CreateCheck } from "../store/checker.ts";
 import type { ListenPorts } from "../validation/ingress.ts";
 import { readStoredIngress } from "./fill-catalog.ts";
 
-/** `readStoredIngress` for the thread that writes bundles. `settings` are the `ListenPorts`. */
+/** `readStoredIngress` for the process that drafts bundles. `settings` are the `ListenPorts`. */
 export const createCheck: CreateCheck = (settings) => (value) =>
   readStoredIngress(value, settings as ListenPorts);

@@ -5,21 +5,6 @@ import type { Reference, Resolution } from "./instance-resolver.ts";
 import { ServiceIndex, serviceKey, serviceSuffix } from "./service-index.ts";
 import { SortedKeys } from "./sorted-keys.ts";
 
-/** An instance, and its answer from the first time that it is asked for. */
-class Entry {
-  readonly instance: Instance;
-  #resolution: Resolution | undefined;
-
-  constructor(instance: Instance) {
-    this.instance = instance;
-  }
-
-  get resolution(): Resolution {
-    this.#resolution ??= resolveInstance(this.instance);
-    return this.#resolution;
-  }
-}
-
 interface Sorted {
   readonly ids: SortedKeys;
   readonly names: SortedKeys;
@@ -41,9 +26,9 @@ const separator = "\0";
  * An id wins over an equal name, as in hypeman's lookup.
  */
 export class InstanceIndex {
-  readonly #byId = new Map<string, Entry>();
+  readonly #byId = new Map<string, Instance>();
   /** Mostly one has a name, so that a list is made for the second only. */
-  readonly #byName = new Map<string, Entry | readonly Entry[]>();
+  readonly #byName = new Map<string, Instance | readonly Instance[]>();
   /** For every dotted name, each name above it, with the number of instances below. */
   readonly #parents = new Map<string, number>();
   /** Undefined after `fill` until an order is asked for: most starts need none at once. */
@@ -54,23 +39,23 @@ export class InstanceIndex {
     return this.#byId.size;
   }
 
-  /** Exact id or name, or `<service>.svc`. Answers the same object until the answer changes. */
+  /** Exact id or name, or `<service>.svc`. */
   resolve(name: string): Resolution {
     const key = name.toLowerCase();
     if (key.endsWith(serviceSuffix)) return this.#services.resolve(key);
-    const entry = this.#byId.get(key);
-    if (entry !== undefined) return entry.resolution;
+    const instance = this.#byId.get(key);
+    if (instance !== undefined) return resolveInstance(instance);
     const named = this.#byName.get(key);
     if (named === undefined) return this.#hasBelow(key) ? parentOnly : unknown;
-    return named instanceof Entry ? named.resolution : ambiguous;
+    return isSeveral(named) ? ambiguous : resolveInstance(named);
   }
 
   /** Id, then name, then unique id prefix. */
   reference(reference: string): Exclude<Reference, { kind: "unavailable" }> {
     const key = reference.toLowerCase();
     if (key === "") return { kind: "unknown" };
-    const entry = this.#byId.get(key);
-    if (entry !== undefined) return { kind: "found", instance: entry.instance };
+    const instance = this.#byId.get(key);
+    if (instance !== undefined) return { kind: "found", instance };
     const named = this.named(key);
     if (named.length > 0) return oneOf(named);
     return oneOf(
@@ -82,12 +67,12 @@ export class InstanceIndex {
 
   /** The instance with exactly this id. */
   get(id: string): Instance | undefined {
-    return this.#byId.get(id.toLowerCase())?.instance;
+    return this.#byId.get(id.toLowerCase());
   }
 
   /** The instances with exactly this name. */
   named(name: string): readonly Instance[] {
-    return entriesOf(this.#byName.get(name.toLowerCase())).map((entry) => entry.instance);
+    return instancesOf(this.#byName.get(name.toLowerCase()));
   }
 
   /** Every instance, by ascending name, then id. */
@@ -131,7 +116,7 @@ export class InstanceIndex {
   #orders(): Sorted {
     if (this.#sorted !== undefined) return this.#sorted;
     const none: ReadonlySet<string> = new Set();
-    const present = [...this.#byId.values()].map((entry) => entry.instance);
+    const present = [...this.#byId.values()];
     const sorted = { ids: new SortedKeys(), names: new SortedKeys() };
     sorted.ids.update(none, keySet(present, idKey));
     sorted.names.update(none, keySet(present, nameKey));
@@ -144,16 +129,15 @@ export class InstanceIndex {
   }
 
   #instance(id: string): Instance {
-    return (this.#byId.get(id) as Entry).instance;
+    return this.#byId.get(id) as Instance;
   }
 
   #add(instance: Instance): void {
-    const entry = new Entry(instance);
     const name = instance.name.toLowerCase();
-    this.#byId.set(idKey(instance), entry);
-    if (instance.service !== undefined) this.#services.add(instance, entry.resolution);
+    this.#byId.set(idKey(instance), instance);
+    if (instance.service !== undefined) this.#services.add(instance, resolveInstance(instance));
     const named = this.#byName.get(name);
-    this.#byName.set(name, named === undefined ? entry : [...entriesOf(named), entry]);
+    this.#byName.set(name, named === undefined ? instance : [...instancesOf(named), instance]);
     for (const parent of parentsOf(name)) this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
   }
 
@@ -162,7 +146,7 @@ export class InstanceIndex {
     const name = instance.name.toLowerCase();
     if (!this.#byId.delete(id)) return;
     this.#services.remove(instance);
-    const rest = entriesOf(this.#byName.get(name)).filter((entry) => idKey(entry.instance) !== id);
+    const rest = instancesOf(this.#byName.get(name)).filter((other) => idKey(other) !== id);
     const [first] = rest;
     if (first === undefined) this.#byName.delete(name);
     else this.#byName.set(name, rest.length === 1 ? first : rest);
@@ -174,9 +158,13 @@ export class InstanceIndex {
   }
 }
 
-function entriesOf(named: Entry | readonly Entry[] | undefined): readonly Entry[] {
+function isSeveral(named: Instance | readonly Instance[]): named is readonly Instance[] {
+  return Array.isArray(named);
+}
+
+function instancesOf(named: Instance | readonly Instance[] | undefined): readonly Instance[] {
   if (named === undefined) return [];
-  return named instanceof Entry ? [named] : named;
+  return isSeveral(named) ? named : [named];
 }
 
 function oneOf(instances: readonly Instance[]): Exclude<Reference, { kind: "unavailable" }> {

@@ -1,5 +1,5 @@
 import type { CreateCheck } from "../store/checker.ts";
 import { parseInstance } from "./instance-reader.ts";
 
-/** `parseInstance` for the thread that writes bundles. It has no settings. */
+/** `parseInstance` for the process that drafts bundles. It has no settings. */
 export const createCheck: CreateCheck = () => parseInstance;

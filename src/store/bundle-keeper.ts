@@ -1,6 +1,9 @@
-import { Worker } from "node:worker_threads";
-import type { BundleCount } from "./bundle.ts";
-import type { BundleOrder, Checker } from "./checker.ts";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { type BundleDraft, draftName, installBundle } from "./bundle.ts";
+import type { BundleAnswer, BundleOrder, Checker } from "./checker.ts";
 
 /** When a bundle is written. */
 export interface BundleSettings {
@@ -21,14 +24,17 @@ export interface BundleSettings {
 const STALE_SHARE = 0.1;
 const HEAP_MB = 64;
 
-/** Has the bundle written in a worker thread, whenever enough documents differ from it. */
+/**
+ * Has the bundle drafted by a process of its own, whenever enough documents differ from it. A thread would leave this
+ * process with 15 MB more. The draft is put in place here: who drafted it may outlive whoever held the folder.
+ */
 export class BundleKeeper {
   readonly #settings: BundleSettings;
   #documents: number;
   #stale = 0;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
-  #worker: Worker | undefined;
+  #drafter: ChildProcess | undefined;
   #closed = false;
 
   /** `documents` are present, `stale` of them not as the bundle has them. */
@@ -41,7 +47,7 @@ export class BundleKeeper {
   /** To be called after each commit with the number of documents that it changed. */
   note(changes: number): void {
     this.#stale += changes;
-    if (this.#closed || this.#timer !== undefined || this.#worker !== undefined) return;
+    if (this.#closed || this.#timer !== undefined || this.#drafter !== undefined) return;
     const { fewest, delayMs, intervalMs } = this.#settings;
     if (this.#stale < Math.max(fewest, this.#documents * STALE_SHARE)) return;
     const sinceMs = performance.now() - this.#writtenAt;
@@ -53,30 +59,54 @@ export class BundleKeeper {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#worker?.terminate();
+    const drafter = this.#drafter;
+    if (drafter?.pid === undefined) return;
+    if (drafter.exitCode === null && drafter.signalCode === null) {
+      drafter.ref();
+      drafter.kill("SIGKILL");
+      await once(drafter, "exit");
+    }
+    await rm(`${this.#settings.folder}/${draftName(drafter.pid)}`, { force: true });
   }
 
   #write(): void {
     this.#timer = undefined;
     const before = this.#stale;
-    const { folder, checker } = this.#settings;
-    const order: BundleOrder = { folder, checker };
-    const worker = new Worker(new URL("bundle-worker.ts", import.meta.url), {
-      workerData: order,
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    const { folder, checker, onError } = this.#settings;
+    const drafter = fork(fileURLToPath(new URL("bundle-process.ts", import.meta.url)), {
+      execArgv: [`--max-old-space-size=${HEAP_MB}`],
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
-    this.#worker = worker;
-    worker.unref();
-    worker.on("message", ({ written, left }: BundleCount) => {
-      this.#documents = written + left;
-      this.#stale += left - before;
+    this.#drafter = drafter;
+    drafter.unref();
+    drafter.channel?.unref();
+    let answered = false;
+    drafter.on("message", (answer: BundleAnswer) => {
+      answered = true;
+      if (this.#closed) return;
+      try {
+        if ("error" in answer) throw new Error(answer.error);
+        this.#install(answer, before);
+      } catch (error) {
+        onError(error);
+      }
     });
-    worker.on("error", (error) => this.#settings.onError(error));
-    worker.on("exit", () => {
-      this.#worker = undefined;
+    const ended = (reason: unknown): void => {
+      if (this.#drafter !== drafter) return;
+      this.#drafter = undefined;
       this.#writtenAt = performance.now();
+      if (!answered && !this.#closed) onError(reason);
       this.note(0);
-    });
+    };
+    drafter.on("error", ended);
+    drafter.on("exit", (code, signal) => ended(new Error(`Its process ended with ${signal ?? code}.`)));
+    const order: BundleOrder = { folder, checker };
+    drafter.send(order);
+  }
+
+  #install(draft: BundleDraft, before: number): void {
+    installBundle(this.#settings.folder, draft);
+    this.#documents = draft.written + draft.left;
+    this.#stale += draft.left - before;
   }
 }

@@ -29,8 +29,10 @@ const YOUNGEST_MS = 2_000;
 const LARGEST_BYTES = 64 * 1024;
 const DOCUMENTS_PER_BLOCK = 100;
 
-/** What `writeBundle` did. */
-export interface BundleCount {
+/** A bundle that is not in place yet. */
+export interface BundleDraft {
+  /** Of its file in the folder. */
+  readonly name: string;
   readonly written: number;
   /** Left out: too young, too large, unreadable or not good. */
   readonly left: number;
@@ -61,39 +63,52 @@ export function* readBundle(folder: string): Generator<ReadBlock> {
   }
 }
 
+/** Name of the file that this process drafts a folder's bundle in. A start removes what is left of it. */
+export function draftName(pid: number): string {
+  return `${TEMPORARY_PREFIX}${BUNDLE_NAME}-${pid}`;
+}
+
 /**
- * Writes a folder's bundle from its document files, in place of the former one. Synchronous, for a thread of its own.
- * Not durable: whatever a crash leaves of it is told from the rest by its checksums. Throws the operating system's errors.
+ * Writes a bundle of a folder's document files beside the one that there is; `installBundle` puts it in place.
+ * Synchronous, for a process of its own. Not durable: whatever a crash leaves of it is told from the rest by its
+ * checksums. Throws the operating system's errors.
  */
-export function writeBundle(
+export function draftBundle(
   folder: string,
   options: { readonly now?: () => number; readonly check?: BundleCheck | undefined } = {},
-): BundleCount {
+): BundleDraft {
   const now = options.now ?? Date.now;
-  const temporary = `${folder}/${TEMPORARY_PREFIX}${BUNDLE_NAME}-${process.pid}`;
-  const output = openSync(temporary, "w", PRIVATE_FILE_MODE);
+  const name = draftName(process.pid);
+  const output = openSync(`${folder}/${name}`, "w", PRIVATE_FILE_MODE);
   const key = options.check?.key ?? "";
   const asStored = new BlockWriter(output, { key, isMade: false });
   const made = new BlockWriter(output, { key, isMade: true });
   let left = 0;
   try {
     // In order, so that a start has less to sort.
-    for (const name of readdirSync(folder).filter(isDocumentName).sort()) {
-      const found = readSettled(`${folder}/${name}`, name.slice(0, -DOCUMENT_SUFFIX.length), now);
+    for (const file of readdirSync(folder).filter(isDocumentName).sort()) {
+      const found = readSettled(`${folder}/${file}`, file.slice(0, -DOCUMENT_SUFFIX.length), now);
       const document = found === undefined ? undefined : checked(found.document, options.check);
       if (found === undefined || document === undefined) left += 1;
       else (document === found.document ? asStored : made).add({ stamp: found.stamp, document });
     }
     asStored.flush();
     made.flush();
-    renameSync(temporary, `${folder}/${BUNDLE_NAME}`);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    rmSync(`${folder}/${name}`, { force: true });
     throw error;
   } finally {
     closeSync(output);
   }
-  return { written: asStored.written + made.written, left };
+  return { name, written: asStored.written + made.written, left };
+}
+
+/**
+ * Puts a draft in the place of the former bundle. Only for who holds the folder: a start compares the files with the
+ * bundle that it reads.
+ */
+export function installBundle(folder: string, { name }: Pick<BundleDraft, "name">): void {
+  renameSync(`${folder}/${name}`, `${folder}/${BUNDLE_NAME}`);
 }
 
 /** The document that whoever opens the store gets; undefined when it is not good, which the next start reports. */

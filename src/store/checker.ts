@@ -1,10 +1,12 @@
-/** Where another thread finds what documents are checked by. */
+import type { BundleDraft } from "./bundle.ts";
+
+/** Where another process finds what documents are checked by. */
 export interface Checker {
   /** The name of the rules: another one whenever they, or `settings`, may judge otherwise. Lowercase hex digits. */
   readonly key: string;
   /** URL of a module that exports `createCheck` of the type `CreateCheck`. */
   readonly module: string;
-  /** Handed to `createCheck`; it is copied between threads. */
+  /** Handed to `createCheck`; it is sent as JSON. */
   readonly settings: unknown;
 }
 
@@ -14,8 +16,11 @@ export interface Checker {
  */
 export type CreateCheck = (settings: unknown) => (value: unknown) => unknown;
 
-/** What the thread that writes bundles is told. */
+/** What the process that drafts bundles is told, as JSON. */
 export interface BundleOrder {
   readonly folder: string;
-  readonly checker: Checker | undefined;
+  readonly checker?: Checker | undefined;
 }
+
+/** What it answers. */
+export type BundleAnswer = BundleDraft | { readonly error: string };

@@ -22,7 +22,7 @@ export interface FileStoreOptions<T extends Document> {
   /** Checks what is read from disk. Default: an object with a string `id`. */
   readonly validate?: Validate<T>;
   /**
-   * Where `validate` is to be found by the thread that writes bundles, so that the next start need not check again what
+   * Where `validate` is to be found by the process that drafts bundles, so that the next start need not check again what
    * was checked there. Default: each start checks all.
    */
   readonly checker?: Checker;

@@ -9,12 +9,8 @@ describe("compactHeap", () => {
     expect(garbage.length).toBe(1_000);
     const before = process.memoryUsage().heapTotal;
     garbage = undefined;
-    expect(compactHeap(0)).toBe(true);
+    compactHeap();
     // A million strings of 24 bytes or more, and their arrays.
     expect(process.memoryUsage().heapTotal).toBeLessThan(before - 24_000_000);
-  });
-
-  it("does not pause for a small heap", () => {
-    expect(compactHeap(Number.POSITIVE_INFINITY)).toBe(false);
   });
 });
