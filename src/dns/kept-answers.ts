@@ -7,9 +7,9 @@ const placeBytes = 64;
 /** Octets of the name's part, octets of the records, number of records, type; the part and the records follow. */
 const placeHeaderBytes = 4;
 const fewestPlaces = 1024;
-/** 16 MB, which is enough for some 170,000 answers. */
+/** 16 MB, which is enough for 131,072 answers. */
 const mostPlaces = 262_144;
-/** A table that is two thirds full is replaced by one so many times larger. */
+/** A table that is half full is replaced by one so many times larger. */
 const growth = 2;
 /** An answer is in one of so many places in a row. */
 const candidates = 8;
@@ -50,7 +50,7 @@ export class KeptAnswers {
     const recordsEnd = answer.length - (answer[11] === 0 ? 0 : optBytes);
     if (partEnd < 0 || !hasAddresses(answer, end)) return;
     if (placeHeaderBytes + partEnd - headerBytes + recordsEnd - end > placeBytes) return;
-    if (this.#used * placeBytes * 3 >= this.#table.length * 2) this.#grow();
+    if (this.#used * placeBytes * 2 >= this.#table.length) this.#grow();
     const place = this.#placeFor(message, partEnd);
     const table = this.#table;
     if (table[place] === 0) this.#used++;
