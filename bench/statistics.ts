@@ -53,3 +53,8 @@ export function medianOfPairs<T>(pairs: Pairs<T>, combine: (ours: T, peers: T) =
     }),
   );
 }
+
+/** The lower quartile of a latency over the rounds: a tail is what other work on the machine spoils first. */
+export function undisturbed(rounds: readonly number[]): number {
+  return quantile(rounds, 0.25);
+}

@@ -1,7 +1,7 @@
-import { type LoadReport, mustSucceed } from "../load-generator.ts";
+import { mustSucceed } from "../load-generator.ts";
 import { atMost, type Bench, type Row, staticTarget } from "../row.ts";
 import type { Site } from "../site.ts";
-import { alternate, quantile } from "../statistics.ts";
+import { alternate, undisturbed } from "../statistics.ts";
 
 const CONNECTIONS = 64;
 /**
@@ -29,8 +29,8 @@ export const addedLatency: Row = {
       (round) => at(peerTarget, round),
     );
     return (["p50", "p99"] as const).map((name) => {
-      const ours = undisturbed(pairs.ours, name);
-      const peer = undisturbed(pairs.peers, name);
+      const ours = undisturbed(pairs.ours.map((round) => round[name])) / 1000;
+      const peer = undisturbed(pairs.peers.map((round) => round[name])) / 1000;
       return {
         row: "latency",
         what: `added latency ${name}`,
@@ -43,16 +43,6 @@ export const addedLatency: Row = {
     });
   },
 };
-
-/** The lower quartile over the rounds, in milliseconds: a tail is what another process spoils first. */
-function undisturbed(rounds: readonly LoadReport["latency_us"][], name: "p50" | "p99"): number {
-  return (
-    quantile(
-      rounds.map((round) => round[name]),
-      0.25,
-    ) / 1000
-  );
-}
 
 function run(bench: Bench, target: Site["target"], flags: { readonly [flag: string]: number }) {
   return bench.load.run("http", {

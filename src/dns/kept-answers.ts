@@ -51,7 +51,7 @@ export class KeptAnswers {
     if (partEnd < 0 || !hasAddresses(answer, end)) return;
     if (placeHeaderBytes + partEnd - headerBytes + recordsEnd - end > placeBytes) return;
     if (this.#used * placeBytes * 2 >= this.#table.length) this.#grow();
-    const place = this.#placeFor(message, partEnd);
+    const place = this.#freePlace(message, headerBytes, partEnd);
     const table = this.#table;
     if (table[place] === 0) this.#used++;
     table[place] = partEnd - headerBytes;
@@ -77,13 +77,21 @@ export class KeptAnswers {
     if (this.#used > 0) this.#renew(this.#table.length);
   }
 
+  /** Moves what is kept to a larger table: a pause of a few milliseconds at the largest sizes. */
   #grow(): void {
-    const bytes = Math.min(this.#table.length * growth, mostPlaces * placeBytes);
+    const former = this.#table;
     // A table of the largest size goes on: an answer more takes the place of another.
-    if (bytes > this.#table.length) this.#renew(bytes);
+    if (former.length >= mostPlaces * placeBytes) return;
+    this.#renew(former.length * growth);
+    for (let from = 0; from < former.length; from += placeBytes) {
+      if (former[from] === 0) continue;
+      const part = from + placeHeaderBytes;
+      const place = this.#freePlace(former, part, part + (former[from] as number));
+      if (this.#table[place] === 0) this.#used++;
+      former.copy(this.#table, place, from, from + placeBytes);
+    }
   }
 
-  /** An empty table: what was kept comes back as it is asked for, without a pause to move it. */
   #renew(bytes: number): void {
     this.#table = Buffer.alloc(bytes);
     this.#used = 0;
@@ -110,8 +118,9 @@ export class KeptAnswers {
     return -1;
   }
 
-  #placeFor(message: Buffer, partEnd: number): number {
-    const first = this.#firstPlace(message, headerBytes, partEnd);
+  /** For a part of a name; the first of its places where none is free. */
+  #freePlace(bytes: Buffer, start: number, end: number): number {
+    const first = this.#firstPlace(bytes, start, end);
     let place = first;
     for (let tried = 0; tried < candidates; tried++) {
       if (this.#table[place] === 0) return place;

@@ -120,7 +120,7 @@ describe("many names", () => {
 
   it("are kept nearly all, each with its own address, once the table has grown", () => {
     const kept = new KeptAnswers(zone.wireName);
-    for (let round = 0; round < 3; round++) for (const ask of asks) keep(kept, ask);
+    for (const ask of asks) keep(kept, ask);
     let found = 0;
     for (const [at, ask] of asks.entries()) {
       const answer = kept.answer(ask);
