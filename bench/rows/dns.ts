@@ -38,9 +38,8 @@ export const dns: Row = {
       );
       const name = "CoreDNS hosts";
       const rate = compare(pairs, name, (of) => of.requests_per_second);
-      const [ours, theirs] = [pairs.ours, pairs.peers].map(
-        (rounds) => undisturbed(rounds.map((of) => of.latency_us.p99)) / 1000,
-      ) as [number, number];
+      const ours = undisturbed(pairs.ours.map((of) => of.latency_us.p99)) / 1000;
+      const theirs = undisturbed(pairs.peers.map((of) => of.latency_us.p99)) / 1000;
       return [
         {
           row: "dns",

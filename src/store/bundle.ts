@@ -18,7 +18,7 @@ import {
 } from "./bundle-format.ts";
 import { bundleLines, openOrNone } from "./bundle-lines.ts";
 import type { CreateCheck } from "./checker.ts";
-import { DOCUMENT_SUFFIX, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
+import { documentIdOf, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
 import { isDocument } from "./document-id.ts";
 import type { Document } from "./document-store.ts";
 import { PRIVATE_FILE_MODE } from "./durable.ts";
@@ -87,7 +87,7 @@ export function draftBundle(
   try {
     // In order, so that a start has less to sort.
     for (const file of readdirSync(folder).filter(isDocumentName).sort()) {
-      const found = readSettled(`${folder}/${file}`, file.slice(0, -DOCUMENT_SUFFIX.length), now);
+      const found = readSettled(`${folder}/${file}`, documentIdOf(file), now);
       const document = found === undefined ? undefined : checked(found.document, options.check);
       if (found === undefined || document === undefined) left += 1;
       else (document === found.document ? asStored : made).add({ stamp: found.stamp, document });

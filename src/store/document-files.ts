@@ -8,7 +8,7 @@ import type { StepHook } from "./store-step.ts";
 export const TEMPORARY_PREFIX = ".tmp-";
 
 /** End of the name of a document's file. */
-export const DOCUMENT_SUFFIX = ".json";
+const DOCUMENT_SUFFIX = ".json";
 
 /** Whether a file of the folder is a document's, by its name. */
 export function isDocumentName(name: string): boolean {
@@ -18,6 +18,11 @@ export function isDocumentName(name: string): boolean {
 /** Name of a document's file. */
 export function documentFileName(id: string): string {
   return id + DOCUMENT_SUFFIX;
+}
+
+/** The id of the document whose file has this name. */
+export function documentIdOf(name: string): string {
+  return name.slice(0, -DOCUMENT_SUFFIX.length);
 }
 
 /** The text of a document's file: for reading, with a newline at the end. */

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type ReadBlock, readBundle } from "./bundle.ts";
-import { DOCUMENT_SUFFIX, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
+import { documentIdOf, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
 import type { Document, UnreadableDocument } from "./document-store.ts";
 import { PRIVATE_FILE_MODE, systemCode } from "./durable.ts";
 import { type FolderScan, scanFolder } from "./folder-scan.ts";
@@ -79,7 +79,7 @@ export function readFolder<T extends Document>(
   // A line may be damaged, or be unreadable by now, or a document break a rule: the files tell.
   const names = documents.size === bundled ? files : filesBeside(folder, documents);
   for (const name of names) {
-    const id = idOf(name);
+    const id = documentIdOf(name);
     // Not join(), which costs 5 % of the whole here.
     const result = readDocument(`${folder}/${name}`, id, check.validate);
     if ("document" in result) documents.set(id, result.document);
@@ -127,11 +127,7 @@ function takeBundled<T extends Document>({ blocks, scan }: FolderIndex, check: C
 
 /** Names of the documents' files beside those that are there already. */
 function filesBeside(folder: string, documents: ReadonlyMap<string, unknown>): readonly string[] {
-  return readdirSync(folder).filter((name) => isDocumentName(name) && !documents.has(idOf(name)));
-}
-
-function idOf(name: string): string {
-  return name.slice(0, -DOCUMENT_SUFFIX.length);
+  return readdirSync(folder).filter((name) => isDocumentName(name) && !documents.has(documentIdOf(name)));
 }
 
 /** A bundled document that is not good is read from its file, for the report. */

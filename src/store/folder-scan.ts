@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { decodeStamps, isUnchanged } from "./bundle-format.ts";
 import { bundleLines } from "./bundle-lines.ts";
-import { DOCUMENT_SUFFIX, isDocumentName } from "./document-files.ts";
+import { documentFileName, isDocumentName } from "./document-files.ts";
 
 /** What a folder holds, and how much of it the bundle has. Survives being sent between threads. */
 export interface FolderScan {
@@ -33,8 +33,8 @@ export function scanFolder(folder: string): FolderScan {
     const stamps = decodeStamps(bytes);
     if (stamps !== undefined) {
       const changed: number[] = [];
-      for (let at = 0; at < stamps.ids.length; at += 1) {
-        const name = stamps.ids[at] + DOCUMENT_SUFFIX;
+      for (const [at, id] of stamps.ids.entries()) {
+        const name = documentFileName(id);
         const status = files.has(name)
           ? lstatSync(`${folder}/${name}`, { throwIfNoEntry: false })
           : undefined;

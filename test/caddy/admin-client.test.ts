@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
-import { createServer, type RequestListener, request } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,6 +9,7 @@ import { adminAddress } from "../../src/caddy/admin-address.ts";
 import { type AdminClient, createAdminClient } from "../../src/caddy/admin-client.ts";
 import { type CaddyProcess, createCaddyProcess } from "../../src/caddy/process.ts";
 import type { CaddyConfig } from "../../src/compiler/caddy-json.ts";
+import { call } from "../support/api.ts";
 import { freePort } from "../support/free-port.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 import { type CaddyFolder, httpApp, makeCaddyFolder, portsOf } from "./caddy-folder.ts";
@@ -34,18 +35,6 @@ afterAll(async () => {
 /** Loads a configuration that is not one of ours. */
 const load = (apps: object) => client.load(place.config(apps) as CaddyConfig);
 
-/** The status of an answer on a new connection. */
-function askOnce(to: string): Promise<number | undefined> {
-  const url = new URL(to, place.adminUrl);
-  return new Promise((resolve, reject) => {
-    request(url, { agent: false, headers: { origin: url.origin } }, (answer) => {
-      answer.resume().on("end", () => resolve(answer.statusCode));
-    })
-      .on("error", reject)
-      .end();
-  });
-}
-
 describe("load", () => {
   test("replaces the configuration; listeners tells where it listens", async () => {
     const [first, second] = [await freePort(), await freePort()];
@@ -65,8 +54,9 @@ describe("load", () => {
       const loaded = load(httpApp(`127.0.0.1:${port}`, `round ${round}`));
       await Promise.all([own.pushAddresses({ names: {} }), loaded]);
       // Nothing repeats these, which are on connections of their own.
-      const answers = await Promise.all(Array.from({ length: 4 }, () => askOnce("/gatewright/state")));
-      expect(new Set(answers)).toEqual(new Set([200]));
+      const ask = () => call(`${place.adminUrl}/gatewright/state`, { headers: { origin: place.adminUrl } });
+      const answers = await Promise.all(Array.from({ length: 4 }, ask));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
       expect(await portsOf(client)).toEqual([port]);
     }
     await own.close();

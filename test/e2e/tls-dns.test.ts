@@ -3,30 +3,25 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Certificate, IngressStatus } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
 import { privateFiles } from "../support/acme/private-files.ts";
-import { cloudflareToken, startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
+import { startTlsSite, type TlsSite } from "../support/acme/tls-site.ts";
+import { cloudflareToken, type TlsWorld } from "../support/acme/tls-world.ts";
 import { askCaddy, call, createIngress, putInstance, rule, visit } from "../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../support/backend.ts";
+import type { Backend, Seen } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../support/gatewright.ts";
+import type { Gatewright } from "../support/gatewright.ts";
 
+let site: TlsSite;
 let world: TlsWorld;
 let gatewright: Gatewright;
 let backend: Backend;
 let ca: string;
 
 beforeAll(async () => {
-  world = await startTlsWorld();
-  gatewright = await startGatewright(world.dnsChallenge);
-  backend = await startBackend("one");
-  ca = await world.pebble.root();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  site = await startTlsSite((made) => made.dnsChallenge);
+  ({ world, gatewright, backend, ca } = site);
 }, 120_000);
 
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
-});
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 const secure = (hostname: string, instance = "web-1", match: object = {}) =>
   rule(hostname, instance, backend.port, match, { tls: true });

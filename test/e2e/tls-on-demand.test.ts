@@ -2,12 +2,14 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, handshake } from "../support/acme/handshake.ts";
-import { startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
-import { call, createIngress, putInstance, rule } from "../support/api.ts";
-import { type Backend, startBackend } from "../support/backend.ts";
+import { startTlsSite, type TlsSite } from "../support/acme/tls-site.ts";
+import type { TlsWorld } from "../support/acme/tls-world.ts";
+import { call, createIngress, rule } from "../support/api.ts";
+import type { Backend } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../support/gatewright.ts";
+import type { Gatewright } from "../support/gatewright.ts";
 
+let site: TlsSite;
 let world: TlsWorld;
 let gatewright: Gatewright;
 let backend: Backend;
@@ -15,19 +17,12 @@ let ca: string;
 let ask: number;
 
 beforeAll(async () => {
-  world = await startTlsWorld();
   ask = await freePort();
-  gatewright = await startGatewright({ ...world.ports, TLS_ON_DEMAND: "true", TLS_ASK_PORT: String(ask) });
-  backend = await startBackend("one");
-  ca = await world.pebble.root();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  site = await startTlsSite((made) => ({ ...made.ports, TLS_ON_DEMAND: "true", TLS_ASK_PORT: String(ask) }));
+  ({ world, gatewright, backend, ca } = site);
 }, 120_000);
 
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
-});
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 const asked = async (domain: string) =>
   (await call(`http://127.0.0.1:${ask}/tls/ask?domain=${encodeURIComponent(domain)}`)).status;

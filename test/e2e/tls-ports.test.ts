@@ -2,38 +2,36 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Certificate, IngressStatus } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
 import { privateFiles } from "../support/acme/private-files.ts";
+import { startTlsSite, type TlsSite } from "../support/acme/tls-site.ts";
 import { startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
 import { askCaddy, call, createIngress, putInstance, rule, visit } from "../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../support/backend.ts";
+import type { Backend, Seen } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
 import { type Gatewright, startGatewright } from "../support/gatewright.ts";
 
 const eab = { id: "kid-1", key: "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W" };
+let site: TlsSite;
 let world: TlsWorld;
 let gatewright: Gatewright;
 let backend: Backend;
 let ca: string;
 
 beforeAll(async () => {
-  world = await startTlsWorld({ eab: { [eab.id]: eab.key } });
-  gatewright = await startGatewright({
-    ...world.ports,
-    // The first authority is not there: every certificate comes from the second.
-    ACME_CA: `https://127.0.0.1:${await freePort()}/dir`,
-    ACME_FALLBACK_CA: world.pebble.directory,
-    ACME_FALLBACK_EAB_KEY_ID: eab.id,
-    ACME_FALLBACK_EAB_HMAC_KEY: eab.key,
-  });
-  backend = await startBackend("one");
-  ca = await world.pebble.root();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  site = await startTlsSite(
+    async (made) => ({
+      ...made.ports,
+      // The first authority is not there: every certificate comes from the second.
+      ACME_CA: `https://127.0.0.1:${await freePort()}/dir`,
+      ACME_FALLBACK_CA: made.pebble.directory,
+      ACME_FALLBACK_EAB_KEY_ID: eab.id,
+      ACME_FALLBACK_EAB_HMAC_KEY: eab.key,
+    }),
+    { eab: { [eab.id]: eab.key } },
+  );
+  ({ world, gatewright, backend, ca } = site);
 }, 120_000);
 
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
-});
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 const make = (name: string, ...rules: ReturnType<typeof rule>[]) =>
   createIngress({ url: gatewright.url, name, rules });

@@ -3,33 +3,27 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Certificate } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
-import { startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
-import { call, createIngress, putInstance, rule } from "../support/api.ts";
-import { type Backend, startBackend } from "../support/backend.ts";
-import { type Gatewright, startGatewright } from "../support/gatewright.ts";
+import { startTlsSite, type TlsSite } from "../support/acme/tls-site.ts";
+import type { TlsWorld } from "../support/acme/tls-world.ts";
+import { call, createIngress, rule } from "../support/api.ts";
+import type { Backend } from "../support/backend.ts";
+import type { Gatewright } from "../support/gatewright.ts";
 
+let site: TlsSite;
 let world: TlsWorld;
 let gatewright: Gatewright;
 let backend: Backend;
 let ca: string;
 
 beforeAll(async () => {
-  world = await startTlsWorld({ validitySeconds: 24 });
-  gatewright = await startGatewright({
-    ...world.dnsChallenge,
-    TLS_PREFER_WILDCARD: "true",
-    TLS_RENEW_INTERVAL: "1s",
-  });
-  backend = await startBackend("one");
-  ca = await world.pebble.root();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  site = await startTlsSite(
+    (made) => ({ ...made.dnsChallenge, TLS_PREFER_WILDCARD: "true", TLS_RENEW_INTERVAL: "1s" }),
+    { validitySeconds: 24 },
+  );
+  ({ world, gatewright, backend, ca } = site);
 }, 120_000);
 
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
-});
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 describe("wildcard sharing", () => {
   it("has hostnames under an allowed wildcard share one certificate, without a reload for each", async () => {

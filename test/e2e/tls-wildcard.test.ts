@@ -1,29 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Certificate } from "../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../support/acme/handshake.ts";
-import { startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
-import { call, createIngress, putInstance, rule } from "../support/api.ts";
-import { type Backend, startBackend } from "../support/backend.ts";
-import { type Gatewright, startGatewright } from "../support/gatewright.ts";
+import { startTlsSite, type TlsSite } from "../support/acme/tls-site.ts";
+import type { TlsWorld } from "../support/acme/tls-world.ts";
+import { call, createIngress, rule } from "../support/api.ts";
+import type { Backend } from "../support/backend.ts";
+import type { Gatewright } from "../support/gatewright.ts";
 
+let site: TlsSite;
 let world: TlsWorld;
 let gatewright: Gatewright;
 let backend: Backend;
 let ca: string;
 
 beforeAll(async () => {
-  world = await startTlsWorld();
-  gatewright = await startGatewright({ ...world.dnsChallenge, TLS_PREFER_WILDCARD: "true" });
-  backend = await startBackend("one");
-  ca = await world.pebble.root();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  site = await startTlsSite((made) => ({ ...made.dnsChallenge, TLS_PREFER_WILDCARD: "true" }));
+  ({ world, gatewright, backend, ca } = site);
 }, 120_000);
 
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
-});
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 const COUNT = 10_000;
 const CLIENTS = 16;
