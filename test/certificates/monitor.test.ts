@@ -26,7 +26,7 @@ const refused = (name: string, error: string): CaddyCertificate => ({
   attempt: { since: at(0), failures: 2, renewal: false, error, failed_at: at(0) },
 });
 
-/** A Caddy that answers what it is told to; the real one answers in test/e2e/tls-*.test.ts. */
+/** A Caddy that answers what it is told to; the real one answers in test/e2e/tls/*.test.ts. */
 function setUp(names: readonly string[]) {
   const answers = new Map<string, CaddyCertificate>();
   const asked: (readonly string[])[] = [];

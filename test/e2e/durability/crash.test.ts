@@ -1,0 +1,181 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type WriterStep, writerSteps } from "../../../src/manager/writer.ts";
+import type { Ingress } from "../../../src/model/api.ts";
+import { call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
+import { type Backend, startBackend } from "../../support/backend.ts";
+import { freePort } from "../../support/free-port.ts";
+import { crashMain, type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { until } from "../../support/until.ts";
+
+let gatewright: Gatewright;
+let backend: Backend;
+
+beforeAll(async () => {
+  gatewright = await startGatewright();
+  backend = await startBackend();
+  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  await make("before");
+});
+
+afterAll(async () => {
+  await gatewright[Symbol.asyncDispose]();
+  await backend[Symbol.asyncDispose]();
+});
+
+const status = async (host: string, port = gatewright.ports.http): Promise<number | string> =>
+  visit(port, host).then(
+    (answer) => answer.status,
+    (error: NodeJS.ErrnoException) => error.code ?? "error",
+  );
+
+const make = (name: string, host = `${name}.example.com`, match: object = {}) =>
+  createIngress({ url: gatewright.url, name, rules: [rule(host, "web-1", backend.port, match)] });
+
+const stored = async (name: string): Promise<boolean> =>
+  (await call(`${gatewright.url}/ingresses/${name}`)).status === 200;
+
+/** Runs the change with a manager that dies at the step, and starts a sound one afterwards. */
+async function crashDuring(step: WriterStep, change: () => Promise<unknown>): Promise<void> {
+  await gatewright.stop();
+  await gatewright.start({ script: crashMain });
+  // Caddy knows the address from here on, whether or not it can ask for it.
+  expect(await status("before.example.com")).toBe(200);
+  await writeFile(join(gatewright.dataDir, "crash-at"), step);
+  await expect(change(), "the manager must die before it answers").rejects.toThrow();
+  await gatewright.ended();
+  expect(await status("before.example.com"), "Caddy goes on while the manager is away").toBe(200);
+  await rm(join(gatewright.dataDir, "crash-at"));
+  await gatewright.start();
+}
+
+/** Steps after which the change is on disk. */
+const durable: ReadonlySet<WriterStep> = new Set(["persisted", "committed"]);
+
+describe.each(writerSteps)("a manager killed at the step %s", (step) => {
+  const kept = durable.has(step);
+
+  it(`${kept ? "keeps" : "forgets"} a creation as a whole`, async () => {
+    const name = `create-${step}`;
+    await crashDuring(step, () => make(name));
+    expect(await stored(name)).toBe(kept);
+    expect(await status(`${name}.example.com`)).toBe(kept ? 200 : 404);
+    expect(await stored("before")).toBe(true);
+    expect(await status("before.example.com")).toBe(200);
+    expect((await make(`${name}-again`, `${name}.example.com`)).status).toBe(kept ? 409 : 201);
+  });
+
+  it(`${kept ? "keeps" : "forgets"} a deletion as a whole`, async () => {
+    const name = `delete-${step}`;
+    await make(name);
+    await crashDuring(step, () => call(`${gatewright.url}/ingresses/${name}`, { method: "DELETE" }));
+    expect(await stored(name)).toBe(!kept);
+    expect(await status(`${name}.example.com`)).toBe(kept ? 404 : 200);
+  });
+
+  it(`${kept ? "keeps" : "forgets"} a change with a new port as a whole`, async () => {
+    const name = `update-${step}`;
+    const port = await freePort();
+    const { body } = await make(name);
+    const next = { name, rules: [rule(`${name}.example.com`, "web-1", backend.port, { port })] };
+    await crashDuring(step, () => call(`${gatewright.url}/ingresses/${name}`, { method: "PUT", body: next }));
+    expect((await call<Ingress>(`${gatewright.url}/ingresses/${body.id}`)).body.rules[0]?.match.port).toBe(
+      kept ? port : gatewright.ports.http,
+    );
+    expect(await status(`${name}.example.com`)).toBe(kept ? 404 : 200);
+    // A port that was opened for nothing is closed again.
+    await until(async () => (await status(`${name}.example.com`, port)) === (kept ? 200 : "ECONNREFUSED"));
+  });
+});
+
+describe("a restart of the manager", () => {
+  it("finds Caddy again and loads nothing when the versions are equal", async () => {
+    const pid = await gatewright.caddyPid();
+    const log = join(gatewright.dataDir, "caddy/caddy.log");
+    await gatewright.stop("SIGKILL");
+    const before = (await readFile(log, "utf8")).length;
+    await gatewright.start();
+    expect(await gatewright.caddyPid()).toBe(pid);
+    expect((await readFile(log, "utf8")).slice(before)).not.toMatch(/load complete|servers shutting down/);
+    expect(await status("before.example.com")).toBe(200);
+  });
+
+  it("with another DNS port tells the running Caddy", async () => {
+    await gatewright.stop();
+    await gatewright.start({ environment: { INTERNAL_DNS_PORT: String(await freePort()) } });
+    await putInstance(gatewright.url, "newcomer", "127.0.0.1");
+    await createIngress({
+      url: gatewright.url,
+      name: "newcomer",
+      rules: [rule("newcomer.example.com", "newcomer", backend.port)],
+    });
+    expect(await status("newcomer.example.com")).toBe(200);
+    await gatewright.stop();
+    await gatewright.start();
+  });
+});
+
+describe("a Caddy that is killed", () => {
+  it("is started again and serves what was committed; a change in between waits for it", async () => {
+    const pid = await gatewright.caddyPid();
+    process.kill(pid, "SIGKILL");
+    const created = await make("meanwhile");
+    expect(created.status, created.text).toBe(201);
+    expect(await gatewright.caddyPid()).not.toBe(pid);
+    expect(await status("meanwhile.example.com")).toBe(200);
+    expect(await status("before.example.com")).toBe(200);
+  });
+});
+
+describe("files that cannot be read", () => {
+  it("are reported and set aside, keep their hostname, and the rest is served", async () => {
+    const { body } = await make("damaged");
+    await gatewright.stop();
+    const path = join(gatewright.dataDir, "ingresses", `${body.id}.json`);
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.slice(0, -10));
+    await gatewright.start();
+    expect(await status("before.example.com")).toBe(200);
+    expect(await stored("damaged")).toBe(false);
+    const refused = await make("thief", "damaged.example.com");
+    expect([refused.status, (refused.body as unknown as { code: string }).code]).toEqual([
+      409,
+      "hostname_in_use",
+    ]);
+    expect((await call<{ reasons: string[] }>(`${gatewright.url}/ready`)).body.reasons.join()).toContain(
+      body.id,
+    );
+    await gatewright.stop();
+    await writeFile(path, text);
+    await gatewright.start();
+    expect(await status("damaged.example.com")).toBe(200);
+  });
+});
+
+describe("a port that somebody else took while Gatewright was away", () => {
+  it("is left out, reported, and served when it is free again", async () => {
+    const port = await freePort();
+    await make("away", "away.example.com", { port });
+    await gatewright.stop();
+    process.kill(await gatewright.caddyPid(), "SIGKILL");
+    await until(async () => (await status("away.example.com", port)) === "ECONNREFUSED");
+    {
+      await using other = await startBackend("other", "127.0.0.1", port);
+      expect(other.port).toBe(port);
+      await gatewright.start();
+      expect(await status("before.example.com")).toBe(200);
+      expect((await visit<{ backend: string }>(port, "away.example.com")).body.backend).toBe("other");
+      const refused = await make("also", "also.example.com", { port });
+      expect([refused.status, (refused.body as unknown as { code: string }).code]).toEqual([
+        409,
+        "port_in_use",
+      ]);
+    }
+    await until(
+      async () =>
+        (await visit<{ backend: string }>(port, "away.example.com").catch(() => undefined))?.body.backend ===
+        "backend",
+    );
+  });
+});

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ErrorResponse, Ingress } from "../../../src/model/api.ts";
+import { call, createIngress, putInstance } from "../../support/api.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { openLines, startLineServer } from "../../support/streams.ts";
+import { until } from "../../support/until.ts";
+
+let writer: Gatewright;
+let follower: Gatewright;
+
+beforeAll(async () => {
+  writer = await startGatewright({ GATEWAY_NAME: "one" });
+  follower = await startGatewright({
+    GATEWAY_NAME: "two",
+    FOLLOW_URL: writer.url,
+    FOLLOW_INTERVAL: "100ms",
+    INSTANCE_SOURCE: "hypeman",
+    HYPEMAN_URL: writer.url,
+    HYPEMAN_POLL_INTERVAL: "100ms",
+  });
+  await putInstance(writer.url, "vm", "127.0.0.1");
+});
+
+afterAll(async () => {
+  await follower?.[Symbol.asyncDispose]();
+  await writer?.[Symbol.asyncDispose]();
+});
+
+const list = async (url: string) => (await call<Ingress[]>(`${url}/ingresses`)).body;
+
+describe("a Gatewright that follows another", () => {
+  it("serves its own of the other's ingresses, and changes none", async () => {
+    await using server = await startLineServer("f");
+    const [first, second] = [await freePort(), await freePort()];
+    const document = (name: string, port: number, gateway: string) => ({
+      name,
+      gateways: [gateway],
+      rules: [{ match: { protocol: "tcp" as const, port }, target: { instance: "vm", port: server.port } }],
+    });
+    for (const body of [document("on-one", first, "one"), document("on-two", second, "two")])
+      expect((await call(`${writer.url}/ingresses`, { body })).status).toBe(201);
+    for (const port of [first, second])
+      await until(async () => {
+        const client = await openLines(port).catch(() => undefined);
+        const answer = await client?.ask("x").catch(() => undefined);
+        client?.[Symbol.dispose]();
+        return answer === "f x";
+      });
+    await until(async () => (await list(follower.url)).length === 2);
+    expect(await list(follower.url)).toEqual(await list(writer.url));
+    const refused = await createIngress({
+      url: follower.url,
+      name: "mine",
+      rules: document("mine", first, "two").rules,
+    });
+    expect([refused.status, (refused.body as unknown as ErrorResponse).code]).toEqual([
+      409,
+      "source_read_only",
+    ]);
+    const id = (await list(follower.url)).find(({ name }) => name === "on-two")?.id;
+    expect((await call(`${follower.url}/ingresses/${id}`, { method: "DELETE" })).status).toBe(409);
+
+    // What was known last is served while the writer is away, also after a restart.
+    await writer.stop();
+    await follower.stop();
+    await follower.start();
+    using client = await openLines(second);
+    expect(await client.ask("x")).toBe("f x");
+    await writer.start();
+    expect((await call(`${writer.url}/ingresses/${id}`, { method: "DELETE" })).status).toBe(204);
+    await until(async () => (await list(follower.url)).length === 1);
+    await until(async () => {
+      const late = await openLines(second).catch(() => undefined);
+      late?.[Symbol.dispose]();
+      return late === undefined;
+    });
+    expect(await client.ask("y")).toBe("f y");
+  });
+});

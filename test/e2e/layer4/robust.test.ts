@@ -1,0 +1,156 @@
+import { readFile } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { IngressRuleInput } from "../../../src/model/api.ts";
+import { createTestAuthority } from "../../support/acme/test-authority.ts";
+import { askCaddy, call, createIngress, putInstance, visit } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import {
+  type LineClient,
+  openLines,
+  openPackets,
+  openTlsLines,
+  startLineServer,
+  startPacketServer,
+} from "../../support/streams.ts";
+import { until } from "../../support/until.ts";
+
+let gatewright: Gatewright;
+
+beforeAll(async () => {
+  gatewright = await startGatewright();
+  await putInstance(gatewright.url, "vm", "127.0.0.1");
+});
+
+afterAll(async () => {
+  await gatewright?.[Symbol.asyncDispose]();
+});
+
+async function make(name: string, ...rules: readonly IngressRuleInput[]): Promise<string> {
+  const created = await createIngress({ url: gatewright.url, name, rules });
+  expect(created.status, created.text).toBe(201);
+  return created.body.id;
+}
+
+/** Version of the configuration that runs. */
+async function configVersion(): Promise<string> {
+  return (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body.config;
+}
+
+/** Resident memory of Caddy, in bytes. */
+async function caddyMemory(): Promise<number> {
+  const status = await readFile(`/proc/${await gatewright.caddyPid()}/status`, "utf8");
+  return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1]) * 1024;
+}
+
+describe("connections through changes of others", () => {
+  it("holds 100 TCP connections and loses no UDP answer through 50 changes that reload Caddy", async () => {
+    await using server = await startLineServer("tcp");
+    await using packets = await startPacketServer("udp");
+    const { certificate: cert, key } = await (await createTestAuthority()).issue({ names: ["keep.test"] });
+    await using secure = await startLineServer("tls", { tls: { cert, key } });
+    const [port, named] = [await freePort(), await freePort()];
+    await make("keep-tcp", {
+      match: { protocol: "tcp", port },
+      target: { instance: "vm", port: server.port },
+    });
+    await make("keep-udp", {
+      match: { protocol: "udp", port },
+      target: { instance: "vm", port: packets.port },
+    });
+    await make("keep-tls", {
+      match: { protocol: "tls", hostname: "keep.test", port: named },
+      target: { instance: "vm", port: secure.port },
+    });
+    const clients: LineClient[] = [];
+    for (let index = 0; index < 50; index += 1) {
+      clients.push(await openLines(port));
+      clients.push(await openTlsLines({ port: named, servername: "keep.test" }));
+    }
+    await using udp = await openPackets(port);
+    let asked = 0;
+    let answered = 0;
+    let going = true;
+    const traffic = (async () => {
+      while (going) {
+        asked += 1;
+        if ((await udp.ask(`${asked}`, 1_000)) === `udp ${asked}`) answered += 1;
+      }
+    })();
+    const versions = new Set<string>();
+    for (let change = 0; change < 25; change += 1) {
+      const id = await make(`other-${change}`, {
+        match: { hostname: `other-${change}.test`, port: await freePort() },
+        target: { instance: "vm", port: 9 },
+      });
+      versions.add(await configVersion());
+      const gone = await call(`${gatewright.url}/ingresses/${id}`, { method: "DELETE" });
+      expect(gone.status).toBe(204);
+    }
+    expect(versions.size).toBeGreaterThan(20);
+    const answers = await Promise.all(clients.map((client, index) => client.ask(`${index}`)));
+    expect(answers.map((answer) => answer.replace(/^\w+ /, ""))).toEqual(
+      clients.map((_, index) => `${index}`),
+    );
+    expect([server.total(), secure.total()]).toEqual([50, 50]);
+    going = false;
+    await traffic;
+    expect(asked).toBeGreaterThan(50);
+    expect(answered).toBe(asked);
+    // One session all the time: the target saw one client.
+    expect(packets.clients.size).toBe(1);
+    for (const client of clients) client[Symbol.dispose]();
+  });
+});
+
+describe("clients that do not say where they go", () => {
+  it("are closed in time, 1,000 of them, in bounded memory, while others are served", async () => {
+    await using server = await startLineServer("tcp");
+    const { certificate: cert, key } = await (await createTestAuthority()).issue({ names: ["ok.test"] });
+    await using secure = await startLineServer("tls", { tls: { cert, key } });
+    await using backend = await startBackend();
+    const port = await freePort();
+    await make("flood", {
+      match: { protocol: "tls", hostname: "ok.test", port },
+      target: { instance: "vm", port: secure.port },
+    });
+    await make("flood-http", {
+      match: { hostname: "web.test", port: gatewright.ports.http },
+      target: { instance: "vm", port: backend.port },
+    });
+    const before = await caddyMemory();
+    const began = Date.now();
+    const slow: Socket[] = [];
+    let closed = 0;
+    for (let index = 0; index < 1_000; index += 1) {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.on("data", () => undefined);
+      socket.on("close", () => (closed += 1));
+      // Silent; a record that never becomes whole; a broken hello; no TLS at all.
+      if (index % 4 === 1) slow.push(socket);
+      if (index % 4 === 1) socket.write(Buffer.from("16030110000100", "hex"));
+      if (index % 4 === 2) socket.write(Buffer.from("1603010005010000ffff00", "hex"));
+      if (index % 4 === 3) socket.write("SSH-2.0-nobody\r\n");
+    }
+    // One byte every now and then does not buy time.
+    const dripping = setInterval(() => {
+      for (const socket of slow) if (socket.writable) socket.write(Buffer.from([0]));
+    }, 500);
+    await until(() => closed === 500);
+    for (let index = 0; index < 20; index += 1) {
+      using client = await openTlsLines({ port, servername: "ok.test" });
+      expect(await client.ask("x")).toBe("tls x");
+      expect((await visit(gatewright.ports.http, "web.test")).status).toBe(200);
+    }
+    expect(Date.now() - began).toBeLessThan(4_900);
+    expect((await caddyMemory()) - before).toBeLessThan(100 << 20);
+    expect(closed).toBe(500);
+    await until(() => closed === 1_000, 15_000);
+    clearInterval(dripping);
+    expect(Date.now() - began).toBeLessThan(12_000);
+    expect([server.total(), secure.total()]).toEqual([0, 20]);
+  });
+});

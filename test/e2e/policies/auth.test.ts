@@ -1,0 +1,168 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { createIngress, putInstance, rule } from "../../support/api.ts";
+import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
+
+// Both of "open sesame".
+const bcrypt = "$2a$04$jDhls8JTslTJZ0IAfhaNYOOTK0o7L1UcvGOF7mDwx52INrbgoyeAC";
+const argon2id =
+  "$argon2id$v=19$m=8192,t=1,p=1$RdJkGIQPjnPRc8D4FhJJag$oSBJGdhVyOICvcvLkyRwO1fd83ybw/9fSJUeH77vN+c";
+
+let site: PolicySite;
+let auth: Server;
+let authPort: number;
+let asked: IncomingMessage[] = [];
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+
+beforeAll(async () => {
+  auth = createServer((request, response) => {
+    asked.push(request);
+    answer(request, response);
+  });
+  auth.listen(0, "127.0.0.1");
+  await once(auth, "listening");
+  authPort = (auth.address() as AddressInfo).port;
+  site = await startPolicySite();
+}, 120_000);
+
+afterAll(async () => {
+  await site?.[Symbol.asyncDispose]();
+  auth.closeAllConnections();
+  auth.close();
+});
+
+function basic(user: string, password: string): { readonly headers: { readonly authorization: string } } {
+  return { headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` } };
+}
+
+describe("basic auth", () => {
+  it.each([
+    ["bcrypt", bcrypt],
+    ["argon2id", argon2id],
+  ])("lets users of %s hashes in, and nobody else", async (kind, hash) => {
+    const users = { ann: hash, "{env.HOME}": hash };
+    await site.serve(`basic-${kind}`, { basic_auth: { users } });
+    const status = async (options = {}): Promise<number> =>
+      (await site.visit(`basic-${kind}`, "/", options)).status;
+    const closed = await site.visit(`basic-${kind}`);
+    expect(closed.status).toBe(401);
+    expect(closed.headers["www-authenticate"]).toBe('Basic realm="restricted"');
+    expect(closed.text).toContain(`"basic-${kind}"`);
+    expect(await status(basic("ann", "open sesame"))).toBe(200);
+    expect(await status(basic("{env.HOME}", "open sesame"))).toBe(200);
+    expect(await status(basic(process.env["HOME"] ?? "/root", "open sesame"))).toBe(401);
+    expect(await status(basic("ann", "open says me"))).toBe(401);
+    expect(await status(basic("ann", ""))).toBe(401);
+    expect(await status(basic("bob", "open sesame"))).toBe(401);
+  });
+});
+
+describe("forward auth", () => {
+  it("passes requests on 2xx, with the headers of the answer and never the client's", async () => {
+    await site.serve("forward", {
+      forward_auth: {
+        url: `http://127.0.0.1:${authPort}/verify?app=1`,
+        copy_headers: ["remote-user", "Remote-Groups"],
+      },
+    });
+    asked = [];
+    answer = (_request, response) => response.writeHead(204, { "remote-user": "ann {env.HOME}" }).end();
+    const headers = {
+      "remote-user": "root",
+      "remote-groups": "wheel",
+      cookie: "session=1",
+      connection: "close, remote-user",
+    };
+    const passed = await site.visit("forward", "/orders?id=1", { method: "POST", headers, body: "order" });
+    expect(passed.status).toBe(200);
+    expect(passed.body).toMatchObject({ method: "POST", url: "/orders?id=1" });
+    expect(passed.body.headers["remote-user"]).toBe("ann {env.HOME}");
+    expect(passed.body.headers["remote-groups"]).toBeUndefined();
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).toMatchObject({ method: "GET", url: "/verify?app=1" });
+    expect(asked[0]?.headers).toMatchObject({
+      host: `127.0.0.1:${authPort}`,
+      cookie: "session=1",
+      "x-forwarded-method": "POST",
+      "x-forwarded-uri": "/orders?id=1",
+      "x-forwarded-host": "forward.test",
+      "x-forwarded-for": "127.0.0.1",
+    });
+    expect(asked[0]?.headers["content-length"]).toBeUndefined();
+  });
+
+  it("gives any other answer to the client", async () => {
+    answer = (_request, response) =>
+      response.writeHead(302, { location: "https://login.example.com/" }).end("log in");
+    const before = site.backend.requests();
+    const refused = await site.visit("forward", "/");
+    expect([refused.status, refused.headers["location"], refused.text]).toEqual([
+      302,
+      "https://login.example.com/",
+      "log in",
+    ]);
+    expect(site.backend.requests()).toBe(before);
+  });
+
+  it("stays closed while the service is away", async () => {
+    await site.serve("closed", { forward_auth: { url: "http://127.0.0.1:1/" } });
+    const before = site.backend.requests();
+    expect((await site.visit("closed")).status).toBe(502);
+    expect(site.backend.requests()).toBe(before);
+  });
+
+  it("stays closed when the service does not answer in time", async () => {
+    await site.serve("slow", { forward_auth: { url: `http://127.0.0.1:${authPort}/`, timeout: "200ms" } });
+    answer = () => {};
+    expect((await site.visit("slow")).status).toBe(504);
+  });
+
+  it("guards WebSockets, and lets them through", async () => {
+    answer = (_request, response) => response.writeHead(200).end();
+    const socket = new WebSocket(`ws://127.0.0.1:${site.gatewright.ports.http}/`, {
+      headers: { host: "forward.test" },
+    });
+    await once(socket, "open");
+    socket.send("hello");
+    const [message] = (await once(socket, "message")) as [Buffer];
+    expect(message.toString()).toBe("hello");
+    socket.terminate();
+    answer = (_request, response) => response.writeHead(401).end();
+    const refused = new WebSocket(`ws://127.0.0.1:${site.gatewright.ports.http}/`, {
+      headers: { host: "forward.test" },
+    });
+    const [error] = (await once(refused, "error")) as [Error];
+    expect(error.message).toContain("401");
+  });
+
+  it("asks an instance by its name, and follows it", async () => {
+    await putInstance(site.gatewright.url, "authelia", "127.0.0.1");
+    await site.serve("by-instance", {
+      forward_auth: { url: `http://authelia.hypeman.internal:${authPort}/`, copy_headers: ["Remote-User"] },
+    });
+    answer = (_request, response) => response.writeHead(200, { "remote-user": "bob" }).end();
+    expect((await site.visit("by-instance")).body.headers["remote-user"]).toBe("bob");
+  });
+
+  it("never asks our own listeners", async () => {
+    const { url, ports } = site.gatewright;
+    for (const target of [
+      `http://127.0.0.1:${ports.admin}/config/`,
+      `http://localhost:${ports.api}/`,
+      "http://169.254.169.254/latest",
+    ]) {
+      const made = { ...rule("own.test", "web", 80), policies: { forward_auth: { url: target } } };
+      const refused = await createIngress({ url, name: "own", rules: [made] });
+      expect([refused.status, refused.body]).toMatchObject([400, { code: "target_not_allowed" }]);
+    }
+    // A name is judged by the address that it has at the dial.
+    await putInstance(url, "sly", "127.0.0.1");
+    await site.serve("sly", { forward_auth: { url: `http://sly.hypeman.internal:${ports.admin}/config/` } });
+    const answered = await site.visit("sly");
+    expect(answered.status).toBeGreaterThanOrEqual(502);
+    expect(answered.text).not.toContain('gatewright":');
+  });
+});

@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { HealthCheckPolicy, IngressRuleInput, IngressStatus } from "../../../src/model/api.ts";
+import { askCaddy, call, createIngress, putInstance, visit } from "../../support/api.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { type MoodyBackend, startMoody } from "../../support/moody-backend.ts";
+import { until } from "../../support/until.ts";
+
+let gatewright: Gatewright;
+let one: MoodyBackend;
+let two: MoodyBackend;
+let http: number;
+
+beforeAll(async () => {
+  gatewright = await startGatewright();
+  http = gatewright.ports.http;
+  one = await startMoody("one");
+  two = await startMoody("two", one.port);
+  await putInstance(gatewright.url, "one", one.address, { service: "moody" });
+  await putInstance(gatewright.url, "two", two.address, { service: "moody" });
+});
+
+afterAll(async () => {
+  await gatewright[Symbol.asyncDispose]();
+  await one[Symbol.asyncDispose]();
+  await two[Symbol.asyncDispose]();
+});
+
+let count = 0;
+
+async function serve(rule: Partial<IngressRuleInput>): Promise<{ host: string; name: string }> {
+  const name = `health-${++count}`;
+  const rules = [{ match: { hostname: `${name}.example.com` }, ...rule }] as readonly IngressRuleInput[];
+  const created = await createIngress({ url: gatewright.url, name, rules });
+  expect(created.status, created.text).toBe(201);
+  return { host: `${name}.example.com`, name };
+}
+
+const checked = (active: HealthCheckPolicy["active"] = {}) => ({
+  policies: { health_check: { active: { path: "/healthz", interval: "100ms", timeout: "1s", ...active } } },
+});
+
+async function reached(host: string, requests = 6): Promise<string> {
+  const answers = new Set<string>();
+  for (let index = 0; index < requests; index += 1) {
+    const { status, body } = await visit<{ backend: string }>(http, host);
+    answers.add(status === 200 ? body.backend : String(status));
+  }
+  return [...answers].sort().join(" ");
+}
+
+const statusOf = async (name: string): Promise<IngressStatus> =>
+  (await call<IngressStatus>(`${gatewright.url}/ingresses/${name}/status`)).body;
+
+const healthOf = async (name: string) =>
+  (await statusOf(name)).rules[0]?.targets
+    .flatMap(({ addresses }) => addresses.map(({ health }) => health))
+    .join(" ");
+
+const runningConfig = async (): Promise<string> =>
+  (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body.config;
+
+describe("active checks", () => {
+  it("take a sick instance out of the rule's pool, and only of it, without a reload, and bring it back", async () => {
+    const { host, name } = await serve({ target: { service: "moody", port: one.port }, ...checked() });
+    const unchecked = await serve({ target: { service: "moody", port: one.port } });
+    await until(async () => (await healthOf(name)) === "healthy healthy");
+    expect(await reached(host)).toBe("one two");
+    const config = await runningConfig();
+    one.status = 500;
+    await until(async () => (await healthOf(name)) === "sick healthy");
+    await until(async () => (await reached(host)) === "two", 2_000);
+    expect(await reached(unchecked.host)).toBe("one two");
+    const [address] = (await statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
+    expect(address).toMatchObject({
+      address: `${one.address}:${one.port}`,
+      health: "sick",
+      message: "status 500",
+    });
+
+    two.status = 500;
+    await until(async () => (await reached(host)) === "503", 5_000);
+    const answer = await visit(http, host);
+    expect([answer.status, Number(answer.headers["retry-after"])]).toEqual([503, 1]);
+    const conditions = (await statusOf(name)).conditions;
+    expect(conditions.find(({ type }) => type === "TargetsResolved")).toMatchObject({
+      status: "False",
+      reason: "AllSick",
+    });
+
+    one.status = 204;
+    two.status = 200;
+    await until(async () => (await reached(host)) === "one two", 5_000);
+    expect(await runningConfig()).toBe(config);
+  });
+
+  it("expect the status that is asked for", async () => {
+    const { name } = await serve({
+      target: { instance: "one", port: one.port },
+      ...checked({ status: 418 }),
+    });
+    await until(async () => (await healthOf(name)) === "sick");
+    one.status = 418;
+    await until(async () => (await healthOf(name)) === "healthy");
+    one.status = 200;
+  });
+
+  it("are one for rules that ask for the same, and end with the last of them", async () => {
+    const rule = { target: { instance: "two", port: two.port }, ...checked({ path: "/healthz?shared" }) };
+    const first = await serve(rule);
+    const second = await serve(rule);
+    await until(async () => (await healthOf(second.name)) === "healthy");
+    await call(`${gatewright.url}/ingresses/${first.name}`, { method: "DELETE" });
+    two.status = 500;
+    await until(async () => (await healthOf(second.name)) === "sick");
+    two.status = 200;
+    await until(async () => (await healthOf(second.name)) === "healthy");
+  });
+
+  it("hold after a restart of Caddy and of the manager", async () => {
+    const { host, name } = await serve({
+      target: { service: "moody", port: one.port },
+      ...checked({ interval: "200ms" }),
+    });
+    one.status = 500;
+    await until(async () => (await healthOf(name)) === "sick healthy");
+    process.kill(await gatewright.caddyPid(), "SIGKILL");
+    await until(async () => (await visit(http, host).catch(() => undefined))?.status === 200);
+    await until(async () => (await reached(host)) === "two", 5_000);
+    await gatewright.stop();
+    expect(await reached(host)).toBe("two");
+    await gatewright.start();
+    for (let round = 0; round < 5; round += 1) expect(await reached(host)).toBe("two");
+    one.status = 200;
+    await until(async () => (await reached(host)) === "one two", 5_000);
+  });
+
+  it("never ask our own listeners", async () => {
+    await putInstance(gatewright.url, "sly", "127.0.0.1");
+    const { name } = await serve({
+      target: { instance: "sly", port: await freePort() },
+      ...checked({ path: "/config/", port: gatewright.ports.admin }),
+    });
+    await until(async () => (await healthOf(name)) === "sick");
+    const [address] = (await statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
+    expect(address?.message).toContain("listener of Gatewright itself");
+  });
+});
+
+describe("passive checks", () => {
+  it("leave an address out for a while after failed requests, through a reload", async () => {
+    const dead = await freePort();
+    await putInstance(gatewright.url, "dead", "127.0.0.1");
+    const { host } = await serve({
+      targets: [
+        { instance: "dead", port: dead },
+        { instance: "one", port: one.port },
+      ],
+      policies: {
+        load_balancing: { retries: 0 },
+        health_check: { passive: { max_fails: 2, fail_duration: "60s" } },
+      },
+    });
+    const statuses: number[] = [];
+    for (let request = 0; request < 10; request += 1) statuses.push((await visit(http, host)).status);
+    expect(statuses.filter((status) => status === 502)).toHaveLength(2);
+    // A new policy set is a new configuration.
+    await serve({
+      target: { instance: "one", port: one.port },
+      policies: { load_balancing: { retries: 3 } },
+    });
+    expect(await reached(host)).toBe("one");
+  });
+
+  it("answer 503 and when to come back when nothing is left", async () => {
+    await putInstance(gatewright.url, "dead", "127.0.0.1");
+    const { host } = await serve({
+      target: { instance: "dead", port: await freePort() },
+      policies: { health_check: { passive: { max_fails: 1, fail_duration: "20s" } } },
+    });
+    expect((await visit(http, host)).status).toBe(502);
+    const answer = await visit(http, host);
+    expect(answer.status).toBe(503);
+    expect(Number(answer.headers["retry-after"])).toBeGreaterThan(15);
+  });
+
+  it("end after their time", async () => {
+    await putInstance(gatewright.url, "back", two.address);
+    await two[Symbol.asyncDispose]();
+    const { host } = await serve({
+      target: { instance: "back", port: two.port },
+      policies: { health_check: { passive: { fail_duration: "500ms" } } },
+    });
+    expect((await visit(http, host)).status).toBe(502);
+    expect((await visit(http, host)).status).toBe(503);
+    await until(async () => (await visit(http, host)).status === 502, 3_000);
+    two = await startMoody("two");
+  });
+});

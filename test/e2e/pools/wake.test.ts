@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { IngressTarget } from "../../../src/model/api.ts";
+import { createIngress, visit } from "../../support/api.ts";
+import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { type HypemanServer, startHypeman } from "../../support/hypeman-server.ts";
+import { type InstanceSketch, instanceFrom } from "../../support/instances.ts";
+import { until } from "../../support/until.ts";
+
+const token = "a-token-for-hypeman";
+let hypeman: HypemanServer;
+let gatewright: Gatewright;
+let backend: Backend;
+let http: number;
+let actions: string[] = [];
+
+beforeAll(async () => {
+  hypeman = await startHypeman(token);
+  backend = await startBackend("woken", "127.0.0.91");
+  set(
+    { name: "standby", ip: backend.address, state: "Standby" },
+    { name: "stopped", ip: null, state: "Stopped" },
+  );
+  gatewright = await startGatewright({
+    INSTANCE_SOURCE: "hypeman",
+    HYPEMAN_URL: hypeman.url,
+    HYPEMAN_TOKEN: token,
+    // Waking must not depend on the next poll.
+    HYPEMAN_POLL_INTERVAL: "1h",
+  });
+  http = gatewright.ports.http;
+});
+
+afterAll(async () => {
+  await gatewright[Symbol.asyncDispose]();
+  await hypeman.close();
+  await backend[Symbol.asyncDispose]();
+});
+
+beforeEach(() => {
+  actions = [];
+  hypeman.action = () => 500;
+});
+
+function set(...sketches: InstanceSketch[]): void {
+  const names = new Set(sketches.map(({ name }) => name));
+  hypeman.instances = [
+    ...hypeman.instances.filter(({ name }) => !names.has(name)),
+    ...sketches.map(instanceFrom),
+  ];
+}
+
+async function serve(
+  name: string,
+  target: Partial<IngressTarget>,
+  hostname = `${name}.example.com`,
+): Promise<string> {
+  const rules = [{ match: { hostname }, target: { port: backend.port, wake: true, ...target } }];
+  const created = await createIngress({ url: gatewright.url, name, rules });
+  expect(created.status, created.text).toBe(201);
+  return hostname;
+}
+
+describe("wake: true", () => {
+  it("restores an instance in standby, once for all requests that wait", async () => {
+    const host = await serve("standby", { instance: "standby" });
+    hypeman.action = (id, action) => {
+      actions.push(`${action} ${id}`);
+      setTimeout(() => set({ name: "standby", ip: backend.address }), 200);
+      return 200;
+    };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => visit<Seen>(http, host)));
+    expect(answers.map(({ status, body }) => [status, body.backend])).toEqual(Array(20).fill([200, "woken"]));
+    expect(actions).toEqual(["restore id-standby"]);
+    expect((await visit(http, host)).status).toBe(200);
+    expect(actions).toHaveLength(1);
+  });
+
+  it("starts a stopped one, and waits until its server takes connections", async () => {
+    const port = await freePort();
+    const host = await serve("stopped", { instance: "stopped", port, wake_timeout: "20s" });
+    hypeman.action = (id, action) => {
+      actions.push(`${action} ${id}`);
+      set({ name: "stopped", ip: "127.0.0.92" });
+      return 200;
+    };
+    const waiting = visit<Seen>(http, host);
+    await until(() => actions.length > 0);
+    // It has an address now, but its server takes a while.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await using _late = await startBackend("late", "127.0.0.92", port);
+    expect((await waiting).body.backend).toBe("late");
+    expect(actions).toEqual(["start id-stopped"]);
+  });
+
+  it("answers 503 at once when the source refuses, and tries again later", async () => {
+    set({ name: "broken", ip: null, state: "Standby" });
+    const host = await serve("broken", { instance: "broken" });
+    hypeman.action = () => {
+      actions.push("refused");
+      return 500;
+    };
+    const began = performance.now();
+    const answer = await visit(http, host);
+    expect([answer.status, Number(answer.headers["retry-after"])]).toEqual([503, 1]);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(answer.text).not.toMatch(/hypeman|500/);
+    await until(async () => {
+      await visit(http, host);
+      return actions.length >= 2;
+    });
+  });
+
+  it("gives up after wake_timeout", async () => {
+    set({ name: "slow", ip: null, state: "Standby" });
+    const host = await serve("slow", { instance: "slow", wake_timeout: "600ms" });
+    hypeman.action = () => 200;
+    const began = performance.now();
+    expect((await visit(http, host)).status).toBe(503);
+    expect(performance.now() - began).toBeGreaterThan(590);
+    expect(performance.now() - began).toBeLessThan(4_000);
+  });
+
+  it("wakes what a hostname captures, and nothing that does not exist", async () => {
+    set({ name: "pattern", ip: null, state: "Standby" });
+    await serve("pattern", { instance: "{x}" }, "{x}.wake.example.com");
+    hypeman.action = (id) => {
+      actions.push(id);
+      set({ name: "pattern", ip: backend.address });
+      return 200;
+    };
+    expect((await visit(http, "pattern.wake.example.com")).status).toBe(200);
+    expect((await visit(http, "nobody.wake.example.com")).status).toBe(503);
+    expect(actions).toEqual(["id-pattern"]);
+  });
+
+  it("goes on through a reload and a restart of the manager", async () => {
+    set({ name: "again", ip: null, state: "Standby" });
+    const host = await serve("again", { instance: "again", wake_timeout: "30s" });
+    await gatewright.stop();
+    const waiting = visit<Seen>(http, host, "/", { timeoutMs: 30_000 });
+    hypeman.action = () => {
+      set({ name: "again", ip: backend.address });
+      return 200;
+    };
+    await gatewright.start();
+    expect((await waiting).body.backend).toBe("woken");
+  });
+});
+
+describe("without wake", () => {
+  it("a request does not start anything", async () => {
+    set({ name: "asleep", ip: null, state: "Standby" });
+    const host = await serve("asleep", { instance: "asleep", wake: false });
+    hypeman.action = (id) => {
+      actions.push(id);
+      return 200;
+    };
+    expect((await visit(http, host)).status).toBe(503);
+    expect(actions).toEqual([]);
+  });
+});

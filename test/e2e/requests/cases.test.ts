@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CreateIngressRequest, IngressRuleInput } from "../../../src/model/api.ts";
+import { call, createIngress, putInstance } from "../../support/api.ts";
+import { expandTarget } from "../../support/captured.ts";
+import { type Filed, type RequestsCase, readRequestsCases, type Taker } from "../../support/cases.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { type Arrival, PlaceBackends } from "../../support/place-backend.ts";
+import type { CaseRequest } from "../../support/reference-matcher.ts";
+import { send } from "../../support/send.ts";
+import { until } from "../../support/until.ts";
+
+const cases = readRequestsCases();
+
+/** Ports of the cases → free ones. */
+type PortMap = ReadonlyMap<number, number>;
+
+async function freePorts({ ingresses, requests }: RequestsCase, known: PortMap): Promise<PortMap> {
+  const used = [
+    ...ingresses.flatMap(({ rules }) => rules.map(({ match }) => match.port ?? 0)),
+    ...requests.map(({ port }) => port),
+  ];
+  const ports = new Map(known);
+  for (const port of used) if (port !== 0 && !ports.has(port)) ports.set(port, await freePort());
+  return ports;
+}
+
+const mapped = (ports: PortMap, port: number): number => ports.get(port) ?? port;
+
+/** The documents for live ports, each rule with a target port of its own that tells it from the others. */
+function liveDocuments(
+  { ingresses }: RequestsCase,
+  ports: PortMap,
+  backends: PlaceBackends,
+): Promise<CreateIngressRequest[]> {
+  const liveRule = async (name: string, { match, target, ...rest }: IngressRuleInput, index: number) => {
+    const port = match.port;
+    // 80 under TLS means HTTPS_PORT, whatever HTTP_PORT is.
+    const listen = port && !(rest.tls === true && port === 80) ? mapped(ports, port) : port;
+    return {
+      ...rest,
+      match: { ...match, ...(listen === undefined ? {} : { port: listen }) },
+      target: { instance: "web-1", ...target, port: await backends.portOf(`${name}/${index}`) },
+    };
+  };
+  return Promise.all(
+    ingresses.map(async (document) => ({
+      ...document,
+      rules: await Promise.all(document.rules.map((rule, index) => liveRule(document.name, rule, index))),
+    })),
+  );
+}
+
+/** Instances that the requests of a case need, each at a loopback address of its own. */
+function addressesOf({ ingresses, requests }: RequestsCase): ReadonlyMap<string, string> {
+  const names = new Set(
+    ingresses.flatMap(({ rules }) => rules.map(({ target }) => target?.instance ?? "web-1")),
+  );
+  for (const request of requests) names.add(instanceOf(ingresses, request) ?? "web-1");
+  const literal = [...names].filter((name) => !name.includes("{"));
+  return new Map(literal.map((name, index) => [name, `127.0.1.${index + 1}`]));
+}
+
+function instanceOf(
+  ingresses: RequestsCase["ingresses"],
+  { host, want }: CaseRequest & { want: Taker },
+): string | undefined {
+  if (want === null || "redirect" in want) return undefined;
+  const rule = ingresses.find(({ name }) => name === want.ingress)?.rules[want.rule];
+  const instance = rule?.target?.instance;
+  return instance === undefined ? undefined : expandTarget(rule?.match.hostname ?? "", instance, host);
+}
+
+/** Sends the request; what takes it must be what the case says: rule and instance, redirect, or nobody. */
+async function check(
+  one: RequestsCase,
+  request: RequestsCase["requests"][number],
+  ports: PortMap,
+): Promise<void> {
+  const answer = await send(mapped(ports, request.port), request);
+  const { want } = request;
+  if (want === null) {
+    expect(answer.status).toBe(404);
+    expect(answer.text).toMatch(/^Not Found: no ingress configured for hostname /);
+  } else if ("redirect" in want) {
+    const { host, port, target } = want.redirect;
+    expect(answer.status).toBe(request.method === "GET" ? 301 : 308);
+    expect(answer.headers["location"]).toBe(`https://${host}:${mapped(ports, port)}${target}`);
+  } else {
+    expect(answer.status, answer.text).toBe(200);
+    const arrival = JSON.parse(String(answer.headers["x-arrival"])) as Arrival;
+    expect([arrival.place, arrival.address]).toEqual([
+      `${want.ingress}/${want.rule}`,
+      addressesOf(one).get(instanceOf(one.ingresses, request) ?? ""),
+    ]);
+    // What the backend is asked for is what the client sent.
+    expect(arrival.url).toBe(request.path);
+  }
+}
+
+const yesNo = [() => true, () => false] as const;
+const title = "$method $host $path on $port (tls $tls) → $want";
+
+describe("requests through ingresses created over REST", () => {
+  let gatewright: Gatewright;
+  let backends: PlaceBackends;
+
+  beforeAll(async () => {
+    backends = new PlaceBackends();
+    // Certificates of Caddy's own authority: TLS rules are spoken to without a CA.
+    gatewright = await startGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" });
+  });
+
+  afterAll(async () => {
+    await gatewright?.[Symbol.asyncDispose]();
+    await backends[Symbol.asyncDispose]();
+  });
+
+  describe.each(cases)("$file", (one: Filed<RequestsCase>) => {
+    let ports: PortMap;
+
+    beforeAll(async () => {
+      const { http, https } = gatewright.ports;
+      ports = await freePorts(
+        one,
+        new Map([
+          [80, http],
+          [443, https],
+        ]),
+      );
+      for (const [name, ip] of addressesOf(one)) await putInstance(gatewright.url, name, ip);
+      for (const { name, rules } of await liveDocuments(one, ports, backends)) {
+        const created = await createIngress({ url: gatewright.url, name, rules });
+        expect(created.status, created.text).toBe(201);
+      }
+      // Certificates are made in the background after a change.
+      for (const request of one.requests.filter(({ tls }) => tls)) {
+        await until(() => send(mapped(ports, request.port), request).then(...yesNo));
+      }
+    });
+
+    afterAll(async () => {
+      for (const { name } of one.ingresses) {
+        const deleted = await call(`${gatewright.url}/ingresses/${name}`, { method: "DELETE" });
+        expect(deleted.status).toBe(204);
+      }
+    });
+
+    it.each(one.requests)(title, (request) => check(one, request, ports));
+  });
+
+  it("some are over TLS", () => {
+    expect(cases.flatMap(({ requests }) => requests).filter(({ tls }) => tls).length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,69 @@
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildGo } from "../../../src/caddy/go-build.ts";
+import { eventually, visitSecurely } from "../../support/acme/handshake.ts";
+import { createTestAuthority, type TestAuthority } from "../../support/acme/test-authority.ts";
+import { call, createIngress, putInstance, rule } from "../../support/api.ts";
+import { type Backend, startBackend } from "../../support/backend.ts";
+import { testCacheDir } from "../../support/caddy-binary.ts";
+import { freePort } from "../../support/free-port.ts";
+import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+
+const client = join(testCacheDir, "http3get");
+let authority: TestAuthority;
+let gatewright: Gatewright;
+let backend: Backend;
+let roots: string;
+
+beforeAll(async () => {
+  await buildGo({
+    sourceDir: join(import.meta.dirname, "../../../caddy/internal/http3get"),
+    output: client,
+    cacheDir: testCacheDir,
+    goVersion: "1.26",
+    environment: process.env,
+    progress: () => undefined,
+  });
+  authority = await createTestAuthority();
+  gatewright = await startGatewright({ TLS_ISSUER: "internal", HTTP3: "true" });
+  roots = join(gatewright.dataDir, "roots.pem");
+  await writeFile(roots, authority.pem);
+  backend = await startBackend("one");
+  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  const pair = await authority.issue({ names: ["*.fast.test"] });
+  const body = { name: "fast", certificate_pem: pair.certificate, key_pem: pair.key };
+  expect((await call(`${gatewright.url}/certificates`, { body })).status).toBe(201);
+}, 180_000);
+
+afterAll(async () => {
+  await gatewright?.[Symbol.asyncDispose]();
+  await backend?.[Symbol.asyncDispose]();
+});
+
+const get = async (port: number, host: string): Promise<string> =>
+  (await promisify(execFile)(client, [`127.0.0.1:${port}`, host, roots])).stdout;
+const secure = (hostname: string, port: number) =>
+  rule(hostname, "web-1", backend.port, { port }, { tls: true, tls_options: { certificate: "fast" } });
+
+describe("HTTP/3", () => {
+  it("is spoken on TLS ports and offered to other clients, also after reloads", async () => {
+    const port = gatewright.ports.https;
+    const make = (name: string, at: number) =>
+      createIngress({ url: gatewright.url, name, rules: [secure(`${name}.fast.test`, at)] });
+    expect((await make("a", port)).status).toBe(201);
+    expect(await eventually(() => get(port, "a.fast.test"))).toMatch(/^HTTP\/3.0 200 .*"backend":"one"/);
+    const offered = await visitSecurely({ port, host: "a.fast.test", ca: authority.pem });
+    expect(offered.headers["alt-svc"]).toContain(`h3=":${port}"`);
+    // Another port is another configuration.
+    const other = await freePort();
+    expect((await make("b", other)).status).toBe(201);
+    for (const [at, host] of [
+      [port, "a.fast.test"],
+      [other, "b.fast.test"],
+    ] as const)
+      expect(await eventually(() => get(at, host))).toMatch(/^HTTP\/3.0 200/);
+  });
+});
