@@ -14,19 +14,35 @@ export interface ProbeTarget {
   readonly port: number;
 }
 
-/** Makes one check: a GET over a connection of its own, its answer's status. Never throws. */
-export async function probe({ ip, port }: ProbeTarget, settings: CheckSettings): Promise<Verdict> {
-  const signal = AbortSignal.timeout(settings.timeoutMs);
+/**
+ * Makes one check: a GET over a connection of its own, its answer's status. Never throws. It ends within the time of a
+ * check, whatever the other side does, and then nothing of it is left.
+ */
+export async function probe(target: ProbeTarget, settings: CheckSettings): Promise<Verdict> {
+  const { timeoutMs } = settings;
+  const over = new AbortController();
+  const late = Promise.withResolvers<Verdict>();
+  const timer = setTimeout(() => late.resolve(`no answer within ${timeoutMs} ms`), timeoutMs);
+  try {
+    // A race, since no list of the ways in which an answer can stay away is ever complete.
+    return await Promise.race([late.promise, ask(target, settings, over.signal)]);
+  } finally {
+    clearTimeout(timer);
+    over.abort();
+  }
+}
+
+async function ask(target: ProbeTarget, settings: CheckSettings, signal: AbortSignal): Promise<Verdict> {
+  const { ip, port } = target;
   const authority = settings.host ?? (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`);
   try {
     if (settings.scheme === "tcp") {
-      await connectTcp({ ip, port }, signal);
+      await connectTcp(target, signal);
       return undefined;
     }
-    const ask = settings.scheme === "h2c" ? askHttp2 : askHttp1;
-    return judge(await ask({ ip, port }, authority, settings, signal), settings);
+    const askHttp = settings.scheme === "h2c" ? askHttp2 : askHttp1;
+    return judge(await askHttp(target, authority, settings, signal), settings);
   } catch (error) {
-    if (signal.aborted) return `no answer within ${settings.timeoutMs} ms`;
     const { code, message } = error as NodeJS.ErrnoException;
     return code ?? message;
   }
@@ -71,6 +87,12 @@ function askHttp1(
     // The status tells all; a body may be endless.
     response.destroy();
   });
+  // An answer that takes the connection over, 101 above all, is no "response", and its socket is no longer the request's.
+  sent.on("upgrade", (response, socket) => {
+    resolve(response.statusCode ?? 0);
+    socket.destroy();
+  });
+  sent.on("close", () => reject(new Error("closed without an answer")));
   sent.end();
   return promise;
 }
