@@ -1,28 +1,21 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { eventually, handshake } from "../../support/acme/handshake.ts";
-import { startTlsWorld, type TlsWorld } from "../../support/acme/tls-world.ts";
-import { createIngress, putInstance } from "../../support/api.ts";
+import { startTlsWorld } from "../../support/acme/tls-world.ts";
+import { createIngress } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
-import { type LineServer, openTlsLines, startLineServer } from "../../support/streams.ts";
+import { openTlsLines, startLineServer } from "../../support/streams.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let world: TlsWorld;
-let gatewright: Gatewright;
-let secure: LineServer;
-
-beforeAll(async () => {
-  world = await startTlsWorld();
-  // Pebble asks for HTTP-01 where nobody answers: what is left is TLS-ALPN-01.
-  gatewright = await startGatewright({ ...world.ports, HTTP_PORT: String(await freePort()) });
+const world = use(() => startTlsWorld());
+// Pebble asks for HTTP-01 where nobody answers: what is left is TLS-ALPN-01.
+const gatewright = useGatewright(
+  async () => ({ ...world.ports, HTTP_PORT: String(await freePort()) }),
+  ["vm"],
+);
+const secure = use(async () => {
   const { certificate: cert, key } = await world.authority.issue({ names: [`raw.${world.zone}`] });
-  secure = await startLineServer("raw", { tls: { cert, key } });
-  await putInstance(gatewright.url, "vm", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await secure?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
+  return startLineServer("raw", { tls: { cert, key } });
 });
 
 it("gets certificates by TLS-ALPN-01 on a port that passes other names through", async () => {

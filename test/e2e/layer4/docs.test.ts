@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { CreateIngressRequest, Ingress, IngressStatus } from "../../../src/model/api.ts";
-import { createTestAuthority, type TestAuthority } from "../../support/acme/test-authority.ts";
-import { call, putInstance } from "../../support/api.ts";
+import { createTestAuthority } from "../../support/acme/test-authority.ts";
+import { call } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { openLines, openTlsLines, startLineServer } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 const page = readFileSync(join(import.meta.dirname, "../../../docs/layer4.md"), "utf8");
 const examples = new Map(
@@ -17,22 +18,11 @@ const examples = new Map(
   ]),
 );
 
-let gatewright: Gatewright;
-let authority: TestAuthority;
-
-beforeAll(async () => {
-  authority = await createTestAuthority();
-  gatewright = await startGatewright({
-    GATEWAY_NAME: "edge-1",
-    TLS_ISSUER: "internal",
-    TLS_ALLOWED_DOMAINS: "*",
-  });
-  for (const name of ["mail-1", "dns-1", "jump"]) await putInstance(gatewright.url, name, "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-});
+const authority = use(createTestAuthority);
+const gatewright = useGatewright(
+  { GATEWAY_NAME: "edge-1", TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" },
+  ["mail-1", "dns-1", "jump"],
+);
 
 /** The example with listen ports, and where the test has servers target ports, of this machine. */
 async function onFreePorts(document: CreateIngressRequest, targets: ReadonlyMap<string, number> = new Map()) {
@@ -76,8 +66,7 @@ describe("docs/layer4.md", () => {
     await using konnectivity = await start("konnectivity", undefined);
     const servers = { "kube-apiserver": api, oauth, ignition, konnectivity };
     const targets = new Map(Object.entries(servers).map(([name, { port }]) => [name, port]));
-    for (const service of targets.keys())
-      await putInstance(gatewright.url, `cp-${service}`, "127.0.0.1", { service });
+    for (const service of targets.keys()) await gatewright.put(`cp-${service}`, "127.0.0.1", { service });
     const { document, ports } = await onFreePorts(examples.get("openshift") as CreateIngressRequest, targets);
     const created = await call<Ingress>(`${gatewright.url}/ingresses`, { body: document });
     expect(created.status, created.text).toBe(201);

@@ -1,44 +1,24 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { IngressRuleInput, IngressStatus } from "../../../src/model/api.ts";
+import { describe, expect, it } from "vitest";
+import type { IngressRuleInput } from "../../../src/model/api.ts";
 import { eventually } from "../../support/acme/handshake.ts";
-import { createTestAuthority, type TestAuthority } from "../../support/acme/test-authority.ts";
-import { call, createIngress, putInstance } from "../../support/api.ts";
+import { createTestAuthority } from "../../support/acme/test-authority.ts";
+import { call } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { openLines, openTlsLines, startLineServer } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let authority: TestAuthority;
-
-beforeAll(async () => {
-  authority = await createTestAuthority();
-  gatewright = await startGatewright({
-    TLS_ISSUER: "internal",
-    TLS_ALLOWED_DOMAINS: "*",
-    PROXY_PROTOCOL_FROM: "127.0.0.9",
-  });
-  await putInstance(gatewright.url, "vm", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-});
-
-async function make(name: string, ...rules: readonly IngressRuleInput[]): Promise<string> {
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
-  return created.body.id;
-}
+const authority = use(createTestAuthority);
+const gatewright = useGatewright(
+  { TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*", PROXY_PROTOCOL_FROM: "127.0.0.9" },
+  ["vm"],
+);
 
 function tcp(port: number, target: object, more: object = {}): IngressRuleInput {
   return { match: { protocol: "tcp", port }, target, ...more } as IngressRuleInput;
-}
-
-async function statusOf(id: string): Promise<IngressStatus> {
-  return (await call<IngressStatus>(`${gatewright.url}/ingresses/${id}/status`)).body;
 }
 
 describe("PROXY protocol", () => {
@@ -48,7 +28,7 @@ describe("PROXY protocol", () => {
   ] as const)("tells the target the client's address: %s", async (version, expected) => {
     await using server = await startLineServer("p");
     const port = await freePort();
-    await make(
+    await gatewright.make(
       `proxy-${version}`,
       tcp(port, { instance: "vm", port: server.port }, { upstream: { proxy_protocol: version } }),
     );
@@ -61,7 +41,7 @@ describe("PROXY protocol", () => {
   it("is taken from trusted networks, and the address that it tells is the client's", async () => {
     await using server = await startLineServer("p");
     const port = await freePort();
-    await make(
+    await gatewright.make(
       "proxy-in",
       tcp(
         port,
@@ -93,7 +73,7 @@ describe("limits", () => {
   it("turns clients away by their address", async () => {
     await using server = await startLineServer("a");
     const port = await freePort();
-    const id = await make(
+    const { id } = await gatewright.make(
       "access",
       tcp(port, { instance: "vm", port: server.port }, { policies: { access: { deny: ["127.0.0.3"] } } }),
     );
@@ -102,13 +82,13 @@ describe("limits", () => {
     using denied = await openLines(port, "127.0.0.1", "127.0.0.3");
     await denied.ended;
     expect(server.total()).toBe(1);
-    expect((await statusOf(id)).rules[0]?.connections).toMatchObject({ refused: 1, total: 1 });
+    expect((await gatewright.statusOf(id)).rules[0]?.connections).toMatchObject({ refused: 1, total: 1 });
   });
 
   it("ends connections on which nothing is sent, and only these", async () => {
     await using server = await startLineServer("i");
     const port = await freePort();
-    await make(
+    await gatewright.make(
       "idle",
       tcp(port, { instance: "vm", port: server.port }, { policies: { timeouts: { idle: "400ms" } } }),
     );
@@ -129,7 +109,7 @@ describe("limits", () => {
   it("gives an address as many connections as it takes", async () => {
     await using server = await startLineServer("m");
     const port = await freePort();
-    await make(
+    await gatewright.make(
       "most",
       tcp(port, { instance: "vm", port: server.port }, { policies: { max_connections: 2 } }),
     );
@@ -152,7 +132,7 @@ describe("limits", () => {
     server.listen({ port: 0, host: "127.0.0.1", backlog: 1 });
     await once(server, "listening");
     const port = await freePort();
-    const id = await make(
+    const { id } = await gatewright.make(
       "slow",
       tcp(port, { address: "192.0.2.250", port: 9 }, { policies: { timeouts: { connect: "300ms" } } }),
     );
@@ -160,7 +140,7 @@ describe("limits", () => {
     using client = await openLines(port);
     await client.ended;
     expect(Date.now() - began).toBeLessThan(5_000);
-    const status = await statusOf(id);
+    const status = await gatewright.statusOf(id);
     expect(status.rules[0]?.connections).toMatchObject({ failed: 1, active: 0 });
     expect(status.conditions.find(({ type }) => type === "TargetsReachable")).toMatchObject({
       status: "False",
@@ -183,9 +163,9 @@ describe("services", () => {
       ["s-2", "127.0.0.12"],
       ["s-3", "127.0.0.13"],
     ] as const)
-      await putInstance(gatewright.url, name, ip, { service: "db" });
+      await gatewright.put(name, ip, { service: "db" });
     const port = await freePort();
-    const id = await make("service", tcp(port, { service: "db", port: target }));
+    const { id } = await gatewright.make("service", tcp(port, { service: "db", port: target }));
     const connect = async (): Promise<string> => {
       using client = await openLines(port);
       return (await client.ask("x")).split(" ")[0] ?? "";
@@ -193,7 +173,7 @@ describe("services", () => {
     // Nobody listens on the third address: the connection that meets it finds another at once.
     await until(async () => {
       expect(["one", "two"]).toContain(await connect());
-      const addresses = (await statusOf(id)).rules[0]?.targets[0]?.addresses ?? [];
+      const addresses = (await gatewright.statusOf(id)).rules[0]?.targets[0]?.addresses ?? [];
       return addresses.some(
         ({ address, reachable }) => address.startsWith("127.0.0.13") && reachable === false,
       );
@@ -202,7 +182,7 @@ describe("services", () => {
     for (let index = 0; index < 12; index += 1) answers.push(await connect());
     for (const name of ["one", "two"])
       expect(answers.filter((answer) => answer === name).length).toBeGreaterThanOrEqual(3);
-    const addresses = (await statusOf(id)).rules[0]?.targets[0]?.addresses ?? [];
+    const addresses = (await gatewright.statusOf(id)).rules[0]?.targets[0]?.addresses ?? [];
     expect(addresses.find(({ address }) => address.startsWith("127.0.0.11"))).toMatchObject({
       reachable: true,
     });
@@ -216,12 +196,12 @@ describe("services", () => {
     );
     fresh.listen(old.port, "127.0.0.22");
     await once(fresh, "listening");
-    await putInstance(gatewright.url, "mover", "127.0.0.21");
+    await gatewright.put("mover", "127.0.0.21");
     const port = await freePort();
-    await make("mover", tcp(port, { instance: "mover", port: old.port }));
+    await gatewright.make("mover", tcp(port, { instance: "mover", port: old.port }));
     using before = await openLines(port);
     expect(await before.ask("x")).toBe("old x");
-    await putInstance(gatewright.url, "mover", "127.0.0.22");
+    await gatewright.put("mover", "127.0.0.22");
     await until(async () => {
       using after = await openLines(port);
       return (await after.ask("x")) === "new";
@@ -235,7 +215,7 @@ describe("TLS ended here", () => {
   it("is forwarded as TCP, with a certificate for the name", async () => {
     await using server = await startLineServer("plain");
     const port = await freePort();
-    await make("ended", {
+    await gatewright.make("ended", {
       match: { protocol: "tcp", hostname: "ended.test", port },
       target: { instance: "vm", port: server.port },
       tls: true,
@@ -268,8 +248,8 @@ describe("TLS ended here", () => {
       tls_options: { client_auth: { ca_pem: authority.pem, mode: "require" } },
       upstream: { tls: { server_name, ca_pem: authority.pem } },
     });
-    await make("again", rule("again.test", "db.internal.test"));
-    await make("wrong", rule("wrong.test", "other.internal.test"));
+    await gatewright.make("again", rule("again.test", "db.internal.test"));
+    await gatewright.make("wrong", rule("wrong.test", "other.internal.test"));
     const open = (servername: string) =>
       openTlsLines({ port, servername, cert: client.certificate, key: client.key });
     await until(async () => {
@@ -290,7 +270,7 @@ describe("metrics", () => {
   it("tell connections and bytes of each rule", async () => {
     await using server = await startLineServer("b");
     const port = await freePort();
-    await make("counted", tcp(port, { instance: "vm", port: server.port }));
+    await gatewright.make("counted", tcp(port, { instance: "vm", port: server.port }));
     using client = await openLines(port);
     expect(await client.ask("hello")).toBe("b hello");
     client[Symbol.dispose]();

@@ -1,31 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ErrorResponse, Ingress } from "../../../src/model/api.ts";
-import { call, createIngress, putInstance } from "../../support/api.ts";
+import { call, createIngress } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { openLines, startLineServer } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let writer: Gatewright;
-let follower: Gatewright;
-
-beforeAll(async () => {
-  writer = await startGatewright({ GATEWAY_NAME: "one" });
-  follower = await startGatewright({
-    GATEWAY_NAME: "two",
-    FOLLOW_URL: writer.url,
-    FOLLOW_INTERVAL: "100ms",
-    INSTANCE_SOURCE: "hypeman",
-    HYPEMAN_URL: writer.url,
-    HYPEMAN_POLL_INTERVAL: "100ms",
-  });
-  await putInstance(writer.url, "vm", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await follower?.[Symbol.asyncDispose]();
-  await writer?.[Symbol.asyncDispose]();
-});
+const writer = useGatewright({ GATEWAY_NAME: "one" }, ["vm"]);
+const follower = useGatewright(() => ({
+  GATEWAY_NAME: "two",
+  FOLLOW_URL: writer.url,
+  FOLLOW_INTERVAL: "100ms",
+  INSTANCE_SOURCE: "hypeman",
+  HYPEMAN_URL: writer.url,
+  HYPEMAN_POLL_INTERVAL: "100ms",
+}));
 
 const list = async (url: string) => (await call<Ingress[]>(`${url}/ingresses`)).body;
 

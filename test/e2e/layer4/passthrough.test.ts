@@ -1,62 +1,55 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { IngressRuleInput } from "../../../src/model/api.ts";
-import { createTestAuthority, type TestAuthority } from "../../support/acme/test-authority.ts";
-import { askCaddy, createIngress, putInstance, visit } from "../../support/api.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { createTestAuthority } from "../../support/acme/test-authority.ts";
+import { askCaddy, visit } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { type LineServer, openLines, openTlsLines, startLineServer } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
-
-let gatewright: Gatewright;
-let authority: TestAuthority;
-let backend: Backend;
-const servers = new Map<string, LineServer>();
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 /** A TLS server whose certificate is its own, for each of the names. */
 async function serve(name: string, names: readonly string[]): Promise<LineServer> {
   const { certificate, key } = await authority.issue({ names });
-  const server = await startLineServer(name, { tls: { cert: certificate, key, ALPNProtocols: ["x-lines"] } });
-  servers.set(name, server);
-  return server;
+  return startLineServer(name, { tls: { cert: certificate, key, ALPNProtocols: ["x-lines"] } });
 }
 
 function tlsRule(hostname: string, target: object, match: object = {}, more: object = {}): IngressRuleInput {
   return { match: { protocol: "tls", hostname, ...match }, target, ...more } as IngressRuleInput;
 }
 
-const portOf = (name: string): number => servers.get(name)?.port ?? 0;
-
-beforeAll(async () => {
-  authority = await createTestAuthority();
-  backend = await startBackend();
-  gatewright = await startGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" });
-  await serve("one", ["one.pass.test"]);
-  await serve("wild", ["*.db.test", "b.deep.db.test"]);
-  await serve("fallback", ["whoever.test"]);
-  for (const name of ["one", "wild", "fallback", "vm-1"])
-    await putInstance(gatewright.url, name, "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-  for (const server of servers.values()) await server[Symbol.asyncDispose]();
-});
-
-async function make(name: string, ...rules: readonly IngressRuleInput[]): Promise<string> {
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
-  return created.body.id;
-}
+const authority = use(createTestAuthority);
+const backend = use(() => startBackend());
+const gatewright = useGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" }, [
+  "one",
+  "wild",
+  "fallback",
+  "vm-1",
+]);
+const oneServer = use(() => serve("one", ["one.pass.test"]));
+const wildServer = use(() => serve("wild", ["*.db.test", "b.deep.db.test"]));
+const restServer = use(() => serve("fallback", ["whoever.test"]));
 
 describe("TLS passthrough", () => {
   it("takes a name, a wildcard, a capture and a fallback on one port to their targets, undecrypted", async () => {
     const port = await freePort();
-    await make("pass-one", tlsRule("one.pass.test", { instance: "one", port: portOf("one") }, { port }));
-    await make("pass-wild", tlsRule("*.db.test", { instance: "wild", port: portOf("wild") }, { port }));
-    await make("pass-vm", tlsRule("{vm}.vm.test", { instance: "{vm}", port: portOf("fallback") }, { port }));
-    await make("pass-rest", tlsRule("*", { instance: "fallback", port: portOf("fallback") }, { port }));
+    await gatewright.make(
+      "pass-one",
+      tlsRule("one.pass.test", { instance: "one", port: oneServer.port }, { port }),
+    );
+    await gatewright.make(
+      "pass-wild",
+      tlsRule("*.db.test", { instance: "wild", port: wildServer.port }, { port }),
+    );
+    await gatewright.make(
+      "pass-vm",
+      tlsRule("{vm}.vm.test", { instance: "{vm}", port: restServer.port }, { port }),
+    );
+    await gatewright.make(
+      "pass-rest",
+      tlsRule("*", { instance: "fallback", port: restServer.port }, { port }),
+    );
     const { pem: ca } = authority;
     using one = await openTlsLines({ port, servername: "one.pass.test", ca, alpn: ["x-lines"] });
     expect(await one.ask("hello")).toBe("one hello");
@@ -77,9 +70,15 @@ describe("TLS passthrough", () => {
     const port = await freePort();
     const config = async () =>
       (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body.config;
-    await make("names-1", tlsRule("one.names.test", { instance: "one", port: portOf("one") }, { port }));
+    await gatewright.make(
+      "names-1",
+      tlsRule("one.names.test", { instance: "one", port: oneServer.port }, { port }),
+    );
     const before = await config();
-    await make("names-2", tlsRule("two.names.test", { instance: "one", port: portOf("one") }, { port }));
+    await gatewright.make(
+      "names-2",
+      tlsRule("two.names.test", { instance: "one", port: oneServer.port }, { port }),
+    );
     using two = await openTlsLines({ port, servername: "two.names.test" });
     expect(await two.ask("hello")).toBe("one hello");
     expect(await config()).toBe(before);
@@ -87,28 +86,37 @@ describe("TLS passthrough", () => {
 
   it("closes connections for names that nobody claims with an alert, and those that are not TLS", async () => {
     const port = await freePort();
-    await make("strict", tlsRule("only.strict.test", { instance: "one", port: portOf("one") }, { port }));
+    await gatewright.make(
+      "strict",
+      tlsRule("only.strict.test", { instance: "one", port: oneServer.port }, { port }),
+    );
     await expect(openTlsLines({ port, servername: "other.strict.test" })).rejects.toMatchObject({
       code: "ERR_SSL_TLSV1_UNRECOGNIZED_NAME",
     });
     using plain = await openLines(port);
     plain.socket.write("GET / HTTP/1.1\r\n\r\n");
     await plain.ended;
-    expect(servers.get("one")?.firstBytes.every((bytes) => !bytes.toString().includes("GET /"))).toBe(true);
+    expect(oneServer.firstBytes.every((bytes) => !bytes.toString().includes("GET /"))).toBe(true);
   });
 });
 
 describe("one port for HTTPS, HTTP and passthrough", () => {
   it("takes each connection to the right side", async () => {
     const port = await freePort();
-    await make("both-pass", tlsRule("raw.both.test", { instance: "one", port: portOf("one") }, { port }));
-    await make("both-wild", tlsRule("*.both.test", { instance: "wild", port: portOf("wild") }, { port }));
-    await make("both-https", {
+    await gatewright.make(
+      "both-pass",
+      tlsRule("raw.both.test", { instance: "one", port: oneServer.port }, { port }),
+    );
+    await gatewright.make(
+      "both-wild",
+      tlsRule("*.both.test", { instance: "wild", port: wildServer.port }, { port }),
+    );
+    await gatewright.make("both-https", {
       match: { hostname: "web.both.test", port },
       target: { instance: "vm-1", port: backend.port },
       tls: true,
     });
-    await make("both-plain", {
+    await gatewright.make("both-plain", {
       match: { hostname: "plain.test", port },
       target: { instance: "vm-1", port: backend.port },
     });

@@ -1,30 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type {
   CreateIngressRequest,
   ErrorResponse,
   IngressRuleInput,
   IngressStatus,
 } from "../../../src/model/api.ts";
-import { type Answer, call, putInstance, visit } from "../../support/api.ts";
+import { type Answer, call, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { openLines, openPackets, startLineServer, startPacketServer } from "../../support/streams.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-
-beforeAll(async () => {
-  gatewright = await startGatewright({
-    GATEWAY_NAME: "edge-1",
-    TLS_ISSUER: "internal",
-    TLS_ALLOWED_DOMAINS: "*",
-  });
-  await putInstance(gatewright.url, "vm", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-});
+const gatewright = useGatewright(
+  { GATEWAY_NAME: "edge-1", TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" },
+  ["vm"],
+);
 
 function create(document: CreateIngressRequest): Promise<Answer<{ id: string }>> {
   return call<{ id: string }>(`${gatewright.url}/ingresses`, { body: document });

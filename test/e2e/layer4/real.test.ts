@@ -4,32 +4,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { IngressRuleInput } from "../../../src/model/api.ts";
+import { describe, expect, it } from "vitest";
 import { startZoneDns } from "../../support/acme/zone-dns.ts";
-import { call, createIngress, putInstance } from "../../support/api.ts";
+import { call } from "../../support/api.ts";
 import { encodeAsk, exchangeUdp, see, type } from "../../support/dns-client.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { openLines } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-
-beforeAll(async () => {
-  gatewright = await startGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" });
-  await putInstance(gatewright.url, "vm", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-});
-
-async function make(name: string, ...rules: readonly IngressRuleInput[]): Promise<string> {
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
-  return created.body.id;
-}
+const gatewright = useGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" }, ["vm"]);
 
 const run = promisify(execFile);
 const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
@@ -62,8 +46,11 @@ describe.skipIf(!hasRedis)("Redis (apt-get install redis-server)", () => {
   it("is served over TCP, and over TLS that ends here", async () => {
     await using redis = await startRedis();
     const [port, secure] = [await freePort(), await freePort()];
-    await make("redis", { match: { protocol: "tcp", port }, target: { instance: "vm", port: redis.port } });
-    await make("redis-tls", {
+    await gatewright.make("redis", {
+      match: { protocol: "tcp", port },
+      target: { instance: "vm", port: redis.port },
+    });
+    await gatewright.make("redis-tls", {
       match: { protocol: "tcp", hostname: "redis.test", port: secure },
       target: { instance: "vm", port: redis.port },
       tls: true,
@@ -96,7 +83,10 @@ describe("DNS", () => {
     await using dns = await startZoneDns({ zone: "example.test", texts: () => ["through Gatewright"] });
     const port = await freePort();
     const target = Number(dns.address.split(":")[1]);
-    await make("dns", { match: { protocol: "udp", port }, target: { instance: "vm", port: target } });
+    await gatewright.make("dns", {
+      match: { protocol: "udp", port },
+      target: { instance: "vm", port: target },
+    });
     for (let index = 1; index <= 20; index += 1) {
       const ask = encodeAsk({ name: "txt.example.test", type: type.TXT, id: index });
       const answer = await exchangeUdp(port, ask);

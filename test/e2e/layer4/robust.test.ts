@@ -1,12 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { IngressRuleInput } from "../../../src/model/api.ts";
+import { describe, expect, it } from "vitest";
 import { createTestAuthority } from "../../support/acme/test-authority.ts";
-import { askCaddy, call, createIngress, putInstance, visit } from "../../support/api.ts";
+import { askCaddy, call, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import {
   type LineClient,
   openLines,
@@ -16,23 +14,9 @@ import {
   startPacketServer,
 } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-
-beforeAll(async () => {
-  gatewright = await startGatewright();
-  await putInstance(gatewright.url, "vm", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-});
-
-async function make(name: string, ...rules: readonly IngressRuleInput[]): Promise<string> {
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
-  return created.body.id;
-}
+const gatewright = useGatewright({}, ["vm"]);
 
 /** Version of the configuration that runs. */
 async function configVersion(): Promise<string> {
@@ -52,15 +36,15 @@ describe("connections through changes of others", () => {
     const { certificate: cert, key } = await (await createTestAuthority()).issue({ names: ["keep.test"] });
     await using secure = await startLineServer("tls", { tls: { cert, key } });
     const [port, named] = [await freePort(), await freePort()];
-    await make("keep-tcp", {
+    await gatewright.make("keep-tcp", {
       match: { protocol: "tcp", port },
       target: { instance: "vm", port: server.port },
     });
-    await make("keep-udp", {
+    await gatewright.make("keep-udp", {
       match: { protocol: "udp", port },
       target: { instance: "vm", port: packets.port },
     });
-    await make("keep-tls", {
+    await gatewright.make("keep-tls", {
       match: { protocol: "tls", hostname: "keep.test", port: named },
       target: { instance: "vm", port: secure.port },
     });
@@ -81,7 +65,7 @@ describe("connections through changes of others", () => {
     })();
     const versions = new Set<string>();
     for (let change = 0; change < 25; change += 1) {
-      const id = await make(`other-${change}`, {
+      const { id } = await gatewright.make(`other-${change}`, {
         match: { hostname: `other-${change}.test`, port: await freePort() },
         target: { instance: "vm", port: 9 },
       });
@@ -112,11 +96,11 @@ describe("clients that do not say where they go", () => {
     await using secure = await startLineServer("tls", { tls: { cert, key } });
     await using backend = await startBackend();
     const port = await freePort();
-    await make("flood", {
+    await gatewright.make("flood", {
       match: { protocol: "tls", hostname: "ok.test", port },
       target: { instance: "vm", port: secure.port },
     });
-    await make("flood-http", {
+    await gatewright.make("flood-http", {
       match: { hostname: "web.test", port: gatewright.ports.http },
       target: { instance: "vm", port: backend.port },
     });

@@ -1,33 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { IngressRuleInput } from "../../../src/model/api.ts";
-import { call, createIngress, putInstance } from "../../support/api.ts";
+import { describe, expect, it } from "vitest";
+import { call } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { openLines, openPackets, startLineServer, startPacketServer } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-
-beforeAll(async () => {
-  gatewright = await startGatewright();
-  await putInstance(gatewright.url, "vm", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-});
-
-async function make(name: string, ...rules: readonly IngressRuleInput[]): Promise<string> {
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
-  return created.body.id;
-}
+const gatewright = useGatewright({}, ["vm"]);
 
 describe("TCP", () => {
   it("takes every connection of a port to the instance", async () => {
     await using server = await startLineServer("tcp");
     const port = await freePort();
-    await make("tcp", { match: { protocol: "tcp", port }, target: { instance: "vm", port: server.port } });
+    await gatewright.make("tcp", {
+      match: { protocol: "tcp", port },
+      target: { instance: "vm", port: server.port },
+    });
     using client = await openLines(port);
     expect(await client.ask("hello")).toBe("tcp hello");
     expect(await client.ask("again")).toBe("tcp again");
@@ -35,7 +22,7 @@ describe("TCP", () => {
 
   it("answers the rule with its protocol, and takes it back as it was answered", async () => {
     const port = await freePort();
-    const id = await make("wire", {
+    const { id } = await gatewright.make("wire", {
       match: { protocol: "tcp", port },
       target: { instance: "vm", port: 5432 },
     });
@@ -57,15 +44,15 @@ describe("UDP", () => {
   it("finds an instance that has moved, also for a client that goes on from the same port", async () => {
     await using old = await startPacketServer("old", "127.0.0.51");
     await using fresh = await startPacketServer("new", "127.0.0.52", old.port);
-    await putInstance(gatewright.url, "mover", "127.0.0.51");
+    await gatewright.put("mover", "127.0.0.51");
     const port = await freePort();
-    await make("udp-move", {
+    await gatewright.make("udp-move", {
       match: { protocol: "udp", port },
       target: { instance: "mover", port: old.port },
     });
     await using client = await openPackets(port);
     expect(await client.ask("a")).toBe("old a");
-    await putInstance(gatewright.url, "mover", "127.0.0.52");
+    await gatewright.put("mover", "127.0.0.52");
     await until(async () => (await client.ask("b", 500)) === "new b", 10_000);
     expect(fresh.clients.size).toBe(1);
   });
@@ -73,7 +60,10 @@ describe("UDP", () => {
   it("takes packets of a port to the instance, and its answers to each client", async () => {
     await using server = await startPacketServer("udp");
     const port = await freePort();
-    await make("udp", { match: { protocol: "udp", port }, target: { instance: "vm", port: server.port } });
+    await gatewright.make("udp", {
+      match: { protocol: "udp", port },
+      target: { instance: "vm", port: server.port },
+    });
     await using one = await openPackets(port);
     await using other = await openPackets(port);
     expect(await one.ask("a")).toBe("udp a");
