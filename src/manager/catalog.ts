@@ -5,7 +5,7 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import { Structure } from "../compiler/structure.ts";
 import type { Ingress } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims.ts";
-import { SortedKeys } from "../resolver/sorted-keys.ts";
+import { SortedKeys } from "../util/sorted-keys.ts";
 
 /** One ingress before and after a mutation; a creation has no `before`, a deletion no `after`. */
 export interface IngressChange {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Instance } from "../model/api.ts";
+import { SortedKeys } from "../util/sorted-keys.ts";
 import { resolveInstance } from "./instance-address.ts";
 import type { Reference, Resolution } from "./instance-resolver.ts";
 import { ServiceIndex, serviceKey, serviceSuffix } from "./service-index.ts";
-import { SortedKeys } from "./sorted-keys.ts";
 
 interface Sorted {
   readonly ids: SortedKeys;

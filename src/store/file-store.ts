@@ -1,4 +1,5 @@
 import { GatewrightError } from "../errors.ts";
+import { SerialQueue } from "../util/serial-queue.ts";
 import { BundleKeeper } from "./bundle-keeper.ts";
 import type { Checker } from "./checker.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -12,7 +13,6 @@ import { Journal } from "./journal.ts";
 import { encodeCommit } from "./journal-format.ts";
 import type { PreparedFolder } from "./prepared-folder.ts";
 import { type Recovery, recoverFolder } from "./recovery.ts";
-import { SerialQueue } from "./serial-queue.ts";
 import type { StepHook } from "./store-step.ts";
 
 /** How a store of files is opened. */

@@ -2,7 +2,7 @@ import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { InstanceTraffic, TrafficMode } from "../model/api.ts";
 import type { DocumentStore } from "../store/document-store.ts";
-import { SerialQueue } from "../store/serial-queue.ts";
+import { SerialQueue } from "../util/serial-queue.ts";
 
 /** The mode of an instance as it is kept: by the instance's name, so that it outlives its replacement. */
 export interface TrafficDocument {
