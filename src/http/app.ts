@@ -3,6 +3,7 @@ import type { Logger } from "../log.ts";
 import type { IngressManager, Readiness } from "../manager/ingress-manager.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { StatusBoard } from "../status/status-board.ts";
+import type { TrafficControl } from "../targets/targets.ts";
 import type { AuthOptions } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
@@ -13,7 +14,7 @@ import { defaultLimits, type HttpLimits } from "./limits.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
 import { statusRoutes } from "./status.ts";
 import { type TelemetryParts, telemetryRoutes } from "./telemetry.ts";
-import { type TrafficControl, trafficRoutes } from "./traffic.ts";
+import { trafficRoutes } from "./traffic.ts";
 
 /** What the API is made of. */
 export interface AppDependencies {

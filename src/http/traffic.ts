@@ -1,21 +1,13 @@
 import { type Request, Router } from "express";
 import { GatewrightError } from "../errors.ts";
-import type { InstanceTraffic, TrafficMode } from "../model/api.ts";
+import type { TrafficMode } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
-import { badTraffic } from "../traffic/instance-traffic.ts";
+import type { TrafficControl } from "../targets/targets.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
 import { findOne, referenceOf } from "./reference.ts";
 import { sendJson } from "./wire.ts";
-
-/** Drains and pauses instances. */
-export interface TrafficControl {
-  get(name: string): InstanceTraffic;
-  has(name: string): boolean;
-  /** Resolves when the mode is durable and Caddy keeps to it. */
-  set(name: string, mode: TrafficMode, pauseTimeout?: string): Promise<InstanceTraffic>;
-}
 
 const LONGEST_PAUSE_MS = 600_000;
 
@@ -74,4 +66,10 @@ async function nameOf(
     return result;
   });
   return instance.name;
+}
+
+/** Refuses what the schema cannot. */
+function badTraffic(field: string, message: string): GatewrightError {
+  const details = [{ code: "invalid_value", field, message }] as const;
+  return new GatewrightError("bad_request", `invalid request: ${message}`, { details });
 }

@@ -2,12 +2,18 @@ import type { CaddyApi } from "../caddy/caddy-api.ts";
 import { listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Logger } from "../log.ts";
-import type { AddressFeed } from "./address-feed.ts";
 import type { Applier } from "./applier.ts";
 import type { CaddyFiles } from "./caddy-files.ts";
 import type { Catalog } from "./catalog.ts";
 import type { ConfigRenderer } from "./config-renderer.ts";
 import type { Writer } from "./writer.ts";
+
+/** Tells Caddy of changes beside its state, and all anew when it may have lost them. */
+export interface Feed {
+  start(): void;
+  flush(): void;
+  stop(): void;
+}
 
 export interface KeeperOptions {
   readonly api: CaddyApi;
@@ -15,7 +21,7 @@ export interface KeeperOptions {
   readonly catalog: Catalog;
   readonly compiler: CompilerSettings;
   /** What tells Caddy of changes beside its state; told all anew after a restart. */
-  readonly feed: Pick<AddressFeed, "start" | "flush" | "stop">;
+  readonly feed: Feed;
   readonly files: CaddyFiles;
   readonly logger: Logger;
   readonly renderer: ConfigRenderer;

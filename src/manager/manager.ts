@@ -6,7 +6,6 @@ import type { Logger } from "../log.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
-import { AddressFeed } from "./address-feed.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
 import { Applier } from "./applier.ts";
 import { CaddyFiles } from "./caddy-files.ts";
@@ -15,7 +14,7 @@ import { managerConditions } from "./conditions.ts";
 import { ConfigRenderer } from "./config-renderer.ts";
 import { fillCatalog } from "./fill-catalog.ts";
 import { IngressService } from "./ingress-service.ts";
-import { Keeper } from "./keeper.ts";
+import { type Feed, Keeper } from "./keeper.ts";
 import { storedModuleProblems } from "./module-problems.ts";
 import { probe } from "./port-probe.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
@@ -39,8 +38,8 @@ export interface ManagerOptions {
   readonly admission: AdmissionSettings;
   /** See `IngressServiceOptions.follows`. */
   readonly follows?: string;
-  /** Beside the one of addresses. */
-  readonly feeds?: readonly Feed[];
+  /** Started once Caddy runs. */
+  readonly feeds: readonly Feed[];
   readonly logger: Logger;
   /** Imported certificates. Default: none. */
   readonly certificates?: CertificateLookup & { digests(): ImportedDigests };
@@ -60,13 +59,6 @@ export interface TlsView {
   holdNamesWhile(test: () => boolean): void;
   /** Has Caddy load the configuration with the imported certificates as they are now. */
   reload(): Promise<void>;
-}
-
-/** Tells Caddy of changes beside its state, and all anew when it may have lost them. */
-export interface Feed {
-  start(): void;
-  flush(): void;
-  stop(): void;
 }
 
 /** A manager that runs, and what stops it. */
@@ -128,7 +120,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     afterBatch: () => keeper.tidySoon(),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
-  const feed = joinFeeds([new AddressFeed({ api, resolver, logger }), ...(options.feeds ?? [])]);
+  const feed = joinFeeds(options.feeds);
   const keeper: Keeper = new Keeper({
     api,
     applier,

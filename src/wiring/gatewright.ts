@@ -6,7 +6,6 @@ import { forwardCaddyLog } from "../caddy/log-forwarder.ts";
 import { createCaddyProcess } from "../caddy/process.ts";
 import { type Config, settlePorts } from "../config.ts";
 import { startDnsServer } from "../dns/server.ts";
-import { targetsResolved } from "../health/target-report.ts";
 import { createApp } from "../http/app.ts";
 import { createHttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
@@ -19,6 +18,7 @@ import { StatusBoard } from "../status/status-board.ts";
 import { targetsReachable, withConnections } from "../status/streams.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
+import { targetsResolved } from "../targets/target-report.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
 import { createCheckers } from "./checkers.ts";
@@ -26,7 +26,7 @@ import { caddyFolder, compilerSettings, secretFiles } from "./compiler-settings.
 import { readErrorPages } from "./error-pages.ts";
 import { createInstances } from "./instances.ts";
 import type { PreparedFolders } from "./prepared-folders.ts";
-import { openTargets } from "./targets.ts";
+import { createTargets } from "./targets.ts";
 import { createTelemetry } from "./telemetry.ts";
 
 export interface GatewrightOptions {
@@ -100,13 +100,13 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     validate: (value) => readStoredIngress(value, ports),
     onBackgroundError: ({ message }) => logger.child("store").warn(message),
   });
-  const targets = await openTargets({ config, store, resolver, api, wake, logger });
+  const targets = await createTargets(config, { ingresses: store, resolver, api, wake, logger });
   stack.defer(() => targets.close());
   const manager = await startManager({
     store,
     resolver,
     api,
-    feeds: [targets.feed],
+    feeds: targets.feeds,
     certificates: imported,
     createHost: ({ prepare, started }) => {
       const environment = config.caddy.environment;

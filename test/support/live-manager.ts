@@ -12,6 +12,7 @@ import type { Ingress } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { openFileStore } from "../../src/store/file-store.ts";
 import type { IngressStore } from "../../src/store/ingress-store.ts";
+import { AddressFeed } from "../../src/targets/address-feed.ts";
 import { builtCaddy } from "./caddy-binary.ts";
 import { compilerSettings } from "./compiler-settings.ts";
 import { type CuttingProxy, startCuttingProxy } from "./cutting-proxy.ts";
@@ -68,6 +69,7 @@ export async function startLiveManager(): Promise<LiveManager> {
     store: openStore(),
     resolver: registry,
     api,
+    feeds: [new AddressFeed({ api, resolver: registry, logger })],
     createHost: ({ prepare, started }) => {
       const host: CaddyProcess = createCaddyProcess({ binary, folder, adminUrl: real.url, prepare, logger });
       host.on("started", ({ pid }) => {

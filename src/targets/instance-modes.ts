@@ -1,4 +1,3 @@
-import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { InstanceTraffic, TrafficMode } from "../model/api.ts";
 import type { DocumentStore } from "../store/document-store.ts";
@@ -101,10 +100,4 @@ export function parseTraffic(value: unknown): TrafficDocument {
   if (typeof id !== "string" || typeof since !== "string") throw new Error("id and since are missing");
   if (mode !== "drain" && mode !== "pause") throw new Error("mode is neither drain nor pause");
   return { id, mode, since, ...(typeof pause_timeout === "string" ? { pause_timeout } : {}) };
-}
-
-/** Refuses what the schema cannot. Throws `bad_request`. */
-export function badTraffic(field: string, message: string): GatewrightError {
-  const details = [{ code: "invalid_value", field, message }] as const;
-  return new GatewrightError("bad_request", `invalid request: ${message}`, { details });
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { CheckSettings } from "../../src/health/check-plan.ts";
-import { Checker, type Health } from "../../src/health/checker.ts";
+import type { CheckSettings } from "../../src/targets/check-plan.ts";
+import { Checker, type Health } from "../../src/targets/checker.ts";
 import { until } from "../support/until.ts";
 
 const settings: CheckSettings = {

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { TargetPush } from "../../src/caddy/caddy-api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
-import type { TrafficDocument } from "../../src/traffic/instance-traffic.ts";
-import { InstanceModes } from "../../src/traffic/instance-traffic.ts";
-import { TargetFeed } from "../../src/traffic/target-feed.ts";
+import type { TrafficDocument } from "../../src/targets/instance-modes.ts";
+import { InstanceModes } from "../../src/targets/instance-modes.ts";
+import { TargetFeed } from "../../src/targets/target-feed.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
@@ -117,6 +117,33 @@ describe("the feed of targets", () => {
     expect(pushes).toMatchObject([
       { rules: { "a/0": { sick: ["10.0.0.2:80"] } }, instances: { "web-1": drained } },
     ]);
+  });
+
+  it("sends the whole again when it failed, and not only what it held", async () => {
+    const { caddy, feed, pushes, setSick } = await startWorld();
+    setSick("a/0", "10.0.0.1:80");
+    caddy.fails = true;
+    feed.open();
+    await expect(feed.delivered()).rejects.toThrow("no answer");
+    caddy.fails = false;
+    await until(() => pushes.length > 0);
+    // What Caddy was told of other rules by somebody before must end.
+    expect(pushes).toEqual([{ reset: true, rules: { "a/0": { sick: ["10.0.0.1:80"] } }, instances: {} }]);
+  });
+
+  it("ends a mode under an id that went while pushes failed", async () => {
+    const { caddy, feed, modes, pushes, registry } = await startWorld();
+    await modes.set("web-1", "drain");
+    await feed.delivered();
+    caddy.fails = true;
+    await registry.delete("web-1");
+    await expect(feed.delivered()).rejects.toThrow("no answer");
+    caddy.fails = false;
+    await until(() => pushes.length > 1);
+    expect(pushes.at(-1)?.instances).toEqual({
+      "web-1": { mode: "drain" },
+      "id-of-web-1": { mode: "active" },
+    });
   });
 
   it("sends nothing once it is stopped, such as the health of rules that is known only then", async () => {

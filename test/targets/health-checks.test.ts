@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { HealthChecks } from "../../src/health/health-checks.ts";
-import type { ProbeTarget, Verdict } from "../../src/health/probe.ts";
 import type { ActiveHealthCheck, Ingress, IngressTarget } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
+import { HealthChecks } from "../../src/targets/health-checks.ts";
+import type { ProbeTarget, Verdict } from "../../src/targets/probe.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";

@@ -3,8 +3,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttp2, type Http2Server } from "node:http2";
 import { type AddressInfo, createServer as createTcp, type Server as TcpServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import type { CheckSettings } from "../../src/health/check-plan.ts";
-import { probe } from "../../src/health/probe.ts";
+import type { CheckSettings } from "../../src/targets/check-plan.ts";
+import { probe } from "../../src/targets/probe.ts";
 import { freePort } from "../support/free-port.ts";
 
 const settings: CheckSettings = {

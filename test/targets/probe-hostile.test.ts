@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import type { CheckSettings } from "../../src/health/check-plan.ts";
-import { HealthChecks } from "../../src/health/health-checks.ts";
-import { probe, type Verdict } from "../../src/health/probe.ts";
 import type { Ingress } from "../../src/model/api.ts";
+import type { CheckSettings } from "../../src/targets/check-plan.ts";
+import { HealthChecks } from "../../src/targets/health-checks.ts";
+import { probe, type Verdict } from "../../src/targets/probe.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
 
