@@ -11,7 +11,7 @@ import (
 
 	_ "gatewright.dev/caddy/certificates"
 	_ "gatewright.dev/caddy/dispatcher"
-	_ "gatewright.dev/caddy/l4"
+	_ "gatewright.dev/caddy/layer4"
 	_ "gatewright.dev/caddy/listeners"
 	_ "gatewright.dev/caddy/policies"
 	_ "gatewright.dev/caddy/transport"

@@ -79,7 +79,7 @@ export interface CaddyCertificate {
   };
 }
 
-/** What is counted of a rule of layer 4 since Caddy started (caddy/l4). */
+/** What is counted of a rule of layer 4 since Caddy started (caddy/layer4). */
 export interface StreamCounts {
   readonly active: number;
   readonly total: number;

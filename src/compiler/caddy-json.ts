@@ -208,7 +208,7 @@ export type Layer4Handler =
   | { readonly handler: "tls"; readonly connection_policies?: readonly TlsConnectionPolicy[] }
   | GatewrightLayer4Handler;
 
-/** Takes connections to the targets of the host table (caddy/l4). */
+/** Takes connections to the targets of the host table (caddy/layer4). */
 export interface GatewrightLayer4Handler {
   readonly handler: "gatewright";
   readonly port: number;
@@ -226,7 +226,7 @@ export interface Layer4App {
   };
 }
 
-/** UDP sockets of our own, which reloads leave alone (caddy/l4). */
+/** UDP sockets of our own, which reloads leave alone (caddy/layer4). */
 export interface GatewrightUdpApp {
   /** `ip:port`. */
   readonly listen: readonly string[];

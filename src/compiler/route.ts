@@ -50,7 +50,7 @@ export interface Route {
   readonly targets?: readonly RouteTarget[];
   /** IP addresses that the row is served on. Absent: all that the port is bound on. */
   readonly listen?: readonly string[];
-  /** Makes the row one of layer 4 (caddy/l4); `host` is then the name of TLS clients, or "" for the whole port. */
+  /** Makes the row one of layer 4 (caddy/layer4); `host` is then the name of TLS clients, or "" for the whole port. */
   readonly stream?: RouteStream;
 }
 

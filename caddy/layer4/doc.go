@@ -1,4 +1,4 @@
-// Package l4 takes connections of layer 4 to the targets of Gatewright's host table: TLS by the name that the client
+// Package layer4 takes connections of layer 4 to the targets of Gatewright's host table: TLS by the name that the client
 // asks for, without decrypting it, TCP and UDP by port. Targets are found as in the HTTP proxy, by DNS when a
 // connection comes.
 //
@@ -7,4 +7,4 @@
 // configuration, and a session that is under way when it ends gets no further packet.
 //
 // What is counted of a rule (connections, bytes, failures) belongs to the process.
-package l4
+package layer4
