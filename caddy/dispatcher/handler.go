@@ -60,6 +60,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	if !listeners.Take(r) {
 		panic(http.ErrAbortHandler)
 	}
+	if !hasPath(r) {
+		h.unrouted(w, http.StatusBadRequest, "Bad Request: the request target is neither a path nor an http URL")
+		return nil
+	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	row, host := hostTable.Lookup(&table.Request{
 		Port:   h.port(local),
@@ -182,7 +186,7 @@ func redirect(w http.ResponseWriter, r *http.Request, host string, port int) {
 	}
 	uri := r.URL.RequestURI()
 	if !strings.HasPrefix(uri, "/") {
-		// `*`, or an opaque URL whose text would go on the host's name.
+		// `*`
 		uri = "/"
 	}
 	status := http.StatusPermanentRedirect

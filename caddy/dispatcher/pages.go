@@ -135,15 +135,20 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, ingress, tol
 
 // notFound answers a request that no row takes.
 func (h *Handler) notFound(w http.ResponseWriter, r *http.Request) {
-	if page, ok := h.app.ErrorPages.find(http.StatusNotFound); ok {
-		writePage(w, http.StatusNotFound, page)
-		return
-	}
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = r.Host
 	}
-	writePlain(w, http.StatusNotFound, "Not Found: no ingress configured for hostname "+host)
+	h.unrouted(w, http.StatusNotFound, "Not Found: no ingress configured for hostname "+host)
+}
+
+// unrouted answers a request of no row, with told unless there is a page for the status.
+func (h *Handler) unrouted(w http.ResponseWriter, status int, told string) {
+	if page, ok := h.app.ErrorPages.find(status); ok {
+		writePage(w, status, page)
+		return
+	}
+	writePlain(w, status, told)
 }
 
 func writePlain(w http.ResponseWriter, status int, body string) {
