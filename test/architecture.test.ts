@@ -23,7 +23,7 @@ function importsOf(file: string): string[] {
 /** The import table of docs/architecture.md: module → modules it may import. */
 function readTable(): ReadonlyMap<string, ReadonlySet<string>> {
   const rows = readFileSync(join(root, "docs/architecture.md"), "utf8").matchAll(
-    /^\| `([\w.]+)\/?` \|[^|]*\|([^|]*)\|$/gm,
+    /^\| `([\w.-]+)\/?` \|[^|]*\|([^|]*)\|$/gm,
   );
   return new Map(
     [...rows].map(([, name = "", imports = ""]) => [

@@ -1,5 +1,5 @@
 import { Pool } from "undici";
-import type { CaddyConfig, GatewrightUdpApp, HttpApp, Layer4App } from "../compiler/caddy-json.ts";
+import type { CaddyConfig, GatewrightUdpApp, HttpApp, Layer4App } from "../caddy-json/config.ts";
 import { parseListener } from "../compiler/listeners.ts";
 import type { Table, TableDelta } from "../compiler/route.ts";
 import { GatewrightError } from "../errors.ts";

@@ -1,4 +1,4 @@
-import type { CaddyConfig } from "../compiler/caddy-json.ts";
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Listener } from "../compiler/listeners.ts";
 import type { Table, TableDelta } from "../compiler/route.ts";
 

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { LogConfig, LoggingConfig } from "../compiler/caddy-json.ts";
+import type { LogConfig, LoggingConfig } from "../caddy-json/config.ts";
 
 /** Size at which Caddy starts a new log file, in MiB. */
 const rollSizeMb = 10;

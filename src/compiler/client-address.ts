@@ -1,5 +1,5 @@
-import type { HttpServer, ListenerWrapper } from "./caddy-json.ts";
-import { fromNetworks } from "./policies/networks.ts";
+import type { HttpServer, ListenerWrapper } from "../caddy-json/config.ts";
+import { fromNetworks } from "../policies/networks.ts";
 import type { CompilerSettings } from "./settings.ts";
 
 type TrustedProxies = Pick<HttpServer, "trusted_proxies" | "trusted_proxies_strict">;

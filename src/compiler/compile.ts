@@ -1,10 +1,10 @@
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Ingress } from "../model/api.ts";
-import type { CaddyConfig } from "./caddy-json.ts";
+import { errorPagesField } from "../policies/error-pages.ts";
 import { connectionPolicies } from "./connection-policies.ts";
 import { digestOf, TableDigest } from "./digest.ts";
 import { httpApp } from "./http-servers.ts";
 import { layer4App, udpApp } from "./layer4.ts";
-import { errorPages } from "./policies/error-pages.ts";
 import type { Table } from "./route.ts";
 import { compileRoutes } from "./routes.ts";
 import type { CompilerSettings } from "./settings.ts";
@@ -51,7 +51,7 @@ export function compileConfig(
   const policiesOf = (port: number) => connectionPolicies(port, structure.tlsNeeds());
   const layer4 = layer4App(structure.ports(), policiesOf, settings);
   const udp = udpApp(structure.ports(), settings);
-  const pages = errorPages(settings.errorPages);
+  const pages = errorPagesField(settings.errorPages);
   const render = (version: string): CaddyConfig => ({
     admin: { ...settings.admin, enforce_origin: true, config: { persist: false } },
     logging: settings.logging,

@@ -1,5 +1,5 @@
+import type { TlsConnectionPolicy } from "../caddy-json/config.ts";
 import { comparePrecedence } from "../model/precedence.ts";
-import type { TlsConnectionPolicy } from "./caddy-json.ts";
 import type { ConnectionNeed, TlsNeed } from "./tls-needs.ts";
 
 type ClientAuthentication = NonNullable<TlsConnectionPolicy["client_authentication"]>;

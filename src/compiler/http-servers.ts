@@ -1,4 +1,4 @@
-import type { HttpApp, HttpServer, ListenerWrapper, TlsConnectionPolicy } from "./caddy-json.ts";
+import type { HttpApp, HttpServer, ListenerWrapper, TlsConnectionPolicy } from "../caddy-json/config.ts";
 import { trustedProxies, withProxyProtocol } from "./client-address.ts";
 import { connectionPolicies, hasClientAuth } from "./connection-policies.ts";
 import { addressesOf, isHttpPort, isStreamPort, streamWrapper } from "./layer4.ts";

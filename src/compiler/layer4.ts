@@ -1,13 +1,13 @@
-import type { Ingress, IngressRule, Policies } from "../model/api.ts";
-import { durationMs } from "../model/duration.ts";
-import { isStream, protocolOf } from "../model/protocol.ts";
 import type {
   GatewrightUdpApp,
   Layer4App,
   Layer4Handler,
   ListenerWrapper,
   TlsConnectionPolicy,
-} from "./caddy-json.ts";
+} from "../caddy-json/config.ts";
+import type { Ingress, IngressRule, Policies } from "../model/api.ts";
+import { durationMs } from "../model/duration.ts";
+import { isStream, protocolOf } from "../model/protocol.ts";
 import { listenAddress, sharedAddress } from "./listen-address.ts";
 import type { Route, RouteStream } from "./route.ts";
 import type { CompilerSettings } from "./settings.ts";

@@ -1,13 +1,13 @@
+import type { PolicySet, ReverseProxyHandler } from "../caddy-json/config.ts";
+import type { RefuseHandler } from "../caddy-json/handlers.ts";
 import type { IngressRule } from "../model/api.ts";
-import type { Handler, PolicySet, ReverseProxyHandler } from "./caddy-json.ts";
+import { errorPagesField } from "../policies/error-pages.ts";
+import { policies, policyValue } from "../policies/index.ts";
 import { policyKey } from "./digest.ts";
 import { hstsHandlers } from "./hsts.ts";
-import { errorPages } from "./policies/error-pages.ts";
-import type { PolicyHandler } from "./policies/handler-json.ts";
-import { requestHeaderOps } from "./policies/headers.ts";
-import { isPool, loadBalancing, longestWakeMs } from "./policies/load-balancing.ts";
-import { modulesOf } from "./policies/modules.ts";
-import { renderPolicies } from "./policies/policies.ts";
+import { isPool, loadBalancing, longestWakeMs } from "./load-balancing.ts";
+import { lackingPolicies, policyHandlers } from "./render-policies.ts";
+import { requestHeaderOps } from "./request-headers.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { transportOf } from "./upstream-transport.ts";
 
@@ -45,46 +45,32 @@ export function policySetOf(rule: IngressRule, settings: CompilerSettings): Keye
   return policySet;
 }
 
-/** A policy that needs Caddy modules which the running Caddy lacks. */
-export interface LackingPolicy {
-  readonly policy: string;
-  readonly modules: readonly string[];
-}
-
-/** The policies of a rule that cannot be served by a Caddy with these modules. */
-export function lackingPolicies(rule: IngressRule, settings: CompilerSettings): readonly LackingPolicy[] {
-  const { modules } = settings;
-  if (modules === undefined || rule.policies === undefined) return [];
-  return renderPolicies(rule, settings)
-    .map(({ policy, handlers }) => ({
-      policy,
-      modules: modulesOf(handlers).filter((id) => !modules.includes(id)),
-    }))
-    .filter((lacking) => lacking.modules.length > 0);
-}
-
 /** The part of a rule that its handlers depend on. */
 function policiesOf(rule: IngressRule): readonly unknown[] {
-  const { policies, upstream, match } = rule;
-  // Only here do the handlers have the rule's own path.
-  const path = policies?.rewrite?.replace_prefix === undefined ? undefined : match.path?.value;
-  return [policies, upstream, path, rule.tls_options?.hsts, longestWakeMs(rule), isPool(rule)];
+  const usesPath = policies.some((policy) => {
+    const value = policyValue(rule, policy);
+    return value !== undefined && policy.usesPath?.(value) === true;
+  });
+  return [
+    rule.policies,
+    rule.upstream,
+    usesPath ? rule.match.path?.value : undefined,
+    rule.tls_options?.hsts,
+    longestWakeMs(rule),
+    isPool(rule),
+  ];
 }
 
 function renderSet(rule: IngressRule, settings: CompilerSettings): PolicySet {
   const lacking = lackingPolicies(rule, settings).flatMap(({ modules }) => modules);
   // A stored rule may meet a Caddy without the modules: closed, since a policy must not fail open.
   if (lacking.length > 0) return { handle: [unserved(lacking)] };
-  const pages = errorPages(rule.policies?.error_pages);
-  const handle: readonly Handler[] = [
-    ...hstsHandlers(rule),
-    ...renderPolicies(rule, settings).flatMap(({ handlers }) => handlers),
-    reverseProxy(rule, settings),
-  ];
+  const pages = errorPagesField(rule.policies?.error_pages);
+  const handle = [...hstsHandlers(rule), ...policyHandlers(rule, settings), reverseProxy(rule, settings)];
   return { handle, ...(pages === undefined ? {} : { error_pages: pages }) };
 }
 
-function unserved(modules: readonly string[]): PolicyHandler {
+function unserved(modules: readonly string[]): RefuseHandler {
   return {
     handler: "gatewright_refuse",
     status: 503,
@@ -93,7 +79,7 @@ function unserved(modules: readonly string[]): PolicyHandler {
 }
 
 function reverseProxy(rule: IngressRule, settings: CompilerSettings): ReverseProxyHandler {
-  const request = requestHeaderOps(rule.policies?.headers?.request, rule.upstream);
+  const request = requestHeaderOps(rule);
   return {
     handler: "reverse_proxy",
     ...loadBalancing(rule),

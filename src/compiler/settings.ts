@@ -1,5 +1,6 @@
+import type { AdminConfig, GuardConfig, LoggingConfig, ResolverConfig } from "../caddy-json/config.ts";
+import type { Duration } from "../caddy-json/duration.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
-import type { AdminConfig, Duration, GuardConfig, LoggingConfig, ResolverConfig } from "./caddy-json.ts";
 
 /** What the compiler needs beside the ingresses. Plain data; two equal settings render two equal configurations. */
 export interface CompilerSettings {

@@ -1,4 +1,4 @@
-import type { PolicySet } from "./caddy-json.ts";
+import type { PolicySet } from "../caddy-json/config.ts";
 import { PortCounts, uniteUses } from "./port-counts.ts";
 import type { Route } from "./route.ts";
 import type { CompiledRoute } from "./routes.ts";

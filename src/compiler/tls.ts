@@ -6,7 +6,7 @@ import type {
   LoadedFile,
   PkiApp,
   TlsApp,
-} from "./caddy-json.ts";
+} from "../caddy-json/config.ts";
 import type { AcmeSettings, AuthoritySettings, CompilerSettings } from "./settings.ts";
 import type { ManagedName, TlsNeed } from "./tls-needs.ts";
 

@@ -1,5 +1,5 @@
+import type { TransportTls } from "../caddy-json/transport.ts";
 import type { UpstreamTls } from "../model/api.ts";
-import type { TransportTls } from "./caddy-json.ts";
 import { derCertificates } from "./connection-policies.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { importedCertificatePath } from "./tls.ts";

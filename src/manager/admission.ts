@@ -4,10 +4,10 @@ import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import {
   claimProblems,
-  forwardAuthAddressProblems,
   type ListenPorts,
   normalizePlace,
   normalizeSoundRules,
+  policyEndpointProblems,
   refusal,
   reservedPortProblems,
   semanticProblems,
@@ -75,7 +75,7 @@ export class Admission {
       ...claimProblems(this.#options.catalog.claims.conflicts(rules, selfId, normalizePlace(request))),
       ...reservedPortProblems(rules, this.#options.settings.ports),
       ...this.#portProblems(rules),
-      ...forwardAuthAddressProblems(rules, this.#options.settings.guard),
+      ...policyEndpointProblems(rules, this.#options.settings.guard),
       ...moduleProblems(rules, this.#options.compiler),
     ];
     if (problems.length > 0) throw refusal(problems);

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { CaddyApi, RunningVersions } from "../caddy/caddy-api.ts";
-import type { CaddyConfig } from "../compiler/caddy-json.ts";
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Route } from "../compiler/route.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";

@@ -1,6 +1,6 @@
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import type { CaddyConfig } from "../compiler/caddy-json.ts";
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import { TableDigest } from "../compiler/digest.ts";
 import { compileRoutes } from "../compiler/routes.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";

@@ -1,4 +1,4 @@
-import type { CaddyConfig } from "../compiler/caddy-json.ts";
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import { compileConfig } from "../compiler/compile.ts";
 import { isOwn, type Listener, listenerKey, listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";

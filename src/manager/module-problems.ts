@@ -1,4 +1,4 @@
-import { lackingPolicies } from "../compiler/policy-set.ts";
+import { lackingPolicies } from "../compiler/render-policies.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Problem } from "../errors.ts";
 import type { Ingress, IngressRule } from "../model/api.ts";

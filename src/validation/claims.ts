@@ -2,7 +2,7 @@ import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
 import type { Conflict } from "../model/claims.ts";
 import { isNamed, isStream, protocolOf } from "../model/protocol.ts";
-import { quote, ruleField } from "./wording.ts";
+import { quote, ruleField } from "../model/wording.ts";
 
 /** Conflicts as problems: each names hostname, port, path and who holds them. In the order of the conflicts. */
 export function claimProblems(conflicts: readonly Conflict[]): Problem[] {

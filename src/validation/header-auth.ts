@@ -1,9 +1,7 @@
 import type { Problem } from "../errors.ts";
 import type { RequestHeaderAuth } from "../model/api.ts";
-import { ruleField } from "./wording.ts";
-
-/** RFC 9110 section 5.6.2: what field names and methods are made of. */
-export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+import { TOKEN } from "../model/http-token.ts";
+import { ruleField } from "../model/wording.ts";
 
 /** Headers that the protocol or the proxy itself uses, as hypeman lists them. */
 const RESERVED: ReadonlySet<string> = new Set([

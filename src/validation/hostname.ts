@@ -2,8 +2,8 @@ import type { Problem } from "../errors.ts";
 import type { IngressRuleInput } from "../model/api.ts";
 import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
 import { isNamed } from "../model/protocol.ts";
+import { ruleField } from "../model/wording.ts";
 import { captureProblems } from "./targets.ts";
-import { ruleField } from "./wording.ts";
 
 /** The problems of a rule's hostname, and of its target's captures, which belong together. In hypeman's order and words. */
 export function hostnameProblems(rule: IngressRuleInput, ruleIndex: number): Problem[] {

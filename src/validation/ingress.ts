@@ -9,7 +9,7 @@ export {
   normalizeStored,
   type StoredIngress,
 } from "./normalize.ts";
-export { forwardAuthAddressProblems } from "./policies/forward-auth.ts";
+export { policyEndpointProblems } from "./policies.ts";
 export { refusal } from "./refusal.ts";
 export { semanticProblems } from "./semantic.ts";
 export { isDomainAllowed, type TlsSettings, tlsProblems } from "./tls.ts";

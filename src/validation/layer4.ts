@@ -1,23 +1,16 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { Problem } from "../errors.ts";
-import type { CreateIngressRequest, IngressRule, IngressRuleInput, Policies } from "../model/api.ts";
+import type { CreateIngressRequest, IngressRule, IngressRuleInput } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { isAddress } from "../model/hostname.ts";
 import { isNamed, isStream, type Protocol, protocolOf } from "../model/protocol.ts";
 import { targetsOf } from "../model/target.ts";
-import { Report } from "./policies/report.ts";
-import { quote } from "./wording.ts";
+import { quote } from "../model/wording.ts";
+import { policies, policyValue } from "../policies/index.ts";
+import { Report } from "../policies/report.ts";
 
 const MAX_IDLE_MS = 24 * 3_600_000;
-/** Policies that mean something for connections. */
-const STREAM_POLICIES: ReadonlySet<string> = new Set([
-  "access",
-  "load_balancing",
-  "health_check",
-  "timeouts",
-  "max_connections",
-]);
 const STREAM_BALANCING = ["round_robin", "least_conn", "random", "ip_hash", "first"] as const;
 
 /** The problems of a rule's protocol: what connections of layer 4 cannot have, and what only they have. */
@@ -32,7 +25,7 @@ export function layer4Problems(rule: IngressRuleInput, ruleIndex: number): Probl
   }
   matchProblems(rule, protocol, report);
   upstreamProblems(rule, protocol, report);
-  policyProblems(rule.policies ?? {}, protocol, report);
+  policyProblems(rule, protocol, report);
   for (const [index, { wake, mode }] of targetsOf(rule).entries()) {
     const field = rule.targets === undefined ? "target" : `targets[${index}]`;
     if (wake === true || mode === "pause")
@@ -98,12 +91,13 @@ function upstreamProblems({ upstream = {} }: IngressRuleInput, protocol: Protoco
     );
 }
 
-function policyProblems(policies: Policies, protocol: Protocol, report: Report): void {
-  for (const key of Object.keys(policies))
-    if (!STREAM_POLICIES.has(key)) report.refuse(`policies.${key}`, `is not for protocol ${protocol}`);
-  if (policies.timeouts?.response_header !== undefined)
+function policyProblems(rule: IngressRuleInput, protocol: Protocol, report: Report): void {
+  for (const policy of policies)
+    if (policy.onLayer4 !== true && policyValue(rule, policy) !== undefined)
+      report.refuse(`policies.${policy.key}`, `is not for protocol ${protocol}`);
+  const { load_balancing: balancing, health_check: health, timeouts } = rule.policies ?? {};
+  if (timeouts?.response_header !== undefined)
     report.refuse("policies.timeouts.response_header", `is not for protocol ${protocol}`);
-  const { load_balancing: balancing, health_check: health } = policies;
   const policy = balancing?.policy ?? "round_robin";
   if (!STREAM_BALANCING.some((one) => one === policy))
     report.refuse(

@@ -1,8 +1,8 @@
 import type { Problem } from "../errors.ts";
 import type { IngressMatchInput } from "../model/api.ts";
+import { TOKEN } from "../model/http-token.ts";
 import { isPathProblem, normalizePath } from "../model/path.ts";
-import { TOKEN } from "./header-auth.ts";
-import { quote, ruleField } from "./wording.ts";
+import { quote, ruleField } from "../model/wording.ts";
 
 /** Headers that are no header any more when a request is matched: the server takes them out. */
 const UNSEEN: ReadonlySet<string> = new Set(["host", "transfer-encoding", "trailer"]);

@@ -9,11 +9,11 @@ import type {
 import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
 import { isPathProblem, normalizePath } from "../model/path.ts";
 import { isStream, type Protocol, protocolOf } from "../model/protocol.ts";
+import { ruleIndexOf } from "../model/wording.ts";
+import { normalizePolicies } from "../policies/index.ts";
 import { normalizeListen } from "./layer4.ts";
 import { normalizeTarget } from "./normalize-target.ts";
-import { normalizePolicies } from "./policies/policies.ts";
 import { semanticProblems } from "./semantic.ts";
-import { ruleIndexOf } from "./wording.ts";
 
 /** The ports that rules without one get. */
 export interface ListenPorts {

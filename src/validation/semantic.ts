@@ -1,16 +1,18 @@
 import type { Problem } from "../errors.ts";
 import type { CreateIngressRequest, IngressRuleInput } from "../model/api.ts";
+import { ruleField } from "../model/wording.ts";
 import { headerAuthProblems } from "./header-auth.ts";
+import { healthCheckProblems } from "./health-check.ts";
 import { hostnameProblems } from "./hostname.ts";
 import { layer4Problems, listenProblems } from "./layer4.ts";
+import { loadBalancingProblems } from "./load-balancing.ts";
 import { matchProblems } from "./match.ts";
-import { healthCheckProblems } from "./policies/health-check.ts";
-import { loadBalancingProblems } from "./policies/load-balancing.ts";
-import { policyProblems } from "./policies/policies.ts";
+import { policyProblems } from "./policies.ts";
 import { tagProblems } from "./tags.ts";
 import { targetProblems } from "./targets.ts";
+import { timeoutProblems } from "./timeouts.ts";
 import { tlsOptionProblems } from "./tls-options.ts";
-import { ruleField } from "./wording.ts";
+import { upstreamProblems } from "./upstream.ts";
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const MAX_NAME_LENGTH = 63;
@@ -39,7 +41,7 @@ export function semanticProblems(request: CreateIngressRequest): Problem[] {
 }
 
 function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
-  const { match, policies, request_header_auth: auth } = rule;
+  const { match, policies, upstream, request_header_auth: auth } = rule;
   const problems: Problem[] = [];
   if (auth !== undefined) problems.push(...headerAuthProblems(auth, index));
   const hostname = hostnameProblems(rule, index);
@@ -53,7 +55,9 @@ function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
   // A pattern's target without a capture has been reported with the hostname.
   const reported = new Set(hostname.map(({ field }) => field));
   problems.push(...targetProblems(rule, index).filter(({ field }) => !reported.has(field)));
+  if (upstream !== undefined) problems.push(...upstreamProblems(upstream, index));
   problems.push(...policyProblems(rule, index));
+  if (policies?.timeouts !== undefined) problems.push(...timeoutProblems(policies.timeouts, index));
   problems.push(...tlsOptionProblems(rule, index));
   if (policies?.load_balancing !== undefined)
     problems.push(...loadBalancingProblems(policies.load_balancing, index));

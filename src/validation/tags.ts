@@ -1,6 +1,6 @@
 import type { Problem } from "../errors.ts";
 import type { Tags } from "../model/api.ts";
-import { quote } from "./wording.ts";
+import { quote } from "../model/wording.ts";
 
 const MAX_TAGS = 50;
 const KEY = /^[A-Za-z0-9 _.:/=+@-]{1,128}$/;

@@ -4,7 +4,7 @@ import type { IngressRuleInput, IngressTarget } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { captureReferences, type Hostname } from "../model/hostname.ts";
 import { placedTargets, targetKind, targetsOf } from "../model/target.ts";
-import { quote, ruleField } from "./wording.ts";
+import { quote, ruleField } from "../model/wording.ts";
 
 /** What can be left of a target once its captures are replaced by labels: characters of instance names and ids. */
 const TARGET_TEXT = /^[A-Za-z0-9._-]*$/;

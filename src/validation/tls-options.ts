@@ -3,7 +3,7 @@ import type { Problem } from "../errors.ts";
 import type { IngressRuleInput, TlsOptions, UpstreamTls } from "../model/api.ts";
 import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
 import { isStream } from "../model/protocol.ts";
-import { ruleField } from "./wording.ts";
+import { ruleField } from "../model/wording.ts";
 
 const yearSeconds = 31_536_000;
 const mostAuthorities = 100;

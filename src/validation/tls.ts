@@ -1,7 +1,7 @@
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
 import { planTls, type TlsSettings } from "../model/tls-plan.ts";
-import { ruleField } from "./wording.ts";
+import { ruleField } from "../model/wording.ts";
 
 export { isDomainAllowed } from "../model/allowed-domains.ts";
 export type { TlsSettings } from "../model/tls-plan.ts";

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { adminAddress } from "../../src/caddy/admin-address.ts";
 import { type AdminClient, createAdminClient } from "../../src/caddy/admin-client.ts";
 import { type CaddyProcess, createCaddyProcess } from "../../src/caddy/process.ts";
-import type { CaddyConfig } from "../../src/compiler/caddy-json.ts";
+import type { CaddyConfig } from "../../src/caddy-json/config.ts";
 import { call } from "../support/api.ts";
 import { freePort } from "../support/free-port.ts";
 import { recordingLogger } from "../support/recording-logger.ts";

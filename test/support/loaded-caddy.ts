@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type AdminClient, createAdminClient } from "../../src/caddy/admin-client.ts";
 import { createCaddyProcess } from "../../src/caddy/process.ts";
-import type { CaddyConfig } from "../../src/compiler/caddy-json.ts";
+import type { CaddyConfig } from "../../src/caddy-json/config.ts";
 import type { Compiled } from "../../src/compiler/compile.ts";
 import { makeCaddyFolder } from "../caddy/caddy-folder.ts";
 import { recordingLogger } from "./recording-logger.ts";

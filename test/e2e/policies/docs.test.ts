@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { policies } from "../../../src/policies/index.ts";
 import { type Backend, startBackend } from "../../support/backend.ts";
 import { docExamples } from "../../support/doc-examples.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -37,19 +38,7 @@ describe("docs/routing.md", () => {
 
   it("has an example for each policy", () => {
     const scripts = examples.map(({ script }) => script).join("\n");
-    for (const policy of [
-      "access",
-      "rate_limit",
-      "basic_auth",
-      "forward_auth",
-      "headers",
-      "rewrite",
-      "timeouts",
-      "max_request_body",
-      "compress",
-      "maintenance",
-      "error_pages",
-    ])
+    for (const policy of [...policies.map(({ key }) => key), "timeouts"])
       expect(scripts).toContain(`"policies": {"${policy}":`);
   });
 

@@ -3,7 +3,7 @@ import { connect as connectHttp2, createServer as createHttp2, type IncomingHttp
 import { type AddressInfo, createServer as createTcp } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import type { CaddyConfig } from "../../../src/compiler/caddy-json.ts";
+import type { CaddyConfig } from "../../../src/caddy-json/config.ts";
 import { askCaddy, putInstance } from "../../support/api.ts";
 import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
 

@@ -1,8 +1,8 @@
-import type { Problem } from "../../errors.ts";
-import type { LoadBalancingPolicy } from "../../model/api.ts";
-import { durationMs } from "../../model/duration.ts";
-import { TOKEN } from "../header-auth.ts";
-import { ruleField } from "../wording.ts";
+import type { Problem } from "../errors.ts";
+import type { LoadBalancingPolicy } from "../model/api.ts";
+import { durationMs } from "../model/duration.ts";
+import { TOKEN } from "../model/http-token.ts";
+import { ruleField } from "../model/wording.ts";
 
 const LONGEST_WAIT_MS = 600_000;
 

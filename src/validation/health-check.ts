@@ -1,7 +1,7 @@
-import type { Problem } from "../../errors.ts";
-import type { HealthCheckPolicy } from "../../model/api.ts";
-import { durationMs } from "../../model/duration.ts";
-import { ruleField } from "../wording.ts";
+import type { Problem } from "../errors.ts";
+import type { HealthCheckPolicy } from "../model/api.ts";
+import { durationMs } from "../model/duration.ts";
+import { ruleField } from "../model/wording.ts";
 
 /** Origin form of RFC 9112 section 3.2.1: visible ASCII, no fragment. */
 const PATH = /^\/[!-"$-~]*$/;

@@ -1,13 +1,14 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
-import { quote } from "../wording.ts";
+import type { Matcher } from "../caddy-json/handlers.ts";
+import { quote } from "../model/wording.ts";
 import type { Report } from "./report.ts";
 
 /**
  * The one form of an IP address or network: without the bits behind the prefix, IPv6 as RFC 5952 has it, an IPv4
  * network in IPv6 clothes as IPv4. Undefined for other text, and for addresses with a zone.
  */
-export function canonicalNetwork(text: string): string | undefined {
+function canonicalNetwork(text: string): string | undefined {
   const [address = "", length, ...more] = text.split("/");
   const family = isIP(address);
   const width = family === 4 ? 32 : 128;
@@ -34,7 +35,39 @@ export function networkProblems(networks: readonly string[] | undefined, part: s
   }
 }
 
-/** The networks in their one form, each once. */
-export function normalizeNetworks(networks: readonly string[]): readonly string[] {
+/** The policy with the networks under these keys in their one form, each once. */
+export function withNetworks<
+  Key extends string,
+  Value extends { readonly [key in Key]?: readonly string[] | undefined },
+>(value: Value, keys: readonly Key[]): Value {
+  const changed = keys.flatMap((key) => {
+    const networks = value[key];
+    return networks === undefined ? [] : [[key, normalizeNetworks(networks)] as const];
+  });
+  return { ...value, ...Object.fromEntries(changed) };
+}
+
+function normalizeNetworks(networks: readonly string[]): readonly string[] {
   return [...new Set(networks.map((network) => canonicalNetwork(network) ?? network))];
+}
+
+/**
+ * Matches clients in one of the networks, by their true address: past TRUSTED_PROXIES and the PROXY protocol.
+ * IPv4 networks come in their IPv6 form too, since proxies that listen on both name IPv4 clients so
+ * (`::ffff:192.0.2.1`), and Caddy takes that for an IPv6 address.
+ */
+export function fromNetworks(networks: readonly string[]): Matcher {
+  const ranges = [...new Set(networks)].sort();
+  return { client_ip: { ranges: [...ranges, ...ranges.flatMap(mapped)] } };
+}
+
+/** Matches all other clients. */
+export function outsideNetworks(networks: readonly string[]): Matcher {
+  return { not: [fromNetworks(networks)] };
+}
+
+function mapped(network: string): string[] {
+  const [address = "", bits = "32"] = network.split("/");
+  if (!ipaddr.IPv4.isValid(address)) return [];
+  return [`::ffff:${address}/${96 + Number(bits)}`];
 }

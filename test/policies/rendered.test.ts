@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { literal } from "../../src/compiler/policies/literal.ts";
-import { modulesOf } from "../../src/compiler/policies/modules.ts";
-import { renderPolicies } from "../../src/compiler/policies/policies.ts";
-import { defaultBurst } from "../../src/compiler/policies/rate-limit.ts";
-import { lackingPolicies, policySetOf } from "../../src/compiler/policy-set.ts";
+import type { PolicyHandler } from "../../src/caddy-json/handlers.ts";
+import { literal } from "../../src/caddy-json/literal.ts";
+import { policySetOf } from "../../src/compiler/policy-set.ts";
+import { lackingPolicies, policyHandlers } from "../../src/compiler/render-policies.ts";
 import type { IngressRule, Policies } from "../../src/model/api.ts";
 import { byteSize } from "../../src/model/byte-size.ts";
+import openapi from "../../src/model/openapi.json" with { type: "json" };
+import { policies } from "../../src/policies/index.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 
 const settings = compilerSettings();
@@ -36,19 +37,25 @@ const everything: Policies = {
 
 describe("policies", () => {
   it("run in one order, whatever the document's", () => {
-    const order = renderPolicies(ruleOf(everything), settings).map(({ policy }) => policy);
-    expect(order).toEqual([
-      "access",
-      "rate_limit",
-      "maintenance",
-      "",
-      "basic_auth",
-      "forward_auth",
-      "headers",
-      "compress",
-      "max_request_body",
-      "rewrite",
-    ]);
+    const reversed = Object.fromEntries(Object.entries(everything).reverse()) as Policies;
+    const names = [everything, reversed].map((values) =>
+      policyHandlers(ruleOf(values), settings).map(({ handler }) => handler),
+    );
+    expect(names).toEqual(
+      Array(2).fill([
+        "subroute",
+        "gatewright_limit_key",
+        "rate_limit",
+        "subroute",
+        "gatewright_forwarded",
+        "authentication",
+        "reverse_proxy",
+        "headers",
+        "encode",
+        "request_body",
+        "gatewright_rewrite",
+      ]),
+    );
   });
 
   it("make one set of equal rules, whatever the order of their keys, host, target and secret", () => {
@@ -73,30 +80,31 @@ describe("policies", () => {
   });
 
   it("name every Caddy module that they are made of", () => {
-    const handlers = renderPolicies(ruleOf(everything), settings).flatMap((rendered) => rendered.handlers);
-    expect(modulesOf(handlers)).toEqual([
-      "http.authentication.hashes.bcrypt",
-      "http.authentication.providers.http_basic",
-      "http.encoders.gzip",
-      "http.encoders.zstd",
-      "http.handlers.authentication",
-      "http.handlers.copy_response",
-      "http.handlers.encode",
-      "http.handlers.gatewright_count",
-      "http.handlers.gatewright_forwarded",
-      "http.handlers.gatewright_limit_key",
-      "http.handlers.gatewright_refuse",
-      "http.handlers.gatewright_rewrite",
-      "http.handlers.headers",
-      "http.handlers.rate_limit",
-      "http.handlers.request_body",
-      "http.handlers.reverse_proxy",
-      "http.handlers.subroute",
-      "http.handlers.vars",
-      "http.matchers.client_ip",
-      "http.matchers.not",
-      "http.reverse_proxy.upstreams.gatewright_host",
-    ]);
+    const none = compilerSettings({ modules: [] });
+    const lacking = lackingPolicies(ruleOf(everything), none);
+    expect(Object.fromEntries(lacking.map(({ policy, modules }) => [policy, modules]))).toEqual({
+      access: ["http.handlers.gatewright_refuse", "http.handlers.subroute", "http.matchers.client_ip"],
+      rate_limit: ["http.handlers.gatewright_limit_key", "http.handlers.rate_limit"],
+      maintenance: ["http.handlers.gatewright_refuse", "http.handlers.subroute", "http.matchers.not"],
+      basic_auth: [
+        "http.authentication.hashes.bcrypt",
+        "http.authentication.providers.http_basic",
+        "http.handlers.authentication",
+      ],
+      forward_auth: [
+        "http.handlers.copy_response",
+        "http.handlers.gatewright_count",
+        "http.handlers.headers",
+        "http.handlers.reverse_proxy",
+        "http.handlers.vars",
+        "http.matchers.not",
+        "http.reverse_proxy.upstreams.gatewright_host",
+      ],
+      headers: ["http.handlers.headers"],
+      compress: ["http.encoders.gzip", "http.encoders.zstd", "http.handlers.encode"],
+      max_request_body: ["http.handlers.request_body"],
+      rewrite: ["http.handlers.gatewright_rewrite"],
+    });
   });
 
   it("are closed, not skipped, when Caddy lacks a module", () => {
@@ -141,5 +149,17 @@ describe("sizes and bursts", () => {
     [1, 1],
     [1.5, 2],
     [100, 100],
-  ])("%s requests a second come with a burst of %s", (rate, burst) => expect(defaultBurst(rate)).toBe(burst));
+  ])("%s requests a second come with a burst of %s", (rate, burst) => {
+    const [, limit] = policyHandlers(ruleOf({ rate_limit: { requests_per_second: rate } }), settings);
+    const { rate_limits } = limit as PolicyHandler & { rate_limits: object };
+    expect(Object.values(rate_limits)).toMatchObject([{ max_events: burst }]);
+  });
+});
+
+describe("the list of policies", () => {
+  it("has every key of the API but those that shape the proxy", () => {
+    const proxy = ["load_balancing", "health_check", "timeouts", "max_connections"];
+    const { properties } = openapi.components.schemas.Policies;
+    expect([...policies.map(({ key }) => key), ...proxy].sort()).toEqual(Object.keys(properties).sort());
+  });
 });

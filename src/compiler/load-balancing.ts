@@ -1,8 +1,8 @@
-import type { IngressRule } from "../../model/api.ts";
-import { durationMs } from "../../model/duration.ts";
-import { targetKind, targetsOf } from "../../model/target.ts";
-import type { ReverseProxyHandler, UpstreamSource } from "../caddy-json.ts";
-import { routeTargets } from "../route-targets.ts";
+import type { ReverseProxyHandler, UpstreamSource } from "../caddy-json/config.ts";
+import type { IngressRule } from "../model/api.ts";
+import { durationMs } from "../model/duration.ts";
+import { targetKind, targetsOf } from "../model/target.ts";
+import { routeTargets } from "./route-targets.ts";
 
 /** Time between attempts that meet nothing but addresses that failed before; the upstream source keeps it. */
 const ATTEMPT_MS = 250;

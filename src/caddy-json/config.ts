@@ -3,10 +3,9 @@
  * Source: https://caddyserver.com/docs/json/ and, for `gatewright`, the packages in caddy/.
  */
 
-import type { HeaderOps, PolicyHandler } from "./policies/handler-json.ts";
-
-/** A duration as Caddy reads it: Go's form, such as `"30s"`. */
-export type Duration = string;
+import type { Duration } from "./duration.ts";
+import type { HeaderOps, PolicyHandler } from "./handlers.ts";
+import type { Transport } from "./transport.ts";
 
 /** The whole configuration, as POSTed to `/load`. */
 export interface CaddyConfig {
@@ -85,12 +84,10 @@ export interface GuardConfig {
 
 /** Handlers that rules with equal policies share. */
 export interface PolicySet {
-  readonly handle: readonly Handler[];
+  readonly handle: readonly PolicyHandler[];
   /** Pages that the dispatcher sends instead of its own, by status (`502`) or class (`5xx`). */
   readonly error_pages?: { readonly [status: string]: string };
 }
-
-export type Handler = ReverseProxyHandler | PolicyHandler;
 
 export interface ReverseProxyHandler {
   readonly handler: "reverse_proxy";
@@ -121,39 +118,6 @@ export interface UpstreamSource {
   /** The manager checks the addresses: those it calls sick are left out. */
   readonly health?: true;
   readonly passive?: { readonly max_fails: number; readonly fail_duration: Duration };
-}
-
-export type Transport = GatewrightTransport | HttpTransport;
-
-/** Our own transport (caddy/transport): HTTP/1.1 without TLS. */
-export interface GatewrightTransport {
-  readonly protocol: "gatewright";
-  readonly dial_timeout: Duration;
-  readonly response_header_timeout?: Duration;
-}
-
-/** Caddy's transport. */
-export interface HttpTransport {
-  readonly protocol: "http";
-  /** Absent: the proxy that HTTP_PROXY and the like name. */
-  readonly network_proxy: { readonly from: "none" };
-  readonly dial_timeout: Duration;
-  readonly response_header_timeout?: Duration;
-  readonly compression: false;
-  readonly keep_alive: { readonly max_idle_conns_per_host: number; readonly idle_timeout: Duration };
-  readonly proxy_protocol?: "v1" | "v2";
-  /** `["h2c"]`: HTTP/2 without TLS. Absent: HTTP/1.1, and HTTP/2 over TLS. */
-  readonly versions?: readonly string[];
-  readonly tls?: TransportTls;
-}
-
-/** Present: the upstream is spoken to by TLS. */
-export interface TransportTls {
-  readonly server_name?: string;
-  readonly ca?: { readonly provider: "inline"; readonly trusted_ca_certs: readonly string[] };
-  readonly client_certificate_file?: string;
-  readonly client_certificate_key_file?: string;
-  readonly insecure_skip_verify?: true;
 }
 
 export interface HttpApp {

@@ -1,0 +1,2 @@
+/** A duration as Caddy reads it: Go's form, such as `"30s"`. */
+export type Duration = string;

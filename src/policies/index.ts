@@ -1,0 +1,52 @@
+import type { IngressRule, IngressRuleInput, Policies } from "../model/api.ts";
+import { access } from "./access.ts";
+import { basicAuth } from "./basic-auth.ts";
+import { compress } from "./compress.ts";
+import { errorPages } from "./error-pages.ts";
+import { forwardAuth } from "./forward-auth.ts";
+import { headers } from "./headers.ts";
+import { maintenance } from "./maintenance.ts";
+import { maxRequestBody } from "./max-request-body.ts";
+import type { FixedStep, Policy, PolicyKey, PolicyValue } from "./policy.ts";
+import { rateLimit } from "./rate-limit.ts";
+import { rewrite } from "./rewrite.ts";
+
+/** What the instance and forward auth are told about the client. */
+const clientHeaders: FixedStep = { always: [{ handler: "gatewright_forwarded" }] };
+
+/** In the order in which requests pass through; what one refuses, the next never sees. */
+export const steps: readonly (Policy | FixedStep)[] = [
+  access,
+  rateLimit,
+  maintenance,
+  clientHeaders,
+  basicAuth,
+  forwardAuth,
+  headers,
+  compress,
+  maxRequestBody,
+  rewrite,
+  errorPages,
+];
+
+/** The policies among the steps. */
+export const policies: readonly Policy[] = steps.filter((step) => "key" in step);
+
+/** What a rule says of a policy; undefined when it says nothing. */
+export function policyValue(
+  { policies: values }: Pick<IngressRule | IngressRuleInput, "policies">,
+  { key }: Policy,
+): PolicyValue<PolicyKey> | undefined {
+  return values?.[key];
+}
+
+/** The values of a rule's policies in their one form; those that shape the proxy stay as they are. */
+export function normalizePolicies(values: Policies): Policies {
+  const changed = policies.flatMap((policy) => {
+    const value = values[policy.key];
+    return value === undefined || policy.normalize === undefined
+      ? []
+      : [[policy.key, policy.normalize(value)] as const];
+  });
+  return changed.length === 0 ? values : { ...values, ...Object.fromEntries(changed) };
+}

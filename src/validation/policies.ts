@@ -1,0 +1,41 @@
+import { isIP } from "node:net";
+import type { Problem } from "../errors.ts";
+import type { IngressRule, IngressRuleInput } from "../model/api.ts";
+import { policies, policyValue } from "../policies/index.ts";
+import { Report } from "../policies/report.ts";
+import { type TargetGuard, targetRefusal } from "./target-guard.ts";
+
+/** What is wrong with the policies of a rule beyond the schema, in the order of the policies. */
+export function policyProblems(rule: IngressRuleInput, ruleIndex: number): Problem[] {
+  return policies.flatMap((policy) => {
+    const value = policyValue(rule, policy);
+    if (value === undefined || policy.problems === undefined) return [];
+    const report = new Report(ruleIndex, `policies.${policy.key}`);
+    policy.problems(value, report, rule);
+    return report.problems;
+  });
+}
+
+/**
+ * Problems of servers that policies name by address. A name is checked by Caddy at each dial, by the address that it
+ * then has.
+ */
+export function policyEndpointProblems(
+  rules: readonly (IngressRule | undefined)[],
+  guard: TargetGuard,
+): Problem[] {
+  return rules.flatMap((rule, ruleIndex) =>
+    policies.flatMap((policy) => {
+      const value = rule === undefined ? undefined : policyValue(rule, policy);
+      const report = new Report(ruleIndex, `policies.${policy.key}`);
+      const endpoints = value === undefined ? [] : (policy.endpoints?.(value) ?? []);
+      for (const { part, host, port } of endpoints) {
+        const address = host === "localhost" || host.endsWith(".localhost") ? "127.0.0.1" : host;
+        const refused = isIP(address) === 0 ? undefined : targetRefusal(address, port, guard);
+        if (refused !== undefined)
+          report.refuse(part, `port ${port} of ${host} ${refused}`, "target_not_allowed");
+      }
+      return report.problems;
+    }),
+  );
+}
