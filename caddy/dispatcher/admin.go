@@ -14,8 +14,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
-	"gatewright.dev/caddy/upstreams"
 )
 
 func init() { caddy.RegisterModule(Admin{}) }
@@ -191,12 +191,12 @@ func postAddresses(r *http.Request) error {
 		return &table.Refusal{Problems: problems}
 	}
 	resolvers.Range(func(_, value any) bool {
-		resolver := value.(*upstreams.Resolver)
+		names := value.(*resolver.Resolver)
 		if body.Flush {
-			resolver.Flush()
+			names.Flush()
 		}
 		for name, told := range body.Names {
-			resolver.Push(name, parsed[name], time.Duration(told.TTLSeconds)*time.Second)
+			names.Push(name, parsed[name], time.Duration(told.TTLSeconds)*time.Second)
 		}
 		return true
 	})

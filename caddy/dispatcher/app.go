@@ -13,8 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
-	"gatewright.dev/caddy/upstreams"
 )
 
 func init() { caddy.RegisterModule(App{}) }
@@ -41,7 +41,7 @@ type App struct {
 	Resolver Resolver `json:"resolver"`
 
 	// Guard names the addresses that must not be dialed.
-	Guard upstreams.Guard `json:"guard,omitempty"`
+	Guard resolver.Guard `json:"guard,omitempty"`
 
 	// PolicySets are the handlers that rows of the table name, by key.
 	PolicySets map[string]*PolicySet `json:"policy_sets,omitempty"`
@@ -50,7 +50,7 @@ type App struct {
 	ErrorPages ErrorPages `json:"error_pages,omitempty"`
 
 	logger      *zap.Logger
-	resolver    *upstreams.Resolver
+	resolver    *resolver.Resolver
 	resolverKey *resolverKey
 }
 
@@ -101,12 +101,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	key := resolverKey{a.Resolver.Address, a.Resolver.Zone, time.Duration(a.Resolver.MinTTL)}
 	shared, _, err := resolvers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return upstreams.NewResolver(key.address, key.zone, key.minTTL), nil
+		return resolver.New(key.address, key.zone, key.minTTL), nil
 	})
 	if err != nil {
 		return err
 	}
-	a.resolver, a.resolverKey = shared.(*upstreams.Resolver), &key
+	a.resolver, a.resolverKey = shared.(*resolver.Resolver), &key
 	return a.readTable()
 }
 

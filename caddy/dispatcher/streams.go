@@ -5,8 +5,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
-	"gatewright.dev/caddy/upstreams"
 )
 
 // HostTable is the table of this process, for handlers of layer 4.
@@ -22,4 +22,4 @@ func AppOf(ctx caddy.Context) (*App, error) {
 }
 
 // Addresses is what finds the addresses of instances.
-func (a *App) Addresses() *upstreams.Resolver { return a.resolver }
+func (a *App) Addresses() *resolver.Resolver { return a.resolver }

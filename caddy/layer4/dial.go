@@ -15,6 +15,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/upstreams"
 )
@@ -35,8 +36,8 @@ type places struct {
 	row      *table.Row
 	name     string // of the host, for captures
 	rule     *rule
-	resolver *upstreams.Resolver
-	guard    *upstreams.Guard
+	resolver *resolver.Resolver
+	guard    *resolver.Guard
 }
 
 // candidate is an address that a connection may go to.
@@ -110,7 +111,7 @@ func (p *places) addresses(ctx context.Context, target int, instance string, aga
 	if again && instance != "" {
 		return p.resolver.AddressesAgain(ctx, instance)
 	}
-	return p.resolver.TargetAddresses(ctx, p.row, target, p.name)
+	return upstreams.TargetAddresses(ctx, p.resolver, p.row, target, p.name)
 }
 
 // order puts the candidates in the order of the row's policy, and those that failed lately behind the others.

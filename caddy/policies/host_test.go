@@ -10,10 +10,11 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/upstreams"
 )
 
-func dialsOf(t *testing.T, host *Host, guard upstreams.Guard) (dials []string, q *upstreams.Request) {
+func dialsOf(t *testing.T, host *Host, guard resolver.Guard) (dials []string, q *upstreams.Request) {
 	t.Helper()
 	if err := guard.Provision(); err != nil {
 		t.Fatal(err)
@@ -44,14 +45,14 @@ func newHost(t *testing.T, name, resolver string) *Host {
 
 func TestHostIsGuarded(t *testing.T) {
 	host := newHost(t, "169.254.169.254", "")
-	dials, q := dialsOf(t, host, upstreams.Guard{Deny: []string{"169.254.0.0/16"}})
+	dials, q := dialsOf(t, host, resolver.Guard{Deny: []string{"169.254.0.0/16"}})
 	if len(dials) != 0 || q.Err == nil {
 		t.Errorf("dials %v, error %v", dials, q.Err)
 	}
-	if dials, _ := dialsOf(t, newHost(t, "127.0.0.1", ""), upstreams.Guard{}); len(dials) != 0 {
+	if dials, _ := dialsOf(t, newHost(t, "127.0.0.1", ""), resolver.Guard{}); len(dials) != 0 {
 		t.Errorf("loopback is dialed: %v", dials)
 	}
-	if dials, _ := dialsOf(t, newHost(t, "127.0.0.1", ""), upstreams.Guard{AllowLoopback: true, DenyLocalPorts: []uint16{9091}}); len(dials) != 0 {
+	if dials, _ := dialsOf(t, newHost(t, "127.0.0.1", ""), resolver.Guard{AllowLoopback: true, DenyLocalPorts: []uint16{9091}}); len(dials) != 0 {
 		t.Errorf("a listener of our own is dialed: %v", dials)
 	}
 }
@@ -67,7 +68,7 @@ func TestHostFollowsItsNameAndKeepsTheLastAddress(t *testing.T) {
 		t.Helper()
 		deadline := time.Now().Add(5 * time.Second)
 		for {
-			dials, _ := dialsOf(t, host, upstreams.Guard{})
+			dials, _ := dialsOf(t, host, resolver.Guard{})
 			if len(dials) == 1 && dials[0] == want {
 				return
 			}
@@ -92,7 +93,7 @@ func TestHostFollowsItsNameAndKeepsTheLastAddress(t *testing.T) {
 
 func TestHostSaysWhyThereIsNoAddress(t *testing.T) {
 	dns := dnstest.Start(t)
-	dials, q := dialsOf(t, newHost(t, "nobody.test.internal", dns.Address), upstreams.Guard{})
+	dials, q := dialsOf(t, newHost(t, "nobody.test.internal", dns.Address), resolver.Guard{})
 	if len(dials) != 0 || q.Err == nil {
 		t.Errorf("dials %v, error %v", dials, q.Err)
 	}

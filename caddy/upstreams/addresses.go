@@ -5,22 +5,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
-
-// Addresses returns the addresses of an instance, from the cache or by asking.
-func (r *Resolver) Addresses(ctx context.Context, instance string) ([]netip.Addr, error) {
-	_, k := r.lookup(ctx, instance)
-	return k.addrs, k.err
-}
-
-// AddressesAgain asks for the addresses of an instance at which a connection has failed, and waits for the answer.
-func (r *Resolver) AddressesAgain(ctx context.Context, instance string) ([]netip.Addr, error) {
-	e, k := r.lookup(ctx, instance)
-	r.again(ctx, e, instance, k)
-	_, k = r.lookup(ctx, instance)
-	return k.addrs, k.err
-}
 
 // SickAddresses are the addresses (`ip:port`) of a row that fail their health checks.
 func SickAddresses(row string) map[string]struct{} { return sickOf(row) }
@@ -46,4 +33,17 @@ func ServiceMode(name string, addr netip.Addr) table.Mode {
 		return told.mode
 	}
 	return table.Active
+}
+
+// TargetAddresses returns the addresses of a row's i-th target for host, from the cache or by asking: of an instance,
+// of all instances of a service, or of an address.
+func TargetAddresses(ctx context.Context, r *resolver.Resolver, row *table.Row, i int, host string) ([]netip.Addr, error) {
+	if special := row.Special(i); special != nil && special.Address != "" {
+		if special.IP.IsValid() {
+			return []netip.Addr{special.IP}, nil
+		}
+		return resolver.External(special.Resolvers).Addresses(ctx, special.Address)
+	}
+	instance, _ := row.Target(i, host)
+	return r.Addresses(ctx, instance)
 }

@@ -1,10 +1,8 @@
 package upstreams
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -12,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/resolver"
 )
 
 const (
@@ -119,7 +117,7 @@ func (b *balanced) explain(q *Request, found *findings) {
 	case q.Refused:
 		q.Err = errRefused
 	case q.Err == nil && found.failed:
-		q.Err = errNoAnswer
+		q.Err = resolver.ErrNoAnswer
 	case q.Err == nil:
 		q.Err = errNoTargets
 	}
@@ -162,7 +160,7 @@ func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		changed := changes.wait()
+		changed, moved := changes.Wait(), q.Resolver.Changed()
 		if b.choose(q, r, len(q.failed) > 0 && !time.Now().Before(pause)) {
 			return b.upstream(), nil
 		}
@@ -179,6 +177,7 @@ func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, 
 		timer.Reset(min(left, lookAgain))
 		select {
 		case <-changed:
+		case <-moved:
 		case <-timer.C:
 		case <-r.Context().Done():
 			q.Err = r.Context().Err()
@@ -206,8 +205,8 @@ func (b *balanced) reset(q *Request, r *http.Request) {
 	if !slices.Contains(q.failed, b.picked) {
 		q.failed = append(q.failed, b.picked)
 	}
-	if b.origin.entry != nil {
-		b.origin.resolver.again(r.Context(), b.origin.entry, b.origin.name, b.origin.known)
+	if b.origin.item != nil {
+		b.origin.resolver.Again(r.Context(), b.origin.name, b.origin.item)
 	}
 }
 
@@ -249,17 +248,4 @@ func (q *Request) RetryAfter() int {
 		return 0
 	}
 	return int((q.balanced.retryAfter + time.Second - 1) / time.Second)
-}
-
-// TargetAddresses returns the addresses of a row's i-th target for host, from the cache or by asking: of an instance,
-// of all instances of a service, or of an address.
-func (r *Resolver) TargetAddresses(ctx context.Context, row *table.Row, i int, host string) ([]netip.Addr, error) {
-	if special := row.Special(i); special != nil && special.Address != "" {
-		if special.IP.IsValid() {
-			return []netip.Addr{special.IP}, nil
-		}
-		return externalResolver(special.Resolvers).Addresses(ctx, special.Address)
-	}
-	instance, _ := row.Target(i, host)
-	return r.Addresses(ctx, instance)
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
 
@@ -25,7 +26,7 @@ import (
 type stand struct {
 	t        testing.TB
 	dns      *dnstest.Server
-	resolver *Resolver
+	resolver *resolver.Resolver
 	source   *Source
 	row      *table.Row
 	table    *table.Table
@@ -38,7 +39,7 @@ func newStand(t testing.TB, source *Source, targets ...table.Target) *stand {
 	t.Helper()
 	standCount++
 	s := &stand{t: t, dns: dnstest.Start(t), source: source, id: fmt.Sprint("stand/", standCount)}
-	s.resolver = NewResolver(s.dns.Address, "test.internal", 0)
+	s.resolver = resolver.New(s.dns.Address, "test.internal", 0)
 	t.Cleanup(func() { _ = s.resolver.Destruct() })
 	t.Cleanup(func() { (&States{Reset: true}).Apply() })
 	if err := source.provision(zap.NewNop()); err != nil {
@@ -76,7 +77,7 @@ func (s *stand) request(edit func(*http.Request)) (*Request, *http.Request) {
 	}
 	ctx := context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{caddyhttp.ClientIPVarKey: "192.0.2.1"})
 	r = r.WithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer()))
-	guard := &Guard{AllowLoopback: true}
+	guard := &resolver.Guard{AllowLoopback: true}
 	if err := guard.Provision(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -111,6 +112,16 @@ func (s *stand) tally(n int) map[string]int {
 		counts[s.dial(nil)]++
 	}
 	return counts
+}
+
+// eventually waits until a condition holds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
 }
 
 func weight(n int) *int { return &n }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
 
@@ -81,7 +82,7 @@ func (g *gathering) addTarget(ctx context.Context, i int, special *table.Special
 		g.add(&from, special.Dial, special.IP)
 		return from
 	case special != nil && special.Address != "":
-		from.instance, from.name, from.resolver = false, special.Address, externalResolver(special.Resolvers)
+		from.instance, from.name, from.resolver = false, special.Address, resolver.External(special.Resolvers)
 	case special != nil && special.Service != "":
 		from.instance = false
 		if g.modes != nil {
@@ -92,19 +93,19 @@ func (g *gathering) addTarget(ctx context.Context, i int, special *table.Special
 			return from
 		}
 	}
-	from.entry, from.known = from.resolver.lookup(ctx, from.name)
-	if err := from.known.err; err != nil {
+	from.item = from.resolver.Lookup(ctx, from.name)
+	if err := from.item.Err(); err != nil {
 		g.err = err
-		if special != nil && special.Wake > 0 && errors.Is(err, errNoAddress) {
+		if special != nil && special.Wake > 0 && errors.Is(err, resolver.ErrNoAddress) {
 			g.wake = max(g.wake, special.Wake)
 			g.sleeping = append(g.sleeping, name)
 		}
 		return from
 	}
-	dials := from.known.dialTexts(port)
+	dials, addrs := from.item.Dials(port), from.item.Addrs()
 	g.list = slices.Grow(g.list, len(dials))
 	for j, dial := range dials {
-		addr := from.known.addrs[j]
+		addr := addrs[j]
 		if told := modes[addr]; told == nil || g.admits(told.mode, told.pause) {
 			g.add(&from, dial, addr)
 		}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"gatewright.dev/caddy/resolver"
 )
 
 // policy is how one of several addresses is chosen.
@@ -43,9 +45,8 @@ type group struct {
 
 // origin is where the addresses of a target come from.
 type origin struct {
-	entry    *entry // nil for an address that needs no DNS
-	known    *known
-	resolver *Resolver
+	item     *resolver.Item // nil for an address that needs no DNS
+	resolver *resolver.Resolver
 	name     string
 	// instance tells that the target is one, which may move.
 	instance bool

@@ -45,6 +45,9 @@ type poolShard struct {
 
 var pools [poolShards]poolShard
 
+// seed is of the hash that chooses shards.
+var seed = maphash.MakeSeed()
+
 // poolOf is the state of a row.
 func poolOf(row string) *pool {
 	now := time.Now()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
 
@@ -18,8 +19,8 @@ type Request struct {
 	Row *table.Row
 	// Host is the canonical host, for captures.
 	Host     string
-	Resolver *Resolver
-	Guard    *Guard
+	Resolver *resolver.Resolver
+	Guard    *resolver.Guard
 
 	// Err says why there was no upstream the last time, in words for the log. nil when there was one.
 	Err error
@@ -34,8 +35,7 @@ type Request struct {
 
 // use is an answer that a request was given.
 type use struct {
-	entry    *entry
-	known    *known
+	item     *resolver.Item
 	instance string
 	port     uint16
 }

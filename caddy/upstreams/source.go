@@ -148,14 +148,15 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	var list []*reverseproxy.Upstream
 	for i := range q.Row.Targets() {
 		instance, port := q.Row.Target(i, q.Host)
-		e, k := q.Resolver.lookup(r.Context(), instance)
-		if k.err != nil {
-			q.Err = k.err
+		item := q.Resolver.Lookup(r.Context(), instance)
+		if err := item.Err(); err != nil {
+			q.Err = err
 			continue
 		}
-		q.used = append(q.used, use{e, k, instance, port})
-		for j, text := range k.dialTexts(port) {
-			if why := q.Guard.Refuses(k.addrs[j], port); why != "" {
+		q.used = append(q.used, use{item, instance, port})
+		addrs := item.Addrs()
+		for j, text := range item.Dials(port) {
+			if why := q.Guard.Refuses(addrs[j], port); why != "" {
 				q.Refused = true
 				s.warnRefused(q, instance, text, why)
 				continue
@@ -196,8 +197,9 @@ func appendUpstream(list []*reverseproxy.Upstream, dial string) []*reverseproxy.
 // tried are the allowed addresses, those that failed included.
 func (q *Request) tried() (list []*reverseproxy.Upstream) {
 	for _, u := range q.used {
-		for j, text := range u.known.dialTexts(u.port) {
-			if q.Guard.Refuses(u.known.addrs[j], u.port) == "" {
+		addrs := u.item.Addrs()
+		for j, text := range u.item.Dials(u.port) {
+			if q.Guard.Refuses(addrs[j], u.port) == "" {
 				list = appendUpstream(list, text)
 			}
 		}
@@ -222,9 +224,9 @@ func (s *Source) ResetCache(r *http.Request) error {
 		q.failed = append(q.failed, failed)
 	}
 	for _, u := range q.used {
-		for _, text := range u.known.dialTexts(u.port) {
+		for _, text := range u.item.Dials(u.port) {
 			if text == failed {
-				q.Resolver.again(r.Context(), u.entry, u.instance, u.known)
+				q.Resolver.Again(r.Context(), u.instance, u.item)
 				break
 			}
 		}

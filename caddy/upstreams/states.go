@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatewright.dev/caddy/internal/notify"
 	"gatewright.dev/caddy/table"
 )
 
@@ -39,6 +40,9 @@ type States struct {
 	// Wakes tell what became of instances that were to be woken.
 	Wakes map[string]WakeResult `json:"wakes,omitempty"`
 }
+
+// changes are those of health and modes, which requests without an address wait for.
+var changes notify.Notifier
 
 // states are those of the process: no reload touches them. Readers load a pointer, writers copy.
 var states struct {
@@ -97,7 +101,7 @@ func (s *States) Apply() {
 	for name, result := range s.Wakes {
 		wakes.finish(strings.ToLower(name), result)
 	}
-	changes.tell()
+	changes.Tell()
 }
 
 func (s *States) applyRules() {

@@ -1,4 +1,4 @@
-package upstreams
+package resolver
 
 import (
 	"hash/maphash"
@@ -25,7 +25,7 @@ type shard struct {
 
 // entry is what is known of a name.
 type entry struct {
-	known    atomic.Pointer[known]
+	item     atomic.Pointer[Item]
 	usedUnix atomic.Int64
 
 	mu sync.Mutex
@@ -34,8 +34,8 @@ type entry struct {
 	flight *flight
 }
 
-// known is an answer and how long it counts. It is immutable, but for the text of its addresses.
-type known struct {
+// Item is an answer and how long it counts. It is immutable, but for the text of its addresses.
+type Item struct {
 	addrs []netip.Addr
 	ttl   time.Duration
 	// verified is when the DNS said so.
@@ -91,7 +91,7 @@ func (s *shard) evict() {
 	oldest := int64(0)
 	looked := 0
 	for name, e := range s.entries {
-		if k := e.known.Load(); k == nil || len(k.addrs) == 0 {
+		if item := e.item.Load(); item == nil || len(item.addrs) == 0 {
 			victim = name
 			break
 		}
@@ -109,18 +109,24 @@ func (s *shard) sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, e := range s.entries {
-		k := e.known.Load()
+		item := e.item.Load()
 		idle := now.Unix() - e.usedUnix.Load()
-		without := k == nil || len(k.addrs) == 0
-		if idle > int64(idleFor/time.Second) || without && idle > 10 && (k == nil || now.After(k.expires)) {
+		without := item == nil || len(item.addrs) == 0
+		if idle > int64(idleFor/time.Second) || without && idle > 10 && (item == nil || now.After(item.expires)) {
 			delete(s.entries, name)
 		}
 	}
 }
 
-// dialTexts are the addresses as ip:port.
-func (k *known) dialTexts(port uint16) []string {
-	first := k.dials.Load()
+// Addrs are the addresses; none when there is an error.
+func (item *Item) Addrs() []netip.Addr { return item.addrs }
+
+// Err says why there are no addresses: ErrNoAddress, ErrNoAnswer, or that of the DNS.
+func (item *Item) Err() error { return item.err }
+
+// Dials are the addresses as ip:port.
+func (item *Item) Dials(port uint16) []string {
+	first := item.dials.Load()
 	kept := 0
 	for d := first; d != nil; d = d.next {
 		if d.port == port {
@@ -128,13 +134,13 @@ func (k *known) dialTexts(port uint16) []string {
 		}
 		kept++
 	}
-	d := &dials{port: port, texts: make([]string, len(k.addrs))}
+	d := &dials{port: port, texts: make([]string, len(item.addrs))}
 	if kept < maxDialPorts {
 		d.next = first
 	}
-	for i, addr := range k.addrs {
+	for i, addr := range item.addrs {
 		d.texts[i] = netip.AddrPortFrom(addr, port).String()
 	}
-	k.dials.Store(d)
+	item.dials.Store(d)
 	return d.texts
 }

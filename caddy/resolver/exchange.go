@@ -1,4 +1,4 @@
-package upstreams
+package resolver
 
 import (
 	"context"
@@ -29,7 +29,7 @@ const (
 )
 
 var (
-	errNoAnswer = errors.New("no answer from the DNS server")
+	ErrNoAnswer = errors.New("no answer from the DNS server")
 	errBusy     = errors.New("too many DNS questions in flight")
 	errClosed   = errors.New("the resolver is closed")
 	errName     = errors.New("not a domain name")
@@ -127,9 +127,9 @@ func (e *exchanger) exchange(ctx context.Context, q *question) ([]byte, error) {
 		}
 	}
 	if sendErr != nil {
-		return nil, fmt.Errorf("%w: %w", errNoAnswer, sendErr)
+		return nil, fmt.Errorf("%w: %w", ErrNoAnswer, sendErr)
 	}
-	return nil, errNoAnswer
+	return nil, ErrNoAnswer
 }
 
 func (e *exchanger) register(q *question) (uint16, error) {

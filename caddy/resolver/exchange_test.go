@@ -1,4 +1,4 @@
-package upstreams
+package resolver
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package upstreams
+package resolver
 
 import (
 	"fmt"
@@ -7,13 +7,13 @@ import (
 )
 
 func TestIdleExternalResolversAreDropped(t *testing.T) {
-	kept := externalResolver("192.0.2.1:53")
+	kept := External("192.0.2.1:53")
 	kept.entry("used.example.com")
 	for i := range 10 * manyExternals {
 		externals.mu.Lock()
 		externals.swept = time.Time{}
 		externals.mu.Unlock()
-		externalResolver(fmt.Sprintf("192.0.2.2:%d", i+1))
+		External(fmt.Sprintf("192.0.2.2:%d", i+1))
 	}
 	externals.mu.Lock()
 	count := len(externals.resolvers)
@@ -21,7 +21,7 @@ func TestIdleExternalResolversAreDropped(t *testing.T) {
 	if count > manyExternals+1 {
 		t.Errorf("%d resolvers are kept", count)
 	}
-	if externalResolver("192.0.2.1:53") != kept {
+	if External("192.0.2.1:53") != kept {
 		t.Error("a resolver that knows names was dropped")
 	}
 }

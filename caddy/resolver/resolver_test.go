@@ -1,4 +1,4 @@
-package upstreams
+package resolver
 
 import (
 	"context"
@@ -34,12 +34,12 @@ func startResolver(t *testing.T, minTTL time.Duration) (*Resolver, *dnstest.Serv
 }
 
 func addressesOf(r *Resolver, instance string) string {
-	_, k := r.lookup(context.Background(), instance)
-	if k.err != nil {
+	item := r.Lookup(context.Background(), instance)
+	if item.err != nil {
 		return "error"
 	}
-	texts := make([]string, len(k.addrs))
-	for i, a := range k.addrs {
+	texts := make([]string, len(item.addrs))
+	for i, a := range item.addrs {
 		texts[i] = a.String()
 	}
 	slices.Sort(texts)
@@ -106,9 +106,9 @@ func TestNoAddressIsBelievedForASecond(t *testing.T) {
 	r, server, clock := startResolver(t, time.Minute)
 	server.Set("empty.test.internal", dnstest.Record{})
 	for _, name := range []string{"unknown", "empty"} {
-		_, k := r.lookup(context.Background(), name)
-		if !errors.Is(k.err, errNoAddress) {
-			t.Errorf("%s: %v", name, k.err)
+		item := r.Lookup(context.Background(), name)
+		if !errors.Is(item.err, ErrNoAddress) {
+			t.Errorf("%s: %v", name, item.err)
 		}
 	}
 	expect(t, r, "unknown", "error")
@@ -156,9 +156,9 @@ func TestLostPacketsAreSentAgain(t *testing.T) {
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, Drop: r.exchanger.attempts - 1})
 	expect(t, r, "web", "10.0.0.1")
 	server.Set("lost.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, Drop: r.exchanger.attempts})
-	_, k := r.lookup(context.Background(), "lost")
-	if !errors.Is(k.err, errNoAnswer) {
-		t.Errorf("got %v", k.err)
+	item := r.Lookup(context.Background(), "lost")
+	if !errors.Is(item.err, ErrNoAnswer) {
+		t.Errorf("got %v", item.err)
 	}
 }
 
@@ -169,9 +169,9 @@ func TestTruncatedAnswersComeOverTCP(t *testing.T) {
 		many = append(many, fmt.Sprintf("10.0.1.%d", i))
 	}
 	server.Set("web.test.internal", dnstest.Record{Addresses: many, Truncate: true})
-	_, k := r.lookup(context.Background(), "web")
-	if k.err != nil || len(k.addrs) != 200 {
-		t.Errorf("%d addresses, %v", len(k.addrs), k.err)
+	item := r.Lookup(context.Background(), "web")
+	if item.err != nil || len(item.addrs) != 200 {
+		t.Errorf("%d addresses, %v", len(item.addrs), item.err)
 	}
 }
 
@@ -217,8 +217,8 @@ func TestCancelledRequestsDoNotWait(t *testing.T) {
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, Delay: 250 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, k := r.lookup(ctx, "web"); !errors.Is(k.err, context.Canceled) {
-		t.Errorf("got %v", k.err)
+	if item := r.Lookup(ctx, "web"); !errors.Is(item.err, context.Canceled) {
+		t.Errorf("got %v", item.err)
 	}
 	expect(t, r, "web", "10.0.0.1")
 }
@@ -280,17 +280,17 @@ func TestAFlushOutdatesQuestionsUnderWay(t *testing.T) {
 func TestAgainWaitsForANewerAnswer(t *testing.T) {
 	r, server, _ := startResolver(t, 0)
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, TTL: time.Hour})
-	e, failed := r.lookup(context.Background(), "web")
+	failed := r.Lookup(context.Background(), "web")
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.2"}, TTL: time.Hour})
 	var all sync.WaitGroup
 	for range 20 {
-		all.Go(func() { r.again(context.Background(), e, "web", failed) })
+		all.Go(func() { r.Again(context.Background(), "web", failed) })
 	}
 	all.Wait()
 	expect(t, r, "web", "10.0.0.2")
 	// One who failed with the old answer takes the newer one and asks nothing.
 	asked := server.Asked("web.test.internal")
-	r.again(context.Background(), e, "web", failed)
+	r.Again(context.Background(), "web", failed)
 	if now := server.Asked("web.test.internal"); now != asked || asked > 3 {
 		t.Errorf("asked %d and %d times", asked, now)
 	}
@@ -345,16 +345,16 @@ func TestMadeUpNamesTakeBoundedMemory(t *testing.T) {
 func TestImpossibleNames(t *testing.T) {
 	r, _, _ := startResolver(t, 0)
 	for _, name := range []string{strings.Repeat("a", 64), strings.Repeat("a.", 130), "a..b", ""} {
-		_, k := r.lookup(context.Background(), name)
-		if !errors.Is(k.err, errNoAddress) {
-			t.Errorf("%q: %v", name, k.err)
+		item := r.Lookup(context.Background(), name)
+		if !errors.Is(item.err, ErrNoAddress) {
+			t.Errorf("%q: %v", name, item.err)
 		}
 	}
 }
 
 func TestTheServerMayRestart(t *testing.T) {
 	first := dnstest.Start(t)
-	r := NewResolver(first.Address, "", 0)
+	r := New(first.Address, "", 0)
 	r.exchanger.attempts = 3
 	t.Cleanup(func() { _ = r.Destruct() })
 	first.Set("web", dnstest.Record{Addresses: []string{"10.0.0.1"}})
@@ -366,9 +366,9 @@ func TestTheServerMayRestart(t *testing.T) {
 	expect(t, r, "third", "10.0.0.3")
 }
 
-func BenchmarkUpstreams(b *testing.B) {
+func BenchmarkLookup(b *testing.B) {
 	server := dnstest.Start(b)
-	r := NewResolver(server.Address, "", time.Hour)
+	r := New(server.Address, "", time.Hour)
 	defer func() { _ = r.Destruct() }()
 	names := make([]string, 10_000)
 	for i := range names {
@@ -382,10 +382,10 @@ func BenchmarkUpstreams(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			_, k := r.lookup(context.Background(), names[i%len(names)])
-			texts := k.dialTexts(80)
-			if guard.Refuses(k.addrs[0], 80) != "" || len(appendUpstream(nil, texts[0])) != 1 {
-				b.Fatal("no upstream")
+			item := r.Lookup(context.Background(), names[i%len(names)])
+			texts := item.Dials(80)
+			if guard.Refuses(item.addrs[0], 80) != "" || texts[0] == "" {
+				b.Fatal("no address")
 			}
 		}
 	})

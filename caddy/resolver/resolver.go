@@ -1,4 +1,4 @@
-package upstreams
+package resolver
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"gatewright.dev/caddy/internal/notify"
 )
 
 const (
@@ -26,8 +28,8 @@ const (
 	lastKnownAfter = 500 * time.Millisecond
 )
 
-// errNoAddress says that the DNS knows no address of the name: there is no such instance, or it has none now.
-var errNoAddress = errors.New("the instance has no address")
+// ErrNoAddress says that the DNS knows no address of the name: there is no such instance, or it has none now.
+var ErrNoAddress = errors.New("the instance has no address")
 
 // Resolver finds the addresses of instances by DNS and remembers them.
 //
@@ -43,16 +45,17 @@ type Resolver struct {
 	now      func() time.Time
 	shards   [shardCount]shard
 	stop     chan struct{}
+	changes  notify.Notifier
 }
 
 // flight is a question under way.
 type flight struct {
-	done  chan struct{}
-	known *known
+	done chan struct{}
+	item *Item
 }
 
-// NewResolver starts a resolver that asks the DNS server at address (host:port) for names in zone.
-func NewResolver(address, zone string, minTTL time.Duration) *Resolver {
+// New starts a resolver that asks the DNS server at address (host:port) for names in zone.
+func New(address, zone string, minTTL time.Duration) *Resolver {
 	return newResolver(address, zone, minTTL, time.Now)
 }
 
@@ -81,43 +84,58 @@ func (r *Resolver) Destruct() error {
 	return nil
 }
 
-// lookup returns what is known of an instance, and asks first when that is nothing or too old.
-func (r *Resolver) lookup(ctx context.Context, instance string) (*entry, *known) {
+// Lookup returns what is known of a name, and asks first when that is nothing or too old. It always returns an item.
+func (r *Resolver) Lookup(ctx context.Context, instance string) *Item {
 	now := r.now()
 	e := r.entry(instance)
 	usedBefore := e.usedUnix.Load()
 	if usedBefore != now.Unix() {
 		e.usedUnix.Store(now.Unix())
 	}
-	k := e.known.Load()
-	if k != nil && !k.mustAsk {
-		if now.Before(k.expires) {
-			return e, k
+	item := e.item.Load()
+	if item != nil && !item.mustAsk {
+		if now.Before(item.expires) {
+			return item
 		}
-		if k.failing && now.Before(k.verified.Add(lastKnownFor)) {
+		if item.failing && now.Before(item.verified.Add(lastKnownFor)) {
 			r.refresh(e, instance, nil)
-			return e, k
+			return item
 		}
-		recent := now.Unix()-usedBefore <= int64(k.ttl/time.Second)+1
-		if k.err == nil && recent && now.Before(k.verified.Add(staleFactor*k.ttl)) {
+		recent := now.Unix()-usedBefore <= int64(item.ttl/time.Second)+1
+		if item.err == nil && recent && now.Before(item.verified.Add(staleFactor*item.ttl)) {
 			r.refresh(e, instance, nil)
-			return e, k
+			return item
 		}
 	}
-	return e, r.ask(ctx, e, instance, nil)
+	return r.ask(ctx, e, instance, nil)
 }
 
-// again asks for an instance whose known address has failed, and waits for the answer.
-func (r *Resolver) again(ctx context.Context, e *entry, instance string, failed *known) {
-	r.ask(ctx, e, instance, failed)
+// Again asks for a name at whose address, that of the item failed, no connection came about, and waits for the answer.
+func (r *Resolver) Again(ctx context.Context, instance string, failed *Item) *Item {
+	return r.ask(ctx, r.entry(instance), instance, failed)
 }
+
+// Addresses returns the addresses of an instance, from the cache or by asking.
+func (r *Resolver) Addresses(ctx context.Context, instance string) ([]netip.Addr, error) {
+	item := r.Lookup(ctx, instance)
+	return item.addrs, item.err
+}
+
+// AddressesAgain asks for the addresses of an instance at which a connection has failed, and waits for the answer.
+func (r *Resolver) AddressesAgain(ctx context.Context, instance string) ([]netip.Addr, error) {
+	item := r.Again(ctx, instance, r.Lookup(ctx, instance))
+	return item.addrs, item.err
+}
+
+// Changed returns a channel that is closed by the next change that the resolver is told of.
+func (r *Resolver) Changed() <-chan struct{} { return r.changes.Wait() }
 
 // ask waits for an answer newer than failed; where an address is known from before, not for long.
-func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *known) *known {
-	last := e.known.Load()
+func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *Item) *Item {
+	last := e.item.Load()
 	f := r.refresh(e, instance, failed)
 	if f == nil {
-		return e.known.Load()
+		return e.item.Load()
 	}
 	var patience <-chan time.Time
 	if failed == nil && last != nil && len(last.addrs) > 0 && r.now().Before(last.verified.Add(lastKnownFor)) {
@@ -127,23 +145,23 @@ func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *k
 	}
 	select {
 	case <-f.done:
-		return f.known
+		return f.item
 	case <-patience:
 		return last
 	case <-ctx.Done():
-		return &known{err: ctx.Err()}
+		return &Item{err: ctx.Err()}
 	}
 }
 
 // refresh joins or starts the question for a name. It returns nil when something newer than failed is known by now.
-func (r *Resolver) refresh(e *entry, instance string, failed *known) *flight {
+func (r *Resolver) refresh(e *entry, instance string, failed *Item) *flight {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.flight != nil {
 		return e.flight
 	}
-	k := e.known.Load()
-	if k != nil && !k.mustAsk && k != failed && r.now().Before(k.expires) {
+	item := e.item.Load()
+	if item != nil && !item.mustAsk && item != failed && r.now().Before(item.expires) {
 		return nil
 	}
 	f := &flight{done: make(chan struct{})}
@@ -159,11 +177,11 @@ func (r *Resolver) fly(e *entry, instance string, f *flight, epoch uint64) {
 		found, err := r.find(ctx, instance)
 		e.mu.Lock()
 		if e.epoch == epoch {
-			f.known = r.judge(found, err, e.known.Load())
-			e.known.Store(f.known)
-		} else if k := e.known.Load(); k != nil && !k.mustAsk {
+			f.item = r.judge(found, err, e.item.Load())
+			e.item.Store(f.item)
+		} else if item := e.item.Load(); item != nil && !item.mustAsk {
 			// Told meanwhile.
-			f.known = k
+			f.item = item
 		} else {
 			// Forgotten meanwhile: what was asked before does not count.
 			epoch = e.epoch
@@ -172,7 +190,7 @@ func (r *Resolver) fly(e *entry, instance string, f *flight, epoch uint64) {
 				continue
 			}
 			e.mu.Lock()
-			f.known = &known{err: errNoAnswer}
+			f.item = &Item{err: ErrNoAnswer}
 		}
 		e.flight = nil
 		e.mu.Unlock()
@@ -202,23 +220,23 @@ func (r *Resolver) find(ctx context.Context, name string) (answer, error) {
 }
 
 // judge makes an answer, or the failure to get one, into what is known from now on.
-func (r *Resolver) judge(found answer, err error, before *known) *known {
+func (r *Resolver) judge(found answer, err error, before *Item) *Item {
 	now := r.now()
 	switch {
 	case errors.Is(err, errName):
-		return &known{err: errNoAddress, verified: now, expires: now.Add(negativeTTL)}
+		return &Item{err: ErrNoAddress, verified: now, expires: now.Add(negativeTTL)}
 	case err != nil:
 		if before != nil && len(before.addrs) > 0 && now.Before(before.verified.Add(lastKnownFor)) {
-			last := &known{addrs: before.addrs, ttl: before.ttl, verified: before.verified, expires: now.Add(negativeTTL), failing: true}
+			last := &Item{addrs: before.addrs, ttl: before.ttl, verified: before.verified, expires: now.Add(negativeTTL), failing: true}
 			last.dials.Store(before.dials.Load())
 			return last
 		}
-		return &known{err: err, verified: now, expires: now.Add(negativeTTL)}
+		return &Item{err: err, verified: now, expires: now.Add(negativeTTL)}
 	case len(found.addrs) == 0:
-		return &known{err: errNoAddress, verified: now, expires: now.Add(negativeTTL)}
+		return &Item{err: ErrNoAddress, verified: now, expires: now.Add(negativeTTL)}
 	}
 	ttl := max(found.ttl, r.minTTL)
-	return &known{addrs: found.addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
+	return &Item{addrs: found.addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
 }
 
 // Push tells the addresses of an instance ahead of its own question; none means that it has none.
@@ -226,16 +244,16 @@ func (r *Resolver) Push(instance string, addrs []netip.Addr, ttl time.Duration) 
 	e := r.entry(strings.ToLower(instance))
 	now := r.now()
 	ttl = max(ttl, r.minTTL)
-	k := &known{addrs: addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
+	item := &Item{addrs: addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
 	if len(addrs) == 0 {
-		k.err = errNoAddress
+		item.err = ErrNoAddress
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.epoch++
-	e.known.Store(k)
+	e.item.Store(item)
 	e.usedUnix.CompareAndSwap(0, now.Unix())
-	changes.tell()
+	r.changes.Tell()
 }
 
 // Flush has every name asked for again before it is used. Its last known address is used only when that fails.
@@ -251,13 +269,13 @@ func (r *Resolver) Flush() {
 		for _, e := range entries {
 			e.mu.Lock()
 			e.epoch++
-			if k := e.known.Load(); k != nil {
-				e.known.Store(&known{addrs: k.addrs, ttl: k.ttl, verified: k.verified, mustAsk: true, err: k.err})
+			if item := e.item.Load(); item != nil {
+				e.item.Store(&Item{addrs: item.addrs, ttl: item.ttl, verified: item.verified, mustAsk: true, err: item.err})
 			}
 			e.mu.Unlock()
 		}
 	}
-	changes.tell()
+	r.changes.Tell()
 }
 
 // idle tells whether nothing is remembered: nobody has asked for a while.

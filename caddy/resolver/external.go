@@ -1,4 +1,4 @@
-package upstreams
+package resolver
 
 import (
 	"context"
@@ -26,8 +26,8 @@ var externals struct {
 	swept     time.Time
 }
 
-// externalResolver finds addresses by the DNS servers (`ip:port`, joined by commas), or as the system does for "".
-func externalResolver(servers string) *Resolver {
+// External finds addresses by the DNS servers (`ip:port`, joined by commas), or as the system does for "".
+func External(servers string) *Resolver {
 	externals.mu.Lock()
 	defer externals.mu.Unlock()
 	if r := externals.resolvers[servers]; r != nil {
