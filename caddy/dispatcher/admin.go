@@ -29,7 +29,7 @@ const manyRows = 5000
 // Admin is the module `admin.api.gatewright`: routes of Caddy's admin endpoint that read and change the host
 // table of the process and the addresses that it knows.
 //
-//	GET   /gatewright/state      → {"config": "<version>", "table": "<version>", "routes": 2}
+//	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "routes": 2}
 //	PUT   /gatewright/table      {"version": "v2", "routes": […]}
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
 //	GET   /gatewright/refusals   → {"rules": {"shop/0": {"403": 2, "429": 17}}}
@@ -83,13 +83,16 @@ func endpoint(actions map[string]action) caddy.AdminHandlerFunc {
 
 type state struct {
 	Config string `json:"config"`
-	Table  string `json:"table"`
-	Routes int    `json:"routes"`
+	// Generation counts the configurations of this process, whoever loaded them. A change by `/config/…` keeps the
+	// version that it finds, but not this number.
+	Generation uint64 `json:"generation"`
+	Table      string `json:"table"`
+	Routes     int    `json:"routes"`
 }
 
 func currentState() (s state) {
 	if app := running(); app != nil {
-		s.Config = app.Version
+		s.Config, s.Generation = app.Version, app.generation
 	}
 	s.Table, s.Routes = hostTable.State()
 	return s

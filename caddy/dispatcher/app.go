@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -24,6 +25,9 @@ const appID = "gatewright"
 
 // hostTable is the table of this process. Configurations come and go above it.
 var hostTable table.Table
+
+// generations counts the configurations that were started in this process.
+var generations atomic.Uint64
 
 // resolvers are shared by configurations that ask the same DNS server, so that a reload forgets no address.
 var resolvers = caddy.NewUsagePool()
@@ -49,6 +53,8 @@ type App struct {
 	// ErrorPages are for all ingresses, and for requests that no row takes. Those of a policy set go first.
 	ErrorPages ErrorPages `json:"error_pages,omitempty"`
 
+	// generation is this configuration's number in the process; 0 before its start.
+	generation  uint64
 	logger      *zap.Logger
 	resolver    *resolver.Resolver
 	resolverKey *resolverKey
@@ -133,6 +139,7 @@ func (a *App) readTable() error {
 
 // Start tells which policy sets the table names and this configuration lacks: their requests get 503.
 func (a *App) Start() error {
+	a.generation = generations.Add(1)
 	hostTable.Unknown(a.knows, func(policy string) {
 		a.logger.Error("rows of the host table name a policy set that the configuration lacks", zap.String("policy", policy))
 	})

@@ -1,6 +1,5 @@
 import { Pool } from "undici";
-import type { CaddyConfig, GatewrightUdpApp, HttpApp, Layer4App } from "../caddy-json/config.ts";
-import { parseListener } from "../compiler/listeners.ts";
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Table, TableDelta } from "../compiler/route.ts";
 import { GatewrightError } from "../errors.ts";
 import { parseAdminUrl } from "./admin-address.ts";
@@ -12,6 +11,7 @@ import type {
   CertificateSource,
   RefusalCounts,
   RefusalSource,
+  RunningConfig,
   RunningVersions,
   StreamSource,
   TargetPush,
@@ -138,26 +138,11 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     throw refusal(answer.status, answer.body, scrub);
   }
 
-  /** A part of the running configuration's apps; undefined where it has none. */
-  async function configAt<Part>(path: string): Promise<Part | undefined> {
-    const answer = await ask({ method: "GET", path: `/config/apps/${path}`, limitMs: timeoutMs });
-    // Caddy answers 400 where the path leads nowhere: without the app, or without any configuration.
-    if (answer.status === 400) return undefined;
-    if (answer.status !== 200) throw refusal(answer.status, answer.body, scrub);
-    return (JSON.parse(answer.body) as Part | null) ?? undefined;
-  }
-
   return {
     running: async () => parseVersions((await demand("GET", "/gatewright/state")).body),
-    listeners: async () => {
-      const http = await configAt<HttpApp["servers"]>("http/servers");
-      const layer4 = await configAt<Layer4App["servers"]>("layer4/servers");
-      const udp = await configAt<GatewrightUdpApp>("gatewright_udp");
-      const tcp = [...Object.values(http ?? {}), ...Object.values(layer4 ?? {})];
-      return [
-        ...tcp.flatMap(({ listen }) => listen.map((text) => parseListener("tcp", text))),
-        ...(udp?.listen ?? []).map((text) => parseListener("udp", text)),
-      ];
+    config: async () => {
+      const { body } = await demand("GET", "/config/", undefined, loadTimeoutMs);
+      return (JSON.parse(body) as RunningConfig | null) ?? {};
     },
     streams: async () => {
       const { body } = await demand("GET", "/gatewright/streams");
@@ -215,8 +200,8 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
 
 function parseVersions(body: string): RunningVersions {
   try {
-    const { config, table } = JSON.parse(body) as Partial<RunningVersions>;
-    if (typeof config === "string" && typeof table === "string") return { config, table };
+    const { config, generation = 0, table } = JSON.parse(body) as Partial<RunningVersions>;
+    if (typeof config === "string" && typeof table === "string") return { config, table, generation };
   } catch {
     // Falls through: not the answer of our endpoint.
   }

@@ -1,11 +1,20 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
-import type { Listener } from "../compiler/listeners.ts";
 import type { Table, TableDelta } from "../compiler/route.ts";
 
 /** What runs in Caddy, by the version strings that were given to it; "" where it never got one. */
 export interface RunningVersions {
   readonly config: string;
   readonly table: string;
+  /**
+   * Number of the running configuration in its process; 0 where it lacks our app. It grows with every load and with
+   * every change by `/config/…`, which keeps the version string that it finds.
+   */
+  readonly generation: number;
+}
+
+/** What the running configuration is, whoever loaded it; empty where there is none. */
+export interface RunningConfig {
+  readonly apps?: Partial<CaddyConfig["apps"]> | null;
 }
 
 /** Addresses told to Caddy ahead of its own DNS question. An empty list means: known to have none. */
@@ -45,8 +54,8 @@ export interface InstanceMode {
  */
 export interface CaddyApi {
   running(): Promise<RunningVersions>;
-  /** The sockets that the running configuration listens on. */
-  listeners(): Promise<readonly Listener[]>;
+  /** The running configuration, also one that is not ours. */
+  config(): Promise<RunningConfig>;
   /** `POST /load`: the whole configuration, kept as it was when Caddy refuses it. */
   load(config: CaddyConfig): Promise<void>;
   patchTable(delta: TableDelta): Promise<void>;

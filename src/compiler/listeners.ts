@@ -1,3 +1,4 @@
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import { addressesOf } from "./layer4.ts";
 import { usesTcp } from "./port-counts.ts";
 import type { CompilerSettings } from "./settings.ts";
@@ -42,6 +43,19 @@ export function parseListener(network: Listener["network"], text: string): Liste
     address: address.slice(0, colon).replace(/^\[|\]$/g, ""),
     port: Number(address.slice(colon + 1)),
   };
+}
+
+/** The sockets of a configuration that runs, also of one that is not ours. */
+export function listenersIn(apps: Partial<CaddyConfig["apps"]> | null | undefined): readonly Listener[] {
+  const { http, layer4, gatewright_udp: udp } = apps ?? {};
+  const tcp: readonly { readonly listen?: readonly string[] }[] = [
+    ...Object.values(http?.servers ?? {}),
+    ...Object.values(layer4?.servers ?? {}),
+  ];
+  return [
+    ...tcp.flatMap(({ listen = [] }) => listen.map((text) => parseListener("tcp", text))),
+    ...(udp?.listen ?? []).map((text) => parseListener("udp", text)),
+  ];
 }
 
 /** Whether our Caddy has the socket, or one on the same port that could keep a probe from binding it. */

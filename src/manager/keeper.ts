@@ -1,5 +1,5 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
-import { listenersOf } from "../compiler/listeners.ts";
+import { listenersIn, listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Logger } from "../log.ts";
 import type { Applier } from "./applier.ts";
@@ -102,7 +102,7 @@ export class Keeper {
   /** Brings a Caddy that was just started or found to the stored state. Equal versions load nothing. */
   async begin(): Promise<void> {
     const { api, feed, renderer } = this.#options;
-    renderer.adopt(await api.listeners());
+    renderer.adopt(listenersIn((await api.config()).apps));
     if (await renderer.survey()) this.#reportPorts();
     feed.start();
     await this.#options.writer.exclusively(() => this.#restore());

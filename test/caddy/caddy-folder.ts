@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { AdminClient } from "../../src/caddy/admin-client.ts";
 import { findRunningCaddy } from "../../src/caddy/running-caddy.ts";
+import { listenersIn } from "../../src/compiler/listeners.ts";
 import { builtCaddy } from "../support/caddy-binary.ts";
 import { freePort } from "../support/free-port.ts";
 
@@ -58,6 +59,8 @@ export function httpApp(listen: string, body = "hello"): object {
 }
 
 /** The ports that Caddy listens on, ascending. */
-export async function portsOf(client: Pick<AdminClient, "listeners">): Promise<readonly number[]> {
-  return (await client.listeners()).map(({ port }) => port).sort((one, other) => one - other);
+export async function portsOf(client: Pick<AdminClient, "config">): Promise<readonly number[]> {
+  return listenersIn((await client.config()).apps)
+    .map(({ port }) => port)
+    .sort((one, other) => one - other);
 }

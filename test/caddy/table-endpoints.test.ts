@@ -62,7 +62,11 @@ afterAll(async () => {
 
 test("a fresh Caddy runs the versions of the files that it was started with", async () => {
   const { config, table } = compile([ingress("one", "one.example.com")], settings);
-  expect(await client.running()).toEqual({ config: config.apps.gatewright.version, table: table.version });
+  expect(await client.running()).toEqual({
+    config: config.apps.gatewright.version,
+    table: table.version,
+    generation: 1,
+  });
   expect(await portsOf(client)).toEqual([port]);
 });
 
@@ -101,7 +105,7 @@ test("the whole table is replaced, and a load leaves it as it is", async () => {
     ...config,
     apps: { ...config.apps, gatewright: { ...config.apps.gatewright, version: "v2" } },
   });
-  expect(await client.running()).toEqual({ config: "v2", table: table.version });
+  expect(await client.running()).toEqual({ config: "v2", table: table.version, generation: 2 });
 });
 
 test("addresses are taken", async () => {

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import type { CaddyApi, RunningVersions } from "../../src/caddy/caddy-api.ts";
 import { GatewrightError } from "../../src/errors.ts";
 import type { Feed } from "../../src/manager/keeper.ts";
 import { startManager } from "../../src/manager/manager.ts";
@@ -11,6 +10,8 @@ import type { Ingress } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { freePort } from "../support/free-port.ts";
+import { MemoryCaddy } from "../support/memory-caddy.ts";
+import { type MemoryHost, memoryHost } from "../support/memory-host.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
@@ -21,11 +22,9 @@ afterEach(async () => {
 });
 
 interface World {
-  running: RunningVersions;
-  /** Caddy answers with a refusal. */
-  refuses: boolean;
+  readonly caddy: MemoryCaddy;
+  readonly host: MemoryHost;
   flushes: number;
-  restart: () => void;
   onStep: (step: WriterStep) => void;
 }
 
@@ -38,33 +37,9 @@ async function startWorld() {
   await registry.start();
   await registry.put("web-1", { network: { ip: "10.0.0.1" } });
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
-  const world: World = {
-    running: { config: "", table: "" },
-    refuses: false,
-    flushes: 0,
-    restart: () => undefined,
-    onStep: () => undefined,
-  };
-  const api: CaddyApi = {
-    running: async () => {
-      if (world.refuses) throw new GatewrightError("config_validation_failed", "refused");
-      return world.running;
-    },
-    listeners: async () => [],
-    load: async ({ apps }) => {
-      world.running = { ...world.running, config: apps.gatewright.version };
-    },
-    patchTable: async ({ from, to }) => {
-      if (from !== world.running.table) throw new GatewrightError("store_conflict", "another version");
-      world.running = { ...world.running, table: to };
-    },
-    replaceTable: async ({ version }) => {
-      world.running = { ...world.running, table: version };
-    },
-    pushAddresses: async () => undefined,
-    pushTargets: async () => undefined,
-    awaitWakes: async () => [],
-  };
+  const caddy = new MemoryCaddy();
+  const host = memoryHost(caddy, folder);
+  const world: World = { caddy, host, flushes: 0, onStep: () => undefined };
   const feed: Feed = {
     start: () => undefined,
     flush: () => {
@@ -75,15 +50,9 @@ async function startWorld() {
   const manager = await startManager({
     store: new MemoryStore<Ingress>(),
     resolver: registry,
-    api,
+    api: caddy,
     feeds: [feed],
-    createHost: ({ started }) => {
-      world.restart = () => {
-        world.running = { config: "", table: "" };
-        started();
-      };
-      return { start: async () => undefined, whenRunning: async () => undefined };
-    },
+    createHost: host.createHost,
     compiler: compilerSettings({ folder, httpPort, httpsPort }),
     admission: {
       ports: { httpPort, httpsPort },
@@ -102,7 +71,7 @@ describe("a restart of Caddy", () => {
     const { world, manager } = await startWorld();
     expect(world.flushes).toBe(1);
     world.onStep = (step) => {
-      if (step === "staged") world.restart();
+      if (step === "staged") void world.host.crash();
     };
     const rules = [{ match: { hostname: "a.example.com" }, target: { instance: "web-1", port: 80 } }];
     await manager.ingresses.create({ name: "a", rules });
@@ -111,12 +80,15 @@ describe("a restart of Caddy", () => {
 
   it("is made good at once, even when a later attempt is due", async () => {
     const { world, logger } = await startWorld();
-    world.refuses = true;
-    world.restart();
+    world.caddy.onRequest = () => {
+      throw new GatewrightError("config_validation_failed", "refused");
+    };
+    await world.host.crash();
     await until(() => logger.entries.some(({ message }) => message.includes("trying again")));
-    world.refuses = false;
-    world.restart();
+    world.caddy.onRequest = () => undefined;
+    const asked = world.caddy.calls.length;
+    await world.host.crash();
     // The attempt that is due comes 500 ms after the failure.
-    await until(() => world.running.config !== "", 400);
+    await until(() => world.caddy.calls.length > asked, 400);
   });
 });

@@ -14,6 +14,8 @@ export interface LoadedCaddy extends AsyncDisposable {
   readonly api: AdminClient;
   /** Loads configuration and host table. */
   serve(compiled: Compiled): Promise<void>;
+  /** From here on nobody starts it again when it ends. */
+  unwatch(): Promise<void>;
 }
 
 export async function startLoadedCaddy(): Promise<LoadedCaddy> {
@@ -43,6 +45,7 @@ export async function startLoadedCaddy(): Promise<LoadedCaddy> {
       await api.load(config);
       await api.replaceTable(table);
     },
+    unwatch: () => caddy.detach(),
     async [Symbol.asyncDispose]() {
       await api.close();
       await caddy.stop();

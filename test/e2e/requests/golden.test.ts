@@ -144,7 +144,7 @@ describe.each(goldens)("test/golden/$file: $about", (golden) => {
   it("is taken by the real Caddy, and each of its routes by a request", async () => {
     const compiled = await live(golden);
     await caddy.serve(compiled);
-    expect(await caddy.api.running()).toEqual({
+    expect(await caddy.api.running()).toMatchObject({
       config: golden.want.config.apps.gatewright.version,
       table: golden.want.table.version,
     });

@@ -1,0 +1,209 @@
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { join } from "node:path";
+import type {
+  AddressPush,
+  CaddyApi,
+  RunningConfig,
+  RunningVersions,
+  TargetPush,
+} from "../../src/caddy/caddy-api.ts";
+import type { CaddyConfig } from "../../src/caddy-json/config.ts";
+import { listenersIn } from "../../src/compiler/listeners.ts";
+import type { Route, Table, TableDelta } from "../../src/compiler/route.ts";
+import { GatewrightError } from "../../src/errors.ts";
+
+/** One question or change, by the method of CaddyApi that it came through. */
+export interface MemoryCall {
+  readonly method: keyof CaddyApi;
+  /** What was sent; undefined for questions. */
+  readonly body?: unknown;
+}
+
+/**
+ * Caddy's admin endpoint in memory: what a process runs, who changed it, and what it refuses, as
+ * test/caddy/caddy-api.contract.ts holds it to the real one. It serves no requests.
+ */
+export class MemoryCaddy implements CaddyApi {
+  /** Every call that arrived, in order. */
+  readonly calls: MemoryCall[] = [];
+  readonly addresses: AddressPush[] = [];
+  readonly targets: TargetPush[] = [];
+  /** Awaited before a call has its effect: a throw loses the request, a wait is a Caddy that takes its time. */
+  onRequest: (call: MemoryCall) => void | Promise<void> = () => undefined;
+  /** Awaited when the call has had its effect: a throw loses the answer. */
+  onAnswer: (call: MemoryCall) => void | Promise<void> = () => undefined;
+  /** Ports that other programs have. */
+  readonly takenPorts = new Set<number>();
+  #process: { config: CaddyConfig | undefined; generation: number } | undefined = {
+    config: undefined,
+    generation: 0,
+  };
+  #tableVersion = "";
+  #rows = new Map<string, Route>();
+  #wakes = Promise.withResolvers<readonly string[]>();
+
+  /** What runs; undefined before the first configuration and while no process does. */
+  get loaded(): CaddyConfig | undefined {
+    return this.#process?.config;
+  }
+
+  /** The host table's rows by ascending id. */
+  get rows(): readonly Route[] {
+    return [...this.#rows.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
+  /** Rows whose requests would meet a policy set that is not configured. */
+  get dangling(): readonly string[] {
+    const sets = this.loaded?.apps.gatewright.policy_sets ?? {};
+    return this.rows
+      .filter(({ policy }) => policy !== undefined && sets[policy] === undefined)
+      .map(({ id }) => id);
+  }
+
+  /** Names of the calls that changed or asked for something, but for `running`. */
+  get changes(): readonly string[] {
+    return this.calls.map(({ method }) => method).filter((method) => /load|Table/.test(method));
+  }
+
+  /** Ends the process: nothing answers until `launch`. */
+  kill(): void {
+    this.#process = undefined;
+    this.#rows = new Map();
+    this.#tableVersion = "";
+  }
+
+  /** Starts a process anew, on `config.json` and `table.json` of a folder. */
+  async launch(folder: string): Promise<void> {
+    const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as CaddyConfig;
+    const table = JSON.parse(await readFile(join(folder, "table.json"), "utf8")) as Table;
+    this.#refuseConfig(config);
+    this.#process = { config, generation: 1 };
+    this.#rows = new Map(table.routes.map((route) => [route.id, route]));
+    this.#tableVersion = table.version;
+  }
+
+  /** What somebody else does by `/config/…`: the configuration changes and keeps its version string. */
+  tamper(change: (config: CaddyConfig) => CaddyConfig): void {
+    const process = this.#alive();
+    if (process.config === undefined) throw new Error("nothing is loaded");
+    process.config = change(process.config);
+    process.generation += 1;
+  }
+
+  /** Requests need these instances. */
+  wake(names: readonly string[]): void {
+    this.#wakes.resolve(names);
+    this.#wakes = Promise.withResolvers();
+  }
+
+  running(): Promise<RunningVersions> {
+    return this.#answer({ method: "running" }, () => ({
+      config: this.loaded?.apps.gatewright?.version ?? "",
+      table: this.#tableVersion,
+      generation: this.loaded?.apps.gatewright === undefined ? 0 : this.#alive().generation,
+    }));
+  }
+
+  config(): Promise<RunningConfig> {
+    return this.#answer({ method: "config" }, () => structuredClone(this.loaded ?? {}));
+  }
+
+  load(config: CaddyConfig): Promise<void> {
+    return this.#answer({ method: "load", body: config }, () => {
+      this.#refuseConfig(config);
+      const process = this.#alive();
+      // Caddy does nothing for a configuration that it runs already.
+      if (JSON.stringify(process.config) === JSON.stringify(config)) return;
+      process.config = structuredClone(config);
+      process.generation += 1;
+    });
+  }
+
+  patchTable(delta: TableDelta): Promise<void> {
+    return this.#answer({ method: "patchTable", body: delta }, () => {
+      this.#refuseRows(delta.upsert);
+      if (delta.from !== this.#tableVersion)
+        throw new GatewrightError("store_conflict", `${this.#tableVersion} is running`);
+      for (const id of delta.remove) this.#rows.delete(id);
+      for (const route of delta.upsert) this.#rows.set(route.id, route);
+      this.#tableVersion = delta.to;
+    });
+  }
+
+  replaceTable(table: Table): Promise<void> {
+    return this.#answer({ method: "replaceTable", body: table }, () => {
+      this.#refuseRows(table.routes);
+      this.#rows = new Map(table.routes.map((route) => [route.id, route]));
+      this.#tableVersion = table.version;
+    });
+  }
+
+  pushAddresses(push: AddressPush): Promise<void> {
+    return this.#answer({ method: "pushAddresses", body: push }, () => {
+      const told = Object.values(push.names ?? {}).flatMap(({ addresses }) => addresses);
+      if (told.some((address) => isIP(address) === 0)) throw refused("an address is not an IP address");
+      this.addresses.push(push);
+    });
+  }
+
+  pushTargets(push: TargetPush): Promise<void> {
+    return this.#answer({ method: "pushTargets", body: push }, () => void this.targets.push(push));
+  }
+
+  async awaitWakes(signal: AbortSignal): Promise<readonly string[]> {
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(unavailable());
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await this.#answer({ method: "awaitWakes" }, () => undefined);
+      return await Promise.race([this.#wakes.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+      aborted.promise.catch(() => undefined);
+    }
+  }
+
+  async #answer<Result>(call: MemoryCall, act: () => Result): Promise<Result> {
+    // No answer comes before its question is sent.
+    await Promise.resolve();
+    this.#alive();
+    await this.onRequest(call);
+    this.#alive();
+    this.calls.push(call);
+    const result = act();
+    await this.onAnswer(call);
+    return result;
+  }
+
+  #alive() {
+    if (this.#process === undefined) throw unavailable();
+    return this.#process;
+  }
+
+  #refuseConfig(config: CaddyConfig): void {
+    const { address } = config.apps.gatewright.resolver;
+    if (!/^.+:\d+$/.test(address) || isIP(address.replace(/:\d+$/, "").replace(/^\[|\]$/g, "")) === 0)
+      throw refused(`resolver.address: ${address}`);
+    const own = new Set(listenersIn(this.loaded?.apps).map(({ port }) => port));
+    for (const { port } of listenersIn(config.apps)) {
+      if (this.takenPorts.has(port) && !own.has(port))
+        throw new GatewrightError("port_in_use", `port already in use: port ${port}`);
+    }
+  }
+
+  #refuseRows(routes: readonly Route[]): void {
+    const sets = this.loaded?.apps.gatewright.policy_sets ?? {};
+    const bad = routes.find(({ policy }) => policy !== undefined && sets[policy] === undefined);
+    if (bad !== undefined) throw refused(`"${bad.id}": unknown policy`);
+  }
+}
+
+function unavailable(): GatewrightError {
+  return new GatewrightError("caddy_unavailable", "Caddy gave no answer");
+}
+
+function refused(reason: string): GatewrightError {
+  return new GatewrightError("config_validation_failed", `config validation failed: ${reason}`);
+}

@@ -1,0 +1,34 @@
+import type { CaddyHost, ManagerOptions } from "../../src/manager/manager.ts";
+import type { MemoryCaddy } from "./memory-caddy.ts";
+
+/** Supervises a Caddy in memory as createCaddyProcess supervises a real one. */
+export interface MemoryHost {
+  readonly createHost: ManagerOptions["createHost"];
+  /** Ends the process; it is started again from the files that the manager writes. */
+  crash(): Promise<void>;
+}
+
+/** Starts the Caddy from `config.json` and `table.json` in the folder. */
+export function memoryHost(caddy: MemoryCaddy, folder: string): MemoryHost {
+  let launch = async (): Promise<void> => undefined;
+  let launching: Promise<void> = Promise.resolve();
+  return {
+    createHost: ({ prepare, started }) => {
+      launch = async () => {
+        await prepare();
+        await caddy.launch(folder);
+        started();
+      };
+      const host: CaddyHost = {
+        start: () => launch(),
+        whenRunning: () => launching,
+      };
+      return host;
+    },
+    crash: () => {
+      caddy.kill();
+      launching = launch();
+      return launching;
+    },
+  };
+}
