@@ -34,7 +34,7 @@ const manyRows = 5000
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
 //	GET   /gatewright/refusals   → {"rules": {"shop/0": {"403": 2, "429": 17}}}
 //	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"], "ttl_seconds": 60}}, "flush": true}
-//	POST  /gatewright/targets    {"reset": true, "rules": {"shop/0": {"sick": ["10.0.0.5:80"]}}, "instances": {"web-1": {"mode": "drain"}}}
+//	POST  /gatewright/targets    {"reset": true, "rules": {"shop/0": {"unhealthy": ["10.0.0.5:80"]}}, "instances": {"web-1": {"mode": "drain"}}}
 //	GET   /gatewright/wakes      → {"instances": ["web-2"]}, as soon as requests wait for instances to be started
 //
 // Changes answer with the state after them. A change is made whole or not at all: 400 when something is wrong

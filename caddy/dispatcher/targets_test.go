@@ -27,7 +27,7 @@ func TestTargetStatesAreRefusedWhole(t *testing.T) {
 	w := newWorld(t)
 	w.load("1")
 	for body, want := range map[string]string{
-		`{"rules":{"r":{"sick":["x"]}}}`:       "not ip:port",
+		`{"rules":{"r":{"unhealthy":["x"]}}}`:  "not ip:port",
 		`{"instances":{"a":{"mode":"off"}}}`:   "mode is not",
 		`{"instances":{"a":{"mood":"drain"}}}`: "unknown field",
 		`{"reset":"yes"}`:                      "cannot unmarshal",
@@ -71,7 +71,7 @@ func TestTargetStatesOutliveReloads(t *testing.T) {
 	if got := reached(); got != "one two" {
 		t.Error(got)
 	}
-	w.call("POST", "/gatewright/targets", map[string]any{"rules": map[string]any{"r/0": map[string]any{"sick": []string{"127.0.0.1:" + strconv.Itoa(port)}}}})
+	w.call("POST", "/gatewright/targets", map[string]any{"rules": map[string]any{"r/0": map[string]any{"unhealthy": []string{"127.0.0.1:" + strconv.Itoa(port)}}}})
 	if got := reached(); got != "two" {
 		t.Error(got)
 	}

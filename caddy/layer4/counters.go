@@ -98,8 +98,8 @@ func (a *address) fail(err error, s *table.Stream) {
 	a.fails = append(a.fails, a.tried)
 }
 
-// sick tells whether so many connections have failed lately that others are tried first.
-func (a *address) sick(s *table.Stream) bool {
+// failing tells whether so many connections have failed lately that others are tried first.
+func (a *address) failing(s *table.Stream) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return int64(len(a.fails)) >= maxFails(s) && time.Since(a.fails[0]) < failDuration(s)

@@ -27,7 +27,7 @@ var (
 	errNoAddress = errors.New("no target has an address")
 	errRefused   = errors.New("the guard refused every address")
 	errDrained   = errors.New("every target is drained")
-	errSick      = errors.New("every address fails its health check")
+	errUnhealthy = errors.New("every address fails its health check")
 	errFull      = errors.New("every address has as many connections as it takes")
 )
 
@@ -55,7 +55,7 @@ func (p *places) candidates(ctx context.Context, client netip.Addr, again bool) 
 	var found []candidate
 	var failure error
 	s := p.row.Stream()
-	sick := upstreams.SickAddresses(p.row.ID())
+	unhealthy := upstreams.UnhealthyAddresses(p.row.ID())
 	for i := range p.row.Targets() {
 		weight, mode := 1, table.Active
 		if special := p.row.Special(i); special != nil {
@@ -87,14 +87,14 @@ func (p *places) candidates(ctx context.Context, client netip.Addr, again bool) 
 				failure = errDrained
 				continue
 			}
-			if len(sick) > 0 {
-				if _, is := sick[at.String()]; is {
-					failure = errSick
+			if len(unhealthy) > 0 {
+				if _, is := unhealthy[at.String()]; is {
+					failure = errUnhealthy
 					continue
 				}
 			}
 			known := p.rule.address(at)
-			found = append(found, candidate{at, known, i, weight, known.sick(s)})
+			found = append(found, candidate{at, known, i, weight, known.failing(s)})
 		}
 	}
 	if len(found) == 0 {

@@ -58,20 +58,20 @@ func TestHashKeepsClientsWhenOthersCome(t *testing.T) {
 	}
 }
 
-func TestSickAfterFailures(t *testing.T) {
+func TestFailingAfterFailures(t *testing.T) {
 	s := &table.Stream{MaxFails: 2}
 	a := &address{}
 	a.fail(errNoAddress, s)
-	if a.sick(s) {
-		t.Error("sick after one of two failures")
+	if a.failing(s) {
+		t.Error("failing after one of two failures")
 	}
 	a.fail(errNoAddress, s)
-	if !a.sick(s) {
-		t.Error("not sick after two failures")
+	if !a.failing(s) {
+		t.Error("not failing after two failures")
 	}
 	a.succeed()
-	if a.sick(s) {
-		t.Error("sick after a success")
+	if a.failing(s) {
+		t.Error("failing after a success")
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"gatewright.dev/caddy/table"
 )
 
-// SickAddresses are the addresses (`ip:port`) of a row that fail their health checks.
-func SickAddresses(row string) map[string]struct{} { return sickOf(row) }
+// UnhealthyAddresses are the addresses (`ip:port`) of a row that fail their health checks.
+func UnhealthyAddresses(row string) map[string]struct{} { return unhealthyOf(row) }
 
 // InstanceMode is how an instance takes connections, by what was told of it.
 func InstanceMode(instance string) table.Mode {

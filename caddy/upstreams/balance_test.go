@@ -203,13 +203,13 @@ func TestHashesMoveOnlyWhatTheyMust(t *testing.T) {
 	if moved < 60 || moved > 140 {
 		t.Errorf("%d of 400 were at the fourth address", moved)
 	}
-	// Who is sick loses its clients, and gets them back.
-	(&States{Rules: map[string]RuleState{s.id: {Sick: []string{"10.0.0.1:80"}}}}).Apply()
+	// Who is unhealthy loses its clients, and gets them back.
+	(&States{Rules: map[string]RuleState{s.id: {Unhealthy: []string{"10.0.0.1:80"}}}}).Apply()
 	s.source.Health = true
-	sick := keyed()
+	unhealthy := keyed()
 	for user, dial := range after {
-		if dial != "10.0.0.1:80" && sick[user] != dial {
-			t.Errorf("%s moved from %s to %s", user, dial, sick[user])
+		if dial != "10.0.0.1:80" && unhealthy[user] != dial {
+			t.Errorf("%s moved from %s to %s", user, dial, unhealthy[user])
 		}
 	}
 }
@@ -341,7 +341,7 @@ func TestModes(t *testing.T) {
 	(&States{Instances: map[string]InstanceState{"web-2": {Mode: "active"}}}).Apply()
 	wait.Wait()
 	(&States{Reset: true}).Apply()
-	if states.modes.Load() != nil || states.sick.Load() != nil {
+	if states.modes.Load() != nil || states.unhealthy.Load() != nil {
 		t.Error("something is left")
 	}
 }
@@ -422,7 +422,7 @@ func TestAServiceMayHaveBothFamilies(t *testing.T) {
 
 func TestStatesAreChecked(t *testing.T) {
 	wrong := &States{
-		Rules:     map[string]RuleState{"r/0": {Sick: []string{"10.0.0.1"}}},
+		Rules:     map[string]RuleState{"r/0": {Unhealthy: []string{"10.0.0.1"}}},
 		Instances: map[string]InstanceState{"a": {Mode: "off"}, "b": {}, "c": {Mode: "drain", Addresses: []string{"x"}}, "d": {Mode: "pause", PauseMS: -1}},
 	}
 	if got := len(wrong.Problems()); got != 5 {

@@ -28,14 +28,14 @@ type findings struct {
 // gathering lists the addresses that may take a request, by target, and why others may not.
 type gathering struct {
 	findings
-	q      *Request
-	source *Source
-	pool   *pool
-	list   []candidate
-	groups []group
-	modes  *modes
-	sick   map[string]struct{}
-	now    time.Time
+	q         *Request
+	source    *Source
+	pool      *pool
+	list      []candidate
+	groups    []group
+	modes     *modes
+	unhealthy map[string]struct{}
+	now       time.Time
 	// again tells that addresses that have failed in this request may be tried again.
 	again bool
 }
@@ -46,7 +46,7 @@ func (b *balanced) gather(q *Request, r *http.Request, again bool) gathering {
 		modes: states.modes.Load(), now: time.Now(),
 	}
 	if b.source.Health {
-		g.sick = sickOf(q.Row.ID())
+		g.unhealthy = unhealthyOf(q.Row.ID())
 	}
 	for i := range q.Row.Targets() {
 		special := q.Row.Special(i)
@@ -120,8 +120,8 @@ func (g *gathering) add(from *origin, dial string, addr netip.Addr) {
 		g.source.warnRefused(g.q, from.name, dial, why)
 		return
 	}
-	if _, is := g.sick[dial]; is {
-		g.err = errSick
+	if _, is := g.unhealthy[dial]; is {
+		g.err = errUnhealthy
 		return
 	}
 	if g.source.Passive != nil {

@@ -50,7 +50,7 @@ type Source struct {
 	// proxy makes.
 	Retries *int `json:"retries,omitempty"`
 
-	// Health leaves out the addresses that `POST /gatewright/targets` calls sick.
+	// Health leaves out the addresses that `POST /gatewright/targets` calls unhealthy.
 	Health bool `json:"health,omitempty"`
 
 	// Passive leaves out addresses with which requests failed.
@@ -120,7 +120,7 @@ var (
 	errRefused       = errors.New("the guard refused every address")
 	errDrained       = errors.New("every target is drained")
 	errPaused        = errors.New("the target is paused")
-	errSick          = errors.New("every address fails its health check")
+	errUnhealthy     = errors.New("every address fails its health check")
 	errEjected       = errors.New("every address has failed of late")
 	errTooMany       = errors.New("too many requests wait for a target")
 )

@@ -14,7 +14,7 @@ import (
 
 // RuleState is what is told of a row: addresses (`ip:port`) that take no requests of it.
 type RuleState struct {
-	Sick []string `json:"sick"`
+	Unhealthy []string `json:"unhealthy"`
 }
 
 // InstanceState is how an instance takes requests, of whatever row.
@@ -47,9 +47,9 @@ var changes notify.Notifier
 // states are those of the process: no reload touches them. Readers load a pointer, writers copy.
 var states struct {
 	write sync.Mutex
-	// sick has the rows with sick addresses, modes the instances that are not active; nil when there are none.
-	sick  atomic.Pointer[map[string]map[string]struct{}]
-	modes atomic.Pointer[modes]
+	// unhealthy has the rows with unhealthy addresses, modes the instances that are not active; nil when there are none.
+	unhealthy atomic.Pointer[map[string]map[string]struct{}]
+	modes     atomic.Pointer[modes]
 }
 
 // modes are the instances that are not active.
@@ -70,9 +70,9 @@ type instanceMode struct {
 func (s *States) Problems() map[string]string {
 	problems := make(map[string]string)
 	for row, state := range s.Rules {
-		for _, dial := range state.Sick {
+		for _, dial := range state.Unhealthy {
 			if _, err := netip.ParseAddrPort(dial); err != nil {
-				problems[row] = "an address of sick is not ip:port"
+				problems[row] = "an address of unhealthy is not ip:port"
 			}
 		}
 	}
@@ -106,25 +106,25 @@ func (s *States) Apply() {
 
 func (s *States) applyRules() {
 	next := make(map[string]map[string]struct{})
-	if before := states.sick.Load(); before != nil && !s.Reset {
+	if before := states.unhealthy.Load(); before != nil && !s.Reset {
 		maps.Copy(next, *before)
 	}
 	for row, state := range s.Rules {
-		if len(state.Sick) == 0 {
+		if len(state.Unhealthy) == 0 {
 			delete(next, row)
 			continue
 		}
-		set := make(map[string]struct{}, len(state.Sick))
-		for _, dial := range state.Sick {
+		set := make(map[string]struct{}, len(state.Unhealthy))
+		for _, dial := range state.Unhealthy {
 			set[dial] = struct{}{}
 		}
 		next[row] = set
 	}
 	if len(next) == 0 {
-		states.sick.Store(nil)
+		states.unhealthy.Store(nil)
 		return
 	}
-	states.sick.Store(&next)
+	states.unhealthy.Store(&next)
 }
 
 func (s *States) applyInstances() {
@@ -163,9 +163,9 @@ func (s *States) applyInstances() {
 	states.modes.Store(next)
 }
 
-// sickOf are the sick addresses of a row.
-func sickOf(row string) map[string]struct{} {
-	if all := states.sick.Load(); all != nil {
+// unhealthyOf are the unhealthy addresses of a row.
+func unhealthyOf(row string) map[string]struct{} {
+	if all := states.unhealthy.Load(); all != nil {
 		return (*all)[row]
 	}
 	return nil

@@ -115,7 +115,7 @@ export interface UpstreamSource {
   readonly try_duration?: Duration;
   /** Attempts of requests that did not wait for an instance to wake. Absent: as the proxy's. */
   readonly retries?: number;
-  /** The manager checks the addresses: those it calls sick are left out. */
+  /** The manager checks the addresses: those it calls unhealthy are left out. */
   readonly health?: true;
   readonly passive?: { readonly max_fails: number; readonly fail_duration: Duration };
 }

@@ -31,7 +31,7 @@ export interface TargetPush {
   /** Forget all rules and instances told so far, then take these. */
   readonly reset?: boolean;
   /** Row id → addresses (`ip:port`) that take no requests of the row. */
-  readonly rules?: { readonly [row: string]: { readonly sick: readonly string[] } };
+  readonly rules?: { readonly [row: string]: { readonly unhealthy: readonly string[] } };
   /** Name or id of an instance → how it takes requests. */
   readonly instances?: { readonly [instance: string]: InstanceMode };
   /** Name of an instance that Caddy asked to wake → what became of it. */

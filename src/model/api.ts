@@ -589,11 +589,11 @@ export interface ActiveHealthCheck {
    */
   readonly status?: number;
   /**
-   * Checks in a row that must pass for a sick address to be healthy again. Default: 1.
+   * Checks in a row that must pass for an unhealthy address to be healthy again. Default: 1.
    */
   readonly healthy_threshold?: number;
   /**
-   * Checks in a row that must fail for an address to be sick. Default: 2.
+   * Checks in a row that must fail for an address to be unhealthy. Default: 2.
    */
   readonly unhealthy_threshold?: number;
 }
@@ -873,7 +873,7 @@ export interface TargetAddressStatus {
   /**
    * By active checks: `unknown` before enough of them were made, `unchecked` without a check.
    */
-  readonly health: "healthy" | "sick" | "unknown" | "unchecked";
+  readonly health: "healthy" | "unhealthy" | "unknown" | "unchecked";
   /**
    * When `health` last changed.
    */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { CheckSettings } from "./check-plan.ts";
 import type { ProbeTarget, Verdict } from "./probe.ts";
 
-export type Health = "healthy" | "sick" | "unknown";
+export type Health = "healthy" | "unhealthy" | "unknown";
 
 /** What checks have found of an address. */
 export interface HealthState {
@@ -68,7 +68,7 @@ export class Checker {
   #take(verdict: Verdict): void {
     const { settings, changed } = this.#options;
     const { health: before, since } = this.#state;
-    const found: Health = verdict === undefined ? "healthy" : "sick";
+    const found: Health = verdict === undefined ? "healthy" : "unhealthy";
     this.#streak = found === before ? 0 : this.#streak + 1;
     const needed =
       before === "unknown"

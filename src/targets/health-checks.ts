@@ -44,7 +44,7 @@ export class HealthChecks {
   readonly #rulesOfName = new Map<string, Set<string>>();
   readonly #checks = new Map<string, SharedCheck>();
   readonly #listeners = new Set<(rules: readonly string[]) => void>();
-  /** Rule → its sick addresses as told last; absent when there are none. */
+  /** Rule → its unhealthy addresses as told last; absent when there are none. */
   readonly #told = new Map<string, string>();
   readonly #slots: Slots;
   #unwatch: () => void = () => undefined;
@@ -94,7 +94,7 @@ export class HealthChecks {
     this.#rulesOfIngress.delete(ingressId);
   }
 
-  /** Calls the listener with the rules whose sick addresses changed. */
+  /** Calls the listener with the rules whose unhealthy addresses changed. */
   watch(listener: (rules: readonly string[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -106,10 +106,10 @@ export class HealthChecks {
   }
 
   /** The addresses of a rule, as `ip:port`, that take no requests. */
-  sickOf(rule: string): readonly string[] {
+  unhealthyOf(rule: string): readonly string[] {
     const checks = this.#rules.get(rule)?.checks ?? new Map<string, string>();
     return [...checks]
-      .filter(([, key]) => this.#checks.get(key)?.checker.state.health === "sick")
+      .filter(([, key]) => this.#checks.get(key)?.checker.state.health === "unhealthy")
       .map(([dial]) => dial)
       .sort();
   }
@@ -187,8 +187,8 @@ export class HealthChecks {
           rules: rules.slice(0, 10),
           reason: state.message,
         };
-        if (state.health === "sick") logger.warn("an instance fails its health check", fields);
-        else if (before === "sick") logger.info("an instance passes its health check again", fields);
+        if (state.health === "unhealthy") logger.warn("an instance fails its health check", fields);
+        else if (before === "unhealthy") logger.info("an instance passes its health check again", fields);
         this.#tell(rules);
       },
     });
@@ -217,13 +217,13 @@ export class HealthChecks {
     this.#checks.delete(key);
   }
 
-  /** Tells of those of the rules whose sick addresses are others than were told last. */
+  /** Tells of those of the rules whose unhealthy addresses are others than were told last. */
   #tell(rules: readonly string[]): void {
     const changed = rules.filter((rule) => {
-      const sick = this.sickOf(rule).join();
-      if (sick === (this.#told.get(rule) ?? "")) return false;
-      if (sick === "") this.#told.delete(rule);
-      else this.#told.set(rule, sick);
+      const unhealthy = this.unhealthyOf(rule).join();
+      if (unhealthy === (this.#told.get(rule) ?? "")) return false;
+      if (unhealthy === "") this.#told.delete(rule);
+      else this.#told.set(rule, unhealthy);
       return true;
     });
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed);

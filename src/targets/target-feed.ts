@@ -5,16 +5,16 @@ import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { Feed, type FeedOptions } from "./feed.ts";
 import type { InstanceModes } from "./instance-modes.ts";
 
-/** Which addresses of which rules are sick. */
-export interface SickRules {
+/** Which addresses of which rules are unhealthy. */
+export interface UnhealthyRules {
   rules(): readonly string[];
-  sickOf(rule: string): readonly string[];
+  unhealthyOf(rule: string): readonly string[];
   watch(listener: (rules: readonly string[]) => void): () => void;
 }
 
 export interface TargetFeedOptions extends FeedOptions {
   readonly api: Pick<CaddyApi, "pushTargets">;
-  readonly health: SickRules;
+  readonly health: UnhealthyRules;
   readonly modes: InstanceModes;
   readonly resolver: Pick<InstanceResolver, "list" | "watch">;
 }
@@ -36,7 +36,7 @@ interface ToldMode {
   readonly modes: readonly (readonly [key: string, mode: InstanceMode])[];
 }
 
-/** Tells Caddy which addresses are sick and which instances are drained or paused; a new Caddy is told all. */
+/** Tells Caddy which addresses are unhealthy and which instances are drained or paused; a new Caddy is told all. */
 export class TargetFeed extends Feed<Batch> {
   readonly #options: TargetFeedOptions;
   readonly #rules = new Set<string>();
@@ -86,7 +86,7 @@ export class TargetFeed extends Feed<Batch> {
     const { health, modes } = this.#options;
     const all = this.#all && this.#open;
     const rules = all
-      ? health.rules().filter((rule) => health.sickOf(rule).length > 0)
+      ? health.rules().filter((rule) => health.unhealthyOf(rule).length > 0)
       : this.#open
         ? [...this.#rules]
         : [];
@@ -111,7 +111,7 @@ export class TargetFeed extends Feed<Batch> {
       this.#told.set(name, new Set([...(this.#told.get(name) ?? []), ...keys]));
     await api.pushTargets({
       ...(all ? { reset: true } : {}),
-      rules: Object.fromEntries(rules.map((rule) => [rule, { sick: health.sickOf(rule) }])),
+      rules: Object.fromEntries(rules.map((rule) => [rule, { unhealthy: health.unhealthyOf(rule) }])),
       instances: Object.fromEntries(told.flatMap(({ modes }) => modes)),
     });
     for (const { name, keys, active } of told) {

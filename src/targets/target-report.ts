@@ -107,8 +107,8 @@ function problemOf({ targets }: RuleStatus): Pick<Finding, "reason" | "message">
       ? { reason: "Paused", message: "every target is paused or drained; requests wait." }
       : { reason: "Drained", message: "every target is drained." };
   }
-  const well = active.some(({ addresses }) => addresses.some(({ health }) => health !== "sick"));
-  return well ? undefined : { reason: "AllSick", message: "every address fails its health check." };
+  const well = active.some(({ addresses }) => addresses.some(({ health }) => health !== "unhealthy"));
+  return well ? undefined : { reason: "AllUnhealthy", message: "every address fails its health check." };
 }
 
 function nameOf({ instance, service, address }: IngressTarget): string {

@@ -41,10 +41,10 @@ function scripted(...script: readonly boolean[]): {
 
 describe("a checker", () => {
   it("decides by its first check", async () => {
-    const sick = scripted(false);
-    expect(sick.checker.state.health).toBe("unknown");
-    await sick.checker.settled;
-    expect(sick.checker.state).toMatchObject({ health: "sick", message: "status 500" });
+    const unhealthy = scripted(false);
+    expect(unhealthy.checker.state.health).toBe("unknown");
+    await unhealthy.checker.settled;
+    expect(unhealthy.checker.state).toMatchObject({ health: "unhealthy", message: "status 500" });
     const well = scripted(true);
     await well.checker.settled;
     expect(well.checker.state.health).toBe("healthy");
@@ -67,7 +67,7 @@ describe("a checker", () => {
       true,
     );
     await until(() => checks() >= 12);
-    expect(changes).toEqual(["healthy", "sick", "healthy"]);
+    expect(changes).toEqual(["healthy", "unhealthy", "healthy"]);
   });
 
   it("tells the last failure while it is still healthy, and since when it is", async () => {

@@ -66,19 +66,19 @@ function ingress(id: string, targets: readonly IngressTarget[], active: ActiveHe
 const web = [{ service: "web", port: 80 }];
 
 describe("health checks", () => {
-  it("name the sick addresses of a rule, and follow instances", async () => {
+  it("name the unhealthy addresses of a rule, and follow instances", async () => {
     const { health, failing, put, told } = await startWorld();
     await put("web-1", "10.0.0.1", "web");
     failing.add("10.0.0.2:80");
     await health.start([ingress("a", web)]);
-    expect(health.sickOf("a/0")).toEqual([]);
+    expect(health.unhealthyOf("a/0")).toEqual([]);
     await put("web-2", "10.0.0.2", "web");
-    await until(() => health.sickOf("a/0").length === 1);
-    expect(health.sickOf("a/0")).toEqual(["10.0.0.2:80"]);
+    await until(() => health.unhealthyOf("a/0").length === 1);
+    expect(health.unhealthyOf("a/0")).toEqual(["10.0.0.2:80"]);
     expect(told).toEqual(["a/0"]);
     await put("web-2", "10.0.0.3", "web");
     await until(() => health.stateOf({ id: "a" }, 0, "10.0.0.3:80")?.health === "healthy");
-    expect(health.sickOf("a/0")).toEqual([]);
+    expect(health.unhealthyOf("a/0")).toEqual([]);
     expect(health.stateOf({ id: "a" }, 0, "10.0.0.2:80")).toBeUndefined();
   });
 
@@ -117,7 +117,7 @@ describe("health checks", () => {
     await health.start([ingress("a", [{ instance: "sly", port: 80 }])]);
     expect(asked.size).toBe(0);
     expect(health.stateOf({ id: "a" }, 0, "10.0.0.66:80")).toMatchObject({
-      health: "sick",
+      health: "unhealthy",
       message: "not asked: it is link-local",
     });
   });
@@ -127,7 +127,7 @@ describe("health checks", () => {
     await put("web-1", "10.0.0.1", "web");
     failing.add("10.0.0.1:9000");
     await health.start([ingress("a", web, { port: 9000 })]);
-    expect(health.sickOf("a/0")).toEqual(["10.0.0.1:80"]);
+    expect(health.unhealthyOf("a/0")).toEqual(["10.0.0.1:80"]);
   });
 
   it("know nothing of targets with captures and of rules without a check", async () => {
@@ -139,6 +139,6 @@ describe("health checks", () => {
       rules: rule === undefined ? [] : [{ ...rule, match: { hostname: "{x}.example.com", port: 80 } }],
     };
     await health.start([captured]);
-    expect([asked.size, health.sickOf("a/0"), health.sickOf("b/0")]).toEqual([0, [], []]);
+    expect([asked.size, health.unhealthyOf("a/0"), health.unhealthyOf("b/0")]).toEqual([0, [], []]);
   });
 });

@@ -20,7 +20,7 @@ async function startWorld(documents: readonly TrafficDocument[] = []) {
   await registry.put("web-1", { id: "id-of-web-1", service: "web", network: { ip: "10.0.0.1" } });
   const modes = new InstanceModes({ store: new MemoryStore<TrafficDocument>(documents), logger });
   await modes.start();
-  const sick = new Map<string, readonly string[]>();
+  const unhealthy = new Map<string, readonly string[]>();
   let tell: (rules: readonly string[]) => void = () => undefined;
   const pushes: TargetPush[] = [];
   const caddy = { fails: false };
@@ -32,8 +32,8 @@ async function startWorld(documents: readonly TrafficDocument[] = []) {
       },
     },
     health: {
-      rules: () => [...sick.keys()],
-      sickOf: (rule) => sick.get(rule) ?? [],
+      rules: () => [...unhealthy.keys()],
+      unhealthyOf: (rule) => unhealthy.get(rule) ?? [],
       watch: (listener) => {
         tell = listener;
         return () => undefined;
@@ -50,11 +50,11 @@ async function startWorld(documents: readonly TrafficDocument[] = []) {
     () => modes.close(),
     () => feed.stop(),
   );
-  const setSick = (rule: string, ...dials: readonly string[]): void => {
-    sick.set(rule, dials);
+  const setUnhealthy = (rule: string, ...dials: readonly string[]): void => {
+    unhealthy.set(rule, dials);
     tell([rule]);
   };
-  return { registry, modes, feed, pushes, caddy, setSick, logger };
+  return { registry, modes, feed, pushes, caddy, setUnhealthy, logger };
 }
 
 const drained = { mode: "drain", service: "web", addresses: ["10.0.0.1"] } as const;
@@ -87,10 +87,10 @@ describe("the feed of targets", () => {
 
   it("says nothing of rules before their health is known, but modes at once", async () => {
     const since = "2026-01-01T00:00:00Z";
-    const { feed, pushes, setSick } = await startWorld([
+    const { feed, pushes, setUnhealthy } = await startWorld([
       { id: "web-1", mode: "pause", pause_timeout: "5s", since },
     ]);
-    setSick("a/0", "10.0.0.1:80");
+    setUnhealthy("a/0", "10.0.0.1:80");
     feed.flush();
     await feed.delivered();
     expect(pushes.splice(0)).toMatchObject([
@@ -98,37 +98,39 @@ describe("the feed of targets", () => {
     ]);
     feed.open();
     await feed.delivered();
-    expect(pushes).toMatchObject([{ reset: true, rules: { "a/0": { sick: ["10.0.0.1:80"] } } }]);
+    expect(pushes).toMatchObject([{ reset: true, rules: { "a/0": { unhealthy: ["10.0.0.1:80"] } } }]);
   });
 
   it("sends again what failed, with what changed meanwhile", async () => {
-    const { caddy, feed, logger, modes, pushes, setSick } = await startWorld();
+    const { caddy, feed, logger, modes, pushes, setUnhealthy } = await startWorld();
     feed.open();
     await feed.delivered();
     pushes.splice(0);
     caddy.fails = true;
-    setSick("a/0", "10.0.0.1:80");
+    setUnhealthy("a/0", "10.0.0.1:80");
     await until(() => logger.entries.some(({ message }) => message.includes("did not reach caddy")));
     await expect(feed.delivered()).rejects.toThrow("no answer");
-    setSick("a/0", "10.0.0.2:80");
+    setUnhealthy("a/0", "10.0.0.2:80");
     await modes.set("web-1", "drain");
     caddy.fails = false;
     await until(() => pushes.length > 0);
     expect(pushes).toMatchObject([
-      { rules: { "a/0": { sick: ["10.0.0.2:80"] } }, instances: { "web-1": drained } },
+      { rules: { "a/0": { unhealthy: ["10.0.0.2:80"] } }, instances: { "web-1": drained } },
     ]);
   });
 
   it("sends the whole again when it failed, and not only what it held", async () => {
-    const { caddy, feed, pushes, setSick } = await startWorld();
-    setSick("a/0", "10.0.0.1:80");
+    const { caddy, feed, pushes, setUnhealthy } = await startWorld();
+    setUnhealthy("a/0", "10.0.0.1:80");
     caddy.fails = true;
     feed.open();
     await expect(feed.delivered()).rejects.toThrow("no answer");
     caddy.fails = false;
     await until(() => pushes.length > 0);
     // What Caddy was told of other rules by somebody before must end.
-    expect(pushes).toEqual([{ reset: true, rules: { "a/0": { sick: ["10.0.0.1:80"] } }, instances: {} }]);
+    expect(pushes).toEqual([
+      { reset: true, rules: { "a/0": { unhealthy: ["10.0.0.1:80"] } }, instances: {} },
+    ]);
   });
 
   it("ends a mode under an id that went while pushes failed", async () => {

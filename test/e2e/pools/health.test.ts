@@ -61,20 +61,20 @@ const runningConfig = async (): Promise<string> =>
   (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body.config;
 
 describe("active checks", () => {
-  it("take a sick instance out of the rule's pool, and only of it, without a reload, and bring it back", async () => {
+  it("take an unhealthy instance out of the rule's pool, and only of it, without a reload, and bring it back", async () => {
     const { host, name } = await serve({ target: { service: "moody", port: one.port }, ...checked() });
     const unchecked = await serve({ target: { service: "moody", port: one.port } });
     await until(async () => (await healthOf(name)) === "healthy healthy");
     expect(await reached(host)).toBe("one two");
     const config = await runningConfig();
     one.status = 500;
-    await until(async () => (await healthOf(name)) === "sick healthy");
+    await until(async () => (await healthOf(name)) === "unhealthy healthy");
     await until(async () => (await reached(host)) === "two", 2_000);
     expect(await reached(unchecked.host)).toBe("one two");
     const [address] = (await statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
     expect(address).toMatchObject({
       address: `${one.address}:${one.port}`,
-      health: "sick",
+      health: "unhealthy",
       message: "status 500",
     });
 
@@ -85,7 +85,7 @@ describe("active checks", () => {
     const conditions = (await statusOf(name)).conditions;
     expect(conditions.find(({ type }) => type === "TargetsResolved")).toMatchObject({
       status: "False",
-      reason: "AllSick",
+      reason: "AllUnhealthy",
     });
 
     one.status = 204;
@@ -99,7 +99,7 @@ describe("active checks", () => {
       target: { instance: "one", port: one.port },
       ...checked({ status: 418 }),
     });
-    await until(async () => (await healthOf(name)) === "sick");
+    await until(async () => (await healthOf(name)) === "unhealthy");
     one.status = 418;
     await until(async () => (await healthOf(name)) === "healthy");
     one.status = 200;
@@ -112,7 +112,7 @@ describe("active checks", () => {
     await until(async () => (await healthOf(second.name)) === "healthy");
     await call(`${gatewright.url}/ingresses/${first.name}`, { method: "DELETE" });
     two.status = 500;
-    await until(async () => (await healthOf(second.name)) === "sick");
+    await until(async () => (await healthOf(second.name)) === "unhealthy");
     two.status = 200;
     await until(async () => (await healthOf(second.name)) === "healthy");
   });
@@ -123,7 +123,7 @@ describe("active checks", () => {
       ...checked({ interval: "200ms" }),
     });
     one.status = 500;
-    await until(async () => (await healthOf(name)) === "sick healthy");
+    await until(async () => (await healthOf(name)) === "unhealthy healthy");
     process.kill(await gatewright.caddyPid(), "SIGKILL");
     await until(async () => (await visit(http, host).catch(() => undefined))?.status === 200);
     await until(async () => (await reached(host)) === "two", 5_000);
@@ -141,7 +141,7 @@ describe("active checks", () => {
       target: { instance: "sly", port: await freePort() },
       ...checked({ path: "/config/", port: gatewright.ports.admin }),
     });
-    await until(async () => (await healthOf(name)) === "sick");
+    await until(async () => (await healthOf(name)) === "unhealthy");
     const [address] = (await statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
     expect(address?.message).toContain("listener of Gatewright itself");
   });
