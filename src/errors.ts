@@ -33,6 +33,7 @@ export const errorCatalogue = {
   caddy_unavailable: "Caddy does not answer; nothing was changed.",
   store_unavailable: "The change could not be written to disk; nothing was changed.",
   store_conflict: "Another writer changed the store meanwhile.",
+  overloaded: "Too many connections are open, or other calls hold too much memory; nothing was changed.",
   shutting_down: "Gatewright is stopping; nothing was changed.",
   internal_error: "An error of Gatewright's own; the log has the details.",
   // Codes of single problems, in `details`.

@@ -1,5 +1,6 @@
 import type { Request } from "express";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
+import { hold } from "./byte-budget.ts";
 
 /** Deeper nesting than any document of ours has; what follows may recurse. */
 const maxDepth = 32;
@@ -32,7 +33,11 @@ export async function readJson(request: Request, options: BodyOptions): Promise<
 }
 
 async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const announced = Number(request.headers["content-length"] ?? 0);
+  if (announced > maxBytes) throw tooLarge(maxBytes);
+  const response = request.res;
+  const count = (bytes: number): void => void (response !== undefined && hold(response, bytes));
+  count(announced);
   const chunks: Buffer[] = [];
   let length = 0;
   try {
@@ -40,6 +45,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > maxBytes) throw tooLarge(maxBytes);
+      if (announced === 0) count(chunk.length);
       chunks.push(chunk);
     }
   } catch (error) {

@@ -33,6 +33,7 @@ export const errorStatus: { readonly [code in ErrorCode]: number } = {
   caddy_unavailable: 503,
   store_unavailable: 503,
   store_conflict: 503,
+  overloaded: 503,
   shutting_down: 503,
   internal_error: 500,
   required: 400,

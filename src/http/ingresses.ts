@@ -102,9 +102,9 @@ function listIngresses(manager: IngressManager, context: OperationContext): Requ
     const limit = integerParameter(query, "limit", { min: 1, max: maxPageSize });
     const matches = (ingress: Ingress): boolean => matchesTags(ingress.tags, filter);
     const selected = select(manager.list(), query.get("cursor") ?? "", matches);
-    if (limit !== undefined) sendPage(response, query, selected, limit);
+    const listed = limit === undefined ? selected : pageOf(response, query, selected, limit);
     // A HEAD's body would be thrown away, one entry after another.
-    else await streamJsonArray(response, request.method === "HEAD" ? [] : selected);
+    await streamJsonArray(response, request.method === "HEAD" ? [] : listed);
   });
 }
 
@@ -133,12 +133,13 @@ function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "create
   throw new GatewrightError("bad_request", message, { details: [problem] });
 }
 
-function sendPage(
+/** The first of those selected; names the next page in the answer's `Link` when there is one. */
+function pageOf(
   response: Response,
   query: URLSearchParams,
   selected: Iterable<Ingress>,
   limit: number,
-): void {
+): readonly Ingress[] {
   const page: Ingress[] = [];
   for (const ingress of selected) {
     if (page.length === limit) {
@@ -147,7 +148,7 @@ function sendPage(
     }
     page.push(ingress);
   }
-  sendJson(response, 200, page);
+  return page;
 }
 
 function* select(

@@ -1,9 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Router } from "express";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import document from "../model/openapi.json" with { type: "json" };
 import { methodNotAllowed } from "./error-handler.ts";
-import { sendJson } from "./wire.ts";
+import { sendJson, sendText } from "./wire.ts";
 
 /** `/health` and `/ready`, for probes: public whatever Host they use. */
 export function probeRoutes(readiness: () => Readiness): Router {
@@ -29,10 +30,7 @@ export function documentRoutes(version: string): Router {
   const served = `${JSON.stringify({ ...document, info: { ...document.info, version } })}\n`;
   router
     .route("/openapi.json")
-    .get((_request, response) => {
-      response.setHeader("Content-Type", "application/json");
-      response.end(served);
-    })
+    .get((_request, response) => sendText(response, 200, "application/json", served))
     .all(methodNotAllowed(["GET", "HEAD"]));
   router
     .route("/docs")
@@ -42,13 +40,16 @@ export function documentRoutes(version: string): Router {
       response.end(page);
     })
     .all(methodNotAllowed(["GET", "HEAD"]));
-  router.use("/docs", async (request, response, next) => {
-    const asset = assets.get(request.path);
-    if (asset === undefined || (request.method !== "GET" && request.method !== "HEAD")) return next();
-    response.setHeader("Content-Type", asset.type);
-    response.end(
-      asset.text ?? (await readFile(new URL(import.meta.resolve(`swagger-ui-dist${request.path}`)))),
-    );
+  router.use("/docs", (request, response, next) => {
+    const name = request.path.slice(1);
+    if (request.method !== "GET" && request.method !== "HEAD") next();
+    else if (name === "start.js") sendText(response, 200, "text/javascript; charset=utf-8", start);
+    else if (!assets.has(name)) next();
+    else
+      response.sendFile(name, { root: assetFolder, cacheControl: false }, (error) => {
+        // A client that goes away has no answer to read.
+        if (error !== undefined && !response.headersSent) next(error);
+      });
   });
   return router;
 }
@@ -88,10 +89,7 @@ const start = `SwaggerUIBundle({
 });
 `;
 
-/** Served below /docs; without a text of its own, from the package swagger-ui-dist. */
-const assets: ReadonlyMap<string, { readonly type: string; readonly text?: string }> = new Map([
-  ["/start.js", { type: "text/javascript; charset=utf-8", text: start }],
-  ["/swagger-ui-bundle.js", { type: "text/javascript; charset=utf-8" }],
-  ["/swagger-ui.css", { type: "text/css; charset=utf-8" }],
-  ["/favicon-32x32.png", { type: "image/png" }],
-]);
+const bundle = "swagger-ui-bundle.js";
+/** Files of swagger-ui that the page needs; the folder has more. */
+const assets: ReadonlySet<string> = new Set([bundle, "swagger-ui.css", "favicon-32x32.png"]);
+const assetFolder = dirname(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${bundle}`)));

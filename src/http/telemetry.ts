@@ -3,7 +3,7 @@ import type { ServerStatus } from "../model/api.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { type OperationContext, operation } from "./operation.ts";
-import { sendJson } from "./wire.ts";
+import { sendJson, sendText } from "./wire.ts";
 
 /** What operators look at. */
 export interface TelemetryParts {
@@ -29,9 +29,7 @@ export function telemetryRoutes({ status, metrics }: TelemetryParts, context: Op
         context,
         { scope: "admin:read", failure: "failed to get the metrics" },
         async ({ response }) => {
-          const text = await metrics.text();
-          response.setHeader("Content-Type", metrics.contentType);
-          response.end(text);
+          sendText(response, 200, metrics.contentType, await metrics.text());
         },
       ),
     )

@@ -1,4 +1,6 @@
+import { Readable } from "node:stream";
 import type { Response } from "express";
+import { hold } from "./byte-budget.ts";
 
 /**
  * Renders JSON as hypeman's clients know it: keys in alphabetical order at each level.
@@ -17,13 +19,29 @@ function withSortedKeys(value: unknown): unknown {
   return sorted;
 }
 
+/** Larger answers are written in pieces, and counted while the client takes them. */
+const PIECE_BYTES = 64 * 1024;
+
 /** Sends a whole JSON answer, ended by a newline. To HEAD the same headers without the body. */
 export function sendJson(response: Response, status: number, value: unknown): void {
-  const body = `${toWire(value)}\n`;
+  sendText(response, status, "application/json", `${toWire(value)}\n`);
+}
+
+/** Sends a text whole. Throws `overloaded` when too much is on its way to slow clients already. */
+export function sendText(response: Response, status: number, contentType: string, text: string): void {
+  const length = Buffer.byteLength(text);
+  const isLarge = length > PIECE_BYTES && response.req.method !== "HEAD";
+  if (isLarge) hold(response, length);
   response.statusCode = status;
-  response.setHeader("Content-Type", "application/json");
-  response.setHeader("Content-Length", Buffer.byteLength(body));
-  response.end(body);
+  response.setHeader("Content-Type", contentType);
+  response.setHeader("Content-Length", length);
+  if (isLarge) Readable.from(pieces(Buffer.from(text))).pipe(response);
+  else response.end(text);
+}
+
+/** In one piece nothing could be seen of a slow client's progress. */
+function* pieces(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
 /** Sends an answer without a body and without a Content-Type. */

@@ -52,6 +52,7 @@ export type ErrorCode =
   | "caddy_unavailable"
   | "store_unavailable"
   | "store_conflict"
+  | "overloaded"
   | "shutting_down"
   | "internal_error"
   | "required"

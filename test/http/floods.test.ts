@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { growthUnder, startApiProcess } from "../support/flood.ts";
+import { httpCall } from "../support/http-call.ts";
+import { instanceFrom } from "../support/instances.ts";
+import { signToken } from "../support/sign-token.ts";
+
+const secret = "a secret of the test's own";
+
+const get = (path: string, headers = ""): string =>
+  `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;
+
+/** About 300 KB as JSON. */
+const large = (name: string) => ({
+  name,
+  rules: Array.from({ length: 400 }, (_, index) => ({
+    match: {
+      hostname: `${name}.example.com`,
+      path: { type: "prefix", value: `/${index}` },
+      headers: Object.fromEntries(Array.from({ length: 15 }, (_, one) => [`X-${one}`, "v".repeat(20)])),
+    },
+    target: { instance: "vm-1", port: 80 },
+  })),
+});
+
+describe("E1: memory while clients read nothing", () => {
+  // The file is 1.4 MB: 240 of them together would be 340 MB.
+  it.each([
+    ["a few requests ahead on many connections", 15, 16],
+    ["many requests ahead on a few connections", 4, 60],
+  ])("of pipelined requests for a file, without a token: %s", async (_what, connections, times) => {
+    await using api = await startApiProcess({ secret });
+    const text = get("/docs/swagger-ui-bundle.js").repeat(times);
+    expect(await growthUnder(api, { connections, text })).toBeLessThan(100);
+  });
+
+  it("of pipelined lists, pages and large documents, with a token", async () => {
+    await using api = await startApiProcess({ secret, instances: [instanceFrom({ name: "vm-1" })] });
+    const authorization = `Bearer ${signToken(secret)}`;
+    for (let index = 0; index < 5; index++) {
+      const headers = { Authorization: authorization };
+      const call = { method: "POST", path: "/ingresses", json: large(`n${index}`), headers };
+      const reply = await httpCall(api.url, call);
+      expect(reply.status, reply.text).toBe(201);
+    }
+    for (const path of ["/ingresses", "/ingresses?limit=100", "/ingresses/n1"]) {
+      const text = get(path, `Authorization: ${authorization}\r\n`).repeat(16);
+      expect(await growthUnder(api, { connections: 40, text }), path).toBeLessThan(150);
+    }
+  });
+});
