@@ -9,10 +9,10 @@ const secret = "a secret of the test's own";
 const get = (path: string, headers = ""): string =>
   `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`;
 
-/** About 300 KB as JSON. */
+/** About 500 KB as JSON. */
 const large = (name: string) => ({
   name,
-  rules: Array.from({ length: 400 }, (_, index) => ({
+  rules: Array.from({ length: 800 }, (_, index) => ({
     match: {
       hostname: `${name}.example.com`,
       path: { type: "prefix", value: `/${index}` },
@@ -33,18 +33,16 @@ describe("E1: memory while clients read nothing", () => {
     expect(await growthUnder(api, { connections, text })).toBeLessThan(100);
   });
 
-  it("of pipelined lists, pages and large documents, with a token", async () => {
+  it("of pipelined lists, with a token", async () => {
     await using api = await startApiProcess({ secret, instances: [instanceFrom({ name: "vm-1" })] });
     const authorization = `Bearer ${signToken(secret)}`;
-    for (let index = 0; index < 5; index++) {
+    for (let index = 0; index < 3; index++) {
       const headers = { Authorization: authorization };
       const call = { method: "POST", path: "/ingresses", json: large(`n${index}`), headers };
       const reply = await httpCall(api.url, call);
       expect(reply.status, reply.text).toBe(201);
     }
-    for (const path of ["/ingresses", "/ingresses?limit=100", "/ingresses/n1"]) {
-      const text = get(path, `Authorization: ${authorization}\r\n`).repeat(16);
-      expect(await growthUnder(api, { connections: 40, text }), path).toBeLessThan(150);
-    }
-  });
+    const text = get("/ingresses", `Authorization: ${authorization}\r\n`).repeat(16);
+    expect(await growthUnder(api, { connections: 24, text })).toBeLessThan(130);
+  }, 120_000);
 });

@@ -61,7 +61,7 @@ export async function growthUnder(api: ApiProcess, { connections, text }: Flood)
   try {
     for (const socket of sockets) socket.write(text);
     let most = before;
-    for (let index = 0; index < 100; index++) {
+    for (let index = 0; index < 40; index++) {
       await httpCall(api.url, { path: "/health" });
       most = Math.max(most, api.residentMb());
     }
