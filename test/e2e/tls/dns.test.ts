@@ -1,32 +1,19 @@
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Certificate, IngressStatus } from "../../../src/model/api.ts";
-import { eventually, handshake, visitSecurely } from "../../support/acme/handshake.ts";
+import { eventually } from "../../support/acme/handshake.ts";
 import { privateFiles } from "../../support/acme/private-files.ts";
-import { startTlsSite, type TlsSite } from "../../support/acme/tls-site.ts";
-import { cloudflareToken, type TlsWorld } from "../../support/acme/tls-world.ts";
-import { askCaddy, call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import type { Backend, Seen } from "../../support/backend.ts";
+import { cloudflareToken } from "../../support/acme/tls-world.ts";
+import { useTlsSite } from "../../support/acme/use-tls-site.ts";
+import { askCaddy, call, rule, visit } from "../../support/api.ts";
+import type { Seen } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import type { Gatewright } from "../../support/gatewright.ts";
 
-let site: TlsSite;
-let world: TlsWorld;
-let gatewright: Gatewright;
-let backend: Backend;
-let ca: string;
-
-beforeAll(async () => {
-  site = await startTlsSite((made) => made.dnsChallenge);
-  ({ world, gatewright, backend, ca } = site);
-}, 120_000);
-
-afterAll(() => site?.[Symbol.asyncDispose]());
+const { world, gatewright, backend, handshake, visitSecurely } = useTlsSite((made) => made.dnsChallenge);
 
 const secure = (hostname: string, instance = "web-1", match: object = {}) =>
   rule(hostname, instance, backend.port, match, { tls: true });
-const make = (name: string, ...rules: ReturnType<typeof secure>[]) =>
-  createIngress({ url: gatewright.url, name, rules });
+const make = (name: string, ...rules: ReturnType<typeof secure>[]) => gatewright.create(name, ...rules);
 
 const certificates = async () => (await call<Certificate[]>(`${gatewright.url}/certificates`)).body;
 
@@ -34,18 +21,16 @@ describe("DNS-01", () => {
   it("gets a certificate for a literal hostname, and one for the wildcard of a pattern", async () => {
     const created = await make("literal", secure("shop.example.test"));
     expect(created.status, created.text).toBe(201);
-    const shown = await eventually(() => handshake({ port: world.httpsPort, host: "shop.example.test", ca }));
+    const shown = await eventually(() => handshake("shop.example.test"));
     expect(shown.names).toBe("DNS:shop.example.test");
-    await putInstance(gatewright.url, "vm-7", "127.0.0.1");
+    await gatewright.put("vm-7", "127.0.0.1");
     expect((await make("pattern", secure("{instance}.prod.example.test", "{instance}"))).status).toBe(400);
     const pattern = await make("pattern", secure("{instance}.dev.example.test", "{instance}"));
     expect(pattern.status, pattern.text).toBe(201);
-    const wild = await eventually(() =>
-      handshake({ port: world.httpsPort, host: "vm-7.dev.example.test", ca }),
-    );
+    const wild = await eventually(() => handshake("vm-7.dev.example.test"));
     expect(wild.names).toBe("DNS:*.dev.example.test");
     for (const host of ["shop.example.test", "vm-7.dev.example.test"]) {
-      const answer = await visitSecurely({ port: world.httpsPort, host, ca });
+      const answer = await visitSecurely(host);
       expect(answer.status, answer.text).toBe(200);
       expect(JSON.parse(answer.text)).toMatchObject({ backend: "one", host });
     }
@@ -64,14 +49,14 @@ describe("DNS-01", () => {
     );
     expect(two.status, two.text).toBe(201);
     const host = "two.example.test";
-    await eventually(() => handshake({ port: world.httpsPort, host, ca }));
-    const shown = await eventually(() => handshake({ port, host, ca }));
+    await eventually(() => handshake(host));
+    const shown = await eventually(() => handshake(host, { port }));
     expect(shown.names).toBe("DNS:two.example.test");
     expect(world.pebble.orders()).toBe(orders + 1);
-    expect((await visitSecurely({ port, host, ca })).status).toBe(200);
+    expect((await visitSecurely(host, { port })).status).toBe(200);
     expect((await visit<Seen>(port, "plain.elsewhere.test")).body.backend).toBe("one");
     // The host of a plain rule never gets a certificate, nor is it served with another's.
-    await expect(handshake({ port, host: "plain.elsewhere.test", ca })).rejects.toThrow();
+    await expect(handshake("plain.elsewhere.test", { port })).rejects.toThrow();
     expect(world.dns.questions.filter((name) => name.includes("plain"))).toEqual([]);
   });
 
@@ -82,7 +67,7 @@ describe("DNS-01", () => {
       expect((await make(name.replaceAll(".", "-"), secure(name))).status).toBe(201);
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
-    await Promise.all(names.map((host) => eventually(() => handshake({ port: world.httpsPort, host, ca }))));
+    await Promise.all(names.map((host) => eventually(() => handshake(host))));
     expect(world.pebble.orders()).toBe(before + names.length);
   }, 60_000);
 
@@ -114,7 +99,7 @@ describe("DNS-01", () => {
     expect(refused.body).toMatchObject({ code: "domain_not_allowed" });
     const upper = await make("upper", secure("UPPER.Example.TEST"));
     expect(upper.status, upper.text).toBe(201);
-    await eventually(() => handshake({ port: world.httpsPort, host: "upper.example.test", ca }));
+    await eventually(() => handshake("upper.example.test"));
   });
 
   it("tells of a token that is refused without repeating it, and goes on when it works again", async () => {
@@ -135,7 +120,7 @@ describe("DNS-01", () => {
     );
     // Neither other names nor plain rules wait for it.
     expect((await visit<Seen>(world.httpPort, "beside.test")).status).toBe(200);
-    expect((await visitSecurely({ port: world.httpsPort, host: "shop.example.test", ca })).status).toBe(200);
+    expect((await visitSecurely("shop.example.test")).status).toBe(200);
     const answers = await Promise.all(
       ["/certificates", "/ingresses/refused/status", "/status", "/metrics"].map((path) =>
         call(`${gatewright.url}${path}`),
@@ -165,8 +150,8 @@ describe("DNS-01", () => {
   it("stops serving, and reports, what the allow-list does not cover any more", async () => {
     await gatewright.stop();
     await gatewright.start({ environment: { TLS_ALLOWED_DOMAINS: "shop.example.test" } });
-    expect((await visitSecurely({ port: world.httpsPort, host: "shop.example.test", ca })).status).toBe(200);
-    await expect(handshake({ port: world.httpsPort, host: "two.example.test", ca })).rejects.toThrow();
+    expect((await visitSecurely("shop.example.test")).status).toBe(200);
+    await expect(handshake("two.example.test")).rejects.toThrow();
     expect((await visit<Seen>(world.httpPort, "beside.test")).status).toBe(200);
     const status = await call<IngressStatus>(`${gatewright.url}/ingresses/two/status`);
     expect(status.body.conditions.find(({ type }) => type === "CertificateReady")).toMatchObject({

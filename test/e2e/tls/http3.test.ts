@@ -2,21 +2,23 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { buildGo } from "../../../src/caddy/go-build.ts";
 import { eventually, visitSecurely } from "../../support/acme/handshake.ts";
-import { createTestAuthority, type TestAuthority } from "../../support/acme/test-authority.ts";
-import { call, createIngress, putInstance, rule } from "../../support/api.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { createTestAuthority } from "../../support/acme/test-authority.ts";
+import { call, createIngress, rule } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
 import { testCacheDir } from "../../support/caddy-binary.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 const client = join(testCacheDir, "http3get");
-let authority: TestAuthority;
-let gatewright: Gatewright;
-let backend: Backend;
-let roots: string;
+const authority = use(createTestAuthority);
+const gatewright = useGatewright({ TLS_ISSUER: "internal", HTTP3: "true" }, ["web-1"]);
+const backend = use(() => startBackend("one"));
+/** PEM file of what the client trusts. */
+const roots = () => join(gatewright.dataDir, "roots.pem");
 
 beforeAll(async () => {
   await buildGo({
@@ -27,24 +29,14 @@ beforeAll(async () => {
     environment: process.env,
     progress: () => undefined,
   });
-  authority = await createTestAuthority();
-  gatewright = await startGatewright({ TLS_ISSUER: "internal", HTTP3: "true" });
-  roots = join(gatewright.dataDir, "roots.pem");
-  await writeFile(roots, authority.pem);
-  backend = await startBackend("one");
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
+  await writeFile(roots(), authority.pem);
   const pair = await authority.issue({ names: ["*.fast.test"] });
   const body = { name: "fast", certificate_pem: pair.certificate, key_pem: pair.key };
   expect((await call(`${gatewright.url}/certificates`, { body })).status).toBe(201);
 }, 180_000);
 
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-});
-
 const get = async (port: number, host: string): Promise<string> =>
-  (await promisify(execFile)(client, [`127.0.0.1:${port}`, host, roots])).stdout;
+  (await promisify(execFile)(client, [`127.0.0.1:${port}`, host, roots()])).stdout;
 const secure = (hostname: string, port: number) =>
   rule(hostname, "web-1", backend.port, { port }, { tls: true, tls_options: { certificate: "fast" } });
 

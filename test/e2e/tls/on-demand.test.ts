@@ -1,31 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventually, handshake } from "../../support/acme/handshake.ts";
-import { startTlsSite, type TlsSite } from "../../support/acme/tls-site.ts";
-import type { TlsWorld } from "../../support/acme/tls-world.ts";
+import { describe, expect, it } from "vitest";
+import { eventually } from "../../support/acme/handshake.ts";
+import { useTlsSite } from "../../support/acme/use-tls-site.ts";
 import { call, createIngress, rule } from "../../support/api.ts";
-import type { Backend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import type { Gatewright } from "../../support/gatewright.ts";
+import { use } from "../../support/use.ts";
 
-let site: TlsSite;
-let world: TlsWorld;
-let gatewright: Gatewright;
-let backend: Backend;
-let ca: string;
-let ask: number;
-
-beforeAll(async () => {
-  ask = await freePort();
-  site = await startTlsSite((made) => ({ ...made.ports, TLS_ON_DEMAND: "true", TLS_ASK_PORT: String(ask) }));
-  ({ world, gatewright, backend, ca } = site);
-}, 120_000);
-
-afterAll(() => site?.[Symbol.asyncDispose]());
+/** The port that permits certificates. */
+const ask = use(async () => ({ port: await freePort() }));
+const { world, gatewright, backend, handshake } = useTlsSite((made) => ({
+  ...made.ports,
+  TLS_ON_DEMAND: "true",
+  TLS_ASK_PORT: String(ask.port),
+}));
 
 const asked = async (domain: string) =>
-  (await call(`http://127.0.0.1:${ask}/tls/ask?domain=${encodeURIComponent(domain)}`)).status;
+  (await call(`http://127.0.0.1:${ask.port}/tls/ask?domain=${encodeURIComponent(domain)}`)).status;
 
 describe("on-demand certificates", () => {
   it("are ordered at the first handshake, also for the instances of a pattern without DNS-01", async () => {
@@ -43,7 +34,7 @@ describe("on-demand certificates", () => {
     expect(status.text).toContain("OnDemand");
     expect(world.pebble.orders()).toBe(0);
     for (const host of ["shop.example.test", "web-1.dev.example.test"]) {
-      const shown = await eventually(() => handshake({ port: world.httpsPort, host, ca }));
+      const shown = await eventually(() => handshake(host));
       expect(shown.names).toBe(`DNS:${host}`);
     }
     expect(world.pebble.orders()).toBe(2);
@@ -60,7 +51,7 @@ describe("on-demand certificates", () => {
     );
     const outcomes = await Promise.all(
       [...names, "plain.example.test"].map((host) =>
-        handshake({ port: world.httpsPort, host, ca }).then(
+        handshake(host).then(
           () => "issued",
           () => "refused",
         ),
@@ -69,7 +60,7 @@ describe("on-demand certificates", () => {
     expect(outcomes.filter((outcome) => outcome === "issued")).toEqual([]);
     expect(world.pebble.orders()).toBe(orders);
     // Names that have one are served all the same.
-    await handshake({ port: world.httpsPort, host: "shop.example.test", ca });
+    await handshake("shop.example.test");
   });
 
   it("are permitted by a listener of their own, on loopback, that a restart keeps", async () => {
@@ -77,13 +68,13 @@ describe("on-demand certificates", () => {
     expect(await asked("SHOP.example.test.")).toBe(200);
     for (const domain of ["plain.example.test", "nobody.dev.example.test", "web.dev.example.test", "", "*"])
       expect(await asked(domain), domain).toBe(403);
-    expect((await call(`http://127.0.0.1:${ask}/ingresses`)).status).toBe(403);
+    expect((await call(`http://127.0.0.1:${ask.port}/ingresses`)).status).toBe(403);
     expect((await call(`${gatewright.url}/tls/ask?domain=shop.example.test`)).status).toBe(404);
     const config = await readFile(join(gatewright.dataDir, "caddy/config.json"), "utf8");
-    expect(config).toContain(`http://127.0.0.1:${ask}/tls/ask`);
+    expect(config).toContain(`http://127.0.0.1:${ask.port}/tls/ask`);
     await gatewright.stop();
     await gatewright.start();
     expect(await asked("web-1.dev.example.test")).toBe(200);
-    await handshake({ port: world.httpsPort, host: "web-1.dev.example.test", ca });
+    await handshake("web-1.dev.example.test");
   });
 });

@@ -7,29 +7,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Certificate } from "../../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../../support/acme/handshake.ts";
 import { createTestAuthority, type PemPair, type TestAuthority } from "../../support/acme/test-authority.ts";
-import { askCaddy, call, createIngress, putInstance, rule } from "../../support/api.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { askCaddy, call, createIngress, rule } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { startGatewright } from "../../support/gatewright.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let authority: TestAuthority;
-let gatewright: Gatewright;
-let backend: Backend;
-let https: number;
-
-beforeAll(async () => {
-  authority = await createTestAuthority();
-  // No ACME at all: imported certificates and the internal authority need none.
-  gatewright = await startGatewright({ TLS_ISSUER: "internal" });
-  https = gatewright.ports.https;
-  backend = await startBackend("one");
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
-}, 120_000);
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-});
+const authority = use(createTestAuthority);
+// No ACME at all: imported certificates and the internal authority need none.
+const gatewright = useGatewright({ TLS_ISSUER: "internal" }, ["web-1"]);
+const backend = use(() => startBackend("one"));
 
 const importPair = (name: string, pair: PemPair) =>
   call<Certificate>(`${gatewright.url}/certificates`, {
@@ -52,7 +40,7 @@ describe("imported certificates", () => {
     const created = await make("shop", host, { certificate: "shop" });
     expect(created.status, created.text).toBe(201);
     expect(created.body.rules[0]?.tls_options?.certificate).toBe(imported.body.id);
-    const options = { port: https, host, ca: authority.pem };
+    const options = { port: gatewright.ports.https, host, ca: authority.pem };
     const shown = await handshake(options);
     let failures = 0;
     let handshakes = 0;
@@ -79,7 +67,11 @@ describe("imported certificates", () => {
     await gatewright.stop("SIGKILL");
     process.kill(await gatewright.caddyPid(), "SIGKILL");
     await gatewright.start();
-    const shown = await handshake({ port: https, host: "shop.imported.test", ca: authority.pem });
+    const shown = await handshake({
+      port: gatewright.ports.https,
+      host: "shop.imported.test",
+      ca: authority.pem,
+    });
     expect(shown.names).toContain("www.imported.test");
   });
 
@@ -203,7 +195,7 @@ describe("tls_options", () => {
     const hsts = { max_age_seconds: 3600, include_subdomains: true };
     const created = await make("modern", "modern.test", { certificate: "modern", min_version: "1.3", hsts });
     expect(created.status, created.text).toBe(201);
-    const base = { port: https, host: "modern.test", ca: authority.pem };
+    const base = { port: gatewright.ports.https, host: "modern.test", ca: authority.pem };
     expect((await handshake(base)).protocol).toBe("TLSv1.3");
     await expect(handshake({ ...base, maxVersion: "TLSv1.2" })).rejects.toThrow();
     const answer = await visitSecurely(base);

@@ -1,40 +1,29 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Certificate, IngressStatus } from "../../../src/model/api.ts";
-import { eventually, handshake, visitSecurely } from "../../support/acme/handshake.ts";
+import { eventually } from "../../support/acme/handshake.ts";
 import { privateFiles } from "../../support/acme/private-files.ts";
-import { startTlsSite, type TlsSite } from "../../support/acme/tls-site.ts";
-import { startTlsWorld, type TlsWorld } from "../../support/acme/tls-world.ts";
+import { startTlsWorld } from "../../support/acme/tls-world.ts";
+import { useTlsSite } from "../../support/acme/use-tls-site.ts";
 import { askCaddy, call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import type { Backend, Seen } from "../../support/backend.ts";
+import type { Seen } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { startGatewright } from "../../support/gatewright.ts";
 
 const eab = { id: "kid-1", key: "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W" };
-let site: TlsSite;
-let world: TlsWorld;
-let gatewright: Gatewright;
-let backend: Backend;
-let ca: string;
 
-beforeAll(async () => {
-  site = await startTlsSite(
-    async (made) => ({
-      ...made.ports,
-      // The first authority is not there: every certificate comes from the second.
-      ACME_CA: `https://127.0.0.1:${await freePort()}/dir`,
-      ACME_FALLBACK_CA: made.pebble.directory,
-      ACME_FALLBACK_EAB_KEY_ID: eab.id,
-      ACME_FALLBACK_EAB_HMAC_KEY: eab.key,
-    }),
-    { eab: { [eab.id]: eab.key } },
-  );
-  ({ world, gatewright, backend, ca } = site);
-}, 120_000);
+const { world, gatewright, backend, handshake, visitSecurely } = useTlsSite(
+  async (made) => ({
+    ...made.ports,
+    // The first authority is not there: every certificate comes from the second.
+    ACME_CA: `https://127.0.0.1:${await freePort()}/dir`,
+    ACME_FALLBACK_CA: made.pebble.directory,
+    ACME_FALLBACK_EAB_KEY_ID: eab.id,
+    ACME_FALLBACK_EAB_HMAC_KEY: eab.key,
+  }),
+  { eab: { [eab.id]: eab.key } },
+);
 
-afterAll(() => site?.[Symbol.asyncDispose]());
-
-const make = (name: string, ...rules: ReturnType<typeof rule>[]) =>
-  createIngress({ url: gatewright.url, name, rules });
+const make = (name: string, ...rules: ReturnType<typeof rule>[]) => gatewright.create(name, ...rules);
 const secure = (hostname: string, match: object = {}) =>
   rule(hostname, "web-1", backend.port, match, { tls: true });
 const certificates = async () => (await call<Certificate[]>(`${gatewright.url}/certificates`)).body;
@@ -44,9 +33,9 @@ describe("certificates without a DNS provider", () => {
     const created = await make("one", secure("one.example.test"));
     expect(created.status, created.text).toBe(201);
     const host = "one.example.test";
-    const shown = await eventually(() => handshake({ port: world.httpsPort, host, ca }));
+    const shown = await eventually(() => handshake(host));
     expect(shown.names).toBe("DNS:one.example.test");
-    const answer = await visitSecurely({ port: world.httpsPort, host, ca });
+    const answer = await visitSecurely(host);
     expect(JSON.parse(answer.text)).toMatchObject({ backend: "one", host });
   });
 
@@ -78,11 +67,11 @@ describe("certificates without a DNS provider", () => {
       status: "False",
       reason: "Failed",
     });
-    expect((await visitSecurely({ port: world.httpsPort, host: "one.example.test", ca })).status).toBe(200);
+    expect((await visitSecurely("one.example.test")).status).toBe(200);
     await world.pebble.connect();
     // Caddy waits a minute after a failure; a change has it try again at once.
     expect((await make("next", secure("next.example.test"))).status).toBe(201);
-    await eventually(() => handshake({ port: world.httpsPort, host, ca }));
+    await eventually(() => handshake(host));
   });
 });
 
@@ -102,9 +91,7 @@ describe("the internal authority", () => {
       return answer.body;
     });
     const root = pki.root_certificate;
-    const shown = await eventually(() =>
-      handshake({ port: world.httpsPort, host: "dev.internal", ca: root }),
-    );
+    const shown = await eventually(() => handshake("dev.internal", { ca: root }));
     expect(shown.names).toBe("DNS:dev.internal");
     expect((await certificates()).find(({ id }) => id === "dev.internal")?.source).toBe("internal");
   });
@@ -117,7 +104,6 @@ describe.each([
   it("is solved beside other rules on its port, plain and secure ones on one port included", async () => {
     await using narrow = await startTlsWorld({ broken });
     await using other = await startGatewright(narrow.ports);
-    const root = await narrow.pebble.root();
     await putInstance(other.url, "web-1", "127.0.0.1");
     const port = narrow.httpsPort;
     const rules = [
@@ -127,9 +113,9 @@ describe.each([
     ];
     const created = await createIngress({ url: other.url, name: "first", rules });
     expect(created.status, created.text).toBe(201);
-    const shown = await eventually(() => handshake({ port, host: "first.example.test", ca: root }));
+    const shown = await eventually(() => handshake("first.example.test", { port, ca: narrow.ca }));
     expect(shown.names).toBe("DNS:first.example.test");
-    expect((await visitSecurely({ port, host: "first.example.test", ca: root })).status).toBe(200);
+    expect((await visitSecurely("first.example.test", { port, ca: narrow.ca })).status).toBe(200);
     expect((await visit<Seen>(narrow.httpPort, "first.example.test")).body.backend).toBe("one");
     expect((await visit<Seen>(port, "plain.test")).body.backend).toBe("one");
   });

@@ -1,29 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Certificate } from "../../../src/model/api.ts";
-import { eventually, handshake, visitSecurely } from "../../support/acme/handshake.ts";
-import { startTlsSite, type TlsSite } from "../../support/acme/tls-site.ts";
-import type { TlsWorld } from "../../support/acme/tls-world.ts";
+import { eventually } from "../../support/acme/handshake.ts";
+import { useTlsSite } from "../../support/acme/use-tls-site.ts";
 import { call, createIngress, rule } from "../../support/api.ts";
-import type { Backend } from "../../support/backend.ts";
-import type { Gatewright } from "../../support/gatewright.ts";
 
-let site: TlsSite;
-let world: TlsWorld;
-let gatewright: Gatewright;
-let backend: Backend;
-let ca: string;
-
-beforeAll(async () => {
-  site = await startTlsSite(
-    (made) => ({ ...made.dnsChallenge, TLS_PREFER_WILDCARD: "true", TLS_RENEW_INTERVAL: "1s" }),
-    { validitySeconds: 24 },
-  );
-  ({ world, gatewright, backend, ca } = site);
-}, 120_000);
-
-afterAll(() => site?.[Symbol.asyncDispose]());
+const { gatewright, backend, handshake, visitSecurely } = useTlsSite(
+  (made) => ({ ...made.dnsChallenge, TLS_PREFER_WILDCARD: "true", TLS_RENEW_INTERVAL: "1s" }),
+  { validitySeconds: 24 },
+);
 
 describe("wildcard sharing", () => {
   it("has hostnames under an allowed wildcard share one certificate, without a reload for each", async () => {
@@ -34,7 +20,7 @@ describe("wildcard sharing", () => {
       rules: [rule("first.example.test", "web-1", backend.port, {}, { tls: true })],
     });
     expect(first.status, first.text).toBe(201);
-    await eventually(() => handshake({ port: world.httpsPort, host: "first.example.test", ca }));
+    await eventually(() => handshake("first.example.test"));
     const config = join(gatewright.dataDir, "caddy/config.json");
     const before = await readFile(config, "utf8");
     const created = await Promise.all(
@@ -48,9 +34,9 @@ describe("wildcard sharing", () => {
     );
     expect(created.filter(({ status }) => status !== 201)).toEqual([]);
     expect(await readFile(config, "utf8")).toBe(before);
-    const shown = await handshake({ port: world.httpsPort, host: "app-49.example.test", ca });
+    const shown = await handshake("app-49.example.test");
     expect(shown.names).toBe("DNS:*.example.test");
-    expect((await visitSecurely({ port: world.httpsPort, host: "app-7.example.test", ca })).status).toBe(200);
+    expect((await visitSecurely("app-7.example.test")).status).toBe(200);
     const { body } = await call<Certificate[]>(`${gatewright.url}/certificates`);
     expect(body.map(({ id, used_by }) => [id, used_by])).toEqual([["*.example.test", 51]]);
   });
@@ -58,11 +44,11 @@ describe("wildcard sharing", () => {
 
 describe("renewal", () => {
   it("replaces a short-lived certificate before it ends, without a failed handshake", async () => {
-    const options = { port: world.httpsPort, host: "first.example.test", ca };
-    const before = await handshake(options);
+    const host = "first.example.test";
+    const before = await handshake(host);
     let failures = 0;
     const after = await eventually(async () => {
-      const shown = await handshake(options).catch(() => {
+      const shown = await handshake(host).catch(() => {
         failures += 1;
         throw new Error("a handshake failed");
       });

@@ -1,24 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Certificate } from "../../../src/model/api.ts";
-import { eventually, handshake, visitSecurely } from "../../support/acme/handshake.ts";
-import { startTlsSite, type TlsSite } from "../../support/acme/tls-site.ts";
-import type { TlsWorld } from "../../support/acme/tls-world.ts";
+import { eventually } from "../../support/acme/handshake.ts";
+import { useTlsSite } from "../../support/acme/use-tls-site.ts";
 import { call, createIngress, rule } from "../../support/api.ts";
-import type { Backend } from "../../support/backend.ts";
-import type { Gatewright } from "../../support/gatewright.ts";
 
-let site: TlsSite;
-let world: TlsWorld;
-let gatewright: Gatewright;
-let backend: Backend;
-let ca: string;
-
-beforeAll(async () => {
-  site = await startTlsSite((made) => ({ ...made.dnsChallenge, TLS_PREFER_WILDCARD: "true" }));
-  ({ world, gatewright, backend, ca } = site);
-}, 120_000);
-
-afterAll(() => site?.[Symbol.asyncDispose]());
+const { world, gatewright, backend, handshake, visitSecurely } = useTlsSite((made) => ({
+  ...made.dnsChallenge,
+  TLS_PREFER_WILDCARD: "true",
+}));
 
 const COUNT = 10_000;
 const CLIENTS = 16;
@@ -45,9 +34,9 @@ describe("hostnames under an allowed wildcard", () => {
   it("cost one order, ten thousand of them", async () => {
     expect(await createAll()).toEqual([]);
     for (const host of ["app-0.example.test", `app-${COUNT - 1}.example.test`]) {
-      const shown = await eventually(() => handshake({ port: world.httpsPort, host, ca }));
+      const shown = await eventually(() => handshake(host));
       expect(shown.names).toBe("DNS:*.example.test");
-      expect((await visitSecurely({ port: world.httpsPort, host, ca })).status).toBe(200);
+      expect((await visitSecurely(host)).status).toBe(200);
     }
     const { body } = await call<Certificate[]>(`${gatewright.url}/certificates`);
     expect(body.map(({ id, used_by }) => [id, used_by])).toEqual([["*.example.test", COUNT]]);

@@ -16,6 +16,8 @@ export interface TlsWorld extends AsyncDisposable {
   /** Signs what the test itself serves and imports. */
   readonly authority: TestAuthority;
   readonly pebble: Pebble;
+  /** Root of what Pebble signs. */
+  readonly ca: string;
   readonly dns: ZoneDns;
   readonly cloudflare: Cloudflare;
   readonly httpPort: number;
@@ -75,6 +77,7 @@ export async function startTlsWorld(
     zone,
     authority,
     pebble,
+    ca: await pebble.root(),
     dns,
     cloudflare,
     httpPort,
