@@ -1,20 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createIngress, rule } from "../../support/api.ts";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 import { exchange, type VisitFrom } from "../../support/visit-from.ts";
 
 const proxy = "127.0.0.2";
 const balancer = "127.0.0.3";
 
-let site: PolicySite;
-
-beforeAll(async () => {
-  site = await startPolicySite({ TRUSTED_PROXIES: `${proxy},10.0.0.0/8`, PROXY_PROTOCOL_FROM: balancer });
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
-});
+const site = usePolicySite({ TRUSTED_PROXIES: `${proxy},10.0.0.0/8`, PROXY_PROTOCOL_FROM: balancer });
 
 async function statusOf(name: string, options: VisitFrom = {}, path = "/"): Promise<number> {
   return (await site.visit(name, path, options)).status;

@@ -1,37 +1,25 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createIngress, putInstance, rule } from "../../support/api.ts";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
+import { use } from "../../support/use.ts";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 
 // Both of "open sesame".
 const bcrypt = "$2a$04$jDhls8JTslTJZ0IAfhaNYOOTK0o7L1UcvGOF7mDwx52INrbgoyeAC";
 const argon2id =
   "$argon2id$v=19$m=8192,t=1,p=1$RdJkGIQPjnPRc8D4FhJJag$oSBJGdhVyOICvcvLkyRwO1fd83ybw/9fSJUeH77vN+c";
 
-let site: PolicySite;
-let auth: Server;
-let authPort: number;
 let asked: IncomingMessage[] = [];
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
-
-beforeAll(async () => {
-  auth = createServer((request, response) => {
+const site = usePolicySite();
+const auth = use(async () => {
+  const server = createServer((request, response) => {
     asked.push(request);
     answer(request, response);
   });
-  auth.listen(0, "127.0.0.1");
-  await once(auth, "listening");
-  authPort = (auth.address() as AddressInfo).port;
-  site = await startPolicySite();
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
-  auth.closeAllConnections();
-  auth.close();
+  return { port: await site.listen(server) };
 });
 
 function basic(user: string, password: string): { readonly headers: { readonly authorization: string } } {
@@ -64,7 +52,7 @@ describe("forward auth", () => {
   it("passes requests on 2xx, with the headers of the answer and never the client's", async () => {
     await site.serve("forward", {
       forward_auth: {
-        url: `http://127.0.0.1:${authPort}/verify?app=1`,
+        url: `http://127.0.0.1:${auth.port}/verify?app=1`,
         copy_headers: ["remote-user", "Remote-Groups"],
       },
     });
@@ -84,7 +72,7 @@ describe("forward auth", () => {
     expect(asked).toHaveLength(1);
     expect(asked[0]).toMatchObject({ method: "GET", url: "/verify?app=1" });
     expect(asked[0]?.headers).toMatchObject({
-      host: `127.0.0.1:${authPort}`,
+      host: `127.0.0.1:${auth.port}`,
       cookie: "session=1",
       "x-forwarded-method": "POST",
       "x-forwarded-uri": "/orders?id=1",
@@ -115,7 +103,7 @@ describe("forward auth", () => {
   });
 
   it("stays closed when the service does not answer in time", async () => {
-    await site.serve("slow", { forward_auth: { url: `http://127.0.0.1:${authPort}/`, timeout: "200ms" } });
+    await site.serve("slow", { forward_auth: { url: `http://127.0.0.1:${auth.port}/`, timeout: "200ms" } });
     answer = () => {};
     expect((await site.visit("slow")).status).toBe(504);
   });
@@ -139,9 +127,9 @@ describe("forward auth", () => {
   });
 
   it("asks an instance by its name, and follows it", async () => {
-    await putInstance(site.gatewright.url, "authelia", "127.0.0.1");
+    await site.gatewright.put("authelia", "127.0.0.1");
     await site.serve("by-instance", {
-      forward_auth: { url: `http://authelia.hypeman.internal:${authPort}/`, copy_headers: ["Remote-User"] },
+      forward_auth: { url: `http://authelia.hypeman.internal:${auth.port}/`, copy_headers: ["Remote-User"] },
     });
     answer = (_request, response) => response.writeHead(200, { "remote-user": "bob" }).end();
     expect((await site.visit("by-instance")).body.headers["remote-user"]).toBe("bob");

@@ -1,21 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createIngress, putInstance, rule } from "../../support/api.ts";
 import type { Seen } from "../../support/backend.ts";
 import { startGatewright } from "../../support/gatewright.ts";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 import { visitFrom } from "../../support/visit-from.ts";
 
 const proxy = "127.0.0.2";
 
-let site: PolicySite;
-
-beforeAll(async () => {
-  site = await startPolicySite({ TRUSTED_PROXIES: `${proxy},10.0.0.0/8` });
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
-});
+const site = usePolicySite({ TRUSTED_PROXIES: `${proxy},10.0.0.0/8` });
 
 describe("headers about the client", () => {
   it("are of the connection where nobody is trusted", async () => {

@@ -1,33 +1,23 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { policies } from "../../../src/policies/index.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { startBackend } from "../../support/backend.ts";
 import { docExamples } from "../../support/doc-examples.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let backend: Backend;
-let site: number;
-
-beforeAll(async () => {
-  backend = await startBackend("web");
-  gatewright = await startGatewright();
-  site = await freePort();
-}, 120_000);
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
-});
+const backend = use(() => startBackend("web"));
+const gatewright = useGatewright();
+const site = use(async () => ({ port: await freePort() }));
 
 /** Runs an example as a reader would paste it, with the ports of this test. */
 async function run(script: string): Promise<string> {
   const here = script
     .replaceAll("127.0.0.1:8080", `127.0.0.1:${gatewright.ports.api}`)
     .replaceAll("127.0.0.1:2019", `127.0.0.1:${gatewright.ports.admin}`)
-    .replaceAll("8000", String(site))
+    .replaceAll("8000", String(site.port))
     .replaceAll("3000", String(backend.port));
   const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", here], { timeout: 20_000 });
   return stdout.replaceAll("\r", "");

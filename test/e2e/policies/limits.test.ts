@@ -1,22 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { askCaddy, call } from "../../support/api.ts";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
 import { until } from "../../support/until.ts";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 import type { VisitFrom } from "../../support/visit-from.ts";
 
 const proxy = "127.0.0.2";
 
-let site: PolicySite;
-
-beforeAll(async () => {
-  site = await startPolicySite({ TRUSTED_PROXIES: proxy });
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
-});
+const site = usePolicySite({ TRUSTED_PROXIES: proxy });
 
 async function statusOf(name: string, options: VisitFrom = {}, path = "/"): Promise<number> {
   return (await site.visit(name, path, options)).status;

@@ -1,26 +1,20 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { createServer as createHttp } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { call, rule } from "../../support/api.ts";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { use } from "../../support/use.ts";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 
-let site: PolicySite;
-let pages: string;
-
-beforeAll(async () => {
-  pages = await mkdtemp(join(tmpdir(), "gatewright-pages-"));
-  await writeFile(join(pages, "404.html"), "<p>Nobody lives here: {env.HOME}</p>");
-  await writeFile(join(pages, "5xx.txt"), "Sorry from all of us.");
-  await writeFile(join(pages, "README.md"), "not a page");
-  site = await startPolicySite({ ERROR_PAGES_DIR: pages });
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
-  await rm(pages, { recursive: true, force: true });
+const pages = use(async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder.path, "404.html"), "<p>Nobody lives here: {env.HOME}</p>");
+  await writeFile(join(folder.path, "5xx.txt"), "Sorry from all of us.");
+  await writeFile(join(folder.path, "README.md"), "not a page");
+  return folder;
 });
+const site = usePolicySite(() => ({ ERROR_PAGES_DIR: pages.path }));
 
 describe("maintenance", () => {
   it("answers 503 with its message, but to the exempt", async () => {

@@ -3,41 +3,32 @@ import { type ClientHttp2Session, connect as connectHttp2, createServer as creat
 import { type AddressInfo, connect } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createIngress, rule } from "../../support/api.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { rule } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 import { visitFrom } from "../../support/visit-from.ts";
 
 const balancer = "127.0.0.3";
 const access = { policies: { access: { allow: ["192.0.2.1"] } } };
 
-let site: PolicySite;
-let shared: number;
+const shared = use(async () => ({ port: await freePort() }));
+const site = usePolicySite({
+  PROXY_PROTOCOL_FROM: balancer,
+  TLS_ISSUER: "internal",
+  TLS_ALLOWED_DOMAINS: "*.test",
+});
 
 beforeAll(async () => {
-  site = await startPolicySite({
-    PROXY_PROTOCOL_FROM: balancer,
-    TLS_ISSUER: "internal",
-    TLS_ALLOWED_DOMAINS: "*.test",
-  });
-  shared = await freePort();
   const { port } = site.backend;
-  const answer = await createIngress({
-    url: site.gatewright.url,
-    name: "secure",
-    rules: [
-      rule("secure.test", "web", port, {}, { tls: true, ...access }),
-      rule("secure.test", "web", port, { port: shared }, { tls: true, ...access }),
-      rule("plain.test", "web", port, { port: shared }, access),
-    ],
-  });
-  expect([answer.status, answer.text]).toEqual([201, expect.any(String)]);
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
+  await site.gatewright.make(
+    "secure",
+    rule("secure.test", "web", port, {}, { tls: true, ...access }),
+    rule("secure.test", "web", port, { port: shared.port }, { tls: true, ...access }),
+    rule("plain.test", "web", port, { port: shared.port }, access),
+  );
 });
 
 /** A request over TLS behind a PROXY protocol header; the answer's first line. */
@@ -65,7 +56,7 @@ describe("gRPC", () => {
     await once(grpc, "listening");
     const { port } = grpc.address() as AddressInfo;
     const made = rule("grpc.test", "web", port, {}, { tls: true, upstream: { scheme: "h2c" } });
-    await createIngress({ url: site.gatewright.url, name: "grpc", rules: [made] });
+    await site.gatewright.make("grpc", made);
     const client = await connectedToGrpc();
     const stream = client.request({
       ":method": "POST",
@@ -105,7 +96,7 @@ async function connectedToGrpc(): Promise<ClientHttp2Session> {
 describe("the PROXY protocol before TLS", () => {
   it.each([
     ["a TLS port", () => site.gatewright.ports.https],
-    ["a port that TLS and plain HTTP share", () => shared],
+    ["a port that TLS and plain HTTP share", () => shared.port],
   ])("tells policies and instance the client on %s", async (_what, port) => {
     await until(
       async () => (await visitTls(port(), "192.0.2.1").catch(() => "")).startsWith("HTTP/1.1 200"),
@@ -119,7 +110,7 @@ describe("the PROXY protocol before TLS", () => {
   });
 
   it("leaves plain requests on the shared port to their own rules", async () => {
-    const refused = await visitFrom(shared, "plain.test");
+    const refused = await visitFrom(shared.port, "plain.test");
     expect(refused.status).toBe(403);
   });
 });

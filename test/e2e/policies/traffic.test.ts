@@ -1,18 +1,10 @@
 import { once } from "node:events";
 import { createServer as createHttp, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { createGunzip, gunzipSync, zstdDecompressSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
+import { describe, expect, it } from "vitest";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 
-let site: PolicySite;
-
-beforeAll(async () => {
-  site = await startPolicySite();
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
-});
+const site = usePolicySite();
 
 describe("headers", () => {
   it("are set, added and removed on the request, literally", async () => {

@@ -1,21 +1,13 @@
 import { once } from "node:events";
 import { connect as connectHttp2, createServer as createHttp2, type IncomingHttpHeaders } from "node:http2";
 import { type AddressInfo, createServer as createTcp } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { CaddyConfig } from "../../../src/caddy-json/config.ts";
-import { askCaddy, putInstance } from "../../support/api.ts";
-import { type PolicySite, startPolicySite } from "../../support/policy-site.ts";
+import { askCaddy } from "../../support/api.ts";
+import { usePolicySite } from "../../support/use-policy-site.ts";
 
-let site: PolicySite;
-
-beforeAll(async () => {
-  site = await startPolicySite({ HTTP2_CLEARTEXT: "true" });
-}, 120_000);
-
-afterAll(async () => {
-  await site?.[Symbol.asyncDispose]();
-});
+const site = usePolicySite({ HTTP2_CLEARTEXT: "true" });
 
 describe("upstream", () => {
   it("gets the Host header that is set", async () => {
@@ -132,7 +124,7 @@ describe("all together", () => {
     await site.serve("shared-one", policies);
     const before = await config();
     await site.serve("shared-two", reordered, { path: { type: "prefix", value: "/x" } });
-    await putInstance(site.gatewright.url, "web-2", "127.0.0.1");
+    await site.gatewright.put("web-2", "127.0.0.1");
     const after = await config();
     expect(after.apps.gatewright.version).toBe(before.apps.gatewright.version);
     expect((await site.visit("shared-two", "/x")).body.headers["x-one"]).toBe("1");
