@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Instance } from "../../src/model/api.ts";
 
 /** A loopback server that speaks hypeman's instances API. */
-export interface HypemanServer {
+export interface HypemanServer extends AsyncDisposable {
   readonly url: string;
   instances: readonly Instance[];
   /** Answers in place of the list, when set. */
@@ -40,16 +40,20 @@ export async function startHypeman(
   });
   server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  };
   const hypeman: HypemanServer = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${options.path ?? ""}`,
     instances: [],
     fault: undefined,
     action: undefined,
     requests,
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
+    close,
+    [Symbol.asyncDispose]: async () => {
+      if (server.listening) await close();
     },
   };
   return hypeman;

@@ -1,26 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { IngressRuleInput, LoadBalancingPolicy } from "../../../src/model/api.ts";
-import { type Call, call, createIngress, putInstance, visit } from "../../support/api.ts";
+import { type Call, call, createIngress } from "../../support/api.ts";
 import { type Seen, startBackend } from "../../support/backend.ts";
-import { type Fleet, startFleet } from "../../support/fleet.ts";
+import { startFleet } from "../../support/fleet.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let fleet: Fleet;
-let http: number;
-
-beforeAll(async () => {
-  gatewright = await startGatewright();
-  http = gatewright.ports.http;
-  fleet = await startFleet(gatewright.url, ["a", "b", "c"]);
-});
-
-afterAll(async () => {
-  await gatewright[Symbol.asyncDispose]();
-  await fleet[Symbol.asyncDispose]();
-});
+const gatewright = useGatewright();
+const fleet = use(() => startFleet(gatewright.url, ["a", "b", "c"]));
 
 let count = 0;
 
@@ -28,8 +17,7 @@ let count = 0;
 async function serve(rule: Partial<IngressRuleInput>): Promise<string> {
   const name = `pool-${++count}`;
   const rules = [{ match: { hostname: `${name}.example.com` }, ...rule }] as readonly IngressRuleInput[];
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
+  await gatewright.make(name, ...rules);
   return `${name}.example.com`;
 }
 
@@ -40,7 +28,7 @@ const balanced = (load_balancing: LoadBalancingPolicy) => ({
 });
 
 async function backendOf(host: string, path = "/", options: Call = {}): Promise<string> {
-  const answer = await visit<Seen>(http, host, path, options);
+  const answer = await gatewright.visit<Seen>(host, path, options);
   expect(answer.status, answer.text).toBe(200);
   return answer.body.backend;
 }
@@ -79,18 +67,18 @@ describe("a pool", () => {
   });
 
   it("is met by the retry when a target takes no connections", async () => {
-    await putInstance(gatewright.url, "dead", "127.0.0.1");
+    await gatewright.put("dead", "127.0.0.1");
     const host = await serve({ targets: [{ instance: "dead", port: await freePort() }, ...pool("a")] });
     expect(await tally(host, 6)).toEqual({ a: 6 });
   });
 
   it("answers 502 without retries", async () => {
-    await putInstance(gatewright.url, "dead", "127.0.0.1");
+    await gatewright.put("dead", "127.0.0.1");
     const host = await serve({
       targets: [{ instance: "dead", port: await freePort() }, ...pool("a")],
       policies: { load_balancing: { retries: 0 } },
     });
-    const statuses = [await visit(http, host), await visit(http, host)].map(({ status }) => status);
+    const statuses = [await gatewright.visit(host), await gatewright.visit(host)].map(({ status }) => status);
     expect(statuses.sort()).toEqual([200, 502]);
   });
 
@@ -150,15 +138,15 @@ describe("policies", () => {
 
   it("cookie keeps a client, and says nothing of the inside", async () => {
     const host = await serve(balanced({ policy: "cookie", cookie: "stick" }));
-    const first = await visit<Seen>(http, host);
+    const first = await gatewright.visit<Seen>(host);
     const [set = ""] = first.headers["set-cookie"] as readonly string[];
     expect(set).toMatch(/^stick=[0-9a-f]{20}; Path=\/; HttpOnly; SameSite=Lax$/);
     const headers = { cookie: set.split(";")[0] ?? "" };
     for (let request = 0; request < 6; request += 1) {
-      const again = await visit<Seen>(http, host, "/", { headers });
+      const again = await gatewright.visit<Seen>(host, "/", { headers });
       expect([again.body.backend, again.headers["set-cookie"]]).toEqual([first.body.backend, undefined]);
     }
-    const other = await visit<Seen>(http, host, "/", { headers: { cookie: "stick=unknown" } });
+    const other = await gatewright.visit<Seen>(host, "/", { headers: { cookie: "stick=unknown" } });
     expect(other.headers["set-cookie"]).toHaveLength(1);
   });
 
@@ -169,18 +157,18 @@ describe("policies", () => {
       { instance: "a", port: fleet.port },
     ];
     const host = await serve({ ...balanced({ policy: "cookie" }), targets });
-    const answers = [await visit<Seen>(http, host), await visit<Seen>(http, host)];
+    const answers = [await gatewright.visit<Seen>(host), await gatewright.visit<Seen>(host)];
     const [set = ""] = (answers.find(({ body }) => body.backend === "mover")?.headers["set-cookie"] ??
       []) as string[];
     await using next = await startBackend("moved", "127.0.0.79", moving.port);
     await moving.kill("mover");
-    await putInstance(gatewright.url, "mover", next.address);
+    await gatewright.put("mover", next.address);
     expect(await backendOf(host, "/", { headers: { cookie: set.split(";")[0] ?? "" } })).toBe("moved");
   });
 
   it("least_conn prefers the idle", async () => {
     const host = await serve({ ...balanced({ policy: "least_conn" }), targets: pool("a", "b") });
-    const socket = new WebSocket(`ws://127.0.0.1:${http}/`, { headers: { host } });
+    const socket = new WebSocket(`ws://127.0.0.1:${gatewright.ports.http}/`, { headers: { host } });
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
     const counts = await tally(host, 6);
     expect(Object.values(counts)).toEqual([6]);
@@ -197,7 +185,7 @@ describe("a pool is refused", () => {
   };
 
   it("with an instance that does not exist, or may not be reached", async () => {
-    await putInstance(gatewright.url, "self", "127.0.0.1");
+    await gatewright.put("self", "127.0.0.1");
     const targets = [...pool("a", "nobody"), { instance: "self", port: gatewright.ports.api }];
     expect(await codesOf({ targets })).toEqual([
       "instance_not_found",
@@ -230,7 +218,7 @@ describe("an address target", () => {
     const rule = { target: { address: "localhost", port: fleet.port } };
     const byName = await serve(rule);
     // Nobody listens on 127.0.0.1 itself: the name was resolved, and refused the connection.
-    expect((await visit(http, byName)).status).toBe(502);
+    expect((await gatewright.visit(byName)).status).toBe(502);
   });
 
   it("never reaches our own listeners, whatever its name", async () => {
@@ -249,7 +237,7 @@ describe("an address target", () => {
       "target_not_allowed",
     ]);
     const host = await serve({ target: { address: "localhost", port: gatewright.ports.admin } });
-    const answer = await visit(http, host, "/config/");
+    const answer = await gatewright.visit(host, "/config/");
     expect(answer.status).toBe(502);
     expect(answer.text).not.toContain("apps");
   });

@@ -1,29 +1,19 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { HealthCheckPolicy, IngressRuleInput, IngressStatus } from "../../../src/model/api.ts";
-import { askCaddy, call, createIngress, putInstance, visit } from "../../support/api.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { HealthCheckPolicy, IngressRuleInput } from "../../../src/model/api.ts";
+import { askCaddy, call } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
-import { type MoodyBackend, startMoody } from "../../support/moody-backend.ts";
+import { startMoody } from "../../support/moody-backend.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let one: MoodyBackend;
-let two: MoodyBackend;
-let http: number;
+const gatewright = useGatewright();
+const one = use(() => startMoody("one"));
+const two = use(() => startMoody("two", one.port));
 
 beforeAll(async () => {
-  gatewright = await startGatewright();
-  http = gatewright.ports.http;
-  one = await startMoody("one");
-  two = await startMoody("two", one.port);
-  await putInstance(gatewright.url, "one", one.address, { service: "moody" });
-  await putInstance(gatewright.url, "two", two.address, { service: "moody" });
-});
-
-afterAll(async () => {
-  await gatewright[Symbol.asyncDispose]();
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
+  for (const [name, { address }] of Object.entries({ one, two }))
+    await gatewright.put(name, address, { service: "moody" });
 });
 
 let count = 0;
@@ -31,8 +21,7 @@ let count = 0;
 async function serve(rule: Partial<IngressRuleInput>): Promise<{ host: string; name: string }> {
   const name = `health-${++count}`;
   const rules = [{ match: { hostname: `${name}.example.com` }, ...rule }] as readonly IngressRuleInput[];
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
+  await gatewright.make(name, ...rules);
   return { host: `${name}.example.com`, name };
 }
 
@@ -43,17 +32,14 @@ const checked = (active: HealthCheckPolicy["active"] = {}) => ({
 async function reached(host: string, requests = 6): Promise<string> {
   const answers = new Set<string>();
   for (let index = 0; index < requests; index += 1) {
-    const { status, body } = await visit<{ backend: string }>(http, host);
+    const { status, body } = await gatewright.visit<{ backend: string }>(host);
     answers.add(status === 200 ? body.backend : String(status));
   }
   return [...answers].sort().join(" ");
 }
 
-const statusOf = async (name: string): Promise<IngressStatus> =>
-  (await call<IngressStatus>(`${gatewright.url}/ingresses/${name}/status`)).body;
-
 const healthOf = async (name: string) =>
-  (await statusOf(name)).rules[0]?.targets
+  (await gatewright.statusOf(name)).rules[0]?.targets
     .flatMap(({ addresses }) => addresses.map(({ health }) => health))
     .join(" ");
 
@@ -71,7 +57,7 @@ describe("active checks", () => {
     await until(async () => (await healthOf(name)) === "unhealthy healthy");
     await until(async () => (await reached(host)) === "two", 2_000);
     expect(await reached(unchecked.host)).toBe("one two");
-    const [address] = (await statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
+    const [address] = (await gatewright.statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
     expect(address).toMatchObject({
       address: `${one.address}:${one.port}`,
       health: "unhealthy",
@@ -80,9 +66,9 @@ describe("active checks", () => {
 
     two.status = 500;
     await until(async () => (await reached(host)) === "503", 5_000);
-    const answer = await visit(http, host);
+    const answer = await gatewright.visit(host);
     expect([answer.status, Number(answer.headers["retry-after"])]).toEqual([503, 1]);
-    const conditions = (await statusOf(name)).conditions;
+    const conditions = (await gatewright.statusOf(name)).conditions;
     expect(conditions.find(({ type }) => type === "TargetsResolved")).toMatchObject({
       status: "False",
       reason: "AllUnhealthy",
@@ -125,7 +111,7 @@ describe("active checks", () => {
     one.status = 500;
     await until(async () => (await healthOf(name)) === "unhealthy healthy");
     process.kill(await gatewright.caddyPid(), "SIGKILL");
-    await until(async () => (await visit(http, host).catch(() => undefined))?.status === 200);
+    await until(async () => (await gatewright.visit(host).catch(() => undefined))?.status === 200);
     await until(async () => (await reached(host)) === "two", 5_000);
     await gatewright.stop();
     expect(await reached(host)).toBe("two");
@@ -136,13 +122,13 @@ describe("active checks", () => {
   });
 
   it("never ask our own listeners", async () => {
-    await putInstance(gatewright.url, "sly", "127.0.0.1");
+    await gatewright.put("sly", "127.0.0.1");
     const { name } = await serve({
       target: { instance: "sly", port: await freePort() },
       ...checked({ path: "/config/", port: gatewright.ports.admin }),
     });
     await until(async () => (await healthOf(name)) === "unhealthy");
-    const [address] = (await statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
+    const [address] = (await gatewright.statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
     expect(address?.message).toContain("listener of Gatewright itself");
   });
 });
@@ -150,7 +136,7 @@ describe("active checks", () => {
 describe("passive checks", () => {
   it("leave an address out for a while after failed requests, through a reload", async () => {
     const dead = await freePort();
-    await putInstance(gatewright.url, "dead", "127.0.0.1");
+    await gatewright.put("dead", "127.0.0.1");
     const { host } = await serve({
       targets: [
         { instance: "dead", port: dead },
@@ -162,7 +148,7 @@ describe("passive checks", () => {
       },
     });
     const statuses: number[] = [];
-    for (let request = 0; request < 10; request += 1) statuses.push((await visit(http, host)).status);
+    for (let request = 0; request < 10; request += 1) statuses.push((await gatewright.visit(host)).status);
     expect(statuses.filter((status) => status === 502)).toHaveLength(2);
     // A new policy set is a new configuration.
     await serve({
@@ -173,27 +159,27 @@ describe("passive checks", () => {
   });
 
   it("answer 503 and when to come back when nothing is left", async () => {
-    await putInstance(gatewright.url, "dead", "127.0.0.1");
+    await gatewright.put("dead", "127.0.0.1");
     const { host } = await serve({
       target: { instance: "dead", port: await freePort() },
       policies: { health_check: { passive: { max_fails: 1, fail_duration: "20s" } } },
     });
-    expect((await visit(http, host)).status).toBe(502);
-    const answer = await visit(http, host);
+    expect((await gatewright.visit(host)).status).toBe(502);
+    const answer = await gatewright.visit(host);
     expect(answer.status).toBe(503);
     expect(Number(answer.headers["retry-after"])).toBeGreaterThan(15);
   });
 
   it("end after their time", async () => {
-    await putInstance(gatewright.url, "back", two.address);
-    await two[Symbol.asyncDispose]();
+    const back = await startMoody("back");
+    await gatewright.put("back", back.address);
+    await back[Symbol.asyncDispose]();
     const { host } = await serve({
-      target: { instance: "back", port: two.port },
+      target: { instance: "back", port: back.port },
       policies: { health_check: { passive: { fail_duration: "500ms" } } },
     });
-    expect((await visit(http, host)).status).toBe(502);
-    expect((await visit(http, host)).status).toBe(503);
-    await until(async () => (await visit(http, host)).status === 502, 3_000);
-    two = await startMoody("two");
+    expect((await gatewright.visit(host)).status).toBe(502);
+    expect((await gatewright.visit(host)).status).toBe(503);
+    await until(async () => (await gatewright.visit(host)).status === 502, 3_000);
   });
 });

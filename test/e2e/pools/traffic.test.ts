@@ -1,26 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { IngressRuleInput, IngressStatus } from "../../../src/model/api.ts";
-import { type Answer, askCaddy, call, createIngress, putInstance, visit } from "../../support/api.ts";
+import { type Answer, askCaddy, call } from "../../support/api.ts";
 import { type Seen, startBackend } from "../../support/backend.ts";
-import { type Fleet, startFleet } from "../../support/fleet.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { startFleet } from "../../support/fleet.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let fleet: Fleet;
-let http: number;
-
-beforeAll(async () => {
-  gatewright = await startGatewright();
-  http = gatewright.ports.http;
-  fleet = await startFleet(gatewright.url, ["one", "two"]);
-});
-
-afterAll(async () => {
-  await gatewright[Symbol.asyncDispose]();
-  await fleet[Symbol.asyncDispose]();
-});
+const gatewright = useGatewright();
+const fleet = use(() => startFleet(gatewright.url, ["one", "two"]));
 
 let count = 0;
 
@@ -32,8 +21,7 @@ interface Served {
 async function serve(rule: Partial<IngressRuleInput>): Promise<Served> {
   const name = `traffic-${++count}`;
   const rules = [{ match: { hostname: `${name}.example.com` }, ...rule }] as readonly IngressRuleInput[];
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
+  await gatewright.make(name, ...rules);
   return { host: `${name}.example.com`, url: `${gatewright.url}/ingresses/${name}` };
 }
 
@@ -46,7 +34,7 @@ const setMode = (name: string, mode: string, more: object = {}): Promise<Answer>
 async function reached(host: string, requests = 4): Promise<readonly (string | number)[]> {
   const answers: (string | number)[] = [];
   for (let index = 0; index < requests; index += 1) {
-    const { status, body } = await visit<Seen>(http, host);
+    const { status, body } = await gatewright.visit<Seen>(host);
     answers.push(status === 200 ? body.backend : status);
   }
   return [...new Set(answers)].sort();
@@ -61,7 +49,7 @@ describe("a service", () => {
     await using web = await startFleet(gatewright.url, ["web-1", "web-2", "web-3", "web-4"], "web");
     const others = web.names.slice(1);
     for (const name of others)
-      await putInstance(gatewright.url, name, web.address(name), { state: "Stopped", service: "web" });
+      await gatewright.put(name, web.address(name), { state: "Stopped", service: "web" });
     const { host } = await serve({ target: { service: "web", port: web.port } });
     expect(await reached(host)).toEqual(["web-1"]);
     const before = await stateOf();
@@ -70,18 +58,18 @@ describe("a service", () => {
     const lost: unknown[] = [];
     const clients = [1, 2, 3].map(async () => {
       while (going) {
-        const answer = await visit<Seen>(http, host).catch((error: unknown) => error as Error);
+        const answer = await gatewright.visit<Seen>(host).catch((error: unknown) => error as Error);
         if ("status" in answer && answer.status === 200)
           seen[answer.body.backend] = (seen[answer.body.backend] ?? 0) + 1;
         else lost.push("status" in answer ? `${answer.status} ${answer.text}` : answer);
       }
     });
-    for (const name of others) await putInstance(gatewright.url, name, web.address(name), { service: "web" });
+    for (const name of others) await gatewright.put(name, web.address(name), { service: "web" });
     await until(() => Object.keys(seen).length === 4);
     // The last of them die without a word, as a virtual machine does; the retry finds another.
     for (const name of others) {
       await web.kill(name);
-      await putInstance(gatewright.url, name, web.address(name), { state: "Stopped", service: "web" });
+      await gatewright.put(name, web.address(name), { state: "Stopped", service: "web" });
     }
     const after = { ...seen };
     await until(() => (seen["web-1"] ?? 0) > (after["web-1"] ?? 0) + 20);
@@ -94,9 +82,9 @@ describe("a service", () => {
 
   it("has an address in DNS for each running instance, and none without any", async () => {
     const { host } = await serve({ target: { service: "later", port: fleet.port } });
-    expect((await visit(http, host)).status).toBe(503);
-    await putInstance(gatewright.url, "later-1", fleet.address("one"), { service: "later" });
-    await until(async () => (await visit(http, host)).status === 200, 3_000);
+    expect((await gatewright.visit(host)).status).toBe(503);
+    await gatewright.put("later-1", fleet.address("one"), { service: "later" });
+    await until(async () => (await gatewright.visit(host)).status === 200, 3_000);
   });
 });
 
@@ -107,7 +95,7 @@ describe("a replaced instance", () => {
     expect(await reached(host)).toEqual(["moving"]);
     await old.kill("moving");
     await using next = await startBackend("next", "127.0.0.77", old.port);
-    await putInstance(gatewright.url, "moving", next.address);
+    await gatewright.put("moving", next.address);
     // Whether Caddy was told in time or finds out by the failed connection: no request is lost.
     expect(await reached(host)).toEqual(["next"]);
   });
@@ -116,14 +104,14 @@ describe("a replaced instance", () => {
 describe("drain", () => {
   it("of an instance: no new requests, a WebSocket goes on, and it outlives Caddy and the manager", async () => {
     const { host } = await serve({ targets: pool("one", "two") });
-    const socket = new WebSocket(`ws://127.0.0.1:${http}/`, { headers: { host } });
+    const socket = new WebSocket(`ws://127.0.0.1:${gatewright.ports.http}/`, { headers: { host } });
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
     const put = await setMode("one", "drain");
     expect([put.status, put.body]).toMatchObject([200, { mode: "drain" }]);
     await setMode("two", "active");
     expect(await reached(host)).toEqual(["two"]);
     await setMode("two", "drain");
-    const none = await visit(http, host);
+    const none = await gatewright.visit(host);
     expect([none.status, Number(none.headers["retry-after"])]).toEqual([503, 1]);
     const echoed = new Promise((resolve) => socket.once("message", (message) => resolve(message.toString())));
     socket.send("still here");
@@ -132,7 +120,7 @@ describe("drain", () => {
     await setMode("two", "active");
 
     process.kill(await gatewright.caddyPid(), "SIGKILL");
-    await until(async () => (await visit(http, host).catch(() => undefined))?.status === 200);
+    await until(async () => (await gatewright.visit(host).catch(() => undefined))?.status === 200);
     await until(async () => (await reached(host, 6)).join() === "two", 5_000);
     await gatewright.stop();
     await gatewright.start();
@@ -174,14 +162,14 @@ describe("pause", () => {
     await setMode("app", "pause", { pause_timeout: "20s" });
     let answered = 0;
     const held = Array.from({ length: 5 }, async () => {
-      const answer = await visit<Seen>(http, host);
+      const answer = await gatewright.visit<Seen>(host);
       answered += 1;
       return answer;
     });
     await app.kill("app");
-    await putInstance(gatewright.url, "app", app.address("app"), { state: "Stopped" });
+    await gatewright.put("app", app.address("app"), { state: "Stopped" });
     await using next = await startBackend("app-next", "127.0.0.78", app.port);
-    await putInstance(gatewright.url, "app", next.address);
+    await gatewright.put("app", next.address);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(answered).toBe(0);
     await setMode("app", "active");
@@ -196,7 +184,7 @@ describe("pause", () => {
       target: { instance: "one", port: fleet.port, mode: "pause", pause_timeout: "300ms" },
     });
     const began = performance.now();
-    const answer = await visit(http, host);
+    const answer = await gatewright.visit(host);
     expect([answer.status, Number(answer.headers["retry-after"])]).toEqual([503, 1]);
     expect(performance.now() - began).toBeGreaterThan(290);
   });
@@ -221,7 +209,7 @@ describe("try_duration", () => {
       target: { instance: "late", port: late.port },
       policies: { load_balancing: { try_duration: "10s" } },
     });
-    const waiting = visit<Seen>(http, host);
+    const waiting = gatewright.visit<Seen>(host);
     await new Promise((resolve) => setTimeout(resolve, 300));
     // Another policy set is another configuration.
     await serve({

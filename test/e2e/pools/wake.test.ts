@@ -1,42 +1,31 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { IngressTarget } from "../../../src/model/api.ts";
-import { createIngress, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
-import { type HypemanServer, startHypeman } from "../../support/hypeman-server.ts";
+import { startHypeman } from "../../support/hypeman-server.ts";
 import { type InstanceSketch, instanceFrom } from "../../support/instances.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 const token = "a-token-for-hypeman";
-let hypeman: HypemanServer;
-let gatewright: Gatewright;
-let backend: Backend;
-let http: number;
-let actions: string[] = [];
 
-beforeAll(async () => {
-  hypeman = await startHypeman(token);
-  backend = await startBackend("woken", "127.0.0.91");
+const hypeman = use(() => startHypeman(token));
+const backend = use(() => startBackend("woken", "127.0.0.91"));
+const gatewright = useGatewright(() => {
   set(
     { name: "standby", ip: backend.address, state: "Standby" },
     { name: "stopped", ip: null, state: "Stopped" },
   );
-  gatewright = await startGatewright({
+  return {
     INSTANCE_SOURCE: "hypeman",
     HYPEMAN_URL: hypeman.url,
     HYPEMAN_TOKEN: token,
     // Waking must not depend on the next poll.
     HYPEMAN_POLL_INTERVAL: "1h",
-  });
-  http = gatewright.ports.http;
+  };
 });
-
-afterAll(async () => {
-  await gatewright[Symbol.asyncDispose]();
-  await hypeman.close();
-  await backend[Symbol.asyncDispose]();
-});
+let actions: string[] = [];
 
 beforeEach(() => {
   actions = [];
@@ -57,8 +46,7 @@ async function serve(
   hostname = `${name}.example.com`,
 ): Promise<string> {
   const rules = [{ match: { hostname }, target: { port: backend.port, wake: true, ...target } }];
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
+  await gatewright.make(name, ...rules);
   return hostname;
 }
 
@@ -70,10 +58,10 @@ describe("wake: true", () => {
       setTimeout(() => set({ name: "standby", ip: backend.address }), 200);
       return 200;
     };
-    const answers = await Promise.all(Array.from({ length: 20 }, () => visit<Seen>(http, host)));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => gatewright.visit<Seen>(host)));
     expect(answers.map(({ status, body }) => [status, body.backend])).toEqual(Array(20).fill([200, "woken"]));
     expect(actions).toEqual(["restore id-standby"]);
-    expect((await visit(http, host)).status).toBe(200);
+    expect((await gatewright.visit(host)).status).toBe(200);
     expect(actions).toHaveLength(1);
   });
 
@@ -85,7 +73,7 @@ describe("wake: true", () => {
       set({ name: "stopped", ip: "127.0.0.92" });
       return 200;
     };
-    const waiting = visit<Seen>(http, host);
+    const waiting = gatewright.visit<Seen>(host);
     await until(() => actions.length > 0);
     // It has an address now, but its server takes a while.
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -102,12 +90,12 @@ describe("wake: true", () => {
       return 500;
     };
     const began = performance.now();
-    const answer = await visit(http, host);
+    const answer = await gatewright.visit(host);
     expect([answer.status, Number(answer.headers["retry-after"])]).toEqual([503, 1]);
     expect(performance.now() - began).toBeLessThan(5_000);
     expect(answer.text).not.toMatch(/hypeman|500/);
     await until(async () => {
-      await visit(http, host);
+      await gatewright.visit(host);
       return actions.length >= 2;
     });
   });
@@ -117,7 +105,7 @@ describe("wake: true", () => {
     const host = await serve("slow", { instance: "slow", wake_timeout: "600ms" });
     hypeman.action = () => 200;
     const began = performance.now();
-    expect((await visit(http, host)).status).toBe(503);
+    expect((await gatewright.visit(host)).status).toBe(503);
     expect(performance.now() - began).toBeGreaterThan(590);
     expect(performance.now() - began).toBeLessThan(4_000);
   });
@@ -130,8 +118,8 @@ describe("wake: true", () => {
       set({ name: "pattern", ip: backend.address });
       return 200;
     };
-    expect((await visit(http, "pattern.wake.example.com")).status).toBe(200);
-    expect((await visit(http, "nobody.wake.example.com")).status).toBe(503);
+    expect((await gatewright.visit("pattern.wake.example.com")).status).toBe(200);
+    expect((await gatewright.visit("nobody.wake.example.com")).status).toBe(503);
     expect(actions).toEqual(["id-pattern"]);
   });
 
@@ -139,7 +127,7 @@ describe("wake: true", () => {
     set({ name: "again", ip: null, state: "Standby" });
     const host = await serve("again", { instance: "again", wake_timeout: "30s" });
     await gatewright.stop();
-    const waiting = visit<Seen>(http, host, "/", { timeoutMs: 30_000 });
+    const waiting = gatewright.visit<Seen>(host, "/", { timeoutMs: 30_000 });
     hypeman.action = () => {
       set({ name: "again", ip: backend.address });
       return 200;
@@ -157,7 +145,7 @@ describe("without wake", () => {
       actions.push(id);
       return 200;
     };
-    expect((await visit(http, host)).status).toBe(503);
+    expect((await gatewright.visit(host)).status).toBe(503);
     expect(actions).toEqual([]);
   });
 });
