@@ -1,37 +1,25 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { type WriterStep, writerSteps } from "../../../src/manager/writer.ts";
 import type { Ingress } from "../../../src/model/api.ts";
-import { call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { call, createIngress, rule, visit } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { crashMain, type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { crashMain } from "../../support/gatewright.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let backend: Backend;
+const backend = use(() => startBackend());
+const gatewright = useGatewright({}, ["web-1"]);
 
 beforeAll(async () => {
-  gatewright = await startGatewright();
-  backend = await startBackend();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
   await make("before");
 });
 
-afterAll(async () => {
-  await gatewright[Symbol.asyncDispose]();
-  await backend[Symbol.asyncDispose]();
-});
-
-const status = async (host: string, port = gatewright.ports.http): Promise<number | string> =>
-  visit(port, host).then(
-    (answer) => answer.status,
-    (error: NodeJS.ErrnoException) => error.code ?? "error",
-  );
-
 const make = (name: string, host = `${name}.example.com`, match: object = {}) =>
-  createIngress({ url: gatewright.url, name, rules: [rule(host, "web-1", backend.port, match)] });
+  gatewright.create(name, rule(host, "web-1", backend.port, match));
 
 const stored = async (name: string): Promise<boolean> =>
   (await call(`${gatewright.url}/ingresses/${name}`)).status === 200;
@@ -41,11 +29,11 @@ async function crashDuring(step: WriterStep, change: () => Promise<unknown>): Pr
   await gatewright.stop();
   await gatewright.start({ script: crashMain });
   // Caddy knows the address from here on, whether or not it can ask for it.
-  expect(await status("before.example.com")).toBe(200);
+  expect(await gatewright.reach("before.example.com")).toBe(200);
   await writeFile(join(gatewright.dataDir, "crash-at"), step);
   await expect(change(), "the manager must die before it answers").rejects.toThrow();
   await gatewright.ended();
-  expect(await status("before.example.com"), "Caddy goes on while the manager is away").toBe(200);
+  expect(await gatewright.reach("before.example.com"), "Caddy goes on while the manager is away").toBe(200);
   await rm(join(gatewright.dataDir, "crash-at"));
   await gatewright.start();
 }
@@ -60,9 +48,9 @@ describe.each(writerSteps)("a manager killed at the step %s", (step) => {
     const name = `create-${step}`;
     await crashDuring(step, () => make(name));
     expect(await stored(name)).toBe(kept);
-    expect(await status(`${name}.example.com`)).toBe(kept ? 200 : 404);
+    expect(await gatewright.reach(`${name}.example.com`)).toBe(kept ? 200 : 404);
     expect(await stored("before")).toBe(true);
-    expect(await status("before.example.com")).toBe(200);
+    expect(await gatewright.reach("before.example.com")).toBe(200);
     expect((await make(`${name}-again`, `${name}.example.com`)).status).toBe(kept ? 409 : 201);
   });
 
@@ -71,7 +59,7 @@ describe.each(writerSteps)("a manager killed at the step %s", (step) => {
     await make(name);
     await crashDuring(step, () => call(`${gatewright.url}/ingresses/${name}`, { method: "DELETE" }));
     expect(await stored(name)).toBe(!kept);
-    expect(await status(`${name}.example.com`)).toBe(kept ? 404 : 200);
+    expect(await gatewright.reach(`${name}.example.com`)).toBe(kept ? 404 : 200);
   });
 
   it(`${kept ? "keeps" : "forgets"} a change with a new port as a whole`, async () => {
@@ -83,9 +71,11 @@ describe.each(writerSteps)("a manager killed at the step %s", (step) => {
     expect((await call<Ingress>(`${gatewright.url}/ingresses/${body.id}`)).body.rules[0]?.match.port).toBe(
       kept ? port : gatewright.ports.http,
     );
-    expect(await status(`${name}.example.com`)).toBe(kept ? 404 : 200);
+    expect(await gatewright.reach(`${name}.example.com`)).toBe(kept ? 404 : 200);
     // A port that was opened for nothing is closed again.
-    await until(async () => (await status(`${name}.example.com`, port)) === (kept ? 200 : "ECONNREFUSED"));
+    await until(
+      async () => (await gatewright.reach(`${name}.example.com`, port)) === (kept ? 200 : "ECONNREFUSED"),
+    );
   });
 });
 
@@ -98,19 +88,19 @@ describe("a restart of the manager", () => {
     await gatewright.start();
     expect(await gatewright.caddyPid()).toBe(pid);
     expect((await readFile(log, "utf8")).slice(before)).not.toMatch(/load complete|servers shutting down/);
-    expect(await status("before.example.com")).toBe(200);
+    expect(await gatewright.reach("before.example.com")).toBe(200);
   });
 
   it("with another DNS port tells the running Caddy", async () => {
     await gatewright.stop();
     await gatewright.start({ environment: { INTERNAL_DNS_PORT: String(await freePort()) } });
-    await putInstance(gatewright.url, "newcomer", "127.0.0.1");
+    await gatewright.put("newcomer", "127.0.0.1");
     await createIngress({
       url: gatewright.url,
       name: "newcomer",
       rules: [rule("newcomer.example.com", "newcomer", backend.port)],
     });
-    expect(await status("newcomer.example.com")).toBe(200);
+    expect(await gatewright.reach("newcomer.example.com")).toBe(200);
     await gatewright.stop();
     await gatewright.start();
   });
@@ -123,8 +113,8 @@ describe("a Caddy that is killed", () => {
     const created = await make("meanwhile");
     expect(created.status, created.text).toBe(201);
     expect(await gatewright.caddyPid()).not.toBe(pid);
-    expect(await status("meanwhile.example.com")).toBe(200);
-    expect(await status("before.example.com")).toBe(200);
+    expect(await gatewright.reach("meanwhile.example.com")).toBe(200);
+    expect(await gatewright.reach("before.example.com")).toBe(200);
   });
 });
 
@@ -136,7 +126,7 @@ describe("files that cannot be read", () => {
     const text = await readFile(path, "utf8");
     await writeFile(path, text.slice(0, -10));
     await gatewright.start();
-    expect(await status("before.example.com")).toBe(200);
+    expect(await gatewright.reach("before.example.com")).toBe(200);
     expect(await stored("damaged")).toBe(false);
     const refused = await make("thief", "damaged.example.com");
     expect([refused.status, (refused.body as unknown as { code: string }).code]).toEqual([
@@ -149,7 +139,7 @@ describe("files that cannot be read", () => {
     await gatewright.stop();
     await writeFile(path, text);
     await gatewright.start();
-    expect(await status("damaged.example.com")).toBe(200);
+    expect(await gatewright.reach("damaged.example.com")).toBe(200);
   });
 });
 
@@ -159,12 +149,12 @@ describe("a port that somebody else took while Gatewright was away", () => {
     await make("away", "away.example.com", { port });
     await gatewright.stop();
     process.kill(await gatewright.caddyPid(), "SIGKILL");
-    await until(async () => (await status("away.example.com", port)) === "ECONNREFUSED");
+    await until(async () => (await gatewright.reach("away.example.com", port)) === "ECONNREFUSED");
     {
       await using other = await startBackend("other", "127.0.0.1", port);
       expect(other.port).toBe(port);
       await gatewright.start();
-      expect(await status("before.example.com")).toBe(200);
+      expect(await gatewright.reach("before.example.com")).toBe(200);
       expect((await visit<{ backend: string }>(port, "away.example.com")).body.backend).toBe("other");
       const refused = await make("also", "also.example.com", { port });
       expect([refused.status, (refused.body as unknown as { code: string }).code]).toEqual([

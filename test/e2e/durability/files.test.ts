@@ -1,24 +1,19 @@
-import { chmod, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Ingress } from "../../../src/model/api.ts";
-import { call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
+import { call, createIngress, rule, visit } from "../../support/api.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
 import { filesUnder } from "../../support/files-under.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
-import { type HypemanServer, startHypeman } from "../../support/hypeman-server.ts";
+import { startHypeman } from "../../support/hypeman-server.ts";
 import { instanceFrom } from "../../support/instances.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let backend: Backend;
-
-beforeAll(async () => {
-  backend = await startBackend();
-});
-
-afterAll(() => backend[Symbol.asyncDispose]());
+const backend = use(() => startBackend());
 
 /** Certificates can be ordered, though from nobody. */
 const acme = async (): Promise<NodeJS.ProcessEnv> => ({
@@ -49,14 +44,7 @@ async function expectPrivate(dataDir: string): Promise<readonly string[]> {
 }
 
 describe("the data folder", () => {
-  let gatewright: Gatewright;
-
-  beforeAll(async () => {
-    gatewright = await startGatewright(await acme());
-    await putInstance(gatewright.url, "web-1", "127.0.0.1");
-  });
-
-  afterAll(() => gatewright?.[Symbol.asyncDispose]());
+  const gatewright = useGatewright(acme, ["web-1"]);
 
   it("has private files and folders only after use, and nothing half-made", async () => {
     const { url } = gatewright;
@@ -115,10 +103,9 @@ describe("the data folder", () => {
 });
 
 describe("a hypeman data folder", () => {
-  let dataDir: string;
-  let hypeman: HypemanServer;
-  let gatewright: Gatewright;
-  let httpPort: number;
+  const folder = use(temporaryFolder);
+  const hypeman = use(() => startHypeman("hypeman-token"));
+  const http = use(async () => ({ port: await freePort() }));
 
   const stored = (id: string, name: string, rules: readonly object[], more: object = {}) => ({
     id,
@@ -130,7 +117,7 @@ describe("a hypeman data folder", () => {
   const documents = () => [
     stored("aaaaaaaaaaaaaaaaaaaaaaa1", "plain", [
       {
-        match: { hostname: "plain.example.com", port: httpPort },
+        match: { hostname: "plain.example.com", port: http.port },
         target: { instance: "vm-1", port: backend.port },
       },
     ]),
@@ -139,7 +126,7 @@ describe("a hypeman data folder", () => {
       "pattern",
       [
         {
-          match: { hostname: "{instance}.dev.example.com", port: httpPort },
+          match: { hostname: "{instance}.dev.example.com", port: http.port },
           target: { instance: "{instance}", port: backend.port },
         },
       ],
@@ -156,11 +143,10 @@ describe("a hypeman data folder", () => {
   ];
 
   beforeAll(async () => {
-    httpPort = await freePort();
-    dataDir = await mkdtemp(join(tmpdir(), "gatewright-hypeman-"));
+    const dataDir = folder.path;
     await chmod(dataDir, 0o755);
-    for (const folder of ["ingresses", "caddy", "caddy/data", "system/binaries/caddy/v2.10.2/x86_64"])
-      await mkdir(join(dataDir, folder), { recursive: true, mode: 0o755 });
+    for (const path of ["ingresses", "caddy", "caddy/data", "system/binaries/caddy/v2.10.2/x86_64"])
+      await mkdir(join(dataDir, path), { recursive: true, mode: 0o755 });
     for (const document of documents())
       await writeFile(join(dataDir, "ingresses", `${document.id}.json`), JSON.stringify(document, null, 2), {
         mode: 0o644,
@@ -174,36 +160,30 @@ describe("a hypeman data folder", () => {
     await writeFile(join(dataDir, "system/binaries/caddy/v2.10.2/x86_64/caddy"), "#!/bin/false\n", {
       mode: 0o755,
     });
-    hypeman = await startHypeman("hypeman-token");
     hypeman.instances = [instanceFrom({ name: "vm-1", ip: "127.0.0.1" })];
-    gatewright = await startGatewright({
-      ...(await acme()),
-      DATA_DIR: dataDir,
-      HTTP_PORT: String(httpPort),
-      INSTANCE_SOURCE: "hypeman",
-      HYPEMAN_URL: hypeman.url,
-      HYPEMAN_TOKEN: "hypeman-token",
-    });
   });
 
-  afterAll(async () => {
-    await gatewright?.[Symbol.asyncDispose]();
-    await hypeman.close();
-  });
+  const gatewright = useGatewright(async () => ({
+    ...(await acme()),
+    DATA_DIR: folder.path,
+    HTTP_PORT: String(http.port),
+    INSTANCE_SOURCE: "hypeman",
+    HYPEMAN_URL: hypeman.url,
+    HYPEMAN_TOKEN: "hypeman-token",
+  }));
 
   it("is served as it is", async () => {
     const { https } = gatewright.ports;
-    const http = httpPort;
     const list = (await call<Ingress[]>(`${gatewright.url}/ingresses`)).body;
     const ports = list.map(({ id, name, rules, created_at }) => [id, name, rules[0]?.match.port, created_at]);
     expect(ports).toEqual([
-      ["aaaaaaaaaaaaaaaaaaaaaaa1", "plain", http, "2026-01-02T03:04:05Z"],
-      ["aaaaaaaaaaaaaaaaaaaaaaa2", "pattern", http, "2026-01-02T03:04:05Z"],
+      ["aaaaaaaaaaaaaaaaaaaaaaa1", "plain", http.port, "2026-01-02T03:04:05Z"],
+      ["aaaaaaaaaaaaaaaaaaaaaaa2", "pattern", http.port, "2026-01-02T03:04:05Z"],
       ["aaaaaaaaaaaaaaaaaaaaaaa3", "secure", https, "2026-01-02T03:04:05Z"],
     ]);
-    expect((await visit(http, "plain.example.com")).status).toBe(200);
-    expect((await visit(http, "vm-1.dev.example.com")).status).toBe(200);
-    const redirect = await visit(http, "secure.example.com", "/x?y");
+    expect((await visit(http.port, "plain.example.com")).status).toBe(200);
+    expect((await visit(http.port, "vm-1.dev.example.com")).status).toBe(200);
+    const redirect = await visit(http.port, "secure.example.com", "/x?y");
     expect([redirect.status, redirect.headers["location"]]).toEqual([
       301,
       `https://secure.example.com:${https}/x?y`,
@@ -213,10 +193,10 @@ describe("a hypeman data folder", () => {
 
   it("keeps the files that nobody changes word for word, and becomes private", async () => {
     for (const document of documents()) {
-      const text = await readFile(join(dataDir, "ingresses", `${document.id}.json`), "utf8");
+      const text = await readFile(join(folder.path, "ingresses", `${document.id}.json`), "utf8");
       expect(text).toBe(JSON.stringify(document, null, 2));
     }
-    await expectPrivate(dataDir);
+    await expectPrivate(folder.path);
   });
 
   it("takes changes: its names are taken, its ingresses can be changed and deleted", async () => {
@@ -230,7 +210,7 @@ describe("a hypeman data folder", () => {
     const stolen = await createIngress({
       url,
       name: "thief",
-      rules: [rule("plain.example.com", "vm-1", backend.port, { port: httpPort })],
+      rules: [rule("plain.example.com", "vm-1", backend.port, { port: http.port })],
     });
     expect((stolen.body as unknown as { code: string }).code).toBe("hostname_in_use");
     expect(
@@ -244,6 +224,6 @@ describe("a hypeman data folder", () => {
       ["plain", { new: "1" }],
       ["secure", undefined],
     ]);
-    expect((await visit(httpPort, "vm-1.dev.example.com")).status).toBe(404);
+    expect((await visit(http.port, "vm-1.dev.example.com")).status).toBe(404);
   });
 });

@@ -1,32 +1,26 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { adminAddress } from "../../../src/caddy/admin-address.ts";
 import { createAdminClient } from "../../../src/caddy/admin-client.ts";
 import { compile } from "../../../src/compiler/compile.ts";
 import { Applier } from "../../../src/manager/applier.ts";
 import { type WriterStep, writerSteps } from "../../../src/manager/writer.ts";
 import { rule, visit } from "../../support/api.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { startBackend } from "../../support/backend.ts";
 import { compilerSettings } from "../../support/compiler-settings.ts";
 import { type Fate, startCuttingProxy } from "../../support/cutting-proxy.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type LiveManager, startLiveManager } from "../../support/live-manager.ts";
+import { startLiveManager } from "../../support/live-manager.ts";
 import { startLoadedCaddy } from "../../support/loaded-caddy.ts";
 import { recordingLogger } from "../../support/recording-logger.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
 
-let live: LiveManager;
-let backend: Backend;
+const backend = use(() => startBackend());
+const live = use(() => startLiveManager());
 
 beforeAll(async () => {
-  backend = await startBackend();
-  live = await startLiveManager();
   await live.registry.put("web-1", { network: { ip: "127.0.0.1" } });
   await make("before");
-});
-
-afterAll(async () => {
-  await live?.[Symbol.asyncDispose]();
-  await backend[Symbol.asyncDispose]();
 });
 
 const make = (name: string, match: object = {}) =>

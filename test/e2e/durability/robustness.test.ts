@@ -6,41 +6,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Ingress } from "../../../src/model/api.ts";
-import { type Answer, call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
+import { type Answer, call, createIngress, rule } from "../../support/api.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
 import { failedStart } from "../../support/failed-start.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { startLoadedCaddy } from "../../support/loaded-caddy.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 interface Refusal {
   readonly code: string;
 }
 
-let gatewright: Gatewright;
-let backend: Backend;
+const backend = use(() => startBackend());
+const gatewright = useGatewright({}, ["web-1"]);
 
 beforeAll(async () => {
-  backend = await startBackend();
-  gatewright = await startGatewright();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
   expect((await make("before")).status).toBe(201);
 });
 
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend[Symbol.asyncDispose]();
-});
-
 const make = (name: string, host = `${name}.example.com`, match: object = {}) =>
-  createIngress({ url: gatewright.url, name, rules: [rule(host, "web-1", backend.port, match)] });
-
-const status = async (host: string, port = gatewright.ports.http): Promise<number | string> =>
-  visit(port, host).then(
-    (answer) => answer.status,
-    (error: NodeJS.ErrnoException) => error.code ?? "error",
-  );
+  gatewright.create(name, rule(host, "web-1", backend.port, match));
 
 const codeOf = ({ status, body }: Answer): readonly [number, string | undefined] => [
   status,
@@ -86,7 +73,7 @@ describe("a Gatewright that cannot start", () => {
     expect(output).toContain(`${code}: `);
     for (const word of words) expect(output).toContain(String(word));
     expect(output).not.toMatch(/\n {4}at /);
-    expect(await status("before.example.com")).toBe(200);
+    expect(await gatewright.reach("before.example.com")).toBe(200);
   }
 
   it("on the data folder of another says who holds it, and leaves it alone", async () => {
@@ -174,7 +161,7 @@ describe("many changes at once", () => {
     expect(new Set(winners.map(({ host }) => host)).size).toBe(winners.length);
     expect([winners.length, losers.length]).toEqual([160, 40]);
     for (const { answer } of losers) expect(codeOf(answer)).toEqual([409, "hostname_in_use"]);
-    const served = await Promise.all(winners.map(({ host }) => status(host)));
+    const served = await Promise.all(winners.map(({ host }) => gatewright.reach(host)));
     expect(served.filter((one) => one !== 200)).toEqual([]);
     const listed = (await call<Ingress[]>(`${gatewright.url}/ingresses`)).body.map(({ name }) => name);
     expect(listed.filter((name) => name.startsWith("many-")).sort()).toEqual(
@@ -199,9 +186,9 @@ describe("many changes at once", () => {
     expect(codeOf(answers[guilty] as Answer)).toEqual([409, "port_in_use"]);
     for (const { body } of answers.filter((_, index) => index !== guilty)) {
       const { hostname = "", port = 0 } = body.rules[0]?.match ?? {};
-      expect(await status(hostname, port)).toBe(200);
+      expect(await gatewright.reach(hostname, port)).toBe(200);
     }
-    expect(await status(`batch-${guilty}.example.com`)).toBe(404);
+    expect(await gatewright.reach(`batch-${guilty}.example.com`)).toBe(404);
     // Its name and hostname are free.
     expect((await make(`batch-${guilty}`)).status).toBe(201);
   });
@@ -219,7 +206,7 @@ describe("many changes at once", () => {
     expect(deleted?.status).toBe(204);
     expect(again.filter((answer) => answer.status === 201).length).toBeLessThanOrEqual(1);
     const final = await call(`${gatewright.url}/ingresses/twin`);
-    expect(await status("twin-again.example.com")).toBe(final.status === 200 ? 200 : 404);
+    expect(await gatewright.reach("twin-again.example.com")).toBe(final.status === 200 ? 200 : 404);
   });
 
   it("changes with an outdated If-Match never overwrite each other", async () => {
@@ -257,16 +244,19 @@ describe("SIGTERM while changes are under way", () => {
     await Promise.race(running);
     await gatewright.stop("SIGTERM");
     await Promise.all(running);
-    expect(await status("before.example.com"), "Caddy goes on").toBe(200);
+    expect(await gatewright.reach("before.example.com"), "Caddy goes on").toBe(200);
     const served = new Map<string, number | string>();
-    for (const name of outcomes.keys()) served.set(name, await status(`${name}.example.com`));
+    for (const name of outcomes.keys()) served.set(name, await gatewright.reach(`${name}.example.com`));
     await gatewright.start();
     const listed = new Set(
       (await call<Ingress[]>(`${gatewright.url}/ingresses`)).body.map(({ name }) => name),
     );
     for (const [name, outcome] of outcomes) {
       if (outcome !== "unanswered") expect([name, listed.has(name)]).toEqual([name, outcome === "created"]);
-      expect([name, await status(`${name}.example.com`)]).toEqual([name, listed.has(name) ? 200 : 404]);
+      expect([name, await gatewright.reach(`${name}.example.com`)]).toEqual([
+        name,
+        listed.has(name) ? 200 : 404,
+      ]);
       expect([name, served.get(name)]).toEqual([name, listed.has(name) ? 200 : 404]);
     }
     expect([...outcomes.values()].filter((outcome) => outcome === "created").length).toBeGreaterThan(0);
@@ -284,7 +274,7 @@ describe("SIGTERM while changes are under way", () => {
     await gatewright.start();
     const kept = (await call(`${gatewright.url}/ingresses/twice`)).status === 200;
     if (answer !== undefined) expect(kept).toBe(answer.status === 201);
-    expect(await status("twice.example.com")).toBe(kept ? 200 : 404);
+    expect(await gatewright.reach("twice.example.com")).toBe(kept ? 200 : 404);
   });
 });
 
@@ -292,7 +282,7 @@ describe("Caddy", () => {
   it("goes on without the manager, and keeps serving after its restart without a reload", async () => {
     const pid = await gatewright.caddyPid();
     await gatewright.stop("SIGKILL");
-    expect((await visit<Seen>(gatewright.ports.http, "before.example.com")).body.backend).toBe("backend");
+    expect((await gatewright.visit<Seen>("before.example.com")).body.backend).toBe("backend");
     const log = join(gatewright.dataDir, "caddy/caddy.log");
     const { size } = await stat(log);
     await gatewright.start();
@@ -307,7 +297,7 @@ describe("Caddy", () => {
       name: "breaks",
       rules: [rule("breaks.example.com", "web-1", server.port)],
     });
-    await expect(visit(gatewright.ports.http, "breaks.example.com")).rejects.toThrow();
+    await expect(gatewright.visit("breaks.example.com")).rejects.toThrow();
     const log = join(gatewright.dataDir, "caddy/caddy.log");
     await until(async () =>
       (await readFile(log, "utf8")).split("\n").some((line) => /"response broke off".*"breaks"/.test(line)),

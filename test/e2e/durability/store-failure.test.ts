@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Ingress } from "../../../src/model/api.ts";
-import { type Answer, call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { type Answer, call, createIngress, rule } from "../../support/api.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 const run = promisify(execFile);
 
@@ -14,27 +15,19 @@ async function limitFiles(bytes: number | "unlimited"): Promise<void> {
   await run("prlimit", ["--pid", String(gatewright.process().pid), `--fsize=${bytes}:unlimited`]);
 }
 
-let gatewright: Gatewright;
-let backend: Backend;
-let other: Backend;
+const backend = use(() => startBackend("first"));
+const other = use(() => startBackend("second"));
+const gatewright = useGatewright({}, ["web-1"]);
 
 beforeAll(async () => {
-  backend = await startBackend("first");
-  other = await startBackend("second");
-  gatewright = await startGatewright();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
   expect((await make("before")).status).toBe(201);
 });
 
-afterAll(async () => {
-  for (const one of [gatewright, backend, other]) await one?.[Symbol.asyncDispose]();
-});
-
 const make = (name: string, host = `${name}.example.com`, port = backend.port) =>
-  createIngress({ url: gatewright.url, name, rules: [rule(host, "web-1", port)] });
+  gatewright.create(name, rule(host, "web-1", port));
 
 const seenBy = async (host: string): Promise<string | number> => {
-  const answer = await visit<Seen>(gatewright.ports.http, host);
+  const answer = await gatewright.visit<Seen>(host);
   return answer.status === 200 ? answer.body.backend : answer.status;
 };
 
@@ -75,10 +68,10 @@ describe("a disk that takes no more", () => {
   });
 
   it("refuses instances likewise, and what resolves stays", async () => {
-    const answer = await putInstance(gatewright.url, "web-1", "127.0.0.9");
+    const answer = await gatewright.put("web-1", "127.0.0.9");
     expectUnavailable(answer);
     expect(await seenBy("kept.example.com")).toBe("first");
-    expectUnavailable(await putInstance(gatewright.url, "web-2", "127.0.0.1"));
+    expectUnavailable(await gatewright.put("web-2", "127.0.0.1"));
     expect((await call(`${gatewright.url}/instances/web-2`)).status).toBe(404);
   });
 
@@ -114,8 +107,6 @@ describe("a disk that takes no more", () => {
     const { body } = await call<{ reasons: string[] }>(`${gatewright.url}/ready`);
     expect(body.reasons).toEqual([]);
     expect((await createIngress({ url: gatewright.url, name: "large", rules })).status).toBe(201);
-    expect((await visit(gatewright.ports.http, "large.example.com", `/7/${"x".repeat(900)}`)).status).toBe(
-      200,
-    );
+    expect((await gatewright.visit("large.example.com", `/7/${"x".repeat(900)}`)).status).toBe(200);
   });
 });

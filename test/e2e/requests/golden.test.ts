@@ -1,16 +1,17 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Compiled } from "../../../src/compiler/compile.ts";
 import type { Route } from "../../../src/compiler/route.ts";
 import type { Ingress } from "../../../src/model/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type LoadedCaddy, startLoadedCaddy, withInternalIssuer } from "../../support/loaded-caddy.ts";
+import { startLoadedCaddy, withInternalIssuer } from "../../support/loaded-caddy.ts";
 import { type Arrival, PlaceBackends } from "../../support/place-backend.ts";
 import { send } from "../../support/send.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
 
 interface GoldenCase {
   readonly about: string;
@@ -26,23 +27,15 @@ const goldens = readdirSync(folder)
 /** Keys of numbers that are listen ports. */
 const isListenPort = /^(http_port|https_port|alternate_port|dispatcher_port)$/;
 
-let caddy: LoadedCaddy;
-let backends: PlaceBackends;
-let nobody: number;
+const backends = use(() => new PlaceBackends());
+const nobody = use(async () => ({ port: await freePort() }));
+const caddy = use(startLoadedCaddy);
 
 beforeAll(async () => {
-  backends = new PlaceBackends();
-  caddy = await startLoadedCaddy();
-  nobody = await freePort();
   await mkdir(join(caddy.folder, "data"), { recursive: true });
   await writeFile(join(caddy.folder, "cloudflare.token"), "0123456789abcdefghijABCDEFGHIJ0123456789");
   for (const key of ["acme-eab.key", "acme-fallback-eab.key"])
     await writeFile(join(caddy.folder, key), "a2V5");
-});
-
-afterAll(async () => {
-  await caddy?.[Symbol.asyncDispose]();
-  await backends[Symbol.asyncDispose]();
 });
 
 /** What a live Caddy is given of a golden case: everything as rendered, but for the machine's ports and folders. */
@@ -58,7 +51,7 @@ async function live({ want }: GoldenCase): Promise<Compiled> {
     if (listener !== null)
       return portFor(listener[2] ?? "").then((port) => `${listener[1] ?? ""}127.0.0.1:${port}`);
     // No certificate is ordered from anybody by a test.
-    if (value.startsWith("https://acme")) return `https://127.0.0.1:${nobody}/directory`;
+    if (value.startsWith("https://acme")) return `https://127.0.0.1:${nobody.port}/directory`;
     return value.replaceAll("/var/lib/gatewright/caddy", caddy.folder);
   };
   const walk = async (value: unknown, key = ""): Promise<unknown> => {

@@ -1,32 +1,20 @@
 import { Agent, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { call, createIngress, putInstance, rule } from "../../support/api.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { beforeAll, expect, it } from "vitest";
+import { call, createIngress, rule } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 const host = "steady.example.com";
 const changes = 40;
 
-let gatewright: Gatewright;
-let backend: Backend;
+const backend = use(() => startBackend());
+const gatewright = useGatewright({}, ["web-1"]);
 
 beforeAll(async () => {
-  gatewright = await startGatewright();
-  backend = await startBackend();
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
-  const { status, text } = await createIngress({
-    url: gatewright.url,
-    name: "steady",
-    rules: [rule(host, "web-1", backend.port)],
-  });
-  expect(status, text).toBe(201);
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
+  await gatewright.make("steady", rule(host, "web-1", backend.port));
 });
 
 /** One request; nothing is sent again, unlike `fetch` and browsers do. */

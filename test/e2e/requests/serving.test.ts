@@ -1,41 +1,31 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { Ingress } from "../../../src/model/api.ts";
-import { call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
+import { call, type createIngress, rule, visit } from "../../support/api.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let backend: Backend;
-let http: number;
-
-beforeAll(async () => {
-  gatewright = await startGatewright();
-  backend = await startBackend("one");
-  http = gatewright.ports.http;
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
-});
-
-afterAll(async () => {
-  await gatewright[Symbol.asyncDispose]();
-  await backend[Symbol.asyncDispose]();
-});
+const backend = use(() => startBackend("one"));
+const gatewright = useGatewright({}, ["web-1"]);
 
 const make = (name: string, ...rules: Parameters<typeof createIngress>[0]["rules"][number][]) =>
-  createIngress({ url: gatewright.url, name, rules });
+  gatewright.create(name, ...rules);
 
 describe("an ingress created over REST", () => {
   it("is served as soon as the answer is there, and gone with its deletion", async () => {
     const created = await make("shop", rule("shop.example.com", "web-1", backend.port));
     expect(created.status, created.text).toBe(201);
-    expect(created.body.rules[0]?.match.port).toBe(http);
-    const answer = await visit<Seen>(http, "shop.example.com", "/a?b=c");
+    expect(created.body.rules[0]?.match.port).toBe(gatewright.ports.http);
+    const answer = await gatewright.visit<Seen>("shop.example.com", "/a?b=c");
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ backend: "one", url: "/a?b=c", host: "shop.example.com" });
     expect((await call(`${gatewright.url}/ingresses/shop`, { method: "DELETE" })).status).toBe(204);
-    const gone = await visit(http, "shop.example.com").catch((error: NodeJS.ErrnoException) => error.code);
+    const gone = await gatewright
+      .visit("shop.example.com")
+      .catch((error: NodeJS.ErrnoException) => error.code);
     expect(typeof gone === "object" ? gone.status : gone).toSatisfy(
       (value) => value === 404 || value === "ECONNREFUSED",
     );
@@ -43,31 +33,38 @@ describe("an ingress created over REST", () => {
 
   it("answers 404 with the hostname for what nobody claims", async () => {
     await make("claimed", rule("claimed.example.com", "web-1", backend.port));
-    const answer = await visit(http, "nobody.example.com:80");
+    const answer = await gatewright.visit("nobody.example.com:80");
     expect(answer.status).toBe(404);
     expect(answer.headers["content-type"]).toBe("text/plain; charset=utf-8");
     expect(answer.text).toBe("Not Found: no ingress configured for hostname nobody.example.com");
   });
 
   it("finds the instance that a pattern captures, and several captures in one target", async () => {
-    await putInstance(gatewright.url, "api-blue", "127.0.0.1");
+    await gatewright.put("api-blue", "127.0.0.1");
     await make("dev", rule("{instance}.dev.example.com", "{instance}", backend.port));
     await make("pr", rule("{a}.{b}.pr.example.com", "{a}-{b}", backend.port));
-    expect((await visit(http, "web-1.dev.example.com")).status).toBe(200);
-    expect((await visit(http, "WEB-1.dev.Example.com.")).status).toBe(200);
-    expect((await visit(http, "api.blue.pr.example.com")).status).toBe(200);
-    expect((await visit(http, "web-1.x.dev.example.com")).status).toBe(404);
+    expect((await gatewright.visit("web-1.dev.example.com")).status).toBe(200);
+    expect((await gatewright.visit("WEB-1.dev.Example.com.")).status).toBe(200);
+    expect((await gatewright.visit("api.blue.pr.example.com")).status).toBe(200);
+    expect((await gatewright.visit("web-1.x.dev.example.com")).status).toBe(404);
   });
 
   it("has error pages that name the ingress and nothing of the inside", async () => {
     const closed = await freePort();
     await make("broken", rule("broken.example.com", "web-1", closed));
     await make("ghosts", rule("{instance}.ghost.example.com", "{instance}", 80));
-    const json = await visit<{ ingress: string; code: string }>(http, "broken.example.com", "/", {
-      headers: { accept: "application/json" },
-    });
+    const json = await visit<{ ingress: string; code: string }>(
+      gatewright.ports.http,
+      "broken.example.com",
+      "/",
+      {
+        headers: { accept: "application/json" },
+      },
+    );
     expect([json.status, json.body.ingress]).toEqual([502, "broken"]);
-    const html = await visit(http, "nobody.ghost.example.com", "/", { headers: { accept: "text/html" } });
+    const html = await gatewright.visit("nobody.ghost.example.com", "/", {
+      headers: { accept: "text/html" },
+    });
     expect(html.status).toBe(503);
     expect(html.headers["content-type"]).toContain("text/html");
     expect(html.text).toContain("ghosts");
@@ -84,10 +81,10 @@ describe("an ingress created over REST", () => {
     expect((await call(url, { method: "PUT", body: next, headers: { "if-match": '"other"' } })).status).toBe(
       412,
     );
-    expect((await visit(http, "before.example.com")).status).toBe(200);
+    expect((await gatewright.visit("before.example.com")).status).toBe(200);
     expect((await call(url, { method: "PUT", body: next, headers: { "if-match": etag } })).status).toBe(200);
-    expect((await visit(http, "before.example.com")).status).toBe(404);
-    expect((await visit(http, "after.example.com")).status).toBe(200);
+    expect((await gatewright.visit("before.example.com")).status).toBe(404);
+    expect((await gatewright.visit("after.example.com")).status).toBe(200);
     const patched = await call<Ingress>(url, { method: "PATCH", body: { tags: { team: "web" } } });
     expect([patched.status, patched.body.tags, patched.body.created_at]).toEqual([
       200,
@@ -98,13 +95,16 @@ describe("an ingress created over REST", () => {
 
   it("reaches an instance at its new address with the next request", async () => {
     await using moved = await startBackend("moved", "127.0.0.2", backend.port);
-    await putInstance(gatewright.url, "mover", "127.0.0.1");
+    await gatewright.put("mover", "127.0.0.1");
     await make("mover", rule("mover.example.com", "mover", backend.port));
-    expect((await visit<Seen>(http, "mover.example.com")).body.backend).toBe("one");
-    await putInstance(gatewright.url, "mover", moved.address);
-    await until(async () => (await visit<Seen>(http, "mover.example.com")).body.backend === "moved", 2_000);
-    await putInstance(gatewright.url, "mover", moved.address, { state: "Stopped" });
-    await until(async () => (await visit(http, "mover.example.com")).status === 503, 2_000);
+    expect((await gatewright.visit<Seen>("mover.example.com")).body.backend).toBe("one");
+    await gatewright.put("mover", moved.address);
+    await until(
+      async () => (await gatewright.visit<Seen>("mover.example.com")).body.backend === "moved",
+      2_000,
+    );
+    await gatewright.put("mover", moved.address, { state: "Stopped" });
+    await until(async () => (await gatewright.visit("mover.example.com")).status === 503, 2_000);
   });
 });
 
@@ -114,12 +114,12 @@ describe("request_header_auth", () => {
     const auth = { request_header_auth: { header: "X-Key", value } };
     await make("secret", rule("secret.example.com", "web-1", backend.port, {}, auth));
     const before = backend.requests();
-    expect((await visit(http, "secret.example.com")).status).toBe(403);
-    expect((await visit(http, "secret.example.com", "/", { headers: { "x-key": `${value}x` } })).status).toBe(
-      403,
-    );
+    expect((await gatewright.visit("secret.example.com")).status).toBe(403);
+    expect(
+      (await gatewright.visit("secret.example.com", "/", { headers: { "x-key": `${value}x` } })).status,
+    ).toBe(403);
     expect(backend.requests()).toBe(before);
-    const answer = await visit<Seen>(http, "secret.example.com", "/", { headers: { "x-key": value } });
+    const answer = await gatewright.visit<Seen>("secret.example.com", "/", { headers: { "x-key": value } });
     expect([answer.status, answer.body.headers["x-key"]]).toEqual([200, undefined]);
   });
 });
@@ -127,9 +127,11 @@ describe("request_header_auth", () => {
 describe("connections", () => {
   it("stay open through changes of other ingresses: WebSockets, events, keep-alive", async () => {
     await make("held", rule("held.example.com", "web-1", backend.port));
-    const socket = new WebSocket(`ws://127.0.0.1:${http}/`, { headers: { host: "held.example.com" } });
+    const socket = new WebSocket(`ws://127.0.0.1:${gatewright.ports.http}/`, {
+      headers: { host: "held.example.com" },
+    });
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
-    const events = await fetch(`http://127.0.0.1:${http}/events`, {
+    const events = await fetch(`http://127.0.0.1:${gatewright.ports.http}/events`, {
       headers: { host: "held.example.com" },
     }).catch(() => undefined);
     for (let round = 0; round < 10; round += 1) {
@@ -158,7 +160,7 @@ describe("ports", () => {
       201,
     );
     expect((await visit(port, "own.example.com")).status).toBe(200);
-    expect((await visit(http, "own.example.com")).status).toBe(404);
+    expect((await gatewright.visit("own.example.com")).status).toBe(404);
     await call(`${gatewright.url}/ingresses/own-port`, { method: "DELETE" });
     await until(
       async () =>
@@ -175,6 +177,6 @@ describe("ports", () => {
     expect([answer.status, (answer.body as unknown as { code: string }).code]).toEqual([409, "port_in_use"]);
     expect((await call(`${gatewright.url}/ingresses/taken`)).status).toBe(404);
     expect((await make("taken", rule("taken.example.com", "web-1", backend.port))).status).toBe(201);
-    expect((await visit(http, "taken.example.com")).status).toBe(200);
+    expect((await gatewright.visit("taken.example.com")).status).toBe(200);
   });
 });

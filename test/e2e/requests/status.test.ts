@@ -1,21 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Condition, IngressRuleInput, IngressStatus } from "../../../src/model/api.ts";
-import { type Answer, call, createIngress, putInstance, rule } from "../../support/api.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Condition, IngressStatus } from "../../../src/model/api.ts";
+import { type Answer, call, rule } from "../../support/api.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
+const gatewright = useGatewright();
 
 beforeAll(async () => {
-  gatewright = await startGatewright();
-  await putInstance(gatewright.url, "web-1", "127.0.0.9", { service: "web" });
+  await gatewright.put("web-1", "127.0.0.9", { service: "web" });
 });
-
-afterAll(() => gatewright[Symbol.asyncDispose]());
-
-async function make(name: string, ...rules: readonly IngressRuleInput[]): Promise<void> {
-  const created = await createIngress({ url: gatewright.url, name, rules });
-  expect(created.status, created.text).toBe(201);
-}
 
 const statusOf = (name: string): Promise<Answer<IngressStatus>> =>
   call<IngressStatus>(`${gatewright.url}/ingresses/${name}/status`);
@@ -25,7 +17,7 @@ const conditionOf = async (name: string, type: string): Promise<Condition | unde
 
 describe("the status of an ingress", () => {
   it("has conditions, and each rule's targets with their addresses", async () => {
-    await make("shop", rule("shop.example.com", "web-1", 8080));
+    await gatewright.make("shop", rule("shop.example.com", "web-1", 8080));
     const { status, body } = await statusOf("shop");
     expect(status).toBe(200);
     const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
@@ -51,11 +43,11 @@ describe("the status of an ingress", () => {
   });
 
   it("says why a target has no address, and when that changed", async () => {
-    await putInstance(gatewright.url, "sleepy", "127.0.0.10");
-    await make("sleep", rule("sleep.example.com", "sleepy", 80));
+    await gatewright.put("sleepy", "127.0.0.10");
+    await gatewright.make("sleep", rule("sleep.example.com", "sleepy", 80));
     const before = await conditionOf("sleep", "TargetsResolved");
     expect(before?.status).toBe("True");
-    await putInstance(gatewright.url, "sleepy", "127.0.0.10", { state: "Stopped" });
+    await gatewright.put("sleepy", "127.0.0.10", { state: "Stopped" });
     const stopped = await conditionOf("sleep", "TargetsResolved");
     expect(stopped).toMatchObject({ status: "False", reason: "NoAddress" });
     expect(stopped?.message).toBe(
@@ -68,7 +60,7 @@ describe("the status of an ingress", () => {
   });
 
   it("tells services, addresses, captures and modes apart", async () => {
-    await make(
+    await gatewright.make(
       "mixed",
       {
         match: { hostname: "mixed.example.com" },

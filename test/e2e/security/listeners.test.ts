@@ -3,15 +3,17 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { type Answer, askCaddy, call, rule, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
 import { failedStart } from "../../support/failed-start.ts";
 import { filesUnder } from "../../support/files-under.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import type { Gatewright } from "../../support/gatewright.ts";
 import { signToken } from "../../support/sign-token.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 interface Refusal {
   readonly code: string;
@@ -34,35 +36,22 @@ const interfaceAddresses = Object.values(networkInterfaces())
   .map(({ address }) => address);
 
 /** Open to this machine only, as a newcomer has it. */
-let open: Gatewright;
+const open = useGatewright();
 /** Listens beyond loopback, with tokens. */
-let guarded: Gatewright;
-let backend: Backend;
-let other: Backend;
-
-beforeAll(async () => {
-  backend = await startBackend("loopback");
-  other = await startBackend("allowed", "127.0.0.2");
-  [open, guarded] = await Promise.all([
-    startGatewright(),
-    startGatewright({
-      LISTEN_ADDRESS: "0.0.0.0",
-      JWT_SECRET: secrets.jwt,
-      TARGET_ALLOW_CIDRS: "127.0.0.2/32",
-      LOG_LEVEL: "debug",
-      READ_IDLE_TIMEOUT: "1s",
-      ACME_EMAIL: "ops@example.com",
-      ACME_CA: `https://127.0.0.1:${await freePort()}/directory`,
-      ACME_DNS_PROVIDER: "cloudflare",
-      CLOUDFLARE_API_TOKEN: secrets.cloudflare,
-      TLS_ALLOWED_DOMAINS: "*",
-    }),
-  ]);
-});
-
-afterAll(async () => {
-  for (const one of [open, guarded, backend, other]) await one?.[Symbol.asyncDispose]();
-});
+const guarded = useGatewright(async () => ({
+  LISTEN_ADDRESS: "0.0.0.0",
+  JWT_SECRET: secrets.jwt,
+  TARGET_ALLOW_CIDRS: "127.0.0.2/32",
+  LOG_LEVEL: "debug",
+  READ_IDLE_TIMEOUT: "1s",
+  ACME_EMAIL: "ops@example.com",
+  ACME_CA: `https://127.0.0.1:${await freePort()}/directory`,
+  ACME_DNS_PROVIDER: "cloudflare",
+  CLOUDFLARE_API_TOKEN: secrets.cloudflare,
+  TLS_ALLOWED_DOMAINS: "*",
+}));
+const backend = use(() => startBackend("loopback"));
+const other = use(() => startBackend("allowed", "127.0.0.2"));
 
 const inform = (gatewright: Gatewright, name: string, ip: string | null): Promise<Answer> =>
   call(`${gatewright.url}/instances/${name}`, { method: "PUT", body: { network: { ip } }, headers: token });

@@ -1,13 +1,15 @@
 import { networkInterfaces } from "node:os";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { startDnsServer } from "../../../src/dns/server.ts";
 import type { Resolution } from "../../../src/resolver/instance-resolver.ts";
 import { type Answer, call, rule, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
+import type { Gatewright } from "../../support/gatewright.ts";
 import { recordingLogger } from "../../support/recording-logger.ts";
 import { signToken } from "../../support/sign-token.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 interface Refusal {
   readonly code: string;
@@ -23,24 +25,15 @@ const interfaceAddresses = Object.values(networkInterfaces())
   .map(({ address }) => address);
 
 /** Open to this machine only, as a newcomer has it: loopback may be a target. */
-let open: Gatewright;
+const open = useGatewright();
 /** Listens beyond loopback, with tokens. */
-let guarded: Gatewright;
-let backend: Backend;
-let other: Backend;
-
-beforeAll(async () => {
-  backend = await startBackend("loopback");
-  other = await startBackend("allowed", "127.0.0.2");
-  [open, guarded] = await Promise.all([
-    startGatewright(),
-    startGatewright({ LISTEN_ADDRESS: "0.0.0.0", JWT_SECRET: jwtSecret, TARGET_ALLOW_CIDRS: "127.0.0.2/32" }),
-  ]);
+const guarded = useGatewright({
+  LISTEN_ADDRESS: "0.0.0.0",
+  JWT_SECRET: jwtSecret,
+  TARGET_ALLOW_CIDRS: "127.0.0.2/32",
 });
-
-afterAll(async () => {
-  for (const one of [open, guarded, backend, other]) await one?.[Symbol.asyncDispose]();
-});
+const backend = use(() => startBackend("loopback"));
+const other = use(() => startBackend("allowed", "127.0.0.2"));
 
 const inform = (gatewright: Gatewright, name: string, ip: string | null): Promise<Answer> =>
   call(`${gatewright.url}/instances/${name}`, { method: "PUT", body: { network: { ip } }, headers: token });
