@@ -24,6 +24,7 @@ export const errorCatalogue = {
   module_missing: "The running Caddy lacks a module that a policy needs; the message names it.",
   config_validation_failed: "Caddy refused the configuration.",
   not_found: "No resource has this id, name or unique id prefix.",
+  ingress_set_aside: "The ingress is stored but not served: it conflicts with another or cannot be read.",
   ambiguous: "Several resources match; use the full id.",
   method_not_allowed: "The resource exists but does not take this method.",
   precondition_failed: "If-Match names another version than the present one.",
@@ -53,7 +54,8 @@ export const errorCatalogue = {
   address_in_use: "A listen address of Gatewright itself is taken.",
   address_unavailable:
     "A listen address of Gatewright itself is not one of this machine's, or is not permitted.",
-  ingress_unreadable: "An ingress file could not be read; it is set aside and its hostnames stay claimed.",
+  ingress_unreadable:
+    "An ingress file could not be read; it is set aside; its name, hostnames and ports stay claimed.",
 } as const;
 
 /** A stable error code. */

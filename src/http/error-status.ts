@@ -24,6 +24,7 @@ export const errorStatus: { readonly [code in ErrorCode]: number } = {
   module_missing: 400,
   config_validation_failed: 400,
   not_found: 404,
+  ingress_set_aside: 409,
   ambiguous: 409,
   method_not_allowed: 405,
   precondition_failed: 412,

@@ -1,17 +1,20 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
 import { GatewrightError } from "../errors.ts";
 import type { IngressManager, JsonValue } from "../manager/ingress-manager.ts";
-import type { CreateIngressRequest, Ingress, ReplaceIngressRequest } from "../model/api.ts";
+import type { CreateIngressRequest, Ingress, ReplaceIngressRequest, SetAsideIngress } from "../model/api.ts";
 import { hasVersion, requiredVersion } from "./conditional.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { streamJsonArray } from "./json-stream.ts";
-import { bodyOperation, type OperationContext, operation } from "./operation.ts";
-import { integerParameter, matchesTags, queryOf, tagFilter } from "./query.ts";
+import { bodyOperation, guarded, type OperationContext, operation } from "./operation.ts";
+import { enumParameter, integerParameter, matchesTags, queryOf, tagFilter } from "./query.ts";
 import { findOne, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
 /** Largest page that can be asked for; without `limit` everything is streamed. */
 const maxPageSize = 10_000;
+
+/** An entry of a list: an ingress that is served, or one that is set aside. */
+type Listed = Ingress | SetAsideIngress;
 
 /** `/ingresses` and `/ingresses/{id}`. */
 export function ingressRoutes(manager: IngressManager, context: OperationContext): Router {
@@ -62,7 +65,7 @@ function replaceIngress(manager: IngressManager, context: OperationContext): Req
     schema: "ReplaceIngressRequest",
   } as const;
   return bodyOperation(context, options, async ({ request, response, body }) => {
-    const ingress = await find(manager, request);
+    const ingress = await findStored(manager, request);
     const wanted: CreateIngressRequest = withoutReadOnly(body, ingress);
     const version = requiredVersion(request, manager.etag(ingress));
     sendIngress(manager, response, 200, await manager.replace(ingress.id, wanted, version));
@@ -88,7 +91,7 @@ function patchIngress(manager: IngressManager, context: OperationContext): Reque
 function deleteIngress(manager: IngressManager, context: OperationContext): RequestHandler {
   const options = { scope: "ingress:delete", failure: "failed to delete ingress" } as const;
   return operation(context, options, async ({ request, response }) => {
-    const ingress = await find(manager, request);
+    const ingress = await findStored(manager, request);
     await manager.delete(ingress.id, requiredVersion(request, manager.etag(ingress)));
     sendEmpty(response, 204);
   });
@@ -100,8 +103,11 @@ function listIngresses(manager: IngressManager, context: OperationContext): Requ
     const query = queryOf(request);
     const filter = tagFilter(query);
     const limit = integerParameter(query, "limit", { min: 1, max: maxPageSize });
-    const matches = (ingress: Ingress): boolean => matchesTags(ingress.tags, filter);
-    const selected = select(manager.list(), query.get("cursor") ?? "", matches);
+    const matches = (one: Listed): boolean =>
+      matchesTags("reason" in one ? one.ingress?.tags : one.tags, filter);
+    const isSetAside = enumParameter(query, "state", ["served", "set-aside"]) === "set-aside";
+    const all = isSetAside ? manager.setAside() : manager.list();
+    const selected = select(all, query.get("cursor") ?? "", matches);
     const listed = limit === undefined ? selected : pageOf(response, query, selected, limit);
     // A HEAD's body would be thrown away, one entry after another.
     await streamJsonArray(response, request.method === "HEAD" ? [] : listed);
@@ -117,10 +123,16 @@ async function find(manager: IngressManager, request: Request): Promise<Ingress>
   return (await findOne(() => manager.lookup(referenceOf(request)))).ingress;
 }
 
+/** Finds an ingress that is to be replaced or deleted, which one that is set aside may be. */
+async function findStored(manager: IngressManager, request: Request): Promise<Listed> {
+  const found = await guarded("failed to resolve resource", () => manager.lookup(referenceOf(request)));
+  return found.kind === "set-aside" ? found.ingress : (await findOne(() => found)).ingress;
+}
+
 /** What GET answers can be sent back: the keys that are not the caller's to set are dropped. */
 function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "created_at" | "updated_at">>(
   body: Body,
-  ingress: Ingress,
+  ingress: Pick<Ingress, "id">,
 ): Omit<Body, "id" | "created_at" | "updated_at"> {
   const { id, created_at, updated_at, ...rest } = body;
   if (id === undefined || id === ingress.id) return rest;
@@ -137,10 +149,10 @@ function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "create
 function pageOf(
   response: Response,
   query: URLSearchParams,
-  selected: Iterable<Ingress>,
+  selected: Iterable<Listed>,
   limit: number,
-): readonly Ingress[] {
-  const page: Ingress[] = [];
+): readonly Listed[] {
+  const page: Listed[] = [];
   for (const ingress of selected) {
     if (page.length === limit) {
       response.setHeader("Link", nextLink(query, page.at(-1)));
@@ -152,15 +164,15 @@ function pageOf(
 }
 
 function* select(
-  ingresses: Iterable<Ingress>,
+  ingresses: Iterable<Listed>,
   after: string,
-  matches: (ingress: Ingress) => boolean,
-): Generator<Ingress> {
+  matches: (listed: Listed) => boolean,
+): Generator<Listed> {
   for (const ingress of ingresses) if (ingress.id > after && matches(ingress)) yield ingress;
 }
 
 /** RFC 8288. The cursor is the last id seen: it stays right whatever is created or deleted meanwhile. */
-function nextLink(query: URLSearchParams, last: Ingress | undefined): string {
+function nextLink(query: URLSearchParams, last: Listed | undefined): string {
   const next = new URLSearchParams(query);
   next.set("cursor", last?.id ?? "");
   return `</ingresses?${next}>; rel="next"`;

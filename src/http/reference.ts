@@ -1,5 +1,6 @@
 import type { Request } from "express";
 import { GatewrightError } from "../errors.ts";
+import type { SetAsideIngress } from "../model/api.ts";
 import { guarded } from "./operation.ts";
 
 /** The `{id}` of the request's path, percent-decoded. */
@@ -8,14 +9,26 @@ export function referenceOf(request: Request): string {
   return typeof reference === "string" ? reference : "";
 }
 
-type Lookup<Found> = Found | { readonly kind: "ambiguous" } | { readonly kind: "unknown" };
+type Lookup<Found> =
+  | Found
+  | { readonly kind: "set-aside"; readonly ingress: SetAsideIngress }
+  | { readonly kind: "ambiguous" }
+  | { readonly kind: "unknown" };
 
-/** Takes the one resource that a lookup finds. Throws `not_found`, `ambiguous` and the 500 in hypeman's words. */
+/**
+ * Takes the one resource that a lookup finds. Throws `not_found`, `ambiguous` and the 500 in hypeman's words, and
+ * `ingress_set_aside`.
+ */
 export async function findOne<Found extends { readonly kind: "found" }>(
   lookup: () => Lookup<Found> | Promise<Lookup<Found>>,
 ): Promise<Found> {
   const result = await guarded("failed to resolve resource", lookup);
   if (result.kind === "found") return result;
+  if (result.kind === "set-aside") {
+    const { id, problems } = result.ingress;
+    const message = `ingress ${id} is set aside and not served: ${problems[0]?.message}; replace it (PUT) or delete it, GET /ingresses?state=set-aside shows it`;
+    throw new GatewrightError("ingress_set_aside", message, { details: problems });
+  }
   if (result.kind === "ambiguous")
     throw new GatewrightError("ambiguous", "multiple resources match, use full ID");
   throw new GatewrightError("not_found", "resource not found");

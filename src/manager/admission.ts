@@ -20,6 +20,7 @@ import type { Catalog } from "./catalog.ts";
 import type { ConfigRenderer } from "./config-renderer.ts";
 import type { JsonValue } from "./ingress-manager.ts";
 import { moduleProblems } from "./module-problems.ts";
+import type { Wanted } from "./set-aside.ts";
 import { referTargets } from "./target-references.ts";
 import { type CertificateLookup, referCertificates, tlsConflicts } from "./tls-admission.ts";
 
@@ -64,15 +65,16 @@ export class Admission {
   async admit(request: CreateIngressRequest, selfId?: string): Promise<readonly IngressRule[]> {
     const semantic = semanticProblems(request);
     const rules = normalizeSoundRules(request, semantic, this.#options.settings.ports);
-    const name = this.#nameProblems(request.name, selfId);
+    const place = normalizePlace(request);
+    const held = this.#heldProblems({ name: request.name, rules, ...place }, selfId);
     const tls = tlsProblems(rules, this.#options.settings.tls);
     const references = await this.#reference(rules);
     const problems = [
       ...semantic,
-      ...name,
+      ...held.name,
       ...tls,
       ...references.problems,
-      ...claimProblems(this.#options.catalog.claims.conflicts(rules, selfId, normalizePlace(request))),
+      ...held.claims,
       ...reservedPortProblems(rules, this.#options.settings.ports),
       ...this.#portProblems(rules),
       ...policyEndpointProblems(rules, this.#options.settings.guard),
@@ -86,9 +88,10 @@ export class Admission {
   checkClaims(ingress: Ingress): void {
     const { catalog, compiler, certificates = noCertificates } = this.#options;
     const before = catalog.getStaged(ingress.id)?.rules ?? [];
+    const held = this.#heldProblems(ingress, ingress.id);
     const problems = [
-      ...this.#nameProblems(ingress.name, ingress.id),
-      ...claimProblems(catalog.claims.conflicts(ingress.rules, ingress.id, ingress)),
+      ...held.name,
+      ...held.claims,
       ...tlsConflicts(ingress.rules, before, {
         structure: catalog.structure,
         settings: compiler,
@@ -96,6 +99,18 @@ export class Admission {
       }),
     ];
     if (problems.length > 0) throw refusal(problems);
+  }
+
+  /** What others hold of what a document wants, those that are set aside included. */
+  #heldProblems(wanted: Wanted, selfId: string | undefined): { name: Problem[]; claims: Problem[] } {
+    const { catalog } = this.#options;
+    const before = selfId === undefined ? undefined : catalog.getStaged(selfId);
+    const setAside = catalog.setAside.problems(wanted, selfId, before);
+    const served = claimProblems(catalog.claims.conflicts(wanted.rules, selfId, wanted));
+    return {
+      name: [...this.#nameProblems(wanted.name, selfId), ...setAside.name],
+      claims: [...served, ...setAside.claims],
+    };
   }
 
   #nameProblems(name: string, selfId: string | undefined): Problem[] {

@@ -3,14 +3,22 @@ import type { Route } from "../compiler/route.ts";
 import { type CompiledRoute, compileRoutes } from "../compiler/routes.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import { Structure } from "../compiler/structure.ts";
-import type { Ingress } from "../model/api.ts";
+import type { Ingress, SetAsideIngress } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
+import { SetAside } from "./set-aside.ts";
 
 /** One ingress before and after a mutation; a creation has no `before`, a deletion no `after`. */
 export interface IngressChange {
   readonly before?: Ingress;
   readonly after?: Ingress;
+  /** What is set aside under the same id, and so no more. */
+  readonly setAside?: SetAsideIngress;
+}
+
+/** The id of the ingress that a change is of; undefined when it changes nothing. */
+export function changedId({ before, after, setAside }: IngressChange): string | undefined {
+  return after?.id ?? before?.id ?? setAside?.id;
 }
 
 /** What a batch of changes does to the host table. */
@@ -31,6 +39,7 @@ const MOST_NOTED = 64;
 export class Catalog {
   readonly claims = new ClaimIndex();
   readonly structure = new Structure();
+  readonly setAside = new SetAside();
   readonly #settings: CompilerSettings;
   readonly #committed = new Map<string, Ingress>();
   readonly #staged = new Map<string, Ingress | undefined>();
@@ -122,16 +131,18 @@ export class Catalog {
 
   /** Stages a change and returns what it does to the host table. */
   stage(change: IngressChange): RouteChanges {
-    const id = change.after?.id ?? change.before?.id;
+    const id = changedId(change);
     if (id === undefined) return { remove: [], upsert: [] };
+    if (change.setAside !== undefined) this.setAside.remove(id);
     this.#staged.set(id, change.after);
     return this.#derive(change);
   }
 
   /** Takes back staged changes; they must come in the reverse order of their staging. */
   unstage(change: IngressChange): void {
-    const id = change.after?.id ?? change.before?.id;
+    const id = changedId(change);
     if (id === undefined) return;
+    if (change.setAside !== undefined) this.setAside.add(change.setAside);
     if (this.#committed.get(id) === change.before) this.#staged.delete(id);
     else this.#staged.set(id, change.before);
     this.#derive({

@@ -1,5 +1,9 @@
+import { basename } from "node:path";
+import type { CompilerSettings } from "../compiler/settings.ts";
+import type { Problem } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
+import { isNamed, protocolOf } from "../model/protocol.ts";
 import type { Snapshot, UnreadableDocument } from "../store/document-store.ts";
 import {
   claimProblems,
@@ -8,46 +12,108 @@ import {
   type StoredIngress,
 } from "../validation/ingress.ts";
 import { parseBody } from "../validation/schema.ts";
-import type { Catalog } from "./catalog.ts";
+import { Catalog } from "./catalog.ts";
+import { unreadableClaims } from "./unreadable-claims.ts";
 
-/** What was found wrong in the store, in words for `/ready` and the log. */
-export interface StoredProblems {
+/** The catalog of a start. */
+export interface FilledCatalog {
+  readonly catalog: Catalog;
+  /** What is wrong beside ingresses that are set aside, in words for `/ready`. */
   readonly problems: readonly string[];
 }
 
-/** Most hostnames that are looked for in a file that cannot be read. */
-const MAX_HOSTNAMES = 1_000;
+/** Of a file that cannot be read, this much of its text is kept: characters. */
+const MAX_TEXT = 16 * 1024;
+
+interface Contested {
+  readonly ingress: Ingress;
+  readonly problems: readonly Problem[];
+}
 
 /**
- * Puts the stored ingresses into the catalog. What cannot be served is set aside and reported: a file that cannot be
- * read keeps its hostnames, of two stored ingresses that claim the same the one with the smaller id is served.
+ * Makes the catalog of what is stored. Of ingresses that claim the same, the one that was changed last is served: it
+ * was acknowledged last. The others are set aside, as files that cannot be read are, and keep their claims.
  */
-export function fillCatalog(snapshot: Snapshot<Ingress>, catalog: Catalog, logger: Logger): StoredProblems {
-  const problems: string[] = [];
-  const report = (message: string, fields: { readonly [field: string]: unknown }): void => {
-    problems.push(message);
-    logger.error(message, fields);
-  };
-  for (const document of snapshot.unreadable) {
-    catalog.claims.addUnreadable(document.id, hostnamesOf(document));
-    report(`ingress file ${document.id}.json cannot be read and is set aside; its hostnames stay claimed`, {
-      code: "ingress_unreadable",
-      path: document.path,
-      reason: document.reason,
+export function fillCatalog(
+  snapshot: Snapshot<Ingress>,
+  settings: CompilerSettings,
+  logger: Logger,
+): FilledCatalog {
+  let catalog = new Catalog(settings);
+  let contested = load(snapshot.documents, catalog);
+  if (contested.length > 0) {
+    // Rare, so that a start without conflicts need not sort.
+    catalog = new Catalog(settings);
+    contested = load(snapshot.documents.toSorted(byLastChange), catalog);
+  }
+  for (const { ingress, problems } of contested) {
+    catalog.setAside.add({
+      id: ingress.id,
+      name: ingress.name,
+      reason: "conflict",
+      problems,
+      hostnames: [...new Set(ingress.rules.filter(isNamed).map(({ match }) => match.hostname))],
+      ports: ingress.rules
+        .filter((rule) => !isNamed(rule))
+        .map((rule) => `${rule.match.port}/${protocolOf(rule)}`),
+      ingress,
+    });
+    const [first] = problems;
+    logger.error(`stored ingress ${ingress.id} is set aside and not served`, {
+      code: first?.code,
+      reason: first?.message,
     });
   }
-  for (const ingress of snapshot.documents) {
-    const [conflict] = claimProblems(catalog.claims.conflicts(ingress.rules, undefined, ingress));
-    const named = catalog.idOfName(ingress.name);
-    if (conflict === undefined && named === undefined) {
-      catalog.load(ingress);
-      continue;
+  return { catalog, problems: snapshot.unreadable.flatMap((one) => setAside(one, catalog, logger) ?? []) };
+}
+
+/** Loads what does not stand against what was loaded before, and returns the rest. */
+function load(ingresses: readonly Ingress[], catalog: Catalog): Contested[] {
+  const contested: Contested[] = [];
+  for (const ingress of ingresses) {
+    const problems: Problem[] = claimProblems(catalog.claims.conflicts(ingress.rules, undefined, ingress));
+    const holder = catalog.idOfName(ingress.name);
+    if (holder !== undefined) {
+      const message = `the name "${ingress.name}" belongs to ingress ${holder}`;
+      problems.push({ code: "already_exists", field: "name", message });
     }
-    const reason = conflict?.message ?? `the name "${ingress.name}" belongs to ${named}`;
-    report(`stored ingress ${ingress.id} is set aside and not served`, { code: "hostname_in_use", reason });
+    if (problems.length === 0) catalog.load(ingress);
+    else contested.push({ ingress, problems });
   }
   catalog.loaded();
-  return { problems };
+  return contested;
+}
+
+function byLastChange(one: Ingress, other: Ingress): number {
+  const later = Date.parse(other.updated_at) - Date.parse(one.updated_at);
+  return later || (one.id < other.id ? -1 : 1);
+}
+
+/** Sets aside what cannot be read. Returns a problem that nobody can mend over the API. */
+function setAside(
+  { id, kind, path, reason, text }: UnreadableDocument,
+  catalog: Catalog,
+  logger: Logger,
+): string | undefined {
+  const message =
+    kind === "journal"
+      ? `the journal file ${basename(path)} is damaged; the hostnames that it names stay claimed`
+      : `ingress file ${basename(path)} cannot be read and is set aside; its name, hostnames and ports stay claimed`;
+  logger.error(message, { code: "ingress_unreadable", path, reason });
+  if (kind === "journal") {
+    catalog.setAside.addDamage(id, text);
+    return `${message}: ${reason}`;
+  }
+  const problem: Problem = { code: "ingress_unreadable", message: reason };
+  const kept = text.slice(0, MAX_TEXT);
+  catalog.setAside.add({
+    id,
+    reason: "unreadable",
+    problems: [problem],
+    ...unreadableClaims(text),
+    ...(kept === "" ? {} : { text: kept }),
+  });
+  return undefined;
 }
 
 /**
@@ -71,10 +137,4 @@ export function readStoredIngress(value: unknown, ports: ListenPorts): Ingress {
   const ingress = normalizeStored(typeof updated_at === "string" ? { ...stored, updated_at } : stored, ports);
   // Parsed objects have no room to grow, so they take less memory than equal ones put together here.
   return JSON.stringify(ingress) === JSON.stringify(value) ? (value as Ingress) : ingress;
-}
-
-/** Every hostname that still stands in a damaged file's text. */
-function hostnamesOf({ text }: UnreadableDocument): string[] {
-  const found = [...text.matchAll(/"hostname"\s*:\s*"((?:[^"\\]|\\.){1,300})"/g)].slice(0, MAX_HOSTNAMES);
-  return [...new Set(found.map(([, hostname = ""]) => hostname))];
 }

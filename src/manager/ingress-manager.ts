@@ -1,4 +1,4 @@
-import type { CreateIngressRequest, Ingress } from "../model/api.ts";
+import type { CreateIngressRequest, Ingress, SetAsideIngress } from "../model/api.ts";
 
 /** Anything that JSON can say. */
 export type JsonValue =
@@ -12,6 +12,8 @@ export type JsonValue =
 /** What a reference in an address (`/ingresses/{id}`) leads to. */
 export type Lookup =
   | { readonly kind: "found"; readonly ingress: Ingress }
+  /** Stored and not served; may be replaced and deleted. */
+  | { readonly kind: "set-aside"; readonly ingress: SetAsideIngress }
   | { readonly kind: "ambiguous" }
   | { readonly kind: "unknown" };
 
@@ -32,7 +34,7 @@ export interface Readiness {
  */
 export interface IngressManager {
   create(request: CreateIngressRequest): Promise<Ingress>;
-  /** `id` is a full id; `ifMatch` an ETag without its quotes, absent for any version. */
+  /** `id` is a full id, also of one that is set aside; `ifMatch` an ETag without its quotes, absent for any version. */
   replace(id: string, request: CreateIngressRequest, ifMatch?: string): Promise<Ingress>;
   /** Applies a merge patch (RFC 7396) to the request form of the ingress, then validates it like a replacement. */
   patch(id: string, patch: JsonValue, ifMatch?: string): Promise<Ingress>;
@@ -42,7 +44,9 @@ export interface IngressManager {
   lookup(reference: string): Lookup;
   /** By ascending id, as of this call: later writes neither disturb nor join an iteration under way. */
   list(): Iterable<Ingress>;
+  /** Stored ingresses that are not served, by ascending id. */
+  setAside(): readonly SetAsideIngress[];
   /** The version of an ingress, without quotes; changes with every change of what GET answers. */
-  etag(ingress: Ingress): string;
+  etag(ingress: Ingress | SetAsideIngress): string;
   ready(): Readiness;
 }

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
-import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
+import type { CreateIngressRequest, Ingress, IngressRule, SetAsideIngress } from "../model/api.ts";
 import { makeId } from "../model/id.ts";
+import { isDocumentId } from "../store/document-id.ts";
 import { normalizePlace } from "../validation/ingress.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
@@ -50,11 +51,15 @@ export class IngressService implements IngressManager {
     const rules = await admission.admit(request, id);
     const change = await writer.submit({
       decide: () => {
-        const before = this.#present(id, ifMatch);
-        const now = new Date().toISOString();
-        const after = ingressOf(id, request, rules, before.created_at, now);
+        const present = this.#present(id, ifMatch);
+        const after = ingressOf(
+          id,
+          request,
+          rules,
+          ...timesAfter(present.before ?? present.setAside?.ingress),
+        );
         admission.checkClaims(after);
-        return { before, after };
+        return { ...present, after };
       },
     });
     return changed(change);
@@ -63,7 +68,12 @@ export class IngressService implements IngressManager {
   async patch(id: string, patch: JsonValue, ifMatch?: string): Promise<Ingress> {
     this.#mayWrite();
     for (;;) {
-      const before = this.#present(id, ifMatch);
+      const { before } = this.#present(id, ifMatch);
+      if (before === undefined)
+        throw new GatewrightError(
+          "ingress_set_aside",
+          "the ingress is set aside: replace it as a whole (PUT)",
+        );
       const request = this.#options.admission.parse(mergePatch(requestOf(before), patch));
       try {
         // The patch was computed on this version; a change in between has it computed again.
@@ -76,24 +86,23 @@ export class IngressService implements IngressManager {
 
   async delete(id: string, ifMatch?: string): Promise<void> {
     this.#mayWrite();
-    await this.#options.writer.submit({ decide: () => ({ before: this.#present(id, ifMatch) }) });
+    await this.#options.writer.submit({ decide: () => this.#present(id, ifMatch) });
   }
 
   /** Takes over an ingress of the Gatewright that is followed, as it is there. Throws when its claims conflict here. */
   async adopt(after: Ingress): Promise<void> {
-    const { admission, catalog, writer } = this.#options;
+    const { admission, writer } = this.#options;
     await writer.submit({
       decide: () => {
         admission.checkClaims(after);
-        const before = catalog.getStaged(after.id);
-        return before === undefined ? { after } : { before, after };
+        return { ...this.#stored(after.id), after };
       },
     });
   }
 
   /** Drops an ingress that the Gatewright that is followed has no more. */
   async forget(id: string): Promise<void> {
-    await this.#options.writer.submit({ decide: () => ({ before: this.#present(id, undefined) }) });
+    await this.#options.writer.submit({ decide: () => this.#present(id, undefined) });
   }
 
   /** Throws `source_read_only` where ingresses are another one's. */
@@ -112,13 +121,12 @@ export class IngressService implements IngressManager {
 
   lookup(reference: string): Lookup {
     const { catalog } = this.#options;
-    const exact = catalog.get(reference) ?? this.#named(reference);
-    if (exact !== undefined) return { kind: "found", ingress: exact };
-    if (reference === "") return { kind: "unknown" };
-    const [id, second] = catalog.idsStartingWith(reference, 2);
-    if (second !== undefined) return { kind: "ambiguous" };
-    const ingress = id === undefined ? undefined : catalog.get(id);
-    return ingress === undefined ? { kind: "unknown" } : { kind: "found", ingress };
+    return (
+      this.#byId(reference) ??
+      found(this.#named(reference)) ??
+      notServed(catalog.setAside.named(reference)) ??
+      this.#byPrefix(reference)
+    );
   }
 
   /** How many ingresses there are. */
@@ -130,13 +138,20 @@ export class IngressService implements IngressManager {
     return this.#options.catalog.list();
   }
 
-  etag(ingress: Ingress): string {
+  setAside(): readonly SetAsideIngress[] {
+    return this.#options.catalog.setAside.list();
+  }
+
+  etag(ingress: Ingress | SetAsideIngress): string {
     return hash("sha256", JSON.stringify(ingress)).slice(0, 32);
   }
 
   ready(): Readiness {
-    const { keeper, problems } = this.#options;
-    return { ready: keeper.programmed, reasons: [...keeper.reasons(), ...problems] };
+    const { catalog, keeper, problems } = this.#options;
+    return {
+      ready: keeper.programmed,
+      reasons: [...keeper.reasons(), ...setAsideReasons(catalog.setAside.list()), ...problems],
+    };
   }
 
   #named(name: string): Ingress | undefined {
@@ -145,18 +160,77 @@ export class IngressService implements IngressManager {
     return ingress?.name === name ? ingress : undefined;
   }
 
-  /** The ingress as the writer sees it now. Throws `not_found` or `precondition_failed`. */
-  #present(id: string, ifMatch: string | undefined): Ingress {
-    const before = this.#options.catalog.getStaged(id);
-    if (before === undefined) throw new GatewrightError("not_found", "resource not found");
-    if (ifMatch !== undefined && ifMatch !== this.etag(before)) {
+  #byId(id: string): Lookup | undefined {
+    const { catalog } = this.#options;
+    return found(catalog.get(id)) ?? notServed(catalog.setAside.get(id));
+  }
+
+  #byPrefix(prefix: string): Lookup {
+    if (prefix === "") return { kind: "unknown" };
+    const { catalog } = this.#options;
+    const ids = [
+      ...catalog.idsStartingWith(prefix, 2),
+      ...catalog.setAside.list().flatMap(({ id }) => (id.startsWith(prefix) ? [id] : [])),
+    ];
+    const [id, second] = ids;
+    if (second !== undefined) return { kind: "ambiguous" };
+    return (id === undefined ? undefined : this.#byId(id)) ?? { kind: "unknown" };
+  }
+
+  /** What the writer sees under an id now: an ingress, or one that is set aside. */
+  #stored(id: string): Pick<IngressChange, "before" | "setAside"> {
+    const { catalog } = this.#options;
+    const before = catalog.getStaged(id);
+    if (before !== undefined) return { before };
+    const setAside = catalog.setAside.get(id);
+    return setAside === undefined ? {} : { setAside };
+  }
+
+  /** As `#stored`. Throws `not_found`, `precondition_failed`, and `ingress_set_aside` for a file that no id names. */
+  #present(id: string, ifMatch: string | undefined): Pick<IngressChange, "before" | "setAside"> {
+    const stored = this.#stored(id);
+    const present = stored.before ?? stored.setAside;
+    if (present === undefined) throw new GatewrightError("not_found", "resource not found");
+    if (!isDocumentId(id)) {
+      const message = `the name of the file ${id}.json is no id of an ingress: stop Gatewright, move the file away, and start it again`;
+      throw new GatewrightError("ingress_set_aside", message);
+    }
+    if (ifMatch !== undefined && ifMatch !== this.etag(present)) {
       throw new GatewrightError(
         "precondition_failed",
         "the ingress was changed meanwhile; read it again and repeat the change",
       );
     }
-    return before;
+    return stored;
   }
+}
+
+function found(ingress: Ingress | undefined): Lookup | undefined {
+  return ingress === undefined ? undefined : { kind: "found", ingress };
+}
+
+function notServed(ingress: SetAsideIngress | undefined): Lookup | undefined {
+  return ingress === undefined ? undefined : { kind: "set-aside", ingress };
+}
+
+/** Most that `/ready` names one by one. */
+const MAX_REASONS = 100;
+
+function setAsideReasons(entries: readonly SetAsideIngress[]): readonly string[] {
+  const reasons = entries.slice(0, MAX_REASONS).map(({ id, name, problems }) => {
+    const named = name === undefined ? "" : ` (${name})`;
+    return `ingress ${id}${named} is set aside and not served: ${problems[0]?.message}; replace or delete it`;
+  });
+  const more = entries.length - reasons.length;
+  return more === 0 ? reasons : [...reasons, `${more} more ingresses are set aside`];
+}
+
+/** `created_at` and `updated_at` of what replaces an ingress. The clock may have been set back; the order stays. */
+function timesAfter(before: Ingress | undefined): [createdAt: string, updatedAt: string] {
+  const now = Date.now();
+  const last = before === undefined ? now : Date.parse(before.updated_at);
+  const updated = new Date(last > now ? last : now).toISOString();
+  return [before?.created_at ?? updated, updated];
 }
 
 function ingressOf(

@@ -9,7 +9,6 @@ import type { IngressStore } from "../store/ingress-store.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
 import { Applier } from "./applier.ts";
 import { CaddyFiles } from "./caddy-files.ts";
-import { Catalog } from "./catalog.ts";
 import { managerConditions } from "./conditions.ts";
 import { ConfigRenderer } from "./config-renderer.ts";
 import { fillCatalog } from "./fill-catalog.ts";
@@ -90,12 +89,11 @@ function joinFeeds(feeds: readonly Feed[]): Feed {
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
   const { api, certificates, compiler, logger, resolver, store } = options;
-  const catalog = new Catalog(compiler);
   const snapshot = await store.open();
-  const filled = fillCatalog(snapshot, catalog, logger);
+  const { catalog, problems: damages } = fillCatalog(snapshot, compiler, logger);
   const lacking = storedModuleProblems(catalog.list(), compiler);
   for (const message of lacking) logger.error(message, { code: "module_missing" });
-  const problems = [...filled.problems, ...lacking];
+  const problems = [...damages, ...lacking];
   const files = new CaddyFiles(compiler.folder);
   const renderer = new ConfigRenderer({
     settings: compiler,

@@ -3,7 +3,7 @@ import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { Applier } from "./applier.ts";
-import type { Catalog, IngressChange, RouteChanges } from "./catalog.ts";
+import { type Catalog, changedId, type IngressChange, type RouteChanges } from "./catalog.ts";
 import type { ConfigRenderer } from "./config-renderer.ts";
 
 /** A change that a caller waits for. */
@@ -208,7 +208,7 @@ function mergeRoutes(steps: readonly RouteChanges[]): RouteChanges {
 function mergeDocuments(staged: readonly Staged[]): { puts: Ingress[]; deletes: string[] } {
   const documents = new Map<string, Ingress | undefined>();
   for (const { change } of staged) {
-    const id = change.after?.id ?? change.before?.id;
+    const id = changedId(change);
     if (id !== undefined) documents.set(id, change.after);
   }
   const puts = [...documents.values()].filter((document) => document !== undefined);

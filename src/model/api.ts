@@ -13,15 +13,6 @@ export type CertificateState = "ready" | "pending" | "failed" | "expired";
  */
 export type IngressName = string;
 /**
- * A new instance is `Running` when nothing else is said. Only `Running` and `Initializing` instances take requests.
- */
-export type InstanceState =
-  "Created" | "Initializing" | "Running" | "Paused" | "Shutdown" | "Stopped" | "Standby" | "Unknown";
-/**
- * Lowercase letters, digits and hyphens, also several such labels joined by dots. In a body it must equal the name in the address.
- */
-export type InstanceName = string;
-/**
  * Stable; docs/errors.md explains each.
  */
 export type ErrorCode =
@@ -43,6 +34,7 @@ export type ErrorCode =
   | "module_missing"
   | "config_validation_failed"
   | "not_found"
+  | "ingress_set_aside"
   | "ambiguous"
   | "method_not_allowed"
   | "precondition_failed"
@@ -70,6 +62,15 @@ export type ErrorCode =
   | "address_in_use"
   | "address_unavailable"
   | "ingress_unreadable";
+/**
+ * A new instance is `Running` when nothing else is said. Only `Running` and `Initializing` instances take requests.
+ */
+export type InstanceState =
+  "Created" | "Initializing" | "Running" | "Paused" | "Shutdown" | "Stopped" | "Standby" | "Unknown";
+/**
+ * Lowercase letters, digits and hyphens, also several such labels joined by dots. In a body it must equal the name in the address.
+ */
+export type InstanceName = string;
 
 /**
  * Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case.
@@ -702,6 +703,48 @@ export interface CreateIngressRequest {
   readonly gateways?: readonly string[];
   readonly rules: readonly IngressRuleInput[];
 }
+/**
+ * An ingress that is stored and not served. PUT replaces it, DELETE removes it.
+ */
+export interface SetAsideIngress {
+  /**
+   * Its file is `DATA_DIR/ingresses/{id}.json`.
+   */
+  readonly id: string;
+  /**
+   * Absent where the file does not tell.
+   */
+  readonly name?: string;
+  /**
+   * `conflict`: another ingress that was changed later claims the same. `unreadable`: its file is damaged or breaks a rule.
+   */
+  readonly reason: "conflict" | "unreadable";
+  /**
+   * What stands against it.
+   */
+  readonly problems: readonly Problem[];
+  /**
+   * Those that stay claimed.
+   */
+  readonly hostnames: readonly string[];
+  /**
+   * Ports of layer 4 that stay claimed, such as `5432/tcp`.
+   */
+  readonly ports: readonly string[];
+  readonly ingress?: Ingress;
+  /**
+   * The first 16 KiB of a file that cannot be read.
+   */
+  readonly text?: string;
+}
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /**
+   * Where in the document, such as `rules[0].match.path`.
+   */
+  readonly field?: string;
+}
 export interface Ingress {
   /**
    * 24 letters and digits, a letter first (the form of CUID2).
@@ -769,14 +812,6 @@ export interface PutInstanceRequest {
   readonly tags?: Tags;
   readonly created_at?: string;
   readonly updated_at?: string;
-}
-export interface Problem {
-  readonly code: ErrorCode;
-  readonly message: string;
-  /**
-   * Where in the document, such as `rules[0].match.path`.
-   */
-  readonly field?: string;
 }
 export interface ErrorResponse {
   readonly code: ErrorCode;

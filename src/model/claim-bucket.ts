@@ -7,12 +7,22 @@ export type Claimant = Pick<Ingress, "id" | "name" | "listen" | "gateways"> & {
 
 /** Who asks for conflicts: claims of the ingress that is replaced, and of places apart, are none. */
 export interface Asker extends Pick<Ingress, "listen" | "gateways"> {
-  readonly exceptId?: string | undefined;
+  /** An id or several. */
+  readonly except?: string | ReadonlySet<string> | undefined;
 }
 
 /** Whether a claim can be in the way of who asks: another ingress, on a listen address and gateway of both. */
-export function isInTheWay({ ingress }: Claim, { exceptId, listen, gateways }: Asker): boolean {
-  return ingress.id !== exceptId && overlaps(ingress.listen, listen) && overlaps(ingress.gateways, gateways);
+export function isInTheWay({ ingress }: Claim, { except, listen, gateways }: Asker): boolean {
+  return (
+    !isExcepted(ingress.id, except) &&
+    overlaps(ingress.listen, listen) &&
+    overlaps(ingress.gateways, gateways)
+  );
+}
+
+/** Whether an id is left out of account. */
+export function isExcepted(id: string, except: Asker["except"]): boolean {
+  return typeof except === "object" ? except.has(id) : id === except;
 }
 
 /** Absent means all. */

@@ -1,7 +1,8 @@
 import type { Ingress, IngressRule } from "./api.ts";
-import type { Asker, Claim, Claimant } from "./claim-bucket.ts";
+import { type Asker, type Claim, type Claimant, isExcepted } from "./claim-bucket.ts";
 import { hostnameShape, isHostnameProblem, parseHostname } from "./hostname.ts";
 import { PlaceTable, RedirectTable } from "./place-table.ts";
+import { isNamed, protocolOf } from "./protocol.ts";
 import { StreamTable } from "./stream-table.ts";
 
 /** Another rule that holds what a rule wants. */
@@ -9,7 +10,7 @@ export interface Conflict {
   /** The rule that wants it, by its place in the document. */
   readonly ruleIndex: number;
   readonly rule: IngressRule;
-  /** `redirect`: both redirect the host's plain port, to different ports. `unreadable`: a file that could not be read names the host. */
+  /** `redirect`: both redirect the host's plain port, to different ports. `unreadable`: a file that could not be read names the host or port. */
   readonly kind: "rule" | "redirect" | "unreadable";
   /** Who holds it. */
   readonly holder:
@@ -29,7 +30,7 @@ export class ClaimIndex {
   readonly #places = new PlaceTable();
   readonly #redirects = new RedirectTable();
   readonly #streams = new StreamTable();
-  /** Shape → ids of unreadable files that name it. */
+  /** Shape, or port such as `53/udp` → ids of unreadable files that name it. */
   readonly #unreadable = new Map<string, Set<string>>();
 
   /** Holds every claim of an ingress, also those that conflict: whoever adds has asked `conflicts` before. */
@@ -50,30 +51,33 @@ export class ClaimIndex {
     }
   }
 
-  /** Holds the hosts of a file that cannot be read, on every port: what it would claim is not known. */
-  addUnreadable(id: string, hostnames: readonly string[]): void {
-    for (const hostname of hostnames) {
-      const shape = shapeOfText(hostname);
-      const ids = this.#unreadable.get(shape) ?? new Set<string>();
-      this.#unreadable.set(shape, ids.add(id));
+  /**
+   * Holds the hosts of a file that cannot be read, on every port, since what it would claim is not known; and ports of
+   * layer 4, such as `5432/tcp`, which no shape looks like.
+   */
+  addUnreadable(id: string, hostnames: readonly string[], ports: readonly string[] = []): void {
+    for (const key of [...hostnames.map(shapeOfText), ...ports]) {
+      const ids = this.#unreadable.get(key) ?? new Set<string>();
+      this.#unreadable.set(key, ids.add(id));
     }
   }
 
-  /** Frees the hosts of a file that has been mended or deleted. */
+  /** Frees what a file holds that has been mended or deleted. */
   removeUnreadable(id: string): void {
-    for (const [shape, ids] of this.#unreadable) {
-      if (ids.delete(id) && ids.size === 0) this.#unreadable.delete(shape);
+    for (const [key, ids] of this.#unreadable) {
+      if (ids.delete(id) && ids.size === 0) this.#unreadable.delete(key);
     }
   }
 
   /**
    * What stands against a document's rules: other ingresses, unreadable files and earlier rules of the same document.
    * `undefined` stands for a rule that is invalid by itself and claims nothing.
-   * The ingress that the document replaces is left out of account, and those on other listen addresses or gateways.
+   * The ingress that the document replaces (or several) is left out of account, and those on other listen addresses or
+   * gateways.
    */
   conflicts(
     rules: readonly (IngressRule | undefined)[],
-    exceptId?: string,
+    except?: string | ReadonlySet<string>,
     { listen, gateways }: Pick<Ingress, "listen" | "gateways"> = {},
   ): Conflict[] {
     // A single rule has none beside it.
@@ -85,7 +89,7 @@ export class ClaimIndex {
       ...(listen === undefined ? {} : { listen }),
       ...(gateways === undefined ? {} : { gateways }),
     };
-    const asker: Asker = { exceptId, ...place };
+    const asker: Asker = { except, ...place };
     const document: Claimant = { id: "", name: "", rules: rules as readonly IngressRule[] };
     const conflicts: Conflict[] = [];
     for (const [ruleIndex, rule] of rules.entries()) {
@@ -93,7 +97,7 @@ export class ClaimIndex {
       const report = (kind: Conflict["kind"], holder: Conflict["holder"] | undefined): void => {
         if (holder !== undefined) conflicts.push({ ruleIndex, rule, kind, holder });
       };
-      report("unreadable", this.#unreadableHolder(rule, exceptId));
+      report("unreadable", this.#unreadableHolder(rule, except));
       report("rule", holderOf(this.#places.find(rule, asker)));
       report("rule", documentHolder(own?.places.find(rule, {})));
       report("rule", holderOf(this.#streams.find(rule, this.#places, asker)));
@@ -107,9 +111,13 @@ export class ClaimIndex {
     return conflicts;
   }
 
-  #unreadableHolder(rule: IngressRule, exceptId: string | undefined): Conflict["holder"] | undefined {
-    for (const id of this.#unreadable.get(hostnameShape(rule.match.hostname)) ?? []) {
-      if (id !== exceptId) return { kind: "file", id };
+  #unreadableHolder(rule: IngressRule, except: Asker["except"]): Conflict["holder"] | undefined {
+    if (this.#unreadable.size === 0) return undefined;
+    const port = `${rule.match.port}/${protocolOf(rule) === "udp" ? "udp" : "tcp"}`;
+    const keys = isNamed(rule) ? [hostnameShape(rule.match.hostname), port] : [port];
+    for (const key of keys) {
+      for (const id of this.#unreadable.get(key) ?? [])
+        if (!isExcepted(id, except)) return { kind: "file", id };
     }
     return undefined;
   }

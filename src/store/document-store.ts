@@ -3,8 +3,10 @@ export interface Document {
   readonly id: string;
 }
 
-/** A document file that could not be read. It stays where it is, unchanged. */
+/** A document file, or a part of the journal, that could not be read. The file stays, unchanged. */
 export interface UnreadableDocument {
+  readonly kind: "document" | "journal";
+  /** Of the document; of a journal its file's name. */
   readonly id: string;
   readonly path: string;
   readonly reason: string;

@@ -154,6 +154,7 @@ export function describeUnreadable(
   text: string,
 ): UnreadableDocument {
   return {
+    kind: "document",
     id,
     path,
     reason: error instanceof Error ? error.message : String(error),

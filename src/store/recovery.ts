@@ -103,7 +103,13 @@ function damageReports<T extends Document>(
   return [...damaged, ...kept].map(({ name, reason, text }) => {
     const keptName = name.endsWith(DAMAGED_SUFFIX) ? name : name + DAMAGED_SUFFIX;
     const advice = `Compare it with the documents, then remove ${keptName}.`;
-    return describeUnreadable(name, join(folder, name), `The journal is damaged: ${reason}. ${advice}`, text);
+    const described = describeUnreadable(
+      name,
+      join(folder, name),
+      `The journal is damaged: ${reason}. ${advice}`,
+      text,
+    );
+    return { ...described, kind: "journal" };
   });
 }
 

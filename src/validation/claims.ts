@@ -21,10 +21,11 @@ function fieldOf({ kind, rule }: Conflict): string {
 function messageOf({ kind, rule, holder }: Conflict): string {
   const { hostname, port } = rule.match;
   const place = placeOf(rule);
-  if (holder.kind === "file") {
-    return `hostname already in use: hostname ${quote(hostname)} is named in the unreadable ingress file of ${quote(holder.id)}; mend or delete that file`;
-  }
   const what = isNamed(rule) ? "hostname" : "port";
+  if (holder.kind === "file") {
+    const named = isNamed(rule) ? `hostname ${quote(hostname)}` : `port ${port}`;
+    return `${what} already in use: ${named} is named in the unreadable file of ${quote(holder.id)}`;
+  }
   const [prefix, who] =
     holder.kind === "ingress"
       ? [`${what} already in use by another ingress`, `by ingress ${quote(holder.name)}`]

@@ -159,7 +159,7 @@ describe("put", () => {
   it("refuses ids and names that are another instance's, also within one commit", async () => {
     const store = new MemoryStore<Instance>(
       [],
-      [{ id: "broken", path: "/broken.json", reason: "not JSON", text: "" }],
+      [{ kind: "document", id: "broken", path: "/broken.json", reason: "not JSON", text: "" }],
     );
     const registry = await open(store);
     await registry.put("web", { ...to("10.0.0.1"), id: "one" });

@@ -205,7 +205,13 @@ describe("a file that cannot be read", () => {
     const { store, snapshot } = await opened({ validate });
     expect(snapshot.documents).toEqual([note("good")]);
     expect(snapshot.unreadable).toEqual([
-      { id: "a", path: join(folder, "a.json"), reason: expect.stringMatching(reason), text },
+      {
+        kind: "document",
+        id: "a",
+        path: join(folder, "a.json"),
+        reason: expect.stringMatching(reason),
+        text,
+      },
     ]);
     await put(store, 0, note("other"));
     await store.close();

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { GatewrightError, type Problem } from "../../src/errors.ts";
 import type { IngressManager, JsonValue, Lookup, Readiness } from "../../src/manager/ingress-manager.ts";
 import { mergePatch } from "../../src/manager/merge-patch.ts";
-import type { CreateIngressRequest, Ingress, IngressRule } from "../../src/model/api.ts";
+import type { CreateIngressRequest, Ingress, IngressRule, SetAsideIngress } from "../../src/model/api.ts";
 import { ClaimIndex } from "../../src/model/claims.ts";
 import { makeId } from "../../src/model/id.ts";
 import type { InstanceResolver } from "../../src/resolver/instance-resolver.ts";
@@ -77,7 +77,11 @@ export class MemoryManager implements IngressManager {
     return [...this.#ingresses.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  etag(ingress: Ingress): string {
+  setAside(): readonly SetAsideIngress[] {
+    return [];
+  }
+
+  etag(ingress: Ingress | SetAsideIngress): string {
     return hash("sha256", JSON.stringify(ingress)).slice(0, 16);
   }
 
