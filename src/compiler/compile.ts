@@ -1,6 +1,7 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Ingress } from "../model/api.ts";
 import { errorPagesField } from "../policies/error-pages.ts";
+import { ConfigNeeds, type NeedsView } from "./config-needs.ts";
 import { connectionPolicies } from "./connection-policies.ts";
 import { digestOf, TableDigest } from "./digest.ts";
 import { httpApp } from "./http-servers.ts";
@@ -8,7 +9,6 @@ import { layer4App, udpApp } from "./layer4.ts";
 import type { Table } from "./route.ts";
 import { compileRoutes } from "./routes.ts";
 import type { CompilerSettings } from "./settings.ts";
-import { Structure, type StructureView } from "./structure.ts";
 import { type ImportedDigests, tlsApps } from "./tls.ts";
 
 /** What Caddy runs: its configuration and the host table. */
@@ -27,7 +27,7 @@ export function compile(
   settings: CompilerSettings,
   imported: ImportedDigests = new Map(),
 ): Compiled {
-  const structure = new Structure();
+  const structure = new ConfigNeeds();
   const digest = new TableDigest();
   const compiled = [...ingresses].flatMap((ingress) => compileRoutes(ingress, settings));
   for (const one of compiled) {
@@ -43,7 +43,7 @@ export function compile(
 
 /** Renders the configuration for what the routes use, with the imported certificates as they are now. */
 export function compileConfig(
-  structure: StructureView,
+  structure: NeedsView,
   settings: CompilerSettings,
   imported: ImportedDigests = new Map(),
 ): CaddyConfig {

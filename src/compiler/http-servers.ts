@@ -1,10 +1,10 @@
 import type { HttpApp, HttpServer, ListenerWrapper, TlsConnectionPolicy } from "../caddy-json/config.ts";
 import { trustedProxies, withProxyProtocol } from "./client-address.ts";
+import type { PortUse } from "./config-needs.ts";
 import { connectionPolicies, hasClientAuth } from "./connection-policies.ts";
 import { addressesOf, isHttpPort, isStreamPort, streamWrapper } from "./layer4.ts";
 import { sharedAddress } from "./listen-address.ts";
 import type { CompilerSettings } from "./settings.ts";
-import type { PortUse } from "./structure.ts";
 import type { TlsNeed } from "./tls-needs.ts";
 
 /** One Caddy server for each listen port; undefined when nothing listens. */

@@ -8,10 +8,10 @@ import type {
 import type { Ingress, IngressRule, Policies } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { isStream, protocolOf } from "../model/protocol.ts";
+import type { PortUse } from "./config-needs.ts";
 import { listenAddress, sharedAddress } from "./listen-address.ts";
 import type { Route, RouteStream } from "./route.ts";
 import type { CompilerSettings } from "./settings.ts";
-import type { PortUse } from "./structure.ts";
 import { importedCertificatePath } from "./tls.ts";
 
 /** What a rule of layer 4 adds to its row; undefined for a rule of HTTP. */

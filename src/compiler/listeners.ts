@@ -1,8 +1,8 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
+import type { PortUse } from "./config-needs.ts";
 import { addressesOf } from "./layer4.ts";
 import { usesTcp } from "./port-counts.ts";
 import type { CompilerSettings } from "./settings.ts";
-import type { PortUse } from "./structure.ts";
 
 /** One socket that Caddy listens on. */
 export interface Listener {

@@ -1,5 +1,5 @@
+import type { PortUse } from "./config-needs.ts";
 import type { Route } from "./route.ts";
-import type { PortUse } from "./structure.ts";
 
 /** What routes expect of a port: `<kind>` and `<kind> <listen address>`, each with the number of routes. */
 type Counts = Map<string, number>;

@@ -5,7 +5,7 @@ import { type Packet, TCPServer, UDPServer } from "dns2";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
-import { KeptAnswers } from "./kept-answers.ts";
+import { PacketCache } from "./packet-cache.ts";
 import {
   headerBytes,
   largestTcpBytes,
@@ -86,14 +86,14 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
 class UdpServer extends UDPServer {
   readonly #options: DnsServerOptions;
   readonly #zone: EncodedZone;
-  readonly #kept: KeptAnswers | undefined;
+  readonly #kept: PacketCache | undefined;
   readonly #unwatch: (() => void) | undefined;
 
   constructor(options: DnsServerOptions, zone: EncodedZone) {
     super({ type: socketType(options.address) });
     this.#options = options;
     this.#zone = zone;
-    const kept = new KeptAnswers(zone.wireName);
+    const kept = new PacketCache(zone.wireName);
     this.#unwatch = options.resolver.watch?.((change) => forget(kept, change));
     this.#kept = this.#unwatch === undefined ? undefined : kept;
     this.on("request", (request: Packet, _send: unknown, client: RemoteInfo) => {
@@ -171,7 +171,7 @@ function socketType(address: string): SocketOptions & SocketType {
   return options as SocketOptions & SocketType;
 }
 
-function forget(kept: KeptAnswers, change: ResolverChange): void {
+function forget(kept: PacketCache, change: ResolverChange): void {
   if ("all" in change || change.names.length > namesForgottenAtMost) kept.forgetAll();
   else for (const name of change.names) kept.forget(name);
 }

@@ -73,13 +73,13 @@ function parse(bytes: Buffer): unknown {
   }
 }
 
-/** V8's message repeats part of the text, which may hold a secret; only the place is kept. */
+/** V8's message repeats part of the text, which may hold a secret; only the position is kept. */
 function explain(error: SyntaxError, text: string): string {
   const position = /at position (\d+)/.exec(error.message)?.[1];
   if (error.message.includes("end of JSON input") || Number(position) === text.length)
     return "unexpected EOF";
-  const place = /\(line \d+ column \d+\)/.exec(error.message)?.[0];
-  return place === undefined ? "invalid JSON" : `invalid JSON ${place}`;
+  const lineAndColumn = /\(line \d+ column \d+\)/.exec(error.message)?.[0];
+  return lineAndColumn === undefined ? "invalid JSON" : `invalid JSON ${lineAndColumn}`;
 }
 
 function isDeeperThan(value: unknown, depth: number): boolean {

@@ -1,10 +1,10 @@
+import { ConfigNeeds } from "../compiler/config-needs.ts";
 import { TableDigest } from "../compiler/digest.ts";
 import type { Route } from "../compiler/route.ts";
 import { type CompiledRoute, compileRoutes } from "../compiler/routes.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
-import { Structure } from "../compiler/structure.ts";
 import type { Ingress, SetAsideIngress } from "../model/api.ts";
-import { ClaimIndex } from "../model/claims.ts";
+import { ClaimIndex } from "../model/claims/claim-index.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
 import { SetAside } from "./set-aside.ts";
 
@@ -38,7 +38,7 @@ const MOST_NOTED = 64;
  */
 export class Catalog {
   readonly claims = new ClaimIndex();
-  readonly structure = new Structure();
+  readonly structure = new ConfigNeeds();
   readonly setAside = new SetAside();
   readonly #settings: CompilerSettings;
   readonly #committed = new Map<string, Ingress>();

@@ -1,8 +1,8 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import { compileConfig } from "../compiler/compile.ts";
+import { type ConfigNeeds, NeedsSnapshot, type NeedsView, unite } from "../compiler/config-needs.ts";
 import { isOwn, type Listener, listenerKey, listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
-import { type Structure, StructureSnapshot, type StructureView, unite } from "../compiler/structure.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
 import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -10,12 +10,12 @@ import type { Logger } from "../log.ts";
 /** A configuration with the structure that it was rendered from. */
 export interface Rendered {
   readonly config: CaddyConfig;
-  readonly structure: StructureView;
+  readonly structure: NeedsView;
 }
 
 export interface ConfigRendererOptions {
   readonly settings: CompilerSettings;
-  readonly structure: Structure;
+  readonly structure: ConfigNeeds;
   /** Resolves when a listener can be bound. Throws `port_in_use` or `port_not_permitted`. */
   readonly probe: (listener: Listener) => Promise<void>;
   /** Keeps config.json equal to what runs. */
@@ -83,7 +83,7 @@ export class ConfigRenderer {
     for (const listener of listenersOf(this.#options.structure.ports(), this.#options.settings)) {
       if (!this.#leftOut.has(listener.port)) await this.#probe(listener);
     }
-    const staged = new StructureSnapshot(this.#options.structure);
+    const staged = new NeedsSnapshot(this.#options.structure);
     const rendered = this.#render(
       this.#applied === undefined ? staged : unite(this.#applied.structure, staged),
     );
@@ -102,7 +102,7 @@ export class ConfigRenderer {
 
   /** The configuration for exactly what is staged. */
   async exact(): Promise<Rendered> {
-    return this.#render(new StructureSnapshot(this.#options.structure));
+    return this.#render(new NeedsSnapshot(this.#options.structure));
   }
 
   /** Takes note that Caddy runs a configuration. */
@@ -131,13 +131,13 @@ export class ConfigRenderer {
     return probed;
   }
 
-  #render(view: StructureView): Rendered {
-    const served: StructureView = {
+  #render(view: NeedsView): Rendered {
+    const served: NeedsView = {
       ports: () => view.ports().filter(({ port }) => !this.#leftOut.has(port)),
       policySets: () => view.policySets(),
       tlsNeeds: () => view.tlsNeeds(),
     };
-    const structure = new StructureSnapshot(served);
+    const structure = new NeedsSnapshot(served);
     const { settings, imported } = this.#options;
     return { config: compileConfig(structure, settings, imported?.()), structure };
   }

@@ -1,6 +1,6 @@
 import type { Problem } from "../errors.ts";
 import type { Ingress, IngressRule, SetAsideIngress } from "../model/api.ts";
-import { ClaimIndex, type Conflict } from "../model/claims.ts";
+import { ClaimIndex, type Conflict } from "../model/claims/claim-index.ts";
 import { claimProblems } from "../validation/ingress.ts";
 import { unreadableClaims } from "./unreadable-claims.ts";
 

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { GatewrightError, type Problem } from "../errors.ts";
 import type { IngressRule, IngressTarget } from "../model/api.ts";
-import { placedTargets, targetKind } from "../model/target.ts";
+import { targetFields, targetKind } from "../model/target.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { type TargetGuard, targetRefusal } from "../validation/target-guard.ts";
 import { parseResolver } from "../validation/targets.ts";
@@ -29,7 +29,7 @@ export async function referTargets(
   settings: ReferenceSettings,
 ): Promise<Referred> {
   const found = await Promise.all(
-    placedTargets(rule).map(async ({ target, field }) => {
+    targetFields(rule).map(async ({ target, field }) => {
       const place = `rules[${ruleIndex}].${field}`;
       const unwakeable = target.wake === true && settings.canWake !== true;
       const referred =

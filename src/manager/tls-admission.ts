@@ -1,5 +1,5 @@
+import type { ConfigNeeds } from "../compiler/config-needs.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
-import type { Structure } from "../compiler/structure.ts";
 import { type TlsNeed, tlsNeeds } from "../compiler/tls-needs.ts";
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
@@ -70,7 +70,7 @@ export function tlsConflicts(
     structure,
     settings,
     lookup,
-  }: { structure: Structure; settings: CompilerSettings; lookup: CertificateLookup },
+  }: { structure: ConfigNeeds; settings: CompilerSettings; lookup: CertificateLookup },
 ): readonly Problem[] {
   const going = before.flatMap((rule) => tlsNeeds(rule, settings) ?? []);
   const earlier: TlsNeed[] = [];

@@ -3,8 +3,8 @@ import type { IngressTarget } from "./api.ts";
 /** What a target names. */
 export type TargetKind = "instance" | "service" | "address";
 
-/** A target with its place in the rule: `target`, or `targets[1]`. */
-export interface PlacedTarget {
+/** A target with its field in the rule: `target`, or `targets[1]`. */
+export interface TargetField {
   readonly target: IngressTarget;
   readonly field: string;
 }
@@ -20,7 +20,7 @@ export function targetsOf(rule: WithTargets): readonly IngressTarget[] {
 }
 
 /** The targets of a rule with the fields that messages name them by. */
-export function placedTargets(rule: WithTargets): readonly PlacedTarget[] {
+export function targetFields(rule: WithTargets): readonly TargetField[] {
   const single = rule.target === undefined ? [] : [{ target: rule.target, field: "target" }];
   const pool = (rule.targets ?? []).map((target, index) => ({ target, field: `targets[${index}]` }));
   return [...single, ...pool];

@@ -5,19 +5,19 @@ import { ruleField } from "../model/wording.ts";
 export class Report {
   readonly problems: Problem[] = [];
   readonly #ruleIndex: number;
-  readonly #field: string;
+  readonly #within: string;
 
-  /** @param field what all parts are parts of, such as `policies.access`. Default: the rule. */
-  constructor(ruleIndex: number, field = "") {
+  /** @param within what all parts are parts of, such as `policies.access`. Default: the rule. */
+  constructor(ruleIndex: number, within = "") {
     this.#ruleIndex = ruleIndex;
-    this.#field = field;
+    this.#within = within;
   }
 
   /** Adds a problem. @param part such as `allow[0]`; "" for the whole */
   refuse(part: string, reason: string, code: ErrorCode = "invalid_value"): void {
-    const separator = this.#field === "" || part === "" || part.startsWith("[") ? "" : ".";
-    const place = `${this.#field}${separator}${part}`;
-    const message = `invalid ${place} in rule ${this.#ruleIndex}: ${reason}`;
-    this.problems.push({ code, field: ruleField(this.#ruleIndex, place), message });
+    const separator = this.#within === "" || part === "" || part.startsWith("[") ? "" : ".";
+    const field = `${this.#within}${separator}${part}`;
+    const message = `invalid ${field} in rule ${this.#ruleIndex}: ${reason}`;
+    this.problems.push({ code, field: ruleField(this.#ruleIndex, field), message });
   }
 }

@@ -1,6 +1,6 @@
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
-import type { Conflict } from "../model/claims.ts";
+import type { Conflict } from "../model/claims/claim-index.ts";
 import { isNamed, isStream, protocolOf } from "../model/protocol.ts";
 import { quote, ruleField } from "../model/wording.ts";
 
@@ -20,7 +20,7 @@ function fieldOf({ kind, rule }: Conflict): string {
 
 function messageOf({ kind, rule, holder }: Conflict): string {
   const { hostname, port } = rule.match;
-  const place = placeOf(rule);
+  const wanted = describe(rule);
   const what = isNamed(rule) ? "hostname" : "port";
   if (holder.kind === "file") {
     const named = isNamed(rule) ? `hostname ${quote(hostname)}` : `port ${port}`;
@@ -30,11 +30,11 @@ function messageOf({ kind, rule, holder }: Conflict): string {
     holder.kind === "ingress"
       ? [`${what} already in use by another ingress`, `by ingress ${quote(holder.name)}`]
       : [`${what} already in use by another rule`, `by rule ${holder.ruleIndex} of this ingress`];
-  if (kind === "rule") return `${prefix}: ${place} is already used ${who}`;
+  if (kind === "rule") return `${prefix}: ${wanted} is already used ${who}`;
   return `${prefix}: the plain port of hostname ${quote(hostname)} is already redirected ${who}, to another port than ${port}`;
 }
 
-function placeOf(rule: IngressRule): string {
+function describe(rule: IngressRule): string {
   const { match } = rule;
   const { hostname, port, path, methods, headers } = match;
   if (!isNamed(rule)) return `${protocolOf(rule)} port ${port}`;

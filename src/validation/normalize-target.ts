@@ -9,7 +9,7 @@ import { targetKind } from "../model/target.ts";
 export function normalizeTarget(target: IngressTarget): IngressTarget {
   const { port, weight, mode, pause_timeout, wake, wake_timeout } = target;
   return {
-    ...placeOf(target),
+    ...destinationOf(target),
     port,
     ...(weight === undefined ? {} : { weight }),
     ...(mode === undefined || mode === "active" ? {} : { mode }),
@@ -19,7 +19,7 @@ export function normalizeTarget(target: IngressTarget): IngressTarget {
   };
 }
 
-function placeOf(
+function destinationOf(
   target: IngressTarget,
 ): Pick<IngressTarget, "instance" | "service" | "address" | "resolvers"> {
   const { instance = "", service = "", address = "", resolvers } = target;

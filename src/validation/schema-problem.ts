@@ -2,7 +2,7 @@ import type { ErrorObject } from "ajv";
 import { distance } from "fastest-levenshtein";
 import type { ErrorCode, Problem } from "../errors.ts";
 
-/** One failure of a schema: as a problem of ours, and in the words of hypeman's validator with its place. */
+/** One failure of a schema: as a problem of ours, and in the words of hypeman's validator with its path. */
 export interface DescribedError {
   readonly problem: Problem;
   /** `Error at "/rules/0/match/port": value must be an integer` */
@@ -11,7 +11,7 @@ export interface DescribedError {
 
 /** Puts an ajv error into words. Values are never repeated: they may be secrets. */
 export function describeError(error: ErrorObject): DescribedError {
-  const path = placeOf(error);
+  const path = pathOf(error);
   const { code, reason, remedy } = explain(error);
   const where = path.length === 0 ? "" : `Error at "/${path.map(shorten).join("/")}": `;
   const field = fieldOf(path);
@@ -27,8 +27,8 @@ export function describeError(error: ErrorObject): DescribedError {
  * a container's own limits before its members, missing keys after them.
  */
 export function compareErrors(a: ErrorObject, b: ErrorObject): number {
-  const pathA = placeOf(a);
-  const pathB = placeOf(b);
+  const pathA = pathOf(a);
+  const pathB = pathOf(b);
   const shared = Math.min(pathA.length, pathB.length);
   for (let depth = 0; depth < shared; depth++) {
     const phase = Number(isMissing(a, depth, pathA)) - Number(isMissing(b, depth, pathB));
@@ -59,8 +59,8 @@ interface ErrorParams {
   readonly allowedValues?: readonly unknown[];
 }
 
-/** The place of the failure: for a missing, unknown or ill-named key the key itself, as kin-openapi has it. */
-function placeOf(error: ErrorObject): readonly string[] {
+/** The path of the failure: for a missing, unknown or ill-named key the key itself, as kin-openapi has it. */
+function pathOf(error: ErrorObject): readonly string[] {
   const params = error.params as ErrorParams;
   const path = error.instancePath.split("/").slice(1).map(unescapePointer);
   const key = params.missingProperty ?? params.additionalProperty ?? error.propertyName;

@@ -55,7 +55,7 @@ export function fitsSchema<Name extends SchemaName>(name: Name, value: unknown):
 
 interface Findings {
   readonly problems: readonly Problem[];
-  /** The first failure in the words of hypeman's validator, with its place. */
+  /** The first failure in the words of hypeman's validator, with its path. */
   readonly first?: string;
 }
 

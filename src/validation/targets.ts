@@ -3,7 +3,7 @@ import type { Problem } from "../errors.ts";
 import type { IngressRuleInput, IngressTarget } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { captureReferences, type Hostname } from "../model/hostname.ts";
-import { placedTargets, targetKind, targetsOf } from "../model/target.ts";
+import { targetFields, targetKind, targetsOf } from "../model/target.ts";
 import { quote, ruleField } from "../model/wording.ts";
 
 /** What can be left of a target once its captures are replaced by labels: characters of instance names and ids. */
@@ -18,7 +18,7 @@ const LONGEST_WAIT_MS = 600_000;
 export function captureProblems(rule: IngressRuleInput, hostname: Hostname, ruleIndex: number): Problem[] {
   // Under a literal hostname any text is the name of an instance, and braces make it one that does not exist.
   if (hostname.kind === "literal") return [];
-  return placedTargets(rule).flatMap(({ target, field }) => {
+  return targetFields(rule).flatMap(({ target, field }) => {
     if (target.instance === undefined || targetKind(target) !== "instance") return [];
     const message = captureProblem(target.instance, `${field}.instance`, hostname, ruleIndex);
     if (message === undefined) return [];
@@ -55,8 +55,7 @@ export function targetProblems(rule: IngressRuleInput, ruleIndex: number): Probl
     const message = `rule ${ruleIndex} has target and targets; give one of them`;
     problems.push({ code: "invalid_value", field: ruleField(ruleIndex, "targets"), message });
   }
-  for (const { target, field } of placedTargets(rule))
-    problems.push(...oneProblems(target, field, ruleIndex));
+  for (const { target, field } of targetFields(rule)) problems.push(...oneProblems(target, field, ruleIndex));
   const targets = targetsOf(rule);
   if (targets.length > 0 && targets.every(({ weight }) => weight === 0)) {
     const message = `every target in rule ${ruleIndex} has weight 0; give one of them a weight above 0, or use policies.maintenance`;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { compile, compileConfig } from "../../src/compiler/compile.ts";
+import { ConfigNeeds, unite } from "../../src/compiler/config-needs.ts";
 import { TableDigest } from "../../src/compiler/digest.ts";
 import { compileRoutes } from "../../src/compiler/routes.ts";
-import { Structure, unite } from "../../src/compiler/structure.ts";
 import type { Ingress, IngressRule } from "../../src/model/api.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -53,7 +53,7 @@ describe("compile", () => {
   it("gives the same as its parts kept up to date change by change", () => {
     const random = seededRandom(2);
     const present = new Map<string, Ingress>();
-    const structure = new Structure();
+    const structure = new ConfigNeeds();
     const digest = new TableDigest();
     for (let step = 0; step < 400; step += 1) {
       const id = `i${Math.floor(random() * 20)}`;
@@ -77,7 +77,7 @@ describe("compile", () => {
   });
 
   it("tells a structure that changed from one that did not", () => {
-    const structure = new Structure();
+    const structure = new ConfigNeeds();
     const add = (one: Ingress): void => {
       for (const compiled of compileRoutes(one, settings)) structure.add(compiled);
     };
@@ -90,9 +90,9 @@ describe("compile", () => {
   });
 
   it("unites two structures to one that serves both", () => {
-    const one = new Structure();
-    const other = new Structure();
-    const both = new Structure();
+    const one = new ConfigNeeds();
+    const other = new ConfigNeeds();
+    const both = new ConfigNeeds();
     for (const compiled of compileRoutes(ingress("a", [{ port: 80 }, { port: 81, tls: true }]), settings)) {
       one.add(compiled);
       both.add(compiled);

@@ -3,7 +3,7 @@ import { GatewrightError, type Problem } from "../../src/errors.ts";
 import type { IngressManager, JsonValue, Lookup, Readiness } from "../../src/manager/ingress-manager.ts";
 import { mergePatch } from "../../src/manager/merge-patch.ts";
 import type { CreateIngressRequest, Ingress, IngressRule, SetAsideIngress } from "../../src/model/api.ts";
-import { ClaimIndex } from "../../src/model/claims.ts";
+import { ClaimIndex } from "../../src/model/claims/claim-index.ts";
 import { makeId } from "../../src/model/id.ts";
 import type { InstanceResolver } from "../../src/resolver/instance-resolver.ts";
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Problem } from "../../src/errors.ts";
 import type { CreateIngressRequest, Ingress } from "../../src/model/api.ts";
-import { ClaimIndex } from "../../src/model/claims.ts";
+import { ClaimIndex } from "../../src/model/claims/claim-index.ts";
 import {
   claimProblems,
   type ListenPorts,

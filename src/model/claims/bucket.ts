@@ -1,11 +1,11 @@
-import type { Ingress, IngressRule } from "./api.ts";
+import type { Ingress, IngressRule } from "../api.ts";
 
 /** Who claims: an ingress whose rules are normalised. */
 export type Claimant = Pick<Ingress, "id" | "name" | "listen" | "gateways"> & {
   readonly rules: readonly IngressRule[];
 };
 
-/** Who asks for conflicts: claims of the ingress that is replaced, and of places apart, are none. */
+/** Who asks for conflicts: claims of the ingress that is replaced, and of ingresses served elsewhere, are none. */
 export interface Asker extends Pick<Ingress, "listen" | "gateways"> {
   /** An id or several. */
   readonly except?: string | ReadonlySet<string> | undefined;
@@ -71,7 +71,7 @@ export function findMeeting(bucket: Bucket | undefined, rule: IngressRule, asker
 }
 
 /**
- * Claims of one place (host, path, number of headers, methods or none) that want headers, by these.
+ * Claims of one host and `matchKey` that want headers, by these.
  * Rules with the same header names meet only when the values are equal too, so that a host with many values of one
  * header (a tenant's name, say) needs no search. Rules with other names are looked at one by one.
  */

@@ -22,7 +22,7 @@ export interface PortUse {
 }
 
 /** What of the routes decides the Caddy configuration: ports, policy sets, names with certificates. */
-export interface StructureView {
+export interface NeedsView {
   /** By ascending port. */
   ports(): readonly PortUse[];
   /** By ascending key. */
@@ -32,12 +32,12 @@ export interface StructureView {
 }
 
 /** A structure at one moment. */
-export class StructureSnapshot implements StructureView {
+export class NeedsSnapshot implements NeedsView {
   readonly #ports: readonly PortUse[];
   readonly #policySets: readonly (readonly [string, PolicySet])[];
   readonly #tlsNeeds: readonly TlsNeed[];
 
-  constructor(view: StructureView) {
+  constructor(view: NeedsView) {
     this.#ports = view.ports();
     this.#policySets = view.policySets();
     this.#tlsNeeds = view.tlsNeeds();
@@ -60,7 +60,7 @@ export class StructureSnapshot implements StructureView {
  * Counts what routes use, so that a change of one ingress tells in constant time whether the configuration
  * changes with it or only the host table does.
  */
-export class Structure implements StructureView {
+export class ConfigNeeds implements NeedsView {
   readonly #ports = new PortCounts();
   readonly #policySets = new Map<string, { set: PolicySet; uses: number }>();
   readonly #tlsNeeds = new Map<string, { need: TlsNeed; uses: number }>();
@@ -181,7 +181,7 @@ export class Structure implements StructureView {
 }
 
 /** What either of two structures has: a configuration for it serves the routes of both. */
-export function unite(left: StructureView, right: StructureView): StructureView {
+export function unite(left: NeedsView, right: NeedsView): NeedsView {
   const ports = new Map<number, PortUse>();
   for (const use of [...left.ports(), ...right.ports()]) {
     const known = ports.get(use.port);

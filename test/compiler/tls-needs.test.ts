@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
+import { ConfigNeeds } from "../../src/compiler/config-needs.ts";
 import { compileRoutes } from "../../src/compiler/routes.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
-import { Structure } from "../../src/compiler/structure.ts";
 import { type TlsNeed, tlsNeeds } from "../../src/compiler/tls-needs.ts";
 import type { Ingress, IngressRule } from "../../src/model/api.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
@@ -35,8 +35,8 @@ const ingress = (id: string, ...rules: IngressRule[]): Ingress => ({
   updated_at: "2026-01-01T00:00:00.000Z",
 });
 
-function structureOf(rules: readonly IngressRule[], of: CompilerSettings = settings): Structure {
-  const structure = new Structure();
+function structureOf(rules: readonly IngressRule[], of: CompilerSettings = settings): ConfigNeeds {
+  const structure = new ConfigNeeds();
   for (const one of compileRoutes(ingress("a1", ...rules), of)) structure.add(one);
   return structure;
 }
@@ -99,7 +99,7 @@ describe("what TLS needs", () => {
 describe("contradictions", () => {
   const modern = rule("a.example.com", { tls_options: { min_version: "1.3" } });
   const needsOf = (one: IngressRule): readonly TlsNeed[] => tlsNeeds(one, settings) ?? [];
-  const clashes = (structure: Structure, one: IngressRule, before: readonly IngressRule[] = []): boolean =>
+  const clashes = (structure: ConfigNeeds, one: IngressRule, before: readonly IngressRule[] = []): boolean =>
     needsOf(one).some((need) => structure.contradicts(need, before.flatMap(needsOf)));
 
   it("are other options for the same host and port, and another issuer for the same name", () => {

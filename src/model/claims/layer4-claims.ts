@@ -1,4 +1,6 @@
-import type { IngressRule } from "./api.ts";
+import type { IngressRule } from "../api.ts";
+import { hostnameShape } from "../hostname.ts";
+import { isNamed, isStream, protocolOf } from "../protocol.ts";
 import {
   type Asker,
   type Bucket,
@@ -8,13 +10,11 @@ import {
   ruleOf,
   withClaim,
   withoutClaim,
-} from "./claim-bucket.ts";
-import { hostnameShape } from "./hostname.ts";
-import type { PlaceTable } from "./place-table.ts";
-import { isNamed, isStream, protocolOf } from "./protocol.ts";
+} from "./bucket.ts";
+import type { MatchClaims } from "./match-claims.ts";
 
 /** Claims of rules of layer 4: names of TLS clients on a port, whole TCP ports, UDP ports. */
-export class StreamTable {
+export class Layer4Claims {
   /** `<port> <shape>`, `<port> tcp` and `<port> udp`; neither is a shape. */
   readonly #held = new Map<string, Bucket>();
   /** Port → claims of names, for a rule that wants the port for itself. */
@@ -40,17 +40,17 @@ export class StreamTable {
    * What stands against a rule. A TCP port without names belongs to one rule; a name on a port is passed through, ended
    * here or served over HTTP, never two of these; UDP ports are apart.
    */
-  find(rule: IngressRule, places: PlaceTable, asker: Asker): Claim | undefined {
+  find(rule: IngressRule, matches: MatchClaims, asker: Asker): Claim | undefined {
     // Most have none, and their rules need no key.
     if (this.#held.size === 0 && !isStream(rule)) return undefined;
     const { port, hostname } = rule.match;
     const own = this.#first(this.#held.get(keyOf(rule)), asker);
     if (own !== undefined || protocolOf(rule) === "udp") return own;
     if (!isNamed(rule))
-      return this.#first(this.#named.get(port), asker) ?? places.findAny(port, undefined, asker);
+      return this.#first(this.#named.get(port), asker) ?? matches.findAny(port, undefined, asker);
     const whole = this.#first(this.#held.get(`${port} tcp`), asker);
     if (whole !== undefined || !isStream(rule)) return whole;
-    return places.findAny(port, hostnameShape(hostname), asker);
+    return matches.findAny(port, hostnameShape(hostname), asker);
   }
 
   #first(bucket: Bucket | undefined, asker: Asker): Claim | undefined {

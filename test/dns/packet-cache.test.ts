@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { KeptAnswers } from "../../src/dns/kept-answers.ts";
+import { PacketCache } from "../../src/dns/packet-cache.ts";
 import { headerBytes } from "../../src/dns/protocol.ts";
 import { readPlainQuery } from "../../src/dns/query.ts";
 import { encodeZone, respond } from "../../src/dns/response.ts";
@@ -31,14 +31,14 @@ function answerTo(message: Buffer): { readonly answer: Buffer; readonly end: num
   return { answer: respond(query, zone, index, 1232), end: headerBytes + query.question.wire.length };
 }
 
-function keep(kept: KeptAnswers, message: Buffer): void {
+function keep(kept: PacketCache, message: Buffer): void {
   const given = answerTo(message);
   if (given !== undefined) kept.keep(message, given.end, given.answer);
 }
 
 /** Whether the answer to a question is kept once it was given. */
 function isKept(ask: Ask): boolean {
-  const kept = new KeptAnswers(zone.wireName);
+  const kept = new PacketCache(zone.wireName);
   const message = encodeAsk(ask);
   keep(kept, message);
   return kept.answer(message) !== undefined;
@@ -73,7 +73,7 @@ describe("what is kept", () => {
 });
 
 it("says byte for byte what the index says, to any message it answers", () => {
-  const kept = new KeptAnswers(zone.wireName);
+  const kept = new PacketCache(zone.wireName);
   const random = seededRandom(7);
   const below = (limit: number): number => Math.floor(random() * limit);
   const names = ["web", "WEB", "six.b", "b", "off", "nope", "id-web", "vm-7", longest];
@@ -103,7 +103,7 @@ it("says byte for byte what the index says, to any message it answers", () => {
 });
 
 it("forgets a name in every case and type, and may keep others", () => {
-  const kept = new KeptAnswers(zone.wireName);
+  const kept = new PacketCache(zone.wireName);
   const asks = ["web", "WEB", "wEb"].map((name) => encodeAsk({ name: `${name}.hypeman.internal` }));
   const other = encodeAsk({ name: "vm-1.hypeman.internal" });
   for (const ask of [...asks, other]) keep(kept, ask);
@@ -119,7 +119,7 @@ describe("many names", () => {
   const asks = many.map(({ name }) => encodeAsk({ name: `${name}.hypeman.internal` }));
 
   it("are kept nearly all, each with its own address, once the table has grown", () => {
-    const kept = new KeptAnswers(zone.wireName);
+    const kept = new PacketCache(zone.wireName);
     for (const ask of asks) keep(kept, ask);
     let found = 0;
     for (const [at, ask] of asks.entries()) {
@@ -132,7 +132,7 @@ describe("many names", () => {
   });
 
   it("are forgotten for certain, whatever came and went around them", () => {
-    const kept = new KeptAnswers(zone.wireName);
+    const kept = new PacketCache(zone.wireName);
     const random = seededRandom(11);
     const current = new Set<number>();
     for (let round = 0; round < 100_000; round++) {

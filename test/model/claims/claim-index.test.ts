@@ -1,12 +1,12 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import type { Route } from "../../src/compiler/route.ts";
-import type { Ingress, IngressMatch, IngressRule } from "../../src/model/api.ts";
-import { ClaimIndex } from "../../src/model/claims.ts";
-import { comparePrecedence } from "../../src/model/precedence.ts";
-import { type CaseRequest, compareRows, placeOf, rowMatches } from "../support/reference-matcher.ts";
-import { seededRandom } from "../support/seeded-random.ts";
+import type { Route } from "../../../src/compiler/route.ts";
+import type { Ingress, IngressMatch, IngressRule } from "../../../src/model/api.ts";
+import { ClaimIndex } from "../../../src/model/claims/claim-index.ts";
+import { comparePrecedence } from "../../../src/model/precedence.ts";
+import { type CaseRequest, compareRows, placeOf, rowMatches } from "../../support/reference-matcher.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
 
 function ingress(
   id: string,

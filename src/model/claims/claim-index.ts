@@ -1,13 +1,13 @@
-import type { Ingress, IngressRule } from "./api.ts";
-import { type Asker, type Claim, type Claimant, isExcepted } from "./claim-bucket.ts";
-import { hostnameShape, isHostnameProblem, parseHostname } from "./hostname.ts";
-import { PlaceTable, RedirectTable } from "./place-table.ts";
-import { isNamed, protocolOf } from "./protocol.ts";
-import { StreamTable } from "./stream-table.ts";
+import type { Ingress, IngressRule } from "../api.ts";
+import { hostnameShape, isHostnameProblem, parseHostname } from "../hostname.ts";
+import { isNamed, protocolOf } from "../protocol.ts";
+import { type Asker, type Claim, type Claimant, isExcepted } from "./bucket.ts";
+import { Layer4Claims } from "./layer4-claims.ts";
+import { MatchClaims, RedirectClaims } from "./match-claims.ts";
 
 /** Another rule that holds what a rule wants. */
 export interface Conflict {
-  /** The rule that wants it, by its place in the document. */
+  /** The rule that wants it, by its index in the document. */
   readonly ruleIndex: number;
   readonly rule: IngressRule;
   /** `redirect`: both redirect the host's plain port, to different ports. `unreadable`: a file that could not be read names the host or port. */
@@ -27,16 +27,16 @@ export interface Conflict {
  * and any rule there goes before them. Each operation costs as much as the rules given, however many are held.
  */
 export class ClaimIndex {
-  readonly #places = new PlaceTable();
-  readonly #redirects = new RedirectTable();
-  readonly #streams = new StreamTable();
+  readonly #matches = new MatchClaims();
+  readonly #redirects = new RedirectClaims();
+  readonly #streams = new Layer4Claims();
   /** Shape, or port such as `53/udp` → ids of unreadable files that name it. */
   readonly #unreadable = new Map<string, Set<string>>();
 
   /** Holds every claim of an ingress, also those that conflict: whoever adds has asked `conflicts` before. */
   add(ingress: Claimant): void {
     for (let index = 0; index < ingress.rules.length; index += 1) {
-      this.#places.add({ ingress, index });
+      this.#matches.add({ ingress, index });
       this.#redirects.add({ ingress, index });
       this.#streams.add({ ingress, index });
     }
@@ -45,7 +45,7 @@ export class ClaimIndex {
   /** Frees the claims of an ingress, given as it was added. */
   remove(ingress: Claimant): void {
     for (let index = 0; index < ingress.rules.length; index += 1) {
-      this.#places.remove({ ingress, index });
+      this.#matches.remove({ ingress, index });
       this.#redirects.remove({ ingress, index });
       this.#streams.remove({ ingress, index });
     }
@@ -84,7 +84,7 @@ export class ClaimIndex {
     const own =
       rules.length === 1
         ? undefined
-        : { places: new PlaceTable(), redirects: new RedirectTable(), streams: new StreamTable() };
+        : { matches: new MatchClaims(), redirects: new RedirectClaims(), streams: new Layer4Claims() };
     const place = {
       ...(listen === undefined ? {} : { listen }),
       ...(gateways === undefined ? {} : { gateways }),
@@ -98,13 +98,13 @@ export class ClaimIndex {
         if (holder !== undefined) conflicts.push({ ruleIndex, rule, kind, holder });
       };
       report("unreadable", this.#unreadableHolder(rule, except));
-      report("rule", holderOf(this.#places.find(rule, asker)));
-      report("rule", documentHolder(own?.places.find(rule, {})));
-      report("rule", holderOf(this.#streams.find(rule, this.#places, asker)));
-      report("rule", documentHolder(own?.streams.find(rule, own.places, {})));
+      report("rule", holderOf(this.#matches.find(rule, asker)));
+      report("rule", documentHolder(own?.matches.find(rule, {})));
+      report("rule", holderOf(this.#streams.find(rule, this.#matches, asker)));
+      report("rule", documentHolder(own?.streams.find(rule, own.matches, {})));
       report("redirect", holderOf(this.#redirects.find(rule, asker)));
       report("redirect", documentHolder(own?.redirects.find(rule, {})));
-      own?.places.add({ ingress: document, index: ruleIndex });
+      own?.matches.add({ ingress: document, index: ruleIndex });
       own?.redirects.add({ ingress: document, index: ruleIndex });
       own?.streams.add({ ingress: document, index: ruleIndex });
     }

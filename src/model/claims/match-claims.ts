@@ -1,4 +1,7 @@
-import type { IngressRule } from "./api.ts";
+import type { IngressRule } from "../api.ts";
+import { hostnameShape } from "../hostname.ts";
+import { headerCount, takesEveryPath } from "../precedence.ts";
+import { isStream } from "../protocol.ts";
 import {
   type Asker,
   type Bucket,
@@ -10,19 +13,16 @@ import {
   ruleOf,
   withClaim,
   withoutClaim,
-} from "./claim-bucket.ts";
-import { hostnameShape } from "./hostname.ts";
-import { headerCount, takesEveryPath } from "./precedence.ts";
-import { isStream } from "./protocol.ts";
+} from "./bucket.ts";
 
 /** The claims of one host on one port: mostly one, so that a map is made for the second only. */
-type HostClaims = Claim | Map<string, PlaceClaims>;
+type HostClaims = Claim | Map<string, KeyClaims>;
 
-/** The claims of one place key: a plain bucket where the key says that no header is wanted. */
-type PlaceClaims = Bucket | HeaderClaims;
+/** The claims of one key (`matchKey`): a plain bucket where the key says that no header is wanted. */
+type KeyClaims = Bucket | HeaderClaims;
 
 /** Claims of port, host, path, methods and headers. */
-export class PlaceTable {
+export class MatchClaims {
   /** Port → shape → claims. The shape of a literal is the string that the rule itself holds. */
   readonly #ports = new Map<number, Map<string, HostClaims>>();
 
@@ -40,7 +40,7 @@ export class PlaceTable {
     if (claims === undefined) hosts.set(shape, claim);
     else if (claims instanceof Map) addTo(claims, claim);
     else {
-      const both = new Map<string, PlaceClaims>();
+      const both = new Map<string, KeyClaims>();
       addTo(both, claims);
       addTo(both, claim);
       hosts.set(shape, both);
@@ -68,10 +68,10 @@ export class PlaceTable {
     if (isStream(rule)) return undefined;
     const claims = this.#ports.get(rule.match.port)?.get(hostnameShape(rule.match.hostname));
     if (claims === undefined) return undefined;
-    const key = placeKey(rule);
+    const key = matchKey(rule);
     const held = claims instanceof Map ? claims.get(key) : claims;
     if (held instanceof HeaderClaims) return held.find(rule, asker);
-    if (!(claims instanceof Map) && placeKeyOf(claims) !== key) return undefined;
+    if (!(claims instanceof Map) && matchKeyOf(claims) !== key) return undefined;
     return findMeeting(held, rule, asker);
   }
 
@@ -89,7 +89,7 @@ export class PlaceTable {
 }
 
 /** Claims of the plain-HTTP side of `redirect_http`, by host. */
-export class RedirectTable {
+export class RedirectClaims {
   readonly #hosts = new Map<string, Bucket>();
 
   add(claim: Claim): void {
@@ -124,38 +124,38 @@ function everyClaim(claims: HostClaims | undefined): Claim[] {
   return [...claims.values()].flatMap((held) => (held instanceof HeaderClaims ? held.all() : listOf(held)));
 }
 
-function addTo(places: Map<string, PlaceClaims>, claim: Claim): void {
-  const key = placeKeyOf(claim);
-  const held = places.get(key);
+function addTo(keys: Map<string, KeyClaims>, claim: Claim): void {
+  const key = matchKeyOf(claim);
+  const held = keys.get(key);
   if (held instanceof HeaderClaims) held.add(claim);
-  else if (ruleOf(claim)?.match.headers === undefined) places.set(key, withClaim(held, claim));
+  else if (ruleOf(claim)?.match.headers === undefined) keys.set(key, withClaim(held, claim));
   else {
     const claims = new HeaderClaims();
     claims.add(claim);
-    places.set(key, claims);
+    keys.set(key, claims);
   }
 }
 
-function removeFrom(places: Map<string, PlaceClaims>, claim: Claim): void {
-  const key = placeKeyOf(claim);
-  const held = places.get(key);
+function removeFrom(keys: Map<string, KeyClaims>, claim: Claim): void {
+  const key = matchKeyOf(claim);
+  const held = keys.get(key);
   if (held instanceof HeaderClaims) {
-    if (held.remove(claim)) places.delete(key);
+    if (held.remove(claim)) keys.delete(key);
     return;
   }
   const left = withoutClaim(held, claim);
-  if (left === undefined) places.delete(key);
-  else places.set(key, left);
+  if (left === undefined) keys.delete(key);
+  else keys.set(key, left);
 }
 
-function placeKeyOf(claim: Claim): string {
+function matchKeyOf(claim: Claim): string {
   const rule = ruleOf(claim);
-  return rule === undefined ? "" : placeKey(rule);
+  return rule === undefined ? "" : matchKey(rule);
 }
 
 /** What precedence looks at below the host: rules of one host tie exactly when their keys are equal. */
-function placeKey({ match }: IngressRule): string {
+function matchKey({ match }: IngressRule): string {
   const { path, methods, headers } = match;
-  const place = path === undefined || takesEveryPath(path) ? "" : `${path.type} ${path.value}`;
-  return `${methods === undefined ? "" : "m"}${headerCount(headers)} ${place}`;
+  const wanted = path === undefined || takesEveryPath(path) ? "" : `${path.type} ${path.value}`;
+  return `${methods === undefined ? "" : "m"}${headerCount(headers)} ${wanted}`;
 }
