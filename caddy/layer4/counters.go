@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatewright.dev/caddy/balance"
 	"gatewright.dev/caddy/table"
 )
 
@@ -20,7 +21,7 @@ type rule struct {
 	active, total, failed, refused atomic.Uint64
 	// received came from clients, sent went to them.
 	received, sent atomic.Uint64
-	turn           atomic.Uint64
+	turns          balance.Turns
 
 	mu        sync.Mutex
 	lastError string

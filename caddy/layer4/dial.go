@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -46,12 +44,14 @@ type candidate struct {
 	known  *address
 	target int
 	weight int
+	// name stands for the target, and id for the address, when clients are to be kept.
+	name, id string
 	// failing ones are tried last.
 	failing bool
 }
 
-// candidates are the allowed addresses of the row's targets in the order in which they are to be tried.
-func (p *places) candidates(ctx context.Context, client netip.Addr, again bool) ([]candidate, error) {
+// candidates are the allowed addresses of the row's targets, those of a target next to each other.
+func (p *places) candidates(ctx context.Context, again bool) ([]candidate, error) {
 	var found []candidate
 	var failure error
 	s := p.row.Stream()
@@ -72,29 +72,26 @@ func (p *places) candidates(ctx context.Context, client netip.Addr, again bool) 
 			failure = errDrained
 			continue
 		}
-		addrs, err := p.addresses(ctx, i, instance, again)
+		addresses, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, i, p.name, again)
 		if err != nil {
 			failure = err
 			continue
 		}
-		for _, addr := range addrs {
-			at := netip.AddrPortFrom(addr, port)
-			if why := p.guard.Refuses(addr, port); why != "" {
-				failure = fmt.Errorf("%w: %s %s", errRefused, at, why)
+		for j, addr := range addresses.Addrs {
+			c := candidate{at: netip.AddrPortFrom(addr, port), target: i, weight: weight, id: addresses.Dials[j]}
+			if why := p.refusal(&c, unhealthy, instance); why != nil {
+				failure = why
 				continue
 			}
-			if upstreams.ServiceMode(instance, addr) != table.Active {
-				failure = errDrained
-				continue
+			c.known = p.rule.address(c.at)
+			c.failing = c.known.failing(s)
+			if c.name = addresses.Name; c.name == "" {
+				c.name = c.id
 			}
-			if len(unhealthy) > 0 {
-				if _, is := unhealthy[at.String()]; is {
-					failure = errUnhealthy
-					continue
-				}
+			if addresses.Instance {
+				c.id = c.name
 			}
-			known := p.rule.address(at)
-			found = append(found, candidate{at, known, i, weight, known.failing(s)})
+			found = append(found, c)
 		}
 	}
 	if len(found) == 0 {
@@ -103,102 +100,21 @@ func (p *places) candidates(ctx context.Context, client netip.Addr, again bool) 
 		}
 		return nil, failure
 	}
-	p.order(found, client)
 	return found, nil
 }
 
-func (p *places) addresses(ctx context.Context, target int, instance string, again bool) ([]netip.Addr, error) {
-	if again && instance != "" {
-		return p.resolver.AddressesAgain(ctx, instance)
+// refusal says why an address takes no connections; nil when it does.
+func (p *places) refusal(c *candidate, unhealthy map[string]struct{}, instance string) error {
+	if why := p.guard.Refuses(c.at.Addr(), c.at.Port()); why != "" {
+		return fmt.Errorf("%w: %s %s", errRefused, c.at, why)
 	}
-	return upstreams.TargetAddresses(ctx, p.resolver, p.row, target, p.name)
-}
-
-// order puts the candidates in the order of the row's policy, and those that failed lately behind the others.
-func (p *places) order(found []candidate, client netip.Addr) {
-	if len(found) > 1 {
-		switch p.row.Stream().Policy {
-		case "first":
-		case "random":
-			rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
-		case "least_conn":
-			rotate(found, p.rule.turn.Add(1)-1)
-			slices.SortStableFunc(found, func(a, b candidate) int { return int(a.known.active.Load() - b.known.active.Load()) })
-		case "ip_hash":
-			byHash(found, client)
-		default:
-			inTurn(found, p.rule.turn.Add(1)-1)
-		}
-		slices.SortStableFunc(found, func(a, b candidate) int {
-			switch {
-			case a.failing == b.failing:
-				return 0
-			case b.failing:
-				return -1
-			}
-			return 1
-		})
+	if upstreams.ServiceMode(instance, c.at.Addr()) != table.Active {
+		return errDrained
 	}
-}
-
-// inTurn puts the target whose turn it is first, as often as its weight says, and goes round its addresses.
-func inTurn(found []candidate, turn uint64) {
-	var total, at uint64
-	plain := true
-	for i, c := range found {
-		if i == 0 || found[i-1].target != c.target {
-			total += uint64(c.weight)
-			plain = plain && c.weight == 1
-		} else {
-			plain = false
-		}
+	if _, is := unhealthy[c.id]; is {
+		return errUnhealthy
 	}
-	if plain {
-		rotate(found, turn)
-		return
-	}
-	round, slot := turn/total, turn%total
-	for start := 0; start < len(found); {
-		end := start + 1
-		for end < len(found) && found[end].target == found[start].target {
-			end++
-		}
-		weight := uint64(found[start].weight)
-		if slot < at+weight {
-			rotate(found[start:end], round*weight+slot-at)
-			rotate(found, uint64(start))
-			return
-		}
-		at += weight
-		start = end
-	}
-}
-
-func rotate(found []candidate, turn uint64) {
-	by := int(turn % uint64(len(found)))
-	slices.Reverse(found[:by])
-	slices.Reverse(found[by:])
-	slices.Reverse(found)
-}
-
-// byHash orders by highest random weight, so that a client keeps its address when others come and go.
-func byHash(found []candidate, client netip.Addr) {
-	weight := func(c candidate) uint64 {
-		h := fnv.New64a()
-		_, _ = h.Write(client.AsSlice())
-		_, _ = h.Write(c.at.Addr().AsSlice())
-		_, _ = h.Write([]byte{byte(c.at.Port() >> 8), byte(c.at.Port())})
-		return h.Sum64()
-	}
-	slices.SortFunc(found, func(a, b candidate) int {
-		switch wa, wb := weight(a), weight(b); {
-		case wa > wb:
-			return -1
-		case wa < wb:
-			return 1
-		}
-		return a.at.Compare(b.at)
-	})
+	return nil
 }
 
 // connection is one to a target; release must be called when it has ended.
@@ -221,18 +137,20 @@ func (p *places) dial(ctx context.Context, client, local net.Addr) (*connection,
 	tried := make(map[netip.AddrPort]bool)
 	var failure error
 	for _, again := range []bool{false, true} {
-		found, err := p.candidates(ctx, addrOf(client), again)
+		found, err := p.candidates(ctx, again)
 		if err != nil {
 			return nil, err
 		}
 		found = slices.DeleteFunc(found, func(c candidate) bool { return tried[c.at] })
-		for i, c := range found {
+		left := len(found)
+		for c := range p.order(found, addrOf(client).String()) {
+			left--
 			if !c.known.enter(s.MaxConnections) {
 				failure = errFull
 				continue
 			}
 			tried[c.at] = true
-			conn, err := p.attempt(ctx, c, client, local, i+1 < len(found))
+			conn, err := p.attempt(ctx, c, client, local, left > 0)
 			if err == nil {
 				c.known.succeed()
 				return &connection{conn, c.known}, nil
@@ -316,7 +234,6 @@ func tlsConfig(s *table.Stream) (*tls.Config, error) {
 func (p *places) moved(from *candidate) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptTime)
 	defer cancel()
-	instance, _ := p.row.Target(from.target, p.name)
-	addrs, err := p.addresses(ctx, from.target, instance, false)
-	return err == nil && !slices.Contains(addrs, from.at.Addr())
+	found, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, from.target, p.name, false)
+	return err == nil && !slices.Contains(found.Addrs, from.at.Addr())
 }

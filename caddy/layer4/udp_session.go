@@ -125,7 +125,7 @@ func (s *session) run() {
 func (s *session) connect(where *places, stream *table.Stream) (*candidate, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stream.Connect())
 	defer cancel()
-	found, err := where.candidates(ctx, s.client.Addr().Unmap(), false)
+	found, err := where.candidates(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *session) connect(where *places, stream *table.Stream) (*candidate, erro
 		limit = maxSessions
 	}
 	err = errFull
-	for _, c := range found {
+	for c := range where.order(found, s.client.Addr().Unmap().String()) {
 		if !c.known.enter(limit) {
 			continue
 		}

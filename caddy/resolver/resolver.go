@@ -115,18 +115,6 @@ func (r *Resolver) Again(ctx context.Context, instance string, failed *Item) *It
 	return r.ask(ctx, r.entry(instance), instance, failed)
 }
 
-// Addresses returns the addresses of an instance, from the cache or by asking.
-func (r *Resolver) Addresses(ctx context.Context, instance string) ([]netip.Addr, error) {
-	item := r.Lookup(ctx, instance)
-	return item.addrs, item.err
-}
-
-// AddressesAgain asks for the addresses of an instance at which a connection has failed, and waits for the answer.
-func (r *Resolver) AddressesAgain(ctx context.Context, instance string) ([]netip.Addr, error) {
-	item := r.Again(ctx, instance, r.Lookup(ctx, instance))
-	return item.addrs, item.err
-}
-
 // Changed returns a channel that is closed by the next change that the resolver is told of.
 func (r *Resolver) Changed() <-chan struct{} { return r.changes.Wait() }
 

@@ -35,15 +35,37 @@ func ServiceMode(name string, addr netip.Addr) table.Mode {
 	return table.Active
 }
 
-// TargetAddresses returns the addresses of a row's i-th target for host, from the cache or by asking: of an instance,
-// of all instances of a service, or of an address.
-func TargetAddresses(ctx context.Context, r *resolver.Resolver, row *table.Row, i int, host string) ([]netip.Addr, error) {
-	if special := row.Special(i); special != nil && special.Address != "" {
+// Addresses are where a row's target is. Both lists are in one order, and are not to be changed.
+type Addresses struct {
+	Addrs []netip.Addr
+	// Dials are the addresses as ip:port.
+	Dials []string
+	// Name is what stands for the target: an instance's, a service's, or that of an address; "" for an IP address.
+	Name string
+	// Instance tells that it is an instance, whose clients stay with its name and not with its address.
+	Instance bool
+}
+
+// TargetAddresses returns the addresses of a row's i-th target for host, from the cache or by asking. With again the
+// addresses known are held for wrong, and it asks and waits.
+func TargetAddresses(ctx context.Context, r *resolver.Resolver, row *table.Row, i int, host string, again bool) (Addresses, error) {
+	name, port := row.Target(i, host)
+	special := row.Special(i)
+	found := Addresses{Name: name, Instance: special == nil || special.Service == ""}
+	if special != nil && special.Address != "" {
 		if special.IP.IsValid() {
-			return []netip.Addr{special.IP}, nil
+			return Addresses{Addrs: []netip.Addr{special.IP}, Dials: []string{special.Dial}}, nil
 		}
-		return resolver.External(special.Resolvers).Addresses(ctx, special.Address)
+		r = resolver.External(special.Resolvers)
+		found.Name, found.Instance = special.Address, false
 	}
-	instance, _ := row.Target(i, host)
-	return r.Addresses(ctx, instance)
+	item := r.Lookup(ctx, found.Name)
+	if again {
+		item = r.Again(ctx, found.Name, item)
+	}
+	if err := item.Err(); err != nil {
+		return found, err
+	}
+	found.Addrs, found.Dials = item.Addrs(), item.Dials(port)
+	return found, nil
 }

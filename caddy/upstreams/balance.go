@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/balance"
 	"gatewright.dev/caddy/resolver"
 )
 
@@ -47,7 +48,8 @@ type balanced struct {
 	retryAfter time.Duration
 	// Room for the lists of most rows, so that these cost no allocation of their own.
 	candidates [4]candidate
-	groups     [3]group
+	groups     [3]balance.Group
+	origins    [3]origin
 }
 
 // balance chooses one address of the row's targets, and waits for one where the row or the source allows that.
@@ -89,8 +91,8 @@ func (b *balanced) choose(q *Request, r *http.Request, again bool) bool {
 	}
 	q.Err, q.Refused = nil, false
 	c := choice{b.source, r, q.Row.ID(), b.pool}
-	index, token := c.choose(g.list, g.groups)
-	b.picked, b.origin = g.list[index].dial, g.groups[g.list[index].group].origin
+	index, token := c.choose(&g.field)
+	b.picked, b.origin = g.list[index].dial, g.origins[g.list[index].group]
 	b.cookie, b.counted = token, false
 	b.acquired = b.source.policy == leastConn
 	return true

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"gatewright.dev/caddy/balance"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
@@ -28,11 +29,10 @@ type findings struct {
 // gathering lists the addresses that may take a request, by target, and why others may not.
 type gathering struct {
 	findings
+	field
 	q         *Request
 	source    *Source
 	pool      *pool
-	list      []candidate
-	groups    []group
 	modes     *modes
 	unhealthy map[string]struct{}
 	now       time.Time
@@ -42,7 +42,8 @@ type gathering struct {
 
 func (b *balanced) gather(q *Request, r *http.Request, again bool) gathering {
 	g := gathering{
-		q: q, source: b.source, pool: b.pool, list: b.candidates[:0], groups: b.groups[:0], again: again,
+		field: field{b.candidates[:0], b.groups[:0], b.origins[:0]},
+		q:     q, source: b.source, pool: b.pool, again: again,
 		modes: states.modes.Load(), now: time.Now(),
 	}
 	if b.source.Health {
@@ -60,12 +61,13 @@ func (b *balanced) gather(q *Request, r *http.Request, again bool) gathering {
 		from := len(g.list)
 		origin := g.addTarget(r.Context(), i, special)
 		if len(g.list) > from {
-			g.groups = append(g.groups, group{from: from, to: len(g.list), target: i, weight: weight, origin: origin})
+			g.groups = append(g.groups, balance.Group{From: from, To: len(g.list), Target: i, Weight: weight})
+			g.origins = append(g.origins, origin)
 		}
 	}
 	if b.woke && len(g.list) > 0 {
-		for i := range g.groups {
-			wakes.awake(g.groups[i].name)
+		for i := range g.origins {
+			wakes.awake(g.origins[i].name)
 		}
 	}
 	return g

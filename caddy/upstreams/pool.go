@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatewright.dev/caddy/balance"
 )
 
 const (
@@ -22,11 +24,9 @@ const (
 type pool struct {
 	usedUnix atomic.Int64
 
-	mu sync.Mutex
-	// credits are those of smooth weighted round robin, by target.
-	credits []int
-	// turns count the requests of each target's addresses.
-	turns    []uint32
+	turns balance.Turns
+
+	mu       sync.Mutex
 	inflight map[string]int
 	failing  map[string]*failures
 }
@@ -93,12 +93,16 @@ func (p *pool) idle(now time.Time) bool {
 	return now.Unix()-p.usedUnix.Load() > int64(poolIdleFor/time.Second) && len(p.inflight) == 0
 }
 
-// acquire counts a request of an address.
-func (p *pool) acquire(dial string) {
+// least chooses the address with the fewest requests, and counts this one.
+func (p *pool) least(f *field) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	index := p.turns.Least(f.groups, func(i int) int { return p.inflight[f.list[i].dial] })
 	if p.inflight == nil {
 		p.inflight = make(map[string]int)
 	}
-	p.inflight[dial]++
+	p.inflight[f.list[index].dial]++
+	return index
 }
 
 // release ends a request of an address.
