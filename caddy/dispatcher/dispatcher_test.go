@@ -28,8 +28,13 @@ import (
 func (w *world) serve(instance string) (port int) {
 	w.t.Helper()
 	port, _ = backend(w.t, "127.0.0.1:0", instance)
-	w.dns.Set(instance+".test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}, TTL: time.Minute})
+	w.named(instance)
 	return port
+}
+
+// named has DNS find the instance at 127.0.0.1.
+func (w *world) named(instance string) {
+	w.dns.Set(instance+".test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}, TTL: time.Minute})
 }
 
 func (w *world) expect(got answer, status int, body string) {

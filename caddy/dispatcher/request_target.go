@@ -13,7 +13,8 @@ import (
 func hasPath(r *http.Request) bool {
 	switch {
 	case strings.HasPrefix(r.RequestURI, "/"):
-		return true
+		// With a path CONNECT is the beginning of a WebSocket on HTTP/2 and 3 (RFC 8441), and nothing on HTTP/1.1.
+		return r.Method != http.MethodConnect || r.ProtoMajor > 1
 	case r.RequestURI == "*":
 		return r.Method == http.MethodOptions
 	}

@@ -62,6 +62,7 @@ var targetCases = []struct {
 	{"OPTIONS", "x:*", 400, "", false},
 	{"CONNECT", "a.test:443", 400, "", false},
 	{"CONNECT", "a.test", 400, "", false},
+	{"CONNECT", "/open", 400, "", false},
 	{"CONNECT", "x:http://a.test/admin/users", 400, "", true},
 }
 

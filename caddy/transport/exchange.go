@@ -19,7 +19,6 @@ const maxHead = 10 << 20
 
 var (
 	errHeadTooLarge   = errors.New("the head of the answer is too large")
-	errSwitched       = errors.New("the instance switched protocols without being asked to")
 	errBodyAfterClose = errors.New("read of a closed body")
 	past              = time.Unix(1, 0)
 )
@@ -116,18 +115,22 @@ func (c *conn) roundTrip(r *http.Request, headWithin time.Duration) (*http.Respo
 
 // readHead reads the final answer's head. Interim ones (RFC 9110 section 15.2) are told to who traces the request.
 func (c *conn) readHead(r *http.Request) (*http.Response, error) {
+	var seen interim
 	for {
 		res, err := http.ReadResponse(c.reader, r)
 		switch {
 		case err != nil:
 			return nil, err
-		case res.StatusCode == http.StatusSwitchingProtocols:
-			return nil, errSwitched
-		case res.StatusCode >= 200:
-			return res, nil
+		case res.StatusCode < 100 || res.StatusCode == http.StatusSwitchingProtocols || res.StatusCode >= 200:
+			return res, checkAnswer(r, res)
 		}
-		if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+		header := textproto.MIMEHeader(res.Header)
+		pass, err := seen.pass(r, res.StatusCode, header)
+		if err != nil {
+			return nil, err
+		}
+		if trace := httptrace.ContextClientTrace(r.Context()); pass && trace != nil && trace.Got1xxResponse != nil {
+			if err := trace.Got1xxResponse(res.StatusCode, header); err != nil {
 				return nil, err
 			}
 		}

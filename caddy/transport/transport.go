@@ -43,6 +43,9 @@ type Transport struct {
 	// ResponseHeaderTimeout bounds the wait for an answer's head, from when the request is written. Default: none.
 	ResponseHeaderTimeout caddy.Duration `json:"response_header_timeout,omitempty"`
 
+	// Upgrade are the protocols that a connection may be handed over to. Default: websocket alone.
+	Upgrade []string `json:"upgrade,omitempty"`
+
 	dialer  net.Dialer
 	stock   *http.Transport
 	options *options
@@ -74,6 +77,9 @@ func (t *Transport) Provision(caddy.Context) error {
 	}
 	if t.DialTimeout == 0 {
 		t.DialTimeout = caddy.Duration(defaultDialTimeout)
+	}
+	if t.Upgrade == nil {
+		t.Upgrade = websocketAlone
 	}
 	t.dialer = net.Dialer{Timeout: time.Duration(t.DialTimeout), KeepAlive: keepAlive}
 	key := options{time.Duration(t.DialTimeout), time.Duration(t.ResponseHeaderTimeout)}
@@ -107,11 +113,14 @@ func (t *Transport) Cleanup() error {
 
 // RoundTrip sends a request to the address in its URL, and returns the answer.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := allowUpgrade(r, t.Upgrade); err != nil {
+		return nil, err
+	}
 	if isDirect(r) {
 		return t.exchange(r)
 	}
 	r.URL.Scheme = "http"
-	return t.stock.RoundTrip(r)
+	return checked(r, t.stock)
 }
 
 // isDirect tells whether the serving goroutine can do all of an exchange. One with a body cannot: an instance may

@@ -8,11 +8,13 @@ export interface GatewrightTransport {
   readonly protocol: "gatewright";
   readonly dial_timeout: Duration;
   readonly response_header_timeout?: Duration;
+  /** Protocols that a connection may be handed over to, in lowercase. Absent: websocket alone. */
+  readonly upgrade?: readonly string[];
 }
 
-/** Caddy's transport. */
+/** Caddy's transport, with the checks of ours (caddy/transport). */
 export interface HttpTransport {
-  readonly protocol: "http";
+  readonly protocol: "gatewright_http";
   /** Absent: the proxy that HTTP_PROXY and the like name. */
   readonly network_proxy: { readonly from: "none" };
   readonly dial_timeout: Duration;
@@ -23,6 +25,8 @@ export interface HttpTransport {
   /** `["h2c"]`: HTTP/2 without TLS. Absent: HTTP/1.1, and HTTP/2 over TLS. */
   readonly versions?: readonly string[];
   readonly tls?: TransportTls;
+  /** As in GatewrightTransport. */
+  readonly upgrade?: readonly string[];
 }
 
 /** Present: the upstream is spoken to by TLS. */
@@ -48,7 +52,7 @@ export function transportWith(
 ): Transport {
   if (Object.keys(options).length === 0) return { protocol: "gatewright", ...timeouts };
   return {
-    protocol: "http",
+    protocol: "gatewright_http",
     ...timeouts,
     // HTTP_PROXY in Caddy's environment is for its way to the internet, not to instances, and would go past the guard.
     network_proxy: { from: "none" },

@@ -29,6 +29,11 @@ export const caddyModules: readonly CaddyModule[] = [
     package: "gatewright.dev/caddy/transport",
     required: true,
   },
+  {
+    id: "http.reverse_proxy.transport.gatewright_http",
+    package: "gatewright.dev/caddy/transport",
+    required: true,
+  },
   { id: "http.handlers.gatewright_forwarded", package: "gatewright.dev/caddy/policies", required: true },
   {
     id: "events.handlers.gatewright_certificates",

@@ -372,6 +372,10 @@ export interface Upstream {
    * Host header sent to the instance, with a port where it has one. Default: the one that the client sent.
    */
   readonly host_header?: string;
+  /**
+   * Protocols that a connection may switch to (`Upgrade`, RFC 9110 section 7.8), without case. Requests for others go on without their `Upgrade`. HTTP and TLS are refused: what follows would pass by every rule. `[]` allows none.
+   */
+  readonly upgrade?: readonly string[];
 }
 /**
  * Which client addresses may send requests; others get 403. `deny` is asked first.

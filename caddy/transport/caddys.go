@@ -1,0 +1,51 @@
+package transport
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+func init() { caddy.RegisterModule(HTTP{}) }
+
+// HTTP is the module `http.reverse_proxy.transport.gatewright_http`: Caddy's transport `http`, for TLS, HTTP/2 and PROXY
+// protocol, with the checks of this package.
+//
+//	{"handler": "reverse_proxy", "transport": {"protocol": "gatewright_http", "versions": ["h2c"]}}
+type HTTP struct {
+	// Upgrade are the protocols that a connection may be handed over to. Default: websocket alone.
+	Upgrade []string `json:"upgrade,omitempty"`
+
+	reverseproxy.HTTPTransport
+}
+
+// CaddyModule returns the module's information.
+func (HTTP) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.reverse_proxy.transport.gatewright_http", New: func() caddy.Module { return new(HTTP) }}
+}
+
+// Provision sets the transport up.
+func (h *HTTP) Provision(ctx caddy.Context) error {
+	if h.Upgrade == nil {
+		h.Upgrade = websocketAlone
+	}
+	return h.HTTPTransport.Provision(ctx)
+}
+
+// RoundTrip sends a request to the address in its URL, and returns the answer.
+func (h *HTTP) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := allowUpgrade(r, h.Upgrade); err != nil {
+		return nil, err
+	}
+	return checked(r, &h.HTTPTransport)
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner                   = (*HTTP)(nil)
+	_ caddy.CleanerUpper                  = (*HTTP)(nil)
+	_ http.RoundTripper                   = (*HTTP)(nil)
+	_ reverseproxy.TLSTransport           = (*HTTP)(nil)
+	_ reverseproxy.ProxyProtocolTransport = (*HTTP)(nil)
+)
