@@ -23,7 +23,11 @@ describe("hypeman's SDK", () => {
   it("creates, gets, lists with tags, and deletes", async () => {
     const tags = { team: "web + api", env: "a=b" };
     const made = await client.ingresses.create({ name: "sdk", rules: rules("sdk.example.com"), tags });
-    expect(made).toMatchObject({ name: "sdk", tags, rules: [{ match: { port: 80 }, tls: false }] });
+    expect(made).toMatchObject({
+      name: "sdk",
+      tags,
+      rules: [{ match: { port: api.world.httpPort }, tls: false }],
+    });
     expect(await client.ingresses.get("sdk")).toEqual(made);
     expect(await client.ingresses.list()).toEqual([made]);
     expect(await client.ingresses.list({ tags: { team: "web + api" } })).toEqual([made]);
@@ -67,7 +71,7 @@ describe("hypeman's SDK", () => {
   });
 
   it("retries a 503 after the time given, and succeeds", async () => {
-    api.manager.nextFailure = new GatewrightError("caddy_unavailable", "Caddy does not answer");
+    api.failNextChange(new GatewrightError("store_unavailable", "the disk is full"));
     const before = requests();
     await client.ingresses.create({ name: "retried", rules: rules("retried.example.com") });
     expect(requests() - before).toBe(2);

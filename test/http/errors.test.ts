@@ -1,14 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { GatewrightError } from "../../src/errors.ts";
-import { startApi, type TestApi } from "../support/http-api.ts";
+import { startApi } from "../support/http-api.ts";
 import type { HttpCall } from "../support/http-call.ts";
 import { instanceFrom } from "../support/instances.ts";
+import { use } from "../support/use.ts";
 
-let api: TestApi;
-beforeAll(async () => {
-  api = await startApi({ instances: [instanceFrom({ name: "vm-1" })] });
-});
-afterAll(() => api[Symbol.asyncDispose]());
+const api = use(() => startApi({ instances: [instanceFrom({ name: "vm-1" })] }));
 
 function document(name: string): object {
   return {
@@ -28,7 +25,7 @@ describe("failures", () => {
   ])("answers 500 '%s', and logs the cause", async (message, make) => {
     const name = message.replaceAll(" ", "-");
     const { headers } = await api.call({ method: "POST", path: "/ingresses", json: document(name) });
-    api.manager.nextFailure = new TypeError(`something with ${secret}`);
+    api.failNextChange(new TypeError(`something with ${secret}`));
     const reply = await api.call(make(headers.location ?? ""));
     expect([reply.status, reply.text]).toEqual([500, `{"code":"internal_error","message":"${message}"}\n`]);
     expect(reply.headers["x-should-retry"]).toBeUndefined();
@@ -38,13 +35,11 @@ describe("failures", () => {
   });
 
   it("answers a failed lookup in hypeman's words", async () => {
-    const lookup = api.manager.lookup.bind(api.manager);
-    api.manager.lookup = () => {
+    vi.spyOn(api.manager, "lookup").mockImplementationOnce(() => {
       throw new Error("disk");
-    };
+    });
     const reply = await api.call({ path: "/ingresses/x" });
     expect(reply.text).toBe('{"code":"internal_error","message":"failed to resolve resource"}\n');
-    api.manager.lookup = lookup;
   });
 
   it.each([
@@ -54,7 +49,7 @@ describe("failures", () => {
     "shutting_down",
     "source_unavailable",
   ] as const)("answers %s with 503 and when to retry", async (code) => {
-    api.manager.nextFailure = new GatewrightError(code, "not now");
+    api.failNextChange(new GatewrightError(code, "not now"));
     const reply = await api.call({ method: "POST", path: "/ingresses", json: document("later") });
     expect([reply.status, reply.text]).toEqual([503, `{"code":"${code}","message":"not now"}\n`]);
     expect(reply.headers["retry-after"]).toBe("1");
@@ -62,15 +57,13 @@ describe("failures", () => {
   });
 
   it("cuts an answer that fails midway, rather than end it as if it were whole", async () => {
-    const list = api.manager.list.bind(api.manager);
-    const [one] = [...list()];
+    const [one] = [...api.manager.list()];
     if (one === undefined) throw new Error("an ingress is needed");
-    api.manager.list = function* () {
+    vi.spyOn(api.manager, "list").mockImplementationOnce(function* () {
       for (let index = 0; index < 1000; index++) yield { ...one, name: "n".repeat(1000) };
       throw new Error("midway");
-    };
+    });
     await expect(api.call({ path: "/ingresses" })).rejects.toThrow();
-    api.manager.list = list;
     expect((await api.call({ path: "/ingresses" })).status).toBe(200);
   });
 
@@ -80,13 +73,13 @@ describe("failures", () => {
   });
 
   it("tells probes why it is not ready", async () => {
-    api.manager.readiness = { ready: false, reasons: ["Caddy does not answer"] };
+    const ready = vi.spyOn(api.manager, "ready");
+    ready.mockReturnValueOnce({ ready: false, reasons: ["Caddy does not answer"] });
     const reply = await api.call({ path: "/ready" });
     expect([reply.status, reply.text]).toEqual([
       503,
       '{"reasons":["Caddy does not answer"],"status":"not_ready"}\n',
     ]);
-    api.manager.readiness = { ready: true, reasons: [] };
     expect((await api.call({ path: "/ready" })).text).toBe('{"reasons":[],"status":"ready"}\n');
   });
 });

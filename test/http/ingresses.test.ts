@@ -79,6 +79,17 @@ describe("versions", () => {
     },
   );
 
+  it("keeps with a patch what the patch does not name", async () => {
+    const place = { listen: ["127.0.0.1"], gateways: ["edge-1"], tags: { a: "b" } };
+    const json = { ...document("kept.example.com"), ...place };
+    const made = await api.call({ method: "POST", path: "/ingresses", json });
+    expect(made.status, made.text).toBe(201);
+    const path = made.headers.location ?? "";
+    const { id, created_at, rules } = made.json<Ingress>();
+    const patched = await api.call({ method: "PATCH", path, json: { name: "renamed" } });
+    expect(patched.json()).toMatchObject({ id, created_at, rules, ...place, name: "renamed" });
+  });
+
   it.each([
     ["the present version", (etag: string) => etag, 200],
     ["a list with it", (etag: string) => `"other", ${etag}`, 200],
@@ -119,8 +130,7 @@ describe("versions", () => {
 describe("lists", () => {
   let api: TestApi;
   beforeAll(async () => {
-    api = await startApi();
-    api.manager.seed(Array.from({ length: 100_000 }, (_, index) => sketch(index)));
+    api = await startApi({ ingresses: Array.from({ length: 100_000 }, (_, index) => sketch(index)) });
   });
   afterAll(() => api[Symbol.asyncDispose]());
 

@@ -1,15 +1,10 @@
-import type { Express } from "express";
 import { describe, expect, it } from "vitest";
 import { errorCatalogue } from "../../src/errors.ts";
-import { createApp } from "../../src/http/app.ts";
 import { errorStatus } from "../../src/http/error-status.ts";
 import document from "../../src/model/openapi.json" with { type: "json" };
-import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { documentedOperations } from "../contract/documented.ts";
-import { memoryCertificates } from "../support/memory-certificates.ts";
-import { MemoryManager } from "../support/memory-manager.ts";
-import { MemoryStore } from "../support/memory-store.ts";
-import { recordingLogger } from "../support/recording-logger.ts";
+import { startApi } from "../support/http-api.ts";
+import { use } from "../support/use.ts";
 
 /** What Express keeps of a router. */
 interface Layer {
@@ -28,23 +23,11 @@ function routesOf(layers: readonly Layer[]): string[] {
   });
 }
 
-function app(): Express {
-  const logger = recordingLogger();
-  const resolver = new InstanceRegistry({ store: new MemoryStore(), logger });
-  return createApp({
-    manager: new MemoryManager(resolver),
-    resolver,
-    registry: resolver,
-    ...memoryCertificates(logger),
-    auth: {},
-    logger,
-    version: "0",
-  });
-}
+const api = use(() => startApi());
 
 describe("openapi.json", () => {
   it("has each route of the app and no other", () => {
-    const routes = routesOf((app().router as unknown as { stack: readonly Layer[] }).stack);
+    const routes = routesOf((api.app.router as unknown as { stack: readonly Layer[] }).stack);
     const documented = documentedOperations().map(({ method, path }) => `${method} ${path}`);
     expect(routes.sort()).toEqual(documented.sort());
     expect(routes.length).toBeGreaterThan(10);

@@ -1,22 +1,29 @@
+import type { Express } from "express";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
 import { defaultLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { createHttpServer } from "../../src/http/server.ts";
-import type { Instance } from "../../src/model/api.ts";
+import type { IngressService } from "../../src/manager/ingress-service.ts";
+import type { Ingress, Instance } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
+import { type ManagerOverMemory, startManagerOverMemory } from "./manager-over-memory.ts";
 import { memoryCertificates } from "./memory-certificates.ts";
-import { MemoryManager } from "./memory-manager.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { type RecordingLogger, recordingLogger } from "./recording-logger.ts";
 
-/** The API on a socket of its own, over a manager and a registry in memory. */
+/** The API on a socket of its own, over the real manager with a Caddy and stores in memory. */
 export interface TestApi extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  readonly manager: MemoryManager;
+  readonly app: Express;
+  readonly manager: IngressService;
+  /** What is beneath the manager. */
+  readonly world: ManagerOverMemory;
   readonly registry: InstanceRegistry;
   readonly logger: RecordingLogger;
   call(call: HttpCall): Promise<HttpReply>;
+  /** The next change meets this failure when it is stored. */
+  failNextChange(failure: unknown): void;
 }
 
 /** What a test wants otherwise. */
@@ -28,6 +35,8 @@ export interface TestApiOptions {
   readonly readOnlyInstances?: boolean;
   /** Instances present from the start. */
   readonly instances?: readonly Instance[];
+  /** Ingresses stored from the start. */
+  readonly ingresses?: readonly Ingress[];
 }
 
 /** Starts the API on a free loopback port. */
@@ -35,7 +44,9 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const logger = recordingLogger();
   const registry = new InstanceRegistry({ store: new MemoryStore<Instance>(options.instances), logger });
   await registry.start();
-  const manager = new MemoryManager(registry);
+  const { ingresses = [] } = options;
+  const world = await startManagerOverMemory({ resolver: registry, logger, ingresses });
+  const manager = world.manager.ingresses;
   const { certificates, imported, telemetry, close } = memoryCertificates(logger);
   await imported.open();
   const limits = { ...defaultLimits, ...options.limits };
@@ -51,18 +62,28 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     version: "1.2.3",
     limits,
   };
-  const server = createHttpServer(createApp(dependencies), limits);
+  const app = createApp(dependencies);
+  const server = createHttpServer(app, limits);
   const { port } = await server.listen("127.0.0.1", 0);
   const url = `http://127.0.0.1:${port}`;
   return {
     url,
     port,
+    app,
     manager,
+    world,
     registry,
     logger,
     call: (call) => httpCall(url, call),
+    failNextChange: (failure) => {
+      world.store.beforeCommit = () => {
+        world.store.beforeCommit = () => Promise.resolve();
+        return Promise.reject(failure);
+      };
+    },
     [Symbol.asyncDispose]: async () => {
       await server.close(100);
+      await world[Symbol.asyncDispose]();
       await registry.close();
       await close();
     },

@@ -8,7 +8,10 @@ import type {
   UnreadableDocument,
 } from "../../src/store/document-store.ts";
 
-/** A DocumentStore that keeps its documents in memory: the same compare-and-set and watch, nothing durable. */
+/**
+ * A DocumentStore that keeps its documents in memory: the same compare-and-set and watch, as test/store holds it to.
+ * Closed and opened again, it has what it had.
+ */
 export class MemoryStore<T extends Document> implements DocumentStore<T> {
   /** Every batch that was committed, in order. */
   readonly commits: Batch<T>[] = [];
@@ -18,6 +21,7 @@ export class MemoryStore<T extends Document> implements DocumentStore<T> {
   readonly #unreadable: readonly UnreadableDocument[];
   readonly #listeners = new Set<(change: Change<T>) => void>();
   #revision = 0;
+  #isOpen = false;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(documents: readonly T[] = [], unreadable: readonly UnreadableDocument[] = []) {
@@ -26,14 +30,17 @@ export class MemoryStore<T extends Document> implements DocumentStore<T> {
   }
 
   async open(): Promise<Snapshot<T>> {
+    this.#isOpen = true;
     return {
       revision: this.#revision,
-      documents: [...this.#documents.values()],
+      documents: [...this.#documents.values()].sort((one, other) => (one.id < other.id ? -1 : 1)),
       unreadable: this.#unreadable,
     };
   }
 
   commit(batch: Batch<T>): Promise<number> {
+    if (!this.#isOpen)
+      return Promise.reject(new GatewrightError("store_unavailable", "the store is not open"));
     const done = this.#last.then(() => this.#commit(batch));
     this.#last = done.catch(() => undefined);
     return done;
@@ -45,6 +52,7 @@ export class MemoryStore<T extends Document> implements DocumentStore<T> {
   }
 
   async close(): Promise<void> {
+    this.#isOpen = false;
     await this.#last;
     this.#listeners.clear();
   }

@@ -23,9 +23,10 @@ export function use<Thing extends object>(start: () => Thing | Promise<Thing>): 
   };
   return new Proxy({} as Thing, {
     get: (_, key) => {
-      const value: unknown = Reflect.get(started(), key);
-      // Bound, so that methods find the private members of their class.
-      return typeof value === "function" ? value.bind(started()) : value;
+      const target = started();
+      const value: unknown = Reflect.get(target, key);
+      // Methods of a class are bound, so that they find its private members.
+      return typeof value === "function" && !Object.hasOwn(target, key) ? value.bind(target) : value;
     },
     set: (_, key, value) => Reflect.set(started(), key, value),
   });
