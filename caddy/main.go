@@ -6,7 +6,6 @@ import (
 
 	_ "github.com/caddy-dns/cloudflare"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
-	_ "github.com/mholt/caddy-l4"
 	_ "github.com/mholt/caddy-ratelimit"
 
 	_ "gatewright.dev/caddy/certificates"

@@ -22,57 +22,82 @@ const (
 	helloHeaderSize  = 4
 )
 
-// serverName reads the name that a client asks for (SNI, RFC 6066 section 3) from the bytes that it began with; ""
-// when it names none. It returns errShort until the ClientHello is whole, and errNotTLS as soon as it is clear that
-// there is none. A ClientHello may be spread over records (RFC 8446 section 5.1).
-func serverName(data []byte) (string, error) {
-	var hello []byte
-	for first := true; ; first = false {
-		if len(data) > 0 && data[0] != recordHandshake {
-			return "", notTLS(first)
+// helloReader finds the name that a client asks for (SNI, RFC 6066 section 3) in bytes that come little by little.
+// Whole records are read once, so that a hello in thousands of them costs no more than one in a single record.
+type helloReader struct {
+	// at is where the next record begins.
+	at int
+	// body is what the records before carried.
+	body []byte
+}
+
+// name takes all bytes that the client began with; "" when it names no server. It returns errShort until the ClientHello
+// is whole, and errNotTLS as soon as it is clear that there is none. A ClientHello may be spread over records (RFC 8446
+// section 5.1).
+func (r *helloReader) name(data []byte) (string, error) {
+	for {
+		part, whole, err := r.record(data[r.at:])
+		if err != nil {
+			return "", err
 		}
-		if len(data) > 1 && data[1] != 3 {
-			return "", notTLS(first)
+		size, err := helloSize(r.body, part)
+		if err != nil {
+			return "", err
 		}
-		if len(data) < recordHeaderSize {
-			return "", errShort
-		}
-		size := int(binary.BigEndian.Uint16(data[3:]))
-		if size == 0 || size > maxHello {
-			return "", errHello
-		}
-		body := data[recordHeaderSize:]
-		whole := len(body) >= size
-		body = body[:min(size, len(body))]
-		if hello == nil {
-			hello = body[:len(body):len(body)]
-		} else {
-			hello = append(hello, body...)
-		}
-		if len(hello) > 0 && hello[0] != helloType {
-			return "", errHello
-		}
-		if len(hello) >= helloHeaderSize {
-			length := int(hello[1])<<16 | int(hello[2])<<8 | int(hello[3])
-			if length > maxHello {
-				return "", errHello
-			}
-			if len(hello) >= helloHeaderSize+length {
-				return nameOf(hello[helloHeaderSize : helloHeaderSize+length])
-			}
+		if size > 0 && len(r.body)+len(part) >= size {
+			return nameOf(r.join(part)[helloHeaderSize:size])
 		}
 		if !whole {
 			return "", errShort
 		}
-		data = data[recordHeaderSize+size:]
+		r.body = r.join(part)
+		r.at += recordHeaderSize + len(part)
 	}
 }
 
-func notTLS(first bool) error {
-	if first {
-		return errNotTLS
+// record is what has come of the record that data begins with.
+func (r *helloReader) record(data []byte) (part []byte, whole bool, err error) {
+	if len(data) > 0 && data[0] != recordHandshake || len(data) > 1 && data[1] != 3 {
+		if r.at == 0 {
+			return nil, false, errNotTLS
+		}
+		return nil, false, errHello
 	}
-	return errHello
+	if len(data) < recordHeaderSize {
+		return nil, false, errShort
+	}
+	size := int(binary.BigEndian.Uint16(data[3:]))
+	if size == 0 || size > maxHello {
+		return nil, false, errHello
+	}
+	part = data[recordHeaderSize:]
+	return part[:min(size, len(part))], len(part) >= size, nil
+}
+
+// helloSize is the length of the handshake message in two parts, 0 before it is known.
+func helloSize(body, part []byte) (int, error) {
+	var head [helloHeaderSize]byte
+	n := copy(head[:], body)
+	n += copy(head[n:], part)
+	if n > 0 && head[0] != helloType {
+		return 0, errHello
+	}
+	if n < helloHeaderSize {
+		return 0, nil
+	}
+	length := int(head[1])<<16 | int(head[2])<<8 | int(head[3])
+	if length > maxHello {
+		return 0, errHello
+	}
+	return helloHeaderSize + length, nil
+}
+
+// join is body and part in one; the data that part belongs to stays as it is.
+func (r *helloReader) join(part []byte) []byte {
+	if len(r.body) == 0 {
+		return part[:len(part):len(part)]
+	}
+	return append(r.body, part...)
 }
 
 // reader takes apart bytes with lengths before them; after a lack of bytes everything is empty.

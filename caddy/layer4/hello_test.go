@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 )
@@ -32,6 +33,9 @@ func clientHello(t testing.TB, name string) []byte {
 	return buf[:n]
 }
 
+// serverName reads all at once.
+func serverName(data []byte) (string, error) { return new(helloReader).name(data) }
+
 func TestServerName(t *testing.T) {
 	for _, name := range []string{"a.example.com", "A.Example.Com", ""} {
 		hello := clientHello(t, name)
@@ -51,19 +55,59 @@ func TestServerNameOverRecords(t *testing.T) {
 	hello := clientHello(t, "split.example.com")
 	body := hello[recordHeaderSize:]
 	for _, size := range []int{1, 3, 5, 64} {
-		var records []byte
-		for rest := body; len(rest) > 0; {
-			n := min(size, len(rest))
-			records = append(records, 22, 3, 1, byte(n>>8), byte(n))
-			records = append(records, rest[:n]...)
-			rest = rest[n:]
-		}
-		if got, err := serverName(records); err != nil || got != "split.example.com" {
+		if got, err := serverName(inRecords(body, size)); err != nil || got != "split.example.com" {
 			t.Errorf("records of %d: got %q, %v", size, got, err)
 		}
 	}
 	if !bytes.Equal(body, hello[recordHeaderSize:]) {
 		t.Error("the bytes that go on to the target were changed")
+	}
+}
+
+// inRecords spreads a hello over records that carry so many bytes each.
+func inRecords(hello []byte, size int) (records []byte) {
+	for rest := hello; len(rest) > 0; {
+		n := min(size, len(rest))
+		records = append(records, 22, 3, 1, byte(n>>8), byte(n))
+		records = append(records, rest[:n]...)
+		rest = rest[n:]
+	}
+	return records
+}
+
+// D12: what a hello costs grows with its bytes, and not with its square. Each byte comes by itself, and is looked at in
+// a bounded number of steps, which are counted by what the reader has taken: it never begins anew.
+func TestServerNameReadsEachByteOnce(t *testing.T) {
+	hello := clientHello(t, "a.example.com")[recordHeaderSize:]
+	records := inRecords(hello, 1)
+	var reader helloReader
+	for i := range len(records) - 1 {
+		if _, err := reader.name(records[:i]); !errors.Is(err, errShort) {
+			t.Fatalf("after %d bytes: %v", i, err)
+		}
+		if want := i / (recordHeaderSize + 1); reader.at != want*(recordHeaderSize+1) || len(reader.body) != want {
+			t.Fatalf("after %d bytes the reader stands at %d with %d", i, reader.at, len(reader.body))
+		}
+	}
+	if name, err := reader.name(records); err != nil || name != "a.example.com" {
+		t.Fatalf("got %q, %v", name, err)
+	}
+}
+
+// one-byte records and more bytes than are read for a name: the cost for a byte is that of a hello of half the size.
+func BenchmarkServerNameInOneByteRecords(b *testing.B) {
+	for _, size := range []int{1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10} {
+		hello := append([]byte{1, 0, byte(size >> 8), byte(size)}, make([]byte, size)...)
+		records := inRecords(hello, 1)[:size]
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			for b.Loop() {
+				var reader helloReader
+				for i := range records {
+					_, _ = reader.name(records[:i])
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/byte")
+		})
 	}
 }
 
@@ -94,7 +138,18 @@ func FuzzServerName(f *testing.F) {
 	f.Add([]byte{22, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := bytes.Clone(data)
-		_, _ = serverName(data)
+		whole, wholeErr := serverName(data)
+		var reader helloReader
+		for i := range len(data) + 1 {
+			name, err := reader.name(data[:i])
+			if errors.Is(err, errShort) && i < len(data) {
+				continue
+			}
+			if name != whole || !errors.Is(err, wholeErr) {
+				t.Fatalf("at once: %q, %v; by bytes: %q, %v", whole, wholeErr, name, err)
+			}
+			break
+		}
 		if !bytes.Equal(before, data) {
 			t.Fatal("the bytes that go on to the target were changed")
 		}

@@ -27,23 +27,23 @@ type socket struct {
 	closed   bool
 	// owners are the configurations that use the socket, the newest last: when it fails to start, it is the turn of
 	// the one before again.
-	owners []*UDP
+	owners []*App
 }
 
-func (s *socket) own(u *UDP) {
+func (s *socket) own(u *App) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owners = append(s.owners, u)
 }
 
-func (s *socket) disown(u *UDP) {
+func (s *socket) disown(u *App) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owners = slices.DeleteFunc(s.owners, func(other *UDP) bool { return other == u })
+	s.owners = slices.DeleteFunc(s.owners, func(other *App) bool { return other == u })
 }
 
 // owner is the configuration whose resolver and guard new sessions use; nil when there is none.
-func (s *socket) owner() *UDP {
+func (s *socket) owner() *App {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.owners) == 0 {

@@ -19,13 +19,13 @@ func freeUDP(t *testing.T) string {
 // A configuration whose start fails stops what it has started, and the one before it goes on.
 func TestSocketGoesBackToTheConfigurationBefore(t *testing.T) {
 	listen := freeUDP(t)
-	before, failed := &UDP{Listen: []string{listen}}, &UDP{Listen: []string{listen}}
-	for _, u := range []*UDP{before, failed} {
+	before, failed := &App{UDP: []string{listen}}, &App{UDP: []string{listen}}
+	for _, u := range []*App{before, failed} {
 		if err := u.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := before.used[listen]
+	s := before.sockets[listen]
 	if got := s.owner(); got != failed {
 		t.Errorf("the newest configuration does not own the socket, but %p", got)
 	}

@@ -23,6 +23,10 @@ const idleAtMost = 5 * time.Minute
 type conn struct {
 	tcp   *net.TCPConn
 	share *share
+	// client is the address that a PROXY header told; nil without one.
+	client net.Addr
+	// served: an older configuration's server had it, so that it is one of plain HTTP.
+	served bool
 
 	mu sync.Mutex
 	// followed: the server reads the connection itself, see Follow.
@@ -232,7 +236,7 @@ func (c *conn) Close() error {
 
 // leave hands the connection to a newer configuration. mu is held.
 func (c *conn) leave() {
-	next := &conn{tcp: c.tcp, left: bytes.TrimLeft(append(c.kept, c.left...), "\r\n")}
+	next := &conn{tcp: c.tcp, client: c.client, served: true, left: bytes.TrimLeft(append(c.kept, c.left...), "\r\n")}
 	if len(next.left) == 0 {
 		next.resumed, next.deadline = true, c.deadline
 	}
@@ -252,8 +256,15 @@ func (c *conn) CloseWrite() error {
 	return c.tcp.CloseWrite()
 }
 
-func (c *conn) LocalAddr() net.Addr  { return c.tcp.LocalAddr() }
-func (c *conn) RemoteAddr() net.Addr { return c.tcp.RemoteAddr() }
+func (c *conn) LocalAddr() net.Addr { return c.tcp.LocalAddr() }
+
+// RemoteAddr is the client's address, as a PROXY header told it or as the connection has it.
+func (c *conn) RemoteAddr() net.Addr {
+	if c.client != nil {
+		return c.client
+	}
+	return c.tcp.RemoteAddr()
+}
 
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))

@@ -18,8 +18,7 @@ export interface CaddyConfig {
     readonly tls?: TlsApp;
     readonly events?: EventsApp;
     readonly pki?: PkiApp;
-    readonly layer4?: Layer4App;
-    readonly gatewright_udp?: GatewrightUdpApp;
+    readonly gatewright_layer4?: Layer4App;
   };
 }
 
@@ -144,55 +143,35 @@ export interface HttpServer {
   readonly routes: readonly [{ readonly handle: readonly [DispatcherHandler] }];
 }
 
-/** Our dispatcher. `port`: the listen port, where a connection's own may be another's. */
+/** Our dispatcher. */
 export interface DispatcherHandler {
   readonly handler: "gatewright";
-  readonly port?: number;
 }
 
-/** Reads the PROXY protocol; `SKIP`: connections from elsewhere are taken as they are. */
-export interface ProxyProtocolWrapper {
-  readonly wrapper: "proxy_protocol";
-  readonly timeout: Duration;
-  readonly allow: readonly string[];
-  readonly fallback_policy: "SKIP";
+/** Our listener wrapper: reads where each connection goes before the server reads it (caddy/layer4). */
+export interface FrontDoorWrapper extends FrontDoor {
+  readonly wrapper: "gatewright";
 }
 
-export type ListenerWrapper =
-  | ProxyProtocolWrapper
-  | { readonly wrapper: "layer4"; readonly routes: readonly Layer4Route[] }
-  | { readonly wrapper: "tls" };
+/** `tls`: the place of Caddy's own end of TLS among the wrappers. */
+export type ListenerWrapper = FrontDoorWrapper | { readonly wrapper: "tls" };
 
-export interface Layer4Route {
-  readonly match?: readonly [{ readonly tls: Readonly<{ [key: string]: never }> }];
-  readonly handle: readonly Layer4Handler[];
-}
-
-export type Layer4Handler =
-  | { readonly handler: "tls"; readonly connection_policies?: readonly TlsConnectionPolicy[] }
-  | GatewrightLayer4Handler;
-
-/** Takes connections to the targets of the host table (caddy/layer4). */
-export interface GatewrightLayer4Handler {
-  readonly handler: "gatewright";
-  readonly port: number;
-  /** Leaves to an HTTP server what is no row of layer 4. */
-  readonly http?: true;
+/** What stands before a TCP port (caddy/layer4). */
+export interface FrontDoor {
+  /** Networks whose connections begin with a PROXY protocol header. Absent: none. */
   readonly proxy_protocol_from?: readonly string[];
-  /** How TLS is ended for rows that say so. */
+  /** How TLS is ended. Absent: it is not ended here. */
   readonly connection_policies?: readonly TlsConnectionPolicy[];
 }
 
-/** Source: https://github.com/mholt/caddy-l4 */
+/** Ports that no HTTP server has (caddy/layer4). */
 export interface Layer4App {
-  readonly servers: {
-    readonly [name: string]: { readonly listen: readonly string[]; readonly routes: readonly Layer4Route[] };
-  };
+  readonly tcp?: readonly Layer4Server[];
+  /** Sockets, `ip:port`, which reloads leave alone. */
+  readonly udp?: readonly string[];
 }
 
-/** UDP sockets of our own, which reloads leave alone (caddy/layer4). */
-export interface GatewrightUdpApp {
-  /** `ip:port`. */
+export interface Layer4Server extends FrontDoor {
   readonly listen: readonly string[];
 }
 

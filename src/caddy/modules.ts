@@ -41,12 +41,10 @@ export const caddyModules: readonly CaddyModule[] = [
     required: true,
   },
   { id: "admin.api.gatewright_certificates", package: "gatewright.dev/caddy/certificates", required: true },
-  { id: "layer4.handlers.gatewright", package: "gatewright.dev/caddy/layer4", required: false },
-  { id: "gatewright_udp", package: "gatewright.dev/caddy/layer4", required: false },
+  { id: "caddy.listeners.gatewright", package: "gatewright.dev/caddy/layer4", required: true },
+  { id: "gatewright_layer4", package: "gatewright.dev/caddy/layer4", required: false },
   { id: "admin.api.gatewright_streams", package: "gatewright.dev/caddy/layer4", required: false },
   { id: "dns.providers.cloudflare", package: "github.com/caddy-dns/cloudflare", required: false },
-  { id: "layer4", package: "github.com/mholt/caddy-l4", required: false },
-  { id: "caddy.listeners.layer4", package: "github.com/mholt/caddy-l4", required: false },
   { id: "http.handlers.rate_limit", package: "github.com/mholt/caddy-ratelimit", required: false },
 ];
 

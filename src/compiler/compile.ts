@@ -5,7 +5,7 @@ import { ConfigNeeds, type NeedsView } from "./config-needs.ts";
 import { connectionPolicies } from "./connection-policies.ts";
 import { digestOf, TableDigest } from "./digest.ts";
 import { httpApp } from "./http-servers.ts";
-import { layer4App, udpApp } from "./layer4.ts";
+import { layer4App } from "./layer4.ts";
 import type { Table } from "./route.ts";
 import { compileRoutes } from "./routes.ts";
 import type { CompilerSettings } from "./settings.ts";
@@ -50,7 +50,6 @@ export function compileConfig(
   const http = httpApp(structure.ports(), structure.tlsNeeds(), settings);
   const policiesOf = (port: number) => connectionPolicies(port, structure.tlsNeeds());
   const layer4 = layer4App(structure.ports(), policiesOf, settings);
-  const udp = udpApp(structure.ports(), settings);
   const pages = errorPagesField(settings.errorPages);
   const render = (version: string): CaddyConfig => ({
     admin: { ...settings.admin, enforce_origin: true, config: { persist: false } },
@@ -66,8 +65,7 @@ export function compileConfig(
         ...(pages === undefined ? {} : { error_pages: pages }),
       },
       ...(http === undefined ? {} : { http }),
-      ...(layer4 === undefined ? {} : { layer4 }),
-      ...(udp === undefined ? {} : { gatewright_udp: udp }),
+      ...(layer4 === undefined ? {} : { gatewright_layer4: layer4 }),
       ...tlsApps(structure.tlsNeeds(), settings, imported),
     },
   });

@@ -1,8 +1,8 @@
-import type { HttpApp, HttpServer, ListenerWrapper, TlsConnectionPolicy } from "../caddy-json/config.ts";
-import { trustedProxies, withProxyProtocol } from "./client-address.ts";
+import type { HttpApp, HttpServer } from "../caddy-json/config.ts";
+import { trustedProxies } from "./client-address.ts";
 import type { PortUse } from "./config-needs.ts";
 import { connectionPolicies, hasClientAuth } from "./connection-policies.ts";
-import { addressesOf, isHttpPort, isStreamPort, streamWrapper } from "./layer4.ts";
+import { addressesOf, frontDoor, isHttpPort, isStreamPort } from "./layer4.ts";
 import { sharedAddress } from "./listen-address.ts";
 import type { CompilerSettings } from "./settings.ts";
 import type { TlsNeed } from "./tls-needs.ts";
@@ -24,9 +24,9 @@ export function httpApp(
 }
 
 function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerSettings): HttpServer {
-  const policies = use.tls ? connectionPolicies(use.port, needs) : [];
+  const policies = connectionPolicies(use.port, needs);
   const onlyTls = isOnlyTls(use);
-  const wrappers = withProxyProtocol(sharedPort(use, policies), settings);
+  const wrappers = frontDoor(use, policies, settings);
   return {
     listen: addressesOf(use.listen, use.port, settings).map(sharedAddress),
     ...(wrappers.length === 0 ? {} : { listener_wrappers: wrappers }),
@@ -40,14 +40,8 @@ function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerS
     // Caddy turns this on by itself only where it sees the policies, which a shared port hides from it.
     ...(hasClientAuth(use.port, needs) ? { strict_sni_host: true } : {}),
     ...(onlyTls ? { tls_connection_policies: policies } : {}),
-    routes: [{ handle: [dispatcher(use.port, settings)] }],
+    routes: [{ handle: [{ handler: "gatewright" }] }],
   };
-}
-
-/** With the PROXY protocol the local port of a connection is the one of the proxy in front. */
-function dispatcher(port: number, settings: CompilerSettings): HttpServer["routes"][0]["handle"][0] {
-  const isProxied = (settings.proxyProtocol ?? []).length > 0;
-  return { handler: "gatewright", ...(isProxied ? { port } : {}) };
 }
 
 function protocolsOf(use: PortUse, settings: CompilerSettings): readonly string[] {
@@ -57,21 +51,9 @@ function protocolsOf(use: PortUse, settings: CompilerSettings): readonly string[
     // Without TLS too: with h1 alone Caddy wraps the connections, and reloads could not hand them over (caddy/listeners).
     "h2",
     ...(use.plain && settings.h2c === true ? ["h2c"] : []),
-    // Behind the wrapper of a shared port there is no QUIC.
+    // QUIC would have TLS alone of what a shared port takes.
     ...(onlyTls && settings.tls.http3 === true ? ["h3"] : []),
   ];
-}
-
-/**
- * TLS and plain HTTP on one port: with connection policies Caddy answers plain requests with "HTTP request to an
- * HTTPS server", so TLS is ended in front of the server, for connections that begin with a ClientHello.
- */
-function sharedPort(use: PortUse, policies: readonly TlsConnectionPolicy[]): readonly ListenerWrapper[] {
-  if (!isStreamPort(use) && !(use.tls && use.plain)) return [];
-  const isDefault = policies.length === 1;
-  const handler = { handler: "tls", ...(isDefault ? {} : { connection_policies: policies }) } as const;
-  if (isStreamPort(use)) return [streamWrapper(use, handler, policies)];
-  return [{ wrapper: "layer4", routes: [{ match: [{ tls: {} }], handle: [handler] }] }];
 }
 
 /** Whether the HTTP server itself ends TLS, and nothing in front of it. */

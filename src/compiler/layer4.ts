@@ -1,7 +1,7 @@
 import type {
-  GatewrightUdpApp,
+  FrontDoor,
   Layer4App,
-  Layer4Handler,
+  Layer4Server,
   ListenerWrapper,
   TlsConnectionPolicy,
 } from "../caddy-json/config.ts";
@@ -91,54 +91,57 @@ export function isServedHere(
   return gateways === undefined || (gateway !== undefined && gateways.includes(gateway));
 }
 
-/** The app of TCP ports that no HTTP server has; undefined without any. */
+/** The app of ports that no HTTP server has; undefined without any. */
 export function layer4App(
   ports: readonly PortUse[],
   policiesOf: (port: number) => readonly TlsConnectionPolicy[],
   settings: CompilerSettings,
 ): Layer4App | undefined {
-  const own = ports.filter((use) => isStreamPort(use) && !isHttpPort(use));
-  if (own.length === 0) return undefined;
-  const server = (use: PortUse) => ({
-    listen: addressesOf(use.listen, use.port, settings).map(sharedAddress),
-    routes: [{ handle: handlersOf(use, policiesOf(use.port), settings) }],
-  });
-  return { servers: Object.fromEntries(own.map((use) => [`tcp-${use.port}`, server(use)])) };
+  const tcp = ports
+    .filter((use) => isStreamPort(use) && !isHttpPort(use))
+    .map((use) => tcpServer(use, policiesOf, settings));
+  const udp = ports.flatMap((use) => (use.udp === undefined ? [] : addressesOf(use.udp, use.port, settings)));
+  if (tcp.length === 0 && udp.length === 0) return undefined;
+  return { ...(tcp.length === 0 ? {} : { tcp }), ...(udp.length === 0 ? {} : { udp }) };
 }
 
-function handlersOf(
+function tcpServer(
   use: PortUse,
-  policies: readonly TlsConnectionPolicy[],
-  { proxyProtocol = [] }: CompilerSettings,
-): readonly Layer4Handler[] {
-  const from = proxyProtocol.length === 0 ? {} : { proxy_protocol_from: proxyProtocol.map(prefixOf) };
-  const ends = use.ends === true ? { connection_policies: policies } : {};
-  return [{ handler: "gatewright", port: use.port, ...from, ...ends }];
-}
-
-/**
- * In front of an HTTP server whose port has names of layer 4 too: these are passed on before TLS is ended, what is
- * left goes to the server, ACME's TLS-ALPN challenge answered on the way.
- */
-export function streamWrapper(
-  { port, ends }: PortUse,
-  tls: Layer4Handler,
-  policies: readonly TlsConnectionPolicy[],
-): ListenerWrapper {
-  const ours = { handler: "gatewright", port, http: true } as const;
-  const first = { ...ours, ...(ends === true ? { connection_policies: policies } : {}) };
+  policiesOf: (port: number) => readonly TlsConnectionPolicy[],
+  settings: CompilerSettings,
+): Layer4Server {
   return {
-    wrapper: "layer4",
-    routes: [{ handle: [first] }, { match: [{ tls: {} }], handle: [tls, ours] }],
+    listen: addressesOf(use.listen, use.port, settings).map(sharedAddress),
+    ...proxyProtocol(settings),
+    ...(use.ends === true ? { connection_policies: policiesOf(use.port) } : {}),
   };
 }
 
-/** The sockets of UDP; undefined without any. */
-export function udpApp(ports: readonly PortUse[], settings: CompilerSettings): GatewrightUdpApp | undefined {
-  const listen = ports.flatMap(({ port, udp }) =>
-    udp === undefined ? [] : addressesOf(udp, port, settings),
-  );
-  return listen.length === 0 ? undefined : { listen };
+/**
+ * What stands before an HTTP server: where it reads the PROXY protocol, and where the server's port has plain requests
+ * beside TLS, or names of layer 4. Caddy itself would answer plain requests with "HTTP request to an HTTPS server".
+ */
+export function frontDoor(
+  use: PortUse,
+  policies: readonly TlsConnectionPolicy[],
+  settings: CompilerSettings,
+): readonly ListenerWrapper[] {
+  const proxied = proxyProtocol(settings);
+  const isShared = isStreamPort(use) || (use.tls && use.plain);
+  if (!isShared && proxied.proxy_protocol_from === undefined) return [];
+  const ours = {
+    wrapper: "gatewright",
+    ...proxied,
+    ...(isShared ? { connection_policies: policies } : {}),
+  } as const;
+  // Else Caddy would end TLS before the PROXY protocol is read.
+  return isShared ? [ours] : [ours, { wrapper: "tls" }];
+}
+
+function proxyProtocol({
+  proxyProtocol: networks = [],
+}: CompilerSettings): Pick<FrontDoor, "proxy_protocol_from"> {
+  return networks.length === 0 ? {} : { proxy_protocol_from: networks.map(prefixOf) };
 }
 
 /** Whether an HTTP server has the port. */

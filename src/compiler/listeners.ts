@@ -47,14 +47,14 @@ export function parseListener(network: Listener["network"], text: string): Liste
 
 /** The sockets of a configuration that runs, also of one that is not ours. */
 export function listenersIn(apps: Partial<CaddyConfig["apps"]> | null | undefined): readonly Listener[] {
-  const { http, layer4, gatewright_udp: udp } = apps ?? {};
+  const { http, gatewright_layer4: layer4 } = apps ?? {};
   const tcp: readonly { readonly listen?: readonly string[] }[] = [
     ...Object.values(http?.servers ?? {}),
-    ...Object.values(layer4?.servers ?? {}),
+    ...(layer4?.tcp ?? []),
   ];
   return [
     ...tcp.flatMap(({ listen = [] }) => listen.map((text) => parseListener("tcp", text))),
-    ...(udp?.listen ?? []).map((text) => parseListener("udp", text)),
+    ...(layer4?.udp ?? []).map((text) => parseListener("udp", text)),
   ];
 }
 

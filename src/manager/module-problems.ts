@@ -2,7 +2,7 @@ import { lackingPolicies } from "../compiler/render-policies.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Problem } from "../errors.ts";
 import type { Ingress, IngressRule } from "../model/api.ts";
-import { isStream, protocolOf } from "../model/protocol.ts";
+import { isStream } from "../model/protocol.ts";
 
 /** Policies that need a module which the running Caddy lacks: they must not fail open. */
 export function moduleProblems(
@@ -19,7 +19,7 @@ function layer4ModuleProblems(
 ): Problem[] {
   return rules.flatMap((rule, index) => {
     if (rule === undefined || !isStream(rule) || modules === undefined) return [];
-    const module = protocolOf(rule) === "udp" ? "gatewright_udp" : "layer4.handlers.gatewright";
+    const module = "gatewright_layer4";
     if (modules.includes(module)) return [];
     const message =
       `match.protocol in rule ${index} needs the Caddy module ${module}, which CADDY_BIN lacks; ` +

@@ -1,0 +1,234 @@
+package layer4
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+	"go.uber.org/zap"
+
+	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/internal/sample"
+	"gatewright.dev/caddy/table"
+)
+
+// helloTime is the default of front.HelloTimeout.
+const helloTime = 5 * time.Second
+
+// front is what stands before a port: it reads how a connection begins, and so where it goes.
+type front struct {
+	// HelloTimeout is the time in which a client must say where it goes: its PROXY header and ClientHello. Default: 5s.
+	HelloTimeout caddy.Duration `json:"hello_timeout,omitempty"`
+
+	// ProxyProtocolFrom are networks (CIDR) whose connections begin with a PROXY protocol header. Others must not.
+	ProxyProtocolFrom []netip.Prefix `json:"proxy_protocol_from,omitempty"`
+
+	// ConnectionPolicies are how TLS is ended, as those of an HTTP server. Default: it is not ended here.
+	ConnectionPolicies caddytls.ConnectionPolicies `json:"connection_policies,omitempty"`
+
+	app    *dispatcher.App
+	logger *zap.Logger
+	// http and raw end TLS before HTTP, and where it is not known what comes; nil where TLS is not ended here.
+	http, raw *tls.Config
+}
+
+func (f *front) provision(ctx caddy.Context) (err error) {
+	f.logger = ctx.Logger()
+	if f.HelloTimeout <= 0 {
+		f.HelloTimeout = caddy.Duration(helloTime)
+	}
+	if len(f.ConnectionPolicies) > 0 {
+		if err := f.ConnectionPolicies.Provision(ctx); err != nil {
+			return fmt.Errorf("connection_policies: %w", err)
+		}
+		f.http = f.ConnectionPolicies.TLSConfig(ctx)
+		f.raw = withoutProtocols(f.ConnectionPolicies.TLSConfig(ctx))
+	}
+	f.app, err = dispatcher.AppOf(ctx)
+	return err
+}
+
+// withoutProtocols has TLS configurations choose no protocol, but ACME's challenge (RFC 8737): only the target of a
+// connection knows which it speaks. With protocols of its own a server refuses clients that offer others.
+func withoutProtocols(config *tls.Config) *tls.Config {
+	choose := config.GetConfigForClient
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		chosen, err := choose(hello)
+		if err != nil {
+			return nil, err
+		}
+		chosen = chosen.Clone()
+		chosen.NextProtos = nil
+		if slices.Contains(hello.SupportedProtos, acmeProtocol) {
+			chosen.NextProtos = []string{acmeProtocol}
+		}
+		return chosen, nil
+	}
+	return config
+}
+
+const acmeProtocol = "acme-tls/1"
+
+// choice is where a connection goes.
+type choice struct {
+	// row is of layer 4; nil for a connection of an HTTP server.
+	row *table.Row
+	// name is the host of a row, for captures.
+	name string
+	// secure: an HTTP server's connection begins with TLS.
+	secure bool
+}
+
+var errNoRow = errors.New("no rule takes this name")
+
+// choose reads where a connection goes. Where http is true, what is no connection of layer 4 belongs to an HTTP server.
+func (f *front) choose(p *preface, http bool) (*choice, error) {
+	done, err := enter(p.conn, time.Duration(f.HelloTimeout))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	// Rows are of the port that the connection came to, whatever a PROXY header tells.
+	listener := p.conn.LocalAddr()
+	if !p.told && f.trusts(p.client) {
+		if err := p.readProxyHeader(); err != nil && !(http && errors.Is(err, errProxy)) {
+			return nil, err
+		}
+	}
+	if http && f.http == nil {
+		return &choice{}, nil
+	}
+	port := portOf(listener)
+	hosts := dispatcher.HostTable()
+	if row := hosts.LookupPort("tcp", port, listener); row != nil {
+		return &choice{row: row}, nil
+	}
+	name, err := p.readServerName()
+	if err != nil {
+		if http && errors.Is(err, errNotTLS) {
+			return &choice{}, nil
+		}
+		return nil, err
+	}
+	row, host := hosts.LookupName(port, listener, name)
+	switch {
+	case row != nil && row.Stream() != nil:
+		return &choice{row: row, name: host}, nil
+	case http:
+		return &choice{secure: true}, nil
+	}
+	return nil, fmt.Errorf("%w: %q", errNoRow, name)
+}
+
+func (f *front) trusts(client net.Addr) bool {
+	if len(f.ProxyProtocolFrom) == 0 {
+		return false
+	}
+	addr := addrOf(client)
+	for _, prefix := range f.ProxyProtocolFrom {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// carry takes a connection to the target of a row, and returns when it has ended. Errors are logged here, a sample of
+// them: clients could fill the disk.
+func (f *front) carry(p *preface, to *choice) {
+	defer p.conn.Close()
+	client := p.rest()
+	if to.row.Stream().Terminate {
+		if client = f.terminate(client, p, to); client == nil {
+			return
+		}
+	}
+	f.serve(client, p, to)
+}
+
+// terminate ends TLS; nil when it came to nothing, or was all there is to it.
+func (f *front) terminate(client net.Conn, p *preface, to *choice) net.Conn {
+	if f.raw == nil {
+		f.refuse(p, errors.New("TLS is not ended on this port"))
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Duration(f.HelloTimeout))
+	defer cancel()
+	secured := tls.Server(client, f.raw)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		ruleOf(to.row.ID()).fail(fmt.Errorf("TLS with the client: %w", err))
+		f.refuse(p, err)
+		return nil
+	}
+	if secured.ConnectionState().NegotiatedProtocol == acmeProtocol {
+		return nil
+	}
+	return secured
+}
+
+// unrecognizedName is a fatal alert (RFC 8446 section 6, RFC 6066 section 3).
+var unrecognizedName = []byte{21, 3, 3, 0, 2, 2, 112}
+
+// refuse closes a connection that goes nowhere.
+func (f *front) refuse(p *preface, err error) {
+	if errors.Is(err, errNoRow) {
+		_ = p.conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = p.conn.Write(unrecognizedName)
+	}
+	_ = p.conn.Close()
+	if suppressed, ok := warnings.Allow("refused"); ok {
+		f.logger.Info("connection closed before it had a rule",
+			zap.Stringer("client", p.client), zap.Stringer("local", p.local),
+			zap.String("reason", err.Error()), zap.Uint32("suppressed", suppressed))
+	}
+}
+
+// warnings hold back all but one message of a rule and second.
+var warnings sample.Limiter
+
+func (f *front) serve(client net.Conn, p *preface, to *choice) {
+	rule := ruleOf(to.row.ID())
+	s := to.row.Stream()
+	if !s.Admits(addrOf(p.client)) {
+		rule.refused.Add(1)
+		return
+	}
+	rule.total.Add(1)
+	rule.active.Add(1)
+	defer rule.active.Add(^uint64(0))
+	where := &places{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard}
+	target, err := where.dial(context.Background(), p.client, p.local)
+	if err != nil {
+		rule.fail(err)
+		f.warn(to.row, p.client, err)
+		return
+	}
+	defer target.release()
+	_ = join(client, target.Conn, s.Idle(), &rule.received, &rule.sent)
+}
+
+func (f *front) warn(row *table.Row, client net.Addr, err error) {
+	suppressed, ok := warnings.Allow(row.ID())
+	if !ok {
+		return
+	}
+	f.logger.Warn("connection has no target",
+		zap.String("rule", row.ID()), zap.String("ingress", row.Ingress()), zap.Stringer("client", client),
+		zap.String("reason", err.Error()), zap.Uint32("suppressed", suppressed))
+}
+
+// guard keeps a panic over one connection from ending the process, as net/http does.
+func (f *front) guard(conn net.Conn) {
+	if failure := recover(); failure != nil {
+		_ = conn.Close()
+		f.logger.Error("panic over a connection", zap.Any("panic", failure), zap.ByteString("stack", debug.Stack()))
+	}
+}

@@ -1,0 +1,202 @@
+package layer4
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	raceClients  = 200
+	raceRequests = 50
+)
+
+// TestEachClientGetsItsOwnAnswer is D1: a wrapper whose buffers went to other connections mixed plain requests.
+func TestEachClientGetsItsOwnAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.wrapper["connection_policies"] = []any{map[string]any{}}
+	w.load()
+	w.rows(w.route("plain", "plain.test", false), w.route("secure", "secure.test", true))
+	var clients sync.WaitGroup
+	for client := range raceClients {
+		clients.Go(func() {
+			for i := range raceRequests {
+				path := fmt.Sprintf("/client-%d-%d", client, i)
+				if got, err := w.ask("plain.test", path); err != nil || got != "plain.test"+path {
+					t.Errorf("%s: %q, %v", path, got, err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// ask sends one request on a connection of its own, and returns the host and path that the handler saw.
+func (w *world) ask(host, path string) (string, error) {
+	conn, err := net.Dial("tcp", w.address())
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	return exchange(conn, host, path)
+}
+
+func exchange(conn net.Conn, host, path string) (string, error) {
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, host); err != nil {
+		return "", err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusOK {
+		return fmt.Sprint(response.StatusCode), err
+	}
+	seen, _, _ := strings.Cut(string(body), " ")
+	return seen, err
+}
+
+// TestKindsOnOnePort has plain HTTP, HTTPS with both versions, and passthrough share a port, with requests that come in
+// the same packet as the one before.
+func TestKindsOnOnePort(t *testing.T) {
+	w := newWorld(t)
+	certificate, key := selfSigned(t, "a.test", "b.test")
+	w.apps["tls"] = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
+	w.wrapper["connection_policies"] = []any{map[string]any{}}
+	w.load()
+	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	go func() {
+		for {
+			conn, err := raw.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, conn) }()
+		}
+	}()
+	w.rows(w.route("secure", "a.test", true), w.route("plain", "b.test", false), w.passed("raw", "raw.test", raw.Addr()))
+	for _, c := range []struct{ host, want string }{{"a.test", "404"}, {"b.test", "b.test/"}} {
+		if got, err := w.ask(c.host, "/"); err != nil || got != c.want {
+			t.Errorf("http %s: %q, %v", c.host, got, err)
+		}
+	}
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		for _, c := range []struct {
+			host   string
+			status int
+		}{{"a.test", 200}, {"b.test", 404}} {
+			if got := w.visit(c.host, protocol); got.StatusCode != c.status || protocol == "h2" != (got.ProtoMajor == 2) {
+				t.Errorf("https %s by %s: %s %d", c.host, protocol, got.Proto, got.StatusCode)
+			}
+		}
+	}
+	conn, err := tls.Dial("tcp", w.address(), &tls.Config{ServerName: "raw.test", InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintln(conn, "hello")
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "hello\n" {
+		t.Errorf("passthrough: %q, %v", line, err)
+	}
+}
+
+// visit makes an HTTPS request with one protocol on a connection of its own.
+func (w *world) visit(host, protocol string) *http.Response {
+	w.t.Helper()
+	transport := &http.Transport{
+		ForceAttemptHTTP2: protocol == "h2",
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true, ServerName: host, NextProtos: []string{protocol}},
+	}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequest("GET", fmt.Sprintf("https://%s/", w.address()), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	request.Host = host
+	response, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	response.Body.Close()
+	return response
+}
+
+// TestPlainConnectionsOutliveReloads behind the wrapper too, and those that have not said a word.
+func TestPlainConnectionsOutliveReloads(t *testing.T) {
+	w := newWorld(t)
+	w.wrapper["connection_policies"] = []any{map[string]any{}}
+	w.wrapper["proxy_protocol_from"] = []string{"127.0.0.0/8"}
+	w.load()
+	w.rows(w.route("plain", "plain.test", false), w.route("secure", "secure.test", true))
+	dial := func(begin string) net.Conn {
+		conn, err := net.Dial("tcp", w.address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, begin); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	header := "PROXY TCP4 192.0.2.7 192.0.2.1 1234 80\r\n"
+	kept, half, silent, told := dial(header), dial(header+"GET /half HTTP/1.1\r\n"), dial(""), dial(header[:20])
+	if got, err := exchange(kept, "plain.test", "/one"); err != nil || got != "plain.test/one" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	for i := range 5 {
+		w.load()
+		if got, err := exchange(kept, "plain.test", fmt.Sprint("/", i)); err != nil || got != fmt.Sprint("plain.test/", i) {
+			t.Fatalf("after reload %d: %q, %v", i, got, err)
+		}
+	}
+	if _, err := io.WriteString(half, "Host: plain.test\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if body := bodyOf(t, half); body != "plain.test/half 192.0.2.7" {
+		t.Errorf("half a request: %q", body)
+	}
+	if got, err := exchange(silent, "plain.test", "/silent"); err != nil || got != "plain.test/silent" {
+		t.Errorf("silent: %q, %v", got, err)
+	}
+	if _, err := io.WriteString(told, header[20:]+"GET /told HTTP/1.1\r\nHost: plain.test\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if body := bodyOf(t, told); body != "plain.test/told 192.0.2.7" {
+		t.Errorf("half a PROXY header: %q", body)
+	}
+}
+
+func bodyOf(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
