@@ -1,49 +1,33 @@
 package policies
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
-	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/upstreams"
 )
 
 func init() { caddy.RegisterModule(new(Host)) }
 
-const (
-	// fresh is how long an answer is used without asking again. The system's resolver does not tell TTLs.
-	fresh = 5 * time.Second
-	// lookupTimeout bounds how long a request waits for an address.
-	lookupTimeout = 5 * time.Second
-)
-
 // Host is the module `http.reverse_proxy.upstreams.gatewright_host`: one service by name or address, dialed only where
 // the app's guard lets it. Caddy's own static upstreams would dial any address that a name resolves to.
+//
+// Names are found as those of targets are: an instance's address counts until the manager says otherwise, and that of a
+// name elsewhere until the DNS says that it has none, or has not answered for an hour.
 type Host struct {
 	// Host is an IP address or a DNS name.
 	Host string `json:"host"`
 	Port uint16 `json:"port"`
-	// Resolver is the `ip:port` of the DNS server to ask. Default: the system's.
+	// Resolver is the `ip:port` of the DNS server to ask; the app's own is asked as for targets. Default: the system's.
 	Resolver string `json:"resolver,omitempty"`
 
-	literal netip.Addr
-	dns     *net.Resolver
-
-	mutex   sync.Mutex
-	addrs   []netip.Addr
-	asked   time.Time
-	pending chan struct{} // closed when the question that is under way ends
-	err     error
+	literal netip.AddrPort
 }
 
 // CaddyModule returns the module's information.
@@ -56,15 +40,13 @@ func (h *Host) Provision(caddy.Context) error {
 	if h.Host == "" || h.Port == 0 {
 		return errors.New("host and port are needed")
 	}
-	h.literal, _ = netip.ParseAddr(h.Host)
-	h.dns = net.DefaultResolver
+	if addr, err := netip.ParseAddr(h.Host); err == nil {
+		h.literal = netip.AddrPortFrom(addr.Unmap(), h.Port)
+	}
 	if h.Resolver != "" {
 		if _, err := netip.ParseAddrPort(h.Resolver); err != nil {
 			return fmt.Errorf("resolver: %w", err)
 		}
-		h.dns = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, h.Resolver)
-		}}
 	}
 	return nil
 }
@@ -73,22 +55,26 @@ var errNoGuard = errors.New(`the upstream source "gatewright_host" works only be
 
 // GetUpstreams returns the service's addresses that the guard lets through.
 func (h *Host) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
-	q, _ := caddyhttp.GetVar(r.Context(), "gatewright.request").(*upstreams.Request)
+	q := upstreams.RequestOf(r)
 	if q == nil {
 		return nil, errNoGuard
 	}
-	addrs, err := h.addresses(r.Context())
-	if err != nil {
-		q.Err = fmt.Errorf("looking up %s: %w", h.Host, err)
-		return nil, nil
+	addrs, dials := []netip.Addr{h.literal.Addr()}, []string{h.literal.String()}
+	if !h.literal.IsValid() {
+		item := h.lookup(r, q)
+		if err := item.Err(); err != nil {
+			q.Err = fmt.Errorf("looking up %s: %w", h.Host, err)
+			return nil, nil
+		}
+		addrs, dials = item.Addrs(), item.Dials(h.Port)
 	}
 	var list []*reverseproxy.Upstream
-	for _, addr := range addrs {
-		if why := q.Guard.Refuses(addr, h.Port); why != "" {
-			q.Err = fmt.Errorf("%s:%d refused: %s", addr, h.Port, why)
+	for i, dial := range dials {
+		if why := q.Guard.Refuses(addrs[i], h.Port); why != "" {
+			q.Err = fmt.Errorf("%s refused: %s", dial, why)
 			continue
 		}
-		list = append(list, &reverseproxy.Upstream{Dial: net.JoinHostPort(addr.String(), strconv.Itoa(int(h.Port)))})
+		list = append(list, &reverseproxy.Upstream{Dial: dial})
 	}
 	if len(list) > 0 {
 		q.Err = nil
@@ -96,55 +82,13 @@ func (h *Host) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	return list, nil
 }
 
-// addresses answers from memory while that is fresh; else one question is asked for all who wait. When it fails the
-// last answer goes on to be used.
-func (h *Host) addresses(ctx context.Context) ([]netip.Addr, error) {
-	if h.literal.IsValid() {
-		return []netip.Addr{h.literal.Unmap()}, nil
-	}
-	h.mutex.Lock()
-	if h.addrs != nil && time.Since(h.asked) < fresh {
-		defer h.mutex.Unlock()
-		return h.addrs, nil
-	}
-	if h.pending == nil {
-		h.pending = make(chan struct{})
-		go h.ask(h.pending)
-	}
-	pending, known := h.pending, h.addrs
-	h.mutex.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	select {
-	case <-pending:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	if h.addrs == nil {
-		return nil, h.err
-	}
-	return h.addrs, nil
-}
-
-func (h *Host) ask(done chan struct{}) {
-	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
-	defer cancel()
-	addrs, err := h.dns.LookupNetIP(ctx, "ip", h.Host)
-	h.mutex.Lock()
-	defer h.mutex.Unlock()
-	h.pending, h.err, h.asked = nil, err, time.Now()
-	if err == nil && len(addrs) > 0 {
-		for i := range addrs {
-			addrs[i] = addrs[i].Unmap()
+func (h *Host) lookup(r *http.Request, q *upstreams.Request) *resolver.Item {
+	if q.Resolver != nil {
+		if instance, is := q.Resolver.Instance(h.Resolver, h.Host); is {
+			return q.Resolver.Lookup(r.Context(), instance)
 		}
-		h.addrs = addrs
-	} else if err == nil {
-		h.err = errors.New("no address")
 	}
-	close(done)
+	return resolver.External(h.Resolver).Lookup(r.Context(), h.Host)
 }
 
 // Interface guards.

@@ -3,24 +3,30 @@ package policies
 import (
 	"context"
 	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/upstreams"
 )
 
-func dialsOf(t *testing.T, host *Host, guard resolver.Guard) (dials []string, q *upstreams.Request) {
+func dialsOf(t *testing.T, host *Host, guard resolver.Guard, names ...*resolver.Resolver) (dials []string, q *upstreams.Request) {
 	t.Helper()
 	if err := guard.Provision(); err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("GET", "http://a.test/", nil)
 	q = &upstreams.Request{Guard: &guard}
+	if len(names) > 0 {
+		q.Resolver = names[0]
+	}
 	ctx := context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{})
 	r = r.WithContext(ctx)
 	q.Attach(r)
@@ -57,38 +63,57 @@ func TestHostIsGuarded(t *testing.T) {
 	}
 }
 
-func TestHostFollowsItsNameAndKeepsTheLastAddress(t *testing.T) {
+// D10: an address was used for ever, also after NXDOMAIN: whoever got it next could say 200.
+func TestHostFollowsItsName(t *testing.T) {
+	const name = "auth.test.internal"
 	dns := dnstest.Start(t)
-	set := func(address string) {
-		dns.Set("auth.test.internal", dnstest.Record{Addresses: []string{address}, TTL: time.Minute})
-	}
-	set("10.0.0.5")
-	host := newHost(t, "auth.test.internal", dns.Address)
-	expect := func(want string) {
+	host := newHost(t, name, dns.Address)
+	// expect sets what the DNS answers from now on, and has it asked.
+	expect := func(record *dnstest.Record, want ...string) {
 		t.Helper()
-		deadline := time.Now().Add(5 * time.Second)
-		for {
-			dials, _ := dialsOf(t, host, resolver.Guard{})
-			if len(dials) == 1 && dials[0] == want {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("dials %v, not %s", dials, want)
-			}
+		dns.Remove(name)
+		if record != nil {
+			dns.Set(name, *record)
+		}
+		asked := dns.Asked(name)
+		resolver.External(dns.Address).Flush()
+		dials, q := dialsOf(t, host, resolver.Guard{})
+		if !slices.Equal(dials, want) || (q.Err == nil) != (len(want) > 0) {
+			t.Errorf("dials %v, not %v: %v", dials, want, q.Err)
+		}
+		if dns.Asked(name) == asked {
+			t.Error("the DNS was not asked")
 		}
 	}
-	age := func() {
-		host.mutex.Lock()
-		defer host.mutex.Unlock()
-		host.asked = time.Now().Add(-2 * fresh)
+	expect(&dnstest.Record{Addresses: []string{"10.0.0.5"}}, "10.0.0.5:9091")
+	expect(&dnstest.Record{Addresses: []string{"10.0.0.6"}}, "10.0.0.6:9091")
+	// A failure to answer says nothing of the address.
+	expect(&dnstest.Record{RCode: dnsmessage.RCodeServerFailure}, "10.0.0.6:9091")
+	expect(nil)
+	expect(&dnstest.Record{Addresses: []string{"10.0.0.7"}}, "10.0.0.7:9091")
+	expect(&dnstest.Record{})
+}
+
+func TestHostIsAnInstance(t *testing.T) {
+	dns := dnstest.Start(t)
+	names := resolver.New(dns.Address, "test.internal", time.Hour)
+	t.Cleanup(func() { _ = names.Destruct() })
+	names.Push("auth", []netip.Addr{netip.MustParseAddr("10.0.0.5")}, time.Hour)
+	host := newHost(t, "Auth.test.internal", dns.Address)
+	dials := func() []string {
+		list, _ := dialsOf(t, host, resolver.Guard{}, names)
+		return list
 	}
-	expect("10.0.0.5:9091")
-	set("10.0.0.6")
-	age()
-	expect("10.0.0.6:9091")
-	dns.Set("auth.test.internal", dnstest.Record{})
-	age()
-	expect("10.0.0.6:9091")
+	if got := dials(); !slices.Equal(got, []string{"10.0.0.5:9091"}) {
+		t.Errorf("dials %v", got)
+	}
+	names.Push("auth", nil, time.Hour)
+	if got := dials(); len(got) != 0 {
+		t.Errorf("an instance that is gone is asked: %v", got)
+	}
+	if asked := dns.Asked("auth.test.internal"); asked != 0 {
+		t.Errorf("the DNS was asked %d times for what it had told", asked)
+	}
 }
 
 func TestHostSaysWhyThereIsNoAddress(t *testing.T) {

@@ -115,6 +115,15 @@ func (r *Resolver) Again(ctx context.Context, instance string, failed *Item) *It
 	return r.ask(ctx, r.entry(instance), instance, failed)
 }
 
+// Instance is what a DNS name of a server (`ip:port`) stands for in the resolver's zone; false when that is nothing.
+func (r *Resolver) Instance(server, name string) (string, bool) {
+	if server != r.exchanger.server {
+		return "", false
+	}
+	instance, is := strings.CutSuffix(strings.ToLower(strings.TrimSuffix(name, "."))+".", r.zone)
+	return instance, is && instance != "" && r.external == nil
+}
+
 // Changed returns a channel that is closed by the next change that the resolver is told of.
 func (r *Resolver) Changed() <-chan struct{} { return r.changes.Wait() }
 

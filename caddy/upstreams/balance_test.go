@@ -471,7 +471,7 @@ func BenchmarkBalance(b *testing.B) {
 				}
 				s.set("web.svc", addresses...)
 				_, r := s.request(nil)
-				q := requestOf(r)
+				q := RequestOf(r)
 				b.ReportAllocs()
 				for b.Loop() {
 					q.balanced = nil

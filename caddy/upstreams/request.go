@@ -43,7 +43,8 @@ type use struct {
 // Attach puts the request's state where the source finds it. The request must be Caddy's.
 func (q *Request) Attach(r *http.Request) { caddyhttp.SetVar(r.Context(), varKey, q) }
 
-func requestOf(r *http.Request) *Request {
+// RequestOf is what Attach has put there; nil where the dispatcher has not been.
+func RequestOf(r *http.Request) *Request {
 	q, _ := caddyhttp.GetVar(r.Context(), varKey).(*Request)
 	return q
 }

@@ -29,7 +29,7 @@ func (Selection) Select(pool reverseproxy.UpstreamPool, r *http.Request, w http.
 	if len(pool) == 0 {
 		return nil
 	}
-	if q := requestOf(r); q != nil && q.balanced != nil && q.balanced.cookie != "" {
+	if q := RequestOf(r); q != nil && q.balanced != nil && q.balanced.cookie != "" {
 		b := q.balanced
 		// An attempt before this one may have set it.
 		header := w.Header()

@@ -137,7 +137,7 @@ type single struct {
 // GetUpstreams returns the addresses of the request's targets. None is no error, since the proxy logs each error
 // and answers 503 either way; Request.Err tells why.
 func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
-	q := requestOf(r)
+	q := RequestOf(r)
 	if q == nil {
 		return nil, errNotDispatched
 	}
@@ -210,7 +210,7 @@ func (q *Request) tried() (list []*reverseproxy.Upstream) {
 // ResetCache asks again for the names whose address has failed in this request, and waits for the answers.
 // It does nothing when there was no upstream: that answer is too young to ask again.
 func (s *Source) ResetCache(r *http.Request) error {
-	q := requestOf(r)
+	q := RequestOf(r)
 	if q == nil {
 		return errNotDispatched
 	}

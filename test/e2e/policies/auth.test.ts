@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { createIngress, putInstance, rule } from "../../support/api.ts";
+import { call, createIngress, putInstance, rule } from "../../support/api.ts";
+import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { usePolicySite } from "../../support/use-policy-site.ts";
 
@@ -133,6 +134,21 @@ describe("forward auth", () => {
     });
     answer = (_request, response) => response.writeHead(200, { "remote-user": "bob" }).end();
     expect((await site.visit("by-instance")).body.headers["remote-user"]).toBe("bob");
+  });
+
+  it("D10: asks nobody any more once the instance is gone, whoever has its address then", async () => {
+    const { url } = site.gatewright;
+    await site.gatewright.put("oracle", "127.0.0.1");
+    await site.serve("by-gone", {
+      forward_auth: { url: `http://oracle.hypeman.internal:${auth.port}/`, copy_headers: ["Remote-User"] },
+    });
+    answer = (_request, response) => response.writeHead(200).end();
+    expect((await site.visit("by-gone")).status).toBe(200);
+    expect((await call(`${url}/instances/oracle`, { method: "DELETE" })).status).toBe(204);
+    await until(async () => (await site.visit("by-gone")).status === 503);
+    const before = asked.length;
+    expect((await site.visit("by-gone")).status).toBe(503);
+    expect(asked).toHaveLength(before);
   });
 
   it("never asks our own listeners", async () => {
