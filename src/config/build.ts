@@ -66,6 +66,7 @@ function followConfig(values: Values): Config["caddy"]["follow"] {
   return {
     url,
     ...optional("token", secret(values, "FOLLOW_TOKEN")),
+    ...optional("writer", values.text("FOLLOW_WRITER")),
     interval: duration(values, "FOLLOW_INTERVAL"),
   };
 }

@@ -21,7 +21,12 @@ export interface Config {
     /** Absent: no name. */
     readonly gateway?: string;
     /** Present: ingresses are another Gatewright's. */
-    readonly follow?: { readonly url: string; readonly token?: Secret; readonly interval: Duration };
+    readonly follow?: {
+      readonly url: string;
+      readonly token?: Secret;
+      readonly writer?: string;
+      readonly interval: Duration;
+    };
     readonly httpPort: number;
     readonly httpsPort: number;
     /** An IP address, or `unix//path`, where the port means nothing. */

@@ -125,6 +125,15 @@ export const settingGroups: readonly SettingGroup[] = [
         effect: "Token for the API at FOLLOW_URL, with the scope ingress:read.",
       },
       {
+        name: "FOLLOW_WRITER",
+        kind: "text",
+        default: "",
+        example: "5f0c1a52-8f0e-4c36-9f0a-0a4a1d2b3c4d",
+        defaultText: "the one that answers first",
+        effect:
+          "Id of the store behind FOLLOW_URL (the header Gatewright-Store of its GET /ingresses). An answer with another one is not followed.",
+      },
+      {
         name: "FOLLOW_INTERVAL",
         kind: "duration",
         default: "2s",

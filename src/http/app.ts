@@ -19,6 +19,8 @@ import { trafficRoutes } from "./traffic.ts";
 /** What the API is made of. */
 export interface AppDependencies {
   readonly manager: IngressManager;
+  /** Tells the store of the ingresses from others, for those who follow this Gatewright. Default: nothing does. */
+  readonly storeId?: string;
   readonly resolver: InstanceResolver;
   /** Absent: instances come from another source and are read-only here. */
   readonly registry?: WritableRegistry;
@@ -62,7 +64,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(probeRoutes(dependencies.readiness ?? (() => manager.ready())));
   if (auth.secret === undefined || auth.secret === "") app.use(hostGuard(dependencies.allowedHosts ?? []));
   app.use(documentRoutes(dependencies.version));
-  app.use(ingressRoutes(manager, context));
+  app.use(ingressRoutes(manager, context, dependencies.storeId));
   app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
   app.use(instanceRoutes(dependencies, context));
   app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));

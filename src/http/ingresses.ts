@@ -17,11 +17,11 @@ const maxPageSize = 10_000;
 type Listed = Ingress | SetAsideIngress;
 
 /** `/ingresses` and `/ingresses/{id}`. */
-export function ingressRoutes(manager: IngressManager, context: OperationContext): Router {
+export function ingressRoutes(manager: IngressManager, context: OperationContext, storeId?: string): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router
     .route("/ingresses")
-    .get(listIngresses(manager, context))
+    .get(listIngresses(manager, context, storeId))
     .post(createIngress(manager, context))
     .all(methodNotAllowed(["GET", "HEAD", "POST"]));
   router
@@ -97,9 +97,14 @@ function deleteIngress(manager: IngressManager, context: OperationContext): Requ
   });
 }
 
-function listIngresses(manager: IngressManager, context: OperationContext): RequestHandler {
+function listIngresses(
+  manager: IngressManager,
+  context: OperationContext,
+  storeId: string | undefined,
+): RequestHandler {
   const options = { scope: "ingress:read", failure: "failed to list ingresses" } as const;
   return operation(context, options, async ({ request, response }) => {
+    if (storeId !== undefined) response.setHeader("Gatewright-Store", storeId);
     const query = queryOf(request);
     const filter = tagFilter(query);
     const limit = integerParameter(query, "limit", { min: 1, max: maxPageSize });

@@ -1,6 +1,7 @@
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Problem } from "../errors.ts";
 import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
+import { ClaimIndex } from "../model/claims/claim-index.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import {
   claimProblems,
@@ -16,7 +17,7 @@ import {
 } from "../validation/ingress.ts";
 import { parseBody } from "../validation/schema.ts";
 import type { TargetGuard } from "../validation/target-guard.ts";
-import type { Catalog } from "./catalog.ts";
+import { type Catalog, changedId, type IngressChange } from "./catalog.ts";
 import type { ConfigRenderer } from "./config-renderer.ts";
 import type { JsonValue } from "./ingress-manager.ts";
 import { moduleProblems } from "./module-problems.ts";
@@ -101,6 +102,37 @@ export class Admission {
     if (problems.length > 0) throw refusal(problems);
   }
 
+  /**
+   * Checks changes that are made together: names and claims of what they put, against each other and against everything
+   * staged that they leave. Ingresses that are set aside are in nobody's way here. Throws with every problem.
+   */
+  checkTogether(changes: readonly IngressChange[]): void {
+    const { catalog, compiler, certificates = noCertificates } = this.#options;
+    const ids = new Set(changes.flatMap((change) => changedId(change) ?? []));
+    const leaving = changes.flatMap(({ before }) => before?.rules ?? []);
+    const coming = new ClaimIndex();
+    const names = new Set<string>();
+    const problems: Problem[] = [];
+    for (const { after } of changes) {
+      if (after === undefined) continue;
+      const holder = catalog.idOfName(after.name);
+      if (names.has(after.name) || (holder !== undefined && !ids.has(holder)))
+        problems.push(nameTaken(after.name));
+      problems.push(
+        ...claimProblems(catalog.claims.conflicts(after.rules, ids, after)),
+        ...claimProblems(coming.conflicts(after.rules, undefined, after)),
+        ...tlsConflicts(after.rules, leaving, {
+          structure: catalog.structure,
+          settings: compiler,
+          lookup: certificates,
+        }),
+      );
+      coming.add(after);
+      names.add(after.name);
+    }
+    if (problems.length > 0) throw refusal(problems);
+  }
+
   /** What others hold of what a document wants, those that are set aside included. */
   #heldProblems(wanted: Wanted, selfId: string | undefined): { name: Problem[]; claims: Problem[] } {
     const { catalog } = this.#options;
@@ -116,13 +148,7 @@ export class Admission {
   #nameProblems(name: string, selfId: string | undefined): Problem[] {
     const holder = this.#options.catalog.idOfName(name);
     if (holder === undefined || holder === selfId) return [];
-    return [
-      {
-        code: "already_exists",
-        message: `ingress already exists: ingress with name "${name}" already exists`,
-        field: "name",
-      },
-    ];
+    return [nameTaken(name)];
   }
 
   #portProblems(rules: readonly (IngressRule | undefined)[]): Problem[] {
@@ -151,4 +177,12 @@ export class Admission {
       problems: found.flatMap((one) => one?.problems ?? []),
     };
   }
+}
+
+function nameTaken(name: string): Problem {
+  return {
+    code: "already_exists",
+    message: `ingress already exists: ingress with name "${name}" already exists`,
+    field: "name",
+  };
 }

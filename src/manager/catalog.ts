@@ -64,6 +64,22 @@ export class Catalog {
     return this.#staged.has(id) ? this.#staged.get(id) : this.#committed.get(id);
   }
 
+  /** What the writer sees under an id, for a change of it: an ingress, or one that is set aside. */
+  stored(id: string): Pick<IngressChange, "before" | "setAside"> {
+    const before = this.getStaged(id);
+    if (before !== undefined) return { before };
+    const setAside = this.setAside.get(id);
+    return setAside === undefined ? {} : { setAside };
+  }
+
+  /** Ids of those that have or are about to have the name or claims of an ingress. */
+  holdersOf(ingress: Ingress): Set<string> {
+    const holders = this.claims.holders(ingress.rules, ingress.id, ingress);
+    const named = this.#names.get(ingress.name);
+    if (named !== undefined && named !== ingress.id) holders.add(named);
+    return holders;
+  }
+
   /** Id of the ingress that has or is about to have this name. */
   idOfName(name: string): string | undefined {
     return this.#names.get(name);

@@ -1,35 +1,54 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
-import type { IngressService } from "./ingress-service.ts";
+import type { FollowedIngresses, FollowedState } from "./followed-ingresses.ts";
+import type { WriterRecord } from "./writer-record.ts";
 
 export interface FollowerOptions {
   /** Base URL of the Gatewright that is followed. */
   readonly url: string;
   readonly token?: string;
+  /** The id of its store. Default: the one that answered first at this URL. */
+  readonly writer?: string;
+  /** Where that one is remembered. */
+  readonly record: Pick<WriterRecord, "read" | "write">;
   /** Time from one answer to the next question. */
   readonly intervalMs: number;
   /** Reads an ingress as the other one answers it. Throws when it is none. */
   readonly read: (value: unknown) => Ingress;
-  readonly ingresses: Pick<IngressService, "adopt" | "forget" | "list">;
+  readonly ingresses: Pick<FollowedIngresses, "take" | "isEmpty">;
   readonly logger: Logger;
 }
 
 /** Time for one whole answer. */
 const TIMEOUT_MS = 30_000;
 const LONGEST_BACKOFF_MS = 30_000;
+/** Most ingresses that `reasons` names one by one. */
+const MAX_REASONS = 100;
+
+/** The header of `GET /ingresses` with the id of the store that answers. */
+export const STORE_HEADER = "Gatewright-Store";
+
+interface Answer {
+  readonly store: string | undefined;
+  readonly text: string;
+}
 
 /**
- * Serves the ingresses of another Gatewright, which alone changes them. While that one does not answer, what was known
- * last is served, also after a restart: it is stored here like ingresses of one's own.
+ * Serves the ingresses of another Gatewright, which alone changes them. While that one does not answer, or another one
+ * answers in its place, what was known last is served, also after a restart: it is stored here like ingresses of one's
+ * own.
  */
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
-  /** The last answer. */
-  #lastText: string | undefined;
+  #reason: string | undefined;
+  /** What is wrong with single ingresses, by id. */
+  #refused: ReadonlyMap<string, string> = new Map();
+  /** The last answer that was followed whole. */
+  #followed: Answer | undefined;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -45,6 +64,14 @@ export class Follower {
     await this.#running;
   }
 
+  /** Why not everything is served as the other one has it, for operators; empty when all is. */
+  reasons(): readonly string[] {
+    const refused = [...this.#refused].map(
+      ([id, message]) => `ingress ${id} of the followed Gatewright cannot be served: ${message}`,
+    );
+    return [...(this.#reason === undefined ? [] : [this.#reason]), ...refused.slice(0, MAX_REASONS)];
+  }
+
   async #follow(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
@@ -53,16 +80,18 @@ export class Follower {
         await this.#catchUp();
         if (this.#failures > 0) logger.info("the followed Gatewright answers again", { url });
         this.#failures = 0;
+        this.#reason = undefined;
       } catch (error) {
         if (signal.aborted) return;
-        // The same answer has to be gone through again.
-        this.#lastText = undefined;
         this.#failures += 1;
-        if (this.#failures === 1)
-          logger.warn("the followed Gatewright cannot be read; what was known last is served", {
+        const message = error instanceof Error ? error.message : String(error);
+        const reason = `${url} cannot be followed: ${message}; what was known last is served`;
+        if (reason !== this.#reason)
+          logger.warn("the followed Gatewright cannot be followed; what was known last is served", {
             url,
             error,
           });
+        this.#reason = reason;
       }
       const wait = Math.min(intervalMs * 2 ** Math.min(this.#failures, 10), LONGEST_BACKOFF_MS);
       await delay(wait, undefined, { signal }).catch(() => undefined);
@@ -70,42 +99,78 @@ export class Follower {
   }
 
   async #catchUp(): Promise<void> {
-    const wanted = await this.#ask();
-    if (wanted === undefined) return;
-    const { ingresses, logger } = this.#options;
-    const before = new Map([...ingresses.list()].map((ingress) => [ingress.id, ingress]));
-    const gone = [...before.keys()].filter((id) => !wanted.has(id));
-    // What goes may hold the names of what comes.
-    await Promise.all(gone.map((id) => ingresses.forget(id)));
-    const changed = [...wanted.values()].filter((one) => !isEqual(before.get(one.id), one));
-    const adopted = await Promise.allSettled(changed.map((one) => ingresses.adopt(one)));
-    for (const [index, result] of adopted.entries()) {
-      if (result.status === "fulfilled") continue;
-      this.#lastText = undefined;
-      logger.error("an ingress of the followed Gatewright cannot be served", {
-        ingress: changed[index]?.name,
-        error: result.reason as unknown,
-      });
-    }
+    const answer = await this.#ask();
+    if (answer.text === this.#followed?.text && answer.store === this.#followed.store) return;
+    this.#followed = undefined;
+    const listed = JSON.parse(answer.text) as unknown;
+    if (!Array.isArray(listed)) throw new Error("the answer is no list of ingresses");
+    await this.#expect(answer.store, listed.length === 0);
+    const { state, refused } = this.#read(listed);
+    for (const { id, error } of await this.#options.ingresses.take(state)) refused.set(id, error.message);
+    this.#report(refused);
+    // Otherwise the same answer has to be gone through again.
+    if (refused.size === 0) this.#followed = answer;
   }
 
-  /** The ingresses of the other one by id; undefined when they are those of the last answer. */
-  async #ask(): Promise<ReadonlyMap<string, Ingress> | undefined> {
-    const { read, token, url } = this.#options;
+  async #ask(): Promise<Answer> {
+    const { token, url } = this.#options;
     const response = await fetch(`${url.replace(/\/$/, "")}/ingresses`, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
     const text = await response.text();
-    if (response.status !== 200) throw new Error(`status ${response.status}`);
-    if (text === this.#lastText) return undefined;
-    const listed = JSON.parse(text) as unknown;
-    if (!Array.isArray(listed)) throw new Error("the answer is no list of ingresses");
-    this.#lastText = text;
-    return new Map(listed.map((value) => read(value)).map((ingress) => [ingress.id, ingress]));
+    if (response.status !== 200) throw new Error(`it answers with status ${response.status}`);
+    return { text, store: response.headers.get(STORE_HEADER) ?? undefined };
   }
-}
 
-function isEqual(left: Ingress | undefined, right: Ingress): boolean {
-  return left !== undefined && JSON.stringify(left) === JSON.stringify(right);
+  /**
+   * Holds the answer against who answered before. A Gatewright that has lost its store, or somebody else's, would
+   * otherwise take every ingress away. Throws when it is another one.
+   */
+  async #expect(store: string | undefined, isEmpty: boolean): Promise<void> {
+    const { ingresses, record, url, writer } = this.#options;
+    const known = await record.read();
+    const expected = writer ?? (known?.url === url ? known.store : undefined);
+    const named = store === undefined ? "does not say which store it has" : `has the store ${store}`;
+    if (expected !== undefined && store !== expected) {
+      const remedy = store === undefined ? "" : `; if that is right, set FOLLOW_WRITER=${store}`;
+      throw new Error(`it ${named}, not ${expected}${remedy}`);
+    }
+    if (expected === undefined && isEmpty && !ingresses.isEmpty) {
+      const remedy = store === undefined ? "update it" : `if that is right, set FOLLOW_WRITER=${store}`;
+      throw new Error(`it has no ingresses and was not followed before; it ${named}: ${remedy}`);
+    }
+    if (store !== undefined && (known?.url !== url || known.store !== store))
+      await record.write({ url, store });
+  }
+
+  #read(listed: readonly unknown[]): { state: FollowedState; refused: Map<string, string> } {
+    const wanted = new Map<string, Ingress>();
+    const unreadable = new Set<string>();
+    const refused = new Map<string, string>();
+    for (const value of listed) {
+      try {
+        const ingress = this.#options.read(value);
+        wanted.set(ingress.id, ingress);
+      } catch (error) {
+        const id = (value as { id?: unknown } | null)?.id;
+        // Whose place it takes is not known then.
+        if (typeof id !== "string") throw error;
+        unreadable.add(id);
+        refused.set(id, error instanceof Error ? error.message : String(error));
+      }
+    }
+    return { state: { wanted, unreadable }, refused };
+  }
+
+  #report(refused: ReadonlyMap<string, string>): void {
+    for (const [ingress, reason] of refused) {
+      if (this.#refused.get(ingress) === reason) continue;
+      this.#options.logger.error("an ingress of the followed Gatewright cannot be served", {
+        ingress,
+        reason,
+      });
+    }
+    this.#refused = refused;
+  }
 }

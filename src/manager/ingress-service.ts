@@ -39,7 +39,7 @@ export class IngressService implements IngressManager {
     await writer.submit({
       decide: () => {
         admission.checkClaims(after);
-        return { after };
+        return [{ after }];
       },
     });
     return after;
@@ -49,7 +49,7 @@ export class IngressService implements IngressManager {
     this.#mayWrite();
     const { admission, writer } = this.#options;
     const rules = await admission.admit(request, id);
-    const change = await writer.submit({
+    const [change] = await writer.submit({
       decide: () => {
         const present = this.#present(id, ifMatch);
         const after = ingressOf(
@@ -59,7 +59,7 @@ export class IngressService implements IngressManager {
           ...timesAfter(present.before ?? present.setAside?.ingress),
         );
         admission.checkClaims(after);
-        return { ...present, after };
+        return [{ ...present, after }];
       },
     });
     return changed(change);
@@ -86,23 +86,7 @@ export class IngressService implements IngressManager {
 
   async delete(id: string, ifMatch?: string): Promise<void> {
     this.#mayWrite();
-    await this.#options.writer.submit({ decide: () => this.#present(id, ifMatch) });
-  }
-
-  /** Takes over an ingress of the Gatewright that is followed, as it is there. Throws when its claims conflict here. */
-  async adopt(after: Ingress): Promise<void> {
-    const { admission, writer } = this.#options;
-    await writer.submit({
-      decide: () => {
-        admission.checkClaims(after);
-        return { ...this.#stored(after.id), after };
-      },
-    });
-  }
-
-  /** Drops an ingress that the Gatewright that is followed has no more. */
-  async forget(id: string): Promise<void> {
-    await this.#options.writer.submit({ decide: () => this.#present(id, undefined) });
+    await this.#options.writer.submit({ decide: () => [this.#present(id, ifMatch)] });
   }
 
   /** Throws `source_read_only` where ingresses are another one's. */
@@ -177,18 +161,9 @@ export class IngressService implements IngressManager {
     return (id === undefined ? undefined : this.#byId(id)) ?? { kind: "unknown" };
   }
 
-  /** What the writer sees under an id now: an ingress, or one that is set aside. */
-  #stored(id: string): Pick<IngressChange, "before" | "setAside"> {
-    const { catalog } = this.#options;
-    const before = catalog.getStaged(id);
-    if (before !== undefined) return { before };
-    const setAside = catalog.setAside.get(id);
-    return setAside === undefined ? {} : { setAside };
-  }
-
-  /** As `#stored`. Throws `not_found`, `precondition_failed`, and `ingress_set_aside` for a file that no id names. */
+  /** What is stored under an id, as the writer sees it now. Throws `not_found`, `precondition_failed`, and `ingress_set_aside` for a file that no id names. */
   #present(id: string, ifMatch: string | undefined): Pick<IngressChange, "before" | "setAside"> {
-    const stored = this.#stored(id);
+    const stored = this.#options.catalog.stored(id);
     const present = stored.before ?? stored.setAside;
     if (present === undefined) throw new GatewrightError("not_found", "resource not found");
     if (!isDocumentId(id)) {
@@ -254,8 +229,8 @@ function ingressOf(
   };
 }
 
-function changed(change: IngressChange): Ingress {
-  if (change.after === undefined) throw new GatewrightError("internal_error", "a change left no ingress");
+function changed(change: IngressChange | undefined): Ingress {
+  if (change?.after === undefined) throw new GatewrightError("internal_error", "a change left no ingress");
   return change.after;
 }
 

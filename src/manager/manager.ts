@@ -12,6 +12,7 @@ import { CaddyFiles } from "./caddy-files.ts";
 import { managerConditions } from "./conditions.ts";
 import { ConfigRenderer } from "./config-renderer.ts";
 import { fillCatalog } from "./fill-catalog.ts";
+import { FollowedIngresses } from "./followed-ingresses.ts";
 import { IngressService } from "./ingress-service.ts";
 import { type Feed, Keeper } from "./keeper.ts";
 import { storedModuleProblems } from "./module-problems.ts";
@@ -63,6 +64,8 @@ export interface TlsView {
 /** A manager that runs, and what stops it. */
 export interface RunningManager {
   readonly ingresses: IngressService;
+  /** For who follows another Gatewright. */
+  readonly followed: FollowedIngresses;
   /** `Accepted` and `Programmed`. */
   readonly conditions: readonly StatusContributor[];
   readonly tls: TlsView;
@@ -150,6 +153,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   });
   return {
     ingresses,
+    followed: new FollowedIngresses({ admission, catalog, writer }),
     conditions: managerConditions(keeper, renderer, compiler),
     tls: {
       generation: () => catalog.structure.needsGeneration,

@@ -81,12 +81,8 @@ export class SetAside {
     const rivals = new Set<string>(selfId === undefined ? [] : [selfId]);
     if (before === undefined) return rivals;
     for (const id of this.#names.get(before.name) ?? []) rivals.add(id);
-    // An index tells one holder of a claim at a time.
-    for (;;) {
-      const held = this.#held(before, rivals);
-      if (held.length === 0) return rivals;
-      for (const { holder } of held) if (holder.kind !== "document") rivals.add(holder.id);
-    }
+    for (const id of this.#claims.holders(before.rules, rivals, before)) rivals.add(id);
+    return rivals;
   }
 
   /** Conflicts with what is set aside; those of a document with itself are found elsewhere. */

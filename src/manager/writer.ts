@@ -9,10 +9,10 @@ import type { ConfigRenderer } from "./config-renderer.ts";
 /** A change that a caller waits for. */
 export interface Mutation {
   /**
-   * Decides the change on top of everything staged before it. Called again when an earlier mutation of its batch is
-   * refused. Throws a GatewrightError to refuse itself.
+   * Decides the changes, which are made together or not at all, on top of everything staged before them. Called again
+   * when an earlier mutation of its batch is refused. Throws a GatewrightError to refuse itself.
    */
-  decide(): IngressChange;
+  decide(): readonly IngressChange[];
 }
 
 export interface WriterOptions {
@@ -35,12 +35,12 @@ export type WriterStep = (typeof writerSteps)[number];
 
 interface Waiting {
   readonly mutation: Mutation;
-  readonly resolve: (change: IngressChange) => void;
+  readonly resolve: (changes: readonly IngressChange[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
 interface Staged extends Waiting {
-  readonly change: IngressChange;
+  readonly changes: readonly IngressChange[];
   readonly routes: RouteChanges;
 }
 
@@ -65,7 +65,7 @@ export class Writer {
   }
 
   /** Applies a mutation; resolves when it is served and durable. */
-  submit(mutation: Mutation): Promise<IngressChange> {
+  submit(mutation: Mutation): Promise<readonly IngressChange[]> {
     if (this.#closed)
       return Promise.reject(
         new GatewrightError("shutting_down", "Gatewright is stopping; nothing was changed."),
@@ -113,7 +113,8 @@ export class Writer {
     try {
       await this.#applyAndPersist(staged);
     } catch (error) {
-      for (const one of staged.toReversed()) this.#options.catalog.unstage(one.change);
+      for (const change of staged.flatMap(({ changes }) => changes).reverse())
+        this.#options.catalog.unstage(change);
       if (isGatewrightError(error, "store_unavailable") || isGatewrightError(error, "store_conflict"))
         await this.#takeBack();
       if (staged.length > 1 && isRefusal(error)) {
@@ -132,8 +133,9 @@ export class Writer {
     const staged: Staged[] = [];
     for (const one of waiting) {
       try {
-        const change = one.mutation.decide();
-        staged.push({ ...one, change, routes: this.#options.catalog.stage(change) });
+        const changes = one.mutation.decide();
+        const routes = mergeRoutes(changes.map((change) => this.#options.catalog.stage(change)));
+        staged.push({ ...one, changes, routes });
       } catch (error) {
         one.reject(error);
       }
@@ -160,7 +162,7 @@ export class Writer {
     await this.#options.onStep?.("persisted");
     catalog.commit();
     await this.#options.onStep?.("committed");
-    for (const one of staged) one.resolve(one.change);
+    for (const one of staged) one.resolve(one.changes);
   }
 
   /** Has Caddy serve the committed state again after a change that could not be stored. */
@@ -207,7 +209,7 @@ function mergeRoutes(steps: readonly RouteChanges[]): RouteChanges {
 /** The documents that a batch leaves: the last state of each ingress. */
 function mergeDocuments(staged: readonly Staged[]): { puts: Ingress[]; deletes: string[] } {
   const documents = new Map<string, Ingress | undefined>();
-  for (const { change } of staged) {
+  for (const change of staged.flatMap(({ changes }) => changes)) {
     const id = changedId(change);
     if (id !== undefined) documents.set(id, change.after);
   }

@@ -12,12 +12,15 @@ import { startingApp } from "../http/starting.ts";
 import type { Logger } from "../log.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
 import { Follower } from "../manager/follower.ts";
+import type { Readiness } from "../manager/ingress-manager.ts";
 import { startManager } from "../manager/manager.ts";
 import type { WriterStep } from "../manager/writer.ts";
+import { WriterRecord } from "../manager/writer-record.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import { targetsReachable, withConnections } from "../status/streams.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
+import { storeId } from "../store/store-id.ts";
 import { targetsResolved } from "../targets/target-report.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
@@ -132,17 +135,20 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   stack.defer(() => manager.stop());
   targets.follow(manager.ingresses.list());
   const { follow } = config.caddy;
+  let follower: Follower | undefined;
   if (follow !== undefined) {
-    const follower = new Follower({
+    follower = new Follower({
       url: follow.url,
+      ...(follow.writer === undefined ? {} : { writer: follow.writer }),
+      record: new WriterRecord(join(config.dataDir, "followed.json")),
       ...(follow.token === undefined ? {} : { token: follow.token.reveal() }),
       intervalMs: follow.interval.ms,
       read: (value) => readStoredIngress(value, ports),
-      ingresses: manager.ingresses,
+      ingresses: manager.followed,
       logger: logger.child("follow"),
     });
     follower.start();
-    stack.defer(() => follower.stop());
+    stack.defer(() => follower?.stop());
   }
 
   const certificates = await followCertificates({
@@ -160,13 +166,25 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     contributors: [...manager.conditions, targetsResolved, targetsReachable, certificates.condition],
     rules: withConnections(targets.report, () => api.streams()),
   });
+  const readiness = (): Readiness => {
+    const { ready, reasons } = manager.ingresses.ready();
+    return { ready, reasons: [...reasons, ...(follower?.reasons() ?? [])] };
+  };
   app = createApp({
     manager: manager.ingresses,
+    storeId: await storeId(join(config.dataDir, "ingresses")),
+    readiness,
     resolver,
     status,
     traffic: targets.traffic,
     certificates,
-    telemetry: createTelemetry({ api, manager, report: certificates.report, version: options.version }),
+    telemetry: createTelemetry({
+      api,
+      manager,
+      readiness,
+      report: certificates.report,
+      version: options.version,
+    }),
     ...(registry === undefined ? {} : { registry }),
     auth: config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() },
     allowedHosts: [config.api.address, ...config.api.allowedHosts],

@@ -1,6 +1,7 @@
 import type { RefusalSource, StreamSource } from "../caddy/caddy-api.ts";
 import type { CertificateReport } from "../certificates/report.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
+import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
@@ -9,12 +10,19 @@ import { addStreamMetrics } from "../telemetry/stream-metrics.ts";
 export interface TelemetrySources {
   readonly api: RefusalSource & StreamSource;
   readonly manager: Pick<RunningManager, "ingresses">;
+  readonly readiness: () => Readiness;
   readonly report: Pick<CertificateReport, "known" | "counts" | "problems">;
   readonly version: string;
 }
 
 /** `/status` and `/metrics` of this process. */
-export function createTelemetry({ api, manager, report, version }: TelemetrySources): TelemetryParts {
+export function createTelemetry({
+  api,
+  manager,
+  readiness,
+  report,
+  version,
+}: TelemetrySources): TelemetryParts {
   const ingresses = (): number => manager.ingresses.size;
   const metrics = createMetrics({ version, ingresses, certificates: () => report.known() });
   addRefusalMetrics(metrics.registry, {
@@ -28,7 +36,7 @@ export function createTelemetry({ api, manager, report, version }: TelemetrySour
   return {
     metrics,
     status: () => {
-      const problems = [...manager.ingresses.ready().reasons, ...report.problems()];
+      const problems = [...readiness().reasons, ...report.problems()];
       return {
         status: problems.length === 0 ? "ok" : "degraded",
         version,

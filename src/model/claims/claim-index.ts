@@ -111,6 +111,26 @@ export class ClaimIndex {
     return conflicts;
   }
 
+  /** Ids of all that stand against a document's rules. Arguments as those of `conflicts`. */
+  holders(
+    rules: readonly (IngressRule | undefined)[],
+    except: string | ReadonlySet<string> | undefined,
+    place: Pick<Ingress, "listen" | "gateways">,
+  ): Set<string> {
+    const known = new Set(typeof except === "string" ? [except] : except);
+    const found = new Set<string>();
+    // `conflicts` names one holder of a claim at a time.
+    for (;;) {
+      const before = found.size;
+      for (const { holder } of this.conflicts(rules, known, place)) {
+        if (holder.kind === "document") continue;
+        known.add(holder.id);
+        found.add(holder.id);
+      }
+      if (found.size === before) return found;
+    }
+  }
+
   #unreadableHolder(rule: IngressRule, except: Asker["except"]): Conflict["holder"] | undefined {
     if (this.#unreadable.size === 0) return undefined;
     const port = `${rule.match.port}/${protocolOf(rule) === "udp" ? "udp" : "tcp"}`;

@@ -1,6 +1,9 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ErrorResponse, Ingress } from "../../../src/model/api.ts";
 import { call, createIngress } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
 import { openLines, startLineServer } from "../../support/streams.ts";
 import { until } from "../../support/until.ts";
@@ -65,5 +68,46 @@ describe("a Gatewright that follows another", () => {
       return late === undefined;
     });
     expect(await client.ask("y")).toBe("f y");
+  });
+
+  it("C4: converges when hostnames were swapped while it was away, and keeps all when the other lost its store", async () => {
+    await using backend = await startBackend();
+    const port = await freePort();
+    const document = (name: string, hostname: string) => ({
+      name,
+      gateways: ["two"],
+      rules: [{ match: { hostname, port }, target: { instance: "vm", port: backend.port } }],
+    });
+    const put = async (name: string, hostname: string): Promise<void> => {
+      const body = document(name, hostname);
+      const { status } = await call(`${writer.url}/ingresses/${name}`, { method: "PUT", body });
+      expect(status).toBe(200);
+    };
+    const follows = () =>
+      until(async () => JSON.stringify(await list(follower.url)) === JSON.stringify(await list(writer.url)));
+    for (const name of ["left", "right"])
+      expect((await call(`${writer.url}/ingresses`, { body: document(name, `${name}.test`) })).status).toBe(
+        201,
+      );
+    await follows();
+    await follower.stop();
+    await put("left", "between.test");
+    await put("right", "left.test");
+    await put("left", "right.test");
+    await follower.start();
+    await follows();
+    expect(await follower.reach("left.test", port)).toBe(200);
+
+    const held = await list(follower.url);
+    await writer.stop();
+    await rm(join(writer.dataDir, "ingresses"), { recursive: true });
+    await writer.start();
+    expect(await list(writer.url)).toEqual([]);
+    await until(async () => {
+      const { body } = await call<{ reasons: string[] }>(`${follower.url}/ready`);
+      return body.reasons.some((reason) => reason.includes("FOLLOW_WRITER="));
+    });
+    expect(await list(follower.url)).toEqual(held);
+    expect(await follower.reach("right.test", port)).toBe(200);
   });
 });
