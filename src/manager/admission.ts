@@ -18,9 +18,9 @@ import {
 import { parseBody } from "../validation/schema.ts";
 import type { TargetGuard } from "../validation/target-guard.ts";
 import { type Catalog, changedId, type IngressChange } from "./catalog.ts";
-import type { ConfigRenderer } from "./config-renderer.ts";
 import type { JsonValue } from "./ingress-manager.ts";
 import { moduleProblems } from "./module-problems.ts";
+import type { Reconciler } from "./reconciler.ts";
 import type { Wanted } from "./set-aside.ts";
 import { referTargets } from "./target-references.ts";
 import { type CertificateLookup, referCertificates, tlsConflicts } from "./tls-admission.ts";
@@ -36,7 +36,7 @@ export interface AdmissionSettings {
 
 export interface AdmissionOptions {
   readonly catalog: Catalog;
-  readonly renderer: Pick<ConfigRenderer, "leftOut">;
+  readonly reconciler: Pick<Reconciler, "leftOut">;
   readonly resolver: InstanceResolver;
   readonly settings: AdmissionSettings;
   readonly compiler: CompilerSettings;
@@ -153,7 +153,7 @@ export class Admission {
 
   #portProblems(rules: readonly (IngressRule | undefined)[]): Problem[] {
     return rules.flatMap((rule, index) => {
-      const error = rule === undefined ? undefined : this.#options.renderer.leftOut.get(rule.match.port);
+      const error = rule === undefined ? undefined : this.#options.reconciler.leftOut.get(rule.match.port);
       if (error === undefined) return [];
       return [{ code: error.code, message: error.message, field: `rules[${index}].match.port` }];
     });

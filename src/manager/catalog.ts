@@ -1,4 +1,4 @@
-import { ConfigNeeds } from "../compiler/config-needs.ts";
+import { ConfigNeeds, type NeedsView } from "../compiler/config-needs.ts";
 import { TableDigest } from "../compiler/digest.ts";
 import type { Route } from "../compiler/route.ts";
 import { type CompiledRoute, compileRoutes } from "../compiler/routes.ts";
@@ -117,6 +117,15 @@ export class Catalog {
   /** Version of the host table as staged. */
   get stagedVersion(): string {
     return this.#digest.version();
+  }
+
+  /** What the committed ingresses need. Goes through them all while something is staged. */
+  committedNeeds(): NeedsView {
+    if (this.#staged.size === 0) return this.structure;
+    const structure = new ConfigNeeds();
+    for (const ingress of this.#committed.values())
+      for (const compiled of compileRoutes(ingress, this.#settings)) structure.add(compiled);
+    return structure;
   }
 
   /** Every route as staged. */

@@ -1,13 +1,11 @@
 import { isServedHere } from "../compiler/layer4.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { StatusContributor } from "../status/condition.ts";
-import type { ConfigRenderer } from "./config-renderer.ts";
-import type { Keeper } from "./keeper.ts";
+import type { Reconciler } from "./reconciler.ts";
 
 /** Whether ingresses are valid and stored (`Accepted`), and whether Caddy serves them so (`Programmed`). */
 export function managerConditions(
-  keeper: Pick<Keeper, "programmed" | "reasons">,
-  renderer: Pick<ConfigRenderer, "leftOut">,
+  reconciler: Pick<Reconciler, "programmed" | "reasons" | "leftOut">,
   compiler: CompilerSettings,
 ): readonly StatusContributor[] {
   return [
@@ -24,13 +22,13 @@ export function managerConditions(
         const message = `The ingress names other gateways than this one, ${name}.`;
         return { type, status: "False", reason: "OtherGateway", message };
       }
-      const [reason] = keeper.reasons();
-      if (!keeper.programmed || reason !== undefined) {
+      const [reason] = reconciler.reasons();
+      if (!reconciler.programmed || reason !== undefined) {
         const message = reason ?? "Caddy does not run the stored ingresses yet.";
-        return { type, status: "False", reason: keeper.programmed ? "CaddyFails" : "Pending", message };
+        return { type, status: "False", reason: reconciler.programmed ? "CaddyFails" : "Pending", message };
       }
       for (const { match } of ingress.rules) {
-        const error = renderer.leftOut.get(match.port);
+        const error = reconciler.leftOut.get(match.port);
         if (error !== undefined)
           return { type, status: "False", reason: "PortUnavailable", message: error.message };
       }

@@ -7,14 +7,14 @@ import { normalizePlace } from "../validation/ingress.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import type { IngressManager, JsonValue, Lookup, Readiness } from "./ingress-manager.ts";
-import type { Keeper } from "./keeper.ts";
 import { mergePatch } from "./merge-patch.ts";
+import type { Reconciler } from "./reconciler.ts";
 import type { Writer } from "./writer.ts";
 
 export interface IngressServiceOptions {
   readonly admission: Admission;
   readonly catalog: Catalog;
-  readonly keeper: Keeper;
+  readonly reconciler: Pick<Reconciler, "programmed" | "reasons">;
   readonly writer: Writer;
   /** What was found wrong in the store at the start, for `/ready`. */
   readonly problems: readonly string[];
@@ -131,10 +131,10 @@ export class IngressService implements IngressManager {
   }
 
   ready(): Readiness {
-    const { catalog, keeper, problems } = this.#options;
+    const { catalog, reconciler, problems } = this.#options;
     return {
-      ready: keeper.programmed,
-      reasons: [...keeper.reasons(), ...setAsideReasons(catalog.setAside.list()), ...problems],
+      ready: reconciler.programmed,
+      reasons: [...reconciler.reasons(), ...setAsideReasons(catalog.setAside.list()), ...problems],
     };
   }
 

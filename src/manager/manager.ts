@@ -6,27 +6,19 @@ import type { Logger } from "../log.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
+import { SerialQueue } from "../util/serial-queue.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
-import { Applier } from "./applier.ts";
 import { CaddyFiles } from "./caddy-files.ts";
+import type { Catalog } from "./catalog.ts";
 import { managerConditions } from "./conditions.ts";
-import { ConfigRenderer } from "./config-renderer.ts";
 import { fillCatalog } from "./fill-catalog.ts";
 import { FollowedIngresses } from "./followed-ingresses.ts";
 import { IngressService } from "./ingress-service.ts";
-import { type Feed, Keeper } from "./keeper.ts";
 import { storedModuleProblems } from "./module-problems.ts";
 import { probe } from "./port-probe.ts";
+import { type CaddyHost, type Feed, Reconciler } from "./reconciler.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
 import { Writer, type WriterStep } from "./writer.ts";
-
-/** The Caddy process, as far as the manager has to do with it. */
-export interface CaddyHost {
-  /** Adopts a running Caddy, or starts one after `prepare` has written its files. */
-  start(): Promise<unknown>;
-  /** Rejects with `caddy_unavailable` when Caddy does not run after the time given. */
-  whenRunning(timeoutMs: number): Promise<void>;
-}
 
 export interface ManagerOptions {
   readonly store: IngressStore;
@@ -72,104 +64,73 @@ export interface RunningManager {
   stop(): Promise<void>;
 }
 
-function joinFeeds(feeds: readonly Feed[]): Feed {
-  return {
-    start: () => {
-      for (const feed of feeds) feed.start();
-    },
-    flush: () => {
-      for (const feed of feeds) feed.flush();
-    },
-    stop: () => {
-      for (const feed of feeds) feed.stop();
-    },
-  };
-}
-
 /**
  * Wires the parts of the manager, fills the catalog from the store, brings up Caddy and has it serve what is stored.
  * Rejects when the store cannot be read or Caddy cannot be started.
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
-  const { api, certificates, compiler, logger, resolver, store } = options;
+  const { api, certificates, compiler, feeds, logger, resolver, store } = options;
   const snapshot = await store.open();
   const { catalog, problems: damages } = fillCatalog(snapshot, compiler, logger);
-  const lacking = storedModuleProblems(catalog.list(), compiler);
-  for (const message of lacking) logger.error(message, { code: "module_missing" });
-  const problems = [...damages, ...lacking];
+  const problems = [...damages, ...reportLackingModules(catalog, compiler, logger)];
+  const turns = new SerialQueue();
   const files = new CaddyFiles(compiler.folder);
-  const renderer = new ConfigRenderer({
-    settings: compiler,
-    structure: catalog.structure,
-    probe,
-    save: (config) => files.writeConfig(config),
-    logger,
-    ...(certificates === undefined ? {} : { imported: () => certificates.digests() }),
-  });
-  const host: CaddyHost = options.createHost({
-    prepare: () => keeper.prepare(),
-    started: () => keeper.noteRestart(),
-  });
-  const applier = new Applier({ api, whenRunning: (timeoutMs) => host.whenRunning(timeoutMs), logger });
-  const writer: Writer = new Writer({
-    catalog,
-    store,
-    applier,
-    renderer,
-    logger,
-    revision: snapshot.revision,
-    afterBatch: () => keeper.tidySoon(),
-    ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
-  });
-  const feed = joinFeeds(options.feeds);
-  const keeper: Keeper = new Keeper({
+  const imported = certificates === undefined ? {} : { imported: () => certificates.digests() };
+  const reconciler = new Reconciler({
     api,
-    applier,
     catalog,
     compiler,
-    feed,
+    feeds,
     files,
     logger,
-    renderer,
-    writer,
+    probe,
+    turns,
+    ...imported,
   });
-  await host.start();
-  await keeper.begin();
+  const onStep = options.onStep === undefined ? {} : { onStep: options.onStep };
+  const writer = new Writer({ catalog, store, reconciler, turns, revision: snapshot.revision, ...onStep });
+  await reconciler.start(
+    options.createHost({ prepare: () => reconciler.prepare(), started: () => reconciler.noteStart() }),
+  );
   const admission = new Admission({
     catalog,
     compiler,
-    renderer,
+    reconciler,
     resolver,
     settings: options.admission,
     ...(certificates === undefined ? {} : { certificates }),
   });
-  const ingresses = new IngressService({
-    admission,
-    catalog,
-    keeper,
-    writer,
-    problems,
-    ...(options.follows === undefined ? {} : { follows: options.follows }),
-  });
+  const follows = options.follows === undefined ? {} : { follows: options.follows };
   return {
-    ingresses,
+    ingresses: new IngressService({ admission, catalog, reconciler, writer, problems, ...follows }),
     followed: new FollowedIngresses({ admission, catalog, writer }),
-    conditions: managerConditions(keeper, renderer, compiler),
-    tls: {
-      generation: () => catalog.structure.needsGeneration,
-      needs: () => catalog.structure.tlsNeeds(),
-      usesOf: (need) => catalog.structure.usesOf(need),
-      usesOfName: (subject) => catalog.structure.usesOfName(subject),
-      holdNamesWhile: (test) => keeper.holdNamesWhile(test),
-      reload: () => {
-        renderer.certificatesChanged();
-        return writer.exclusively(() => keeper.restoreNow());
-      },
-    },
+    conditions: managerConditions(reconciler, compiler),
+    tls: tlsView(catalog, reconciler),
     stop: async () => {
       await writer.close();
-      keeper.stop();
+      reconciler.stop();
       await store.close();
     },
+  };
+}
+
+function reportLackingModules(
+  catalog: Catalog,
+  compiler: CompilerSettings,
+  logger: Logger,
+): readonly string[] {
+  const lacking = storedModuleProblems(catalog.list(), compiler);
+  for (const message of lacking) logger.error(message, { code: "module_missing" });
+  return lacking;
+}
+
+function tlsView({ structure }: Catalog, reconciler: Reconciler): TlsView {
+  return {
+    generation: () => structure.needsGeneration,
+    needs: () => structure.tlsNeeds(),
+    usesOf: (need) => structure.usesOf(need),
+    usesOfName: (subject) => structure.usesOfName(subject),
+    holdNamesWhile: (test) => reconciler.holdNamesWhile(test),
+    reload: () => reconciler.reloadCertificates(),
   };
 }

@@ -1,10 +1,9 @@
 import { GatewrightError, isGatewrightError } from "../errors.ts";
-import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
-import type { Applier } from "./applier.ts";
+import type { SerialQueue } from "../util/serial-queue.ts";
 import { type Catalog, changedId, type IngressChange, type RouteChanges } from "./catalog.ts";
-import type { ConfigRenderer } from "./config-renderer.ts";
+import type { Reconciler } from "./reconciler.ts";
 
 /** A change that a caller waits for. */
 export interface Mutation {
@@ -18,13 +17,11 @@ export interface Mutation {
 export interface WriterOptions {
   readonly catalog: Catalog;
   readonly store: IngressStore;
-  readonly applier: Applier;
-  readonly renderer: ConfigRenderer;
-  readonly logger: Logger;
+  readonly reconciler: Pick<Reconciler, "apply" | "restore" | "restoreSoon">;
+  /** Batches and restorings take turns in it. */
+  readonly turns: SerialQueue;
   /** Revision of the store when the catalog was filled from it. */
   readonly revision: number;
-  /** Called after each batch: what runs may be more than what is needed. */
-  readonly afterBatch: () => void;
   /** Called and waited for after each step of a batch; for crash tests and tracing. */
   readonly onStep?: (step: WriterStep) => void | Promise<void>;
 }
@@ -55,7 +52,6 @@ export class Writer {
   readonly #options: WriterOptions;
   readonly #queue: Waiting[] = [];
   #revision: number;
-  #turn: Promise<void> = Promise.resolve();
   #scheduled = false;
   #closed = false;
 
@@ -76,31 +72,18 @@ export class Writer {
     });
   }
 
-  /** Runs a task between two batches. */
-  exclusively<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(task);
-    this.#turn = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
-  }
-
   /** Refuses new mutations and waits for those that were accepted. */
   async close(): Promise<void> {
     this.#closed = true;
-    let turn: Promise<void>;
-    do {
-      // The batch under way has left the queue; it ends with its turn.
-      turn = this.#turn;
-      await turn;
-    } while (turn !== this.#turn || this.#queue.length > 0 || this.#scheduled);
+    // The batch under way has left the queue; it ends with its turn.
+    do await this.#options.turns.run(async () => undefined);
+    while (this.#queue.length > 0 || this.#scheduled);
   }
 
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    void this.exclusively(async () => {
+    void this.#options.turns.run(async () => {
       this.#scheduled = false;
       await this.#runBatch(this.#queue.splice(0, MAX_BATCH));
       if (this.#queue.length > 0) this.#schedule();
@@ -116,7 +99,7 @@ export class Writer {
       for (const change of staged.flatMap(({ changes }) => changes).reverse())
         this.#options.catalog.unstage(change);
       if (isGatewrightError(error, "store_unavailable") || isGatewrightError(error, "store_conflict"))
-        await this.#takeBack();
+        await this.#options.reconciler.restore();
       if (staged.length > 1 && isRefusal(error)) {
         // Only the guilty one is refused: halve, and decide the rest again on top of what remains.
         const middle = Math.ceil(staged.length / 2);
@@ -126,7 +109,8 @@ export class Writer {
       }
       for (const one of staged) one.reject(error);
     }
-    this.#options.afterBatch();
+    // What runs may be more than what is needed.
+    this.#options.reconciler.restoreSoon();
   }
 
   #stage(waiting: readonly Waiting[]): readonly Staged[] {
@@ -144,41 +128,17 @@ export class Writer {
   }
 
   async #applyAndPersist(staged: readonly Staged[]): Promise<void> {
-    const { applier, catalog, renderer, store } = this.#options;
+    const { catalog, reconciler, store } = this.#options;
     const from = catalog.committedVersion;
     const changes = mergeRoutes(staged.map(({ routes }) => routes));
     await this.#options.onStep?.("staged");
-    const rendered = await renderer.growing();
-    await this.#options.onStep?.("rendered");
-    await applier.apply({
-      config: rendered.config,
-      table: catalog.stagedVersion,
-      delta: { from, ...changes },
-      routes: () => catalog.routes(),
-    });
-    await renderer.applied(rendered);
+    await reconciler.apply({ from, ...changes }, () => this.#options.onStep?.("rendered"));
     await this.#options.onStep?.("applied");
     this.#revision = await store.commit({ expected: this.#revision, ...mergeDocuments(staged) });
     await this.#options.onStep?.("persisted");
     catalog.commit();
     await this.#options.onStep?.("committed");
     for (const one of staged) one.resolve(one.changes);
-  }
-
-  /** Has Caddy serve the committed state again after a change that could not be stored. */
-  async #takeBack(): Promise<void> {
-    const { applier, catalog, logger, renderer } = this.#options;
-    try {
-      const rendered = await renderer.exact();
-      await applier.apply({
-        config: rendered.config,
-        table: catalog.stagedVersion,
-        routes: () => catalog.routes(),
-      });
-      await renderer.applied(rendered);
-    } catch (error) {
-      logger.error("a change that could not be stored is still served; trying again", { error });
-    }
   }
 }
 

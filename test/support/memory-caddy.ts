@@ -35,6 +35,8 @@ export class MemoryCaddy implements CaddyApi {
   onAnswer: (call: MemoryCall) => void | Promise<void> = () => undefined;
   /** Ports that other programs have. */
   readonly takenPorts = new Set<number>();
+  /** What each process was started with. */
+  readonly launches: CaddyConfig[] = [];
   #process: { config: CaddyConfig | undefined; generation: number } | undefined = {
     config: undefined,
     generation: 0,
@@ -78,6 +80,7 @@ export class MemoryCaddy implements CaddyApi {
     const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as CaddyConfig;
     const table = JSON.parse(await readFile(join(folder, "table.json"), "utf8")) as Table;
     this.#refuseConfig(config);
+    this.launches.push(config);
     this.#process = { config, generation: 1 };
     this.#rows = new Map(table.routes.map((route) => [route.id, route]));
     this.#tableVersion = table.version;

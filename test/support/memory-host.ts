@@ -1,4 +1,4 @@
-import type { CaddyHost, ManagerOptions } from "../../src/manager/manager.ts";
+import type { ManagerOptions } from "../../src/manager/manager.ts";
 import type { MemoryCaddy } from "./memory-caddy.ts";
 
 /** Supervises a Caddy in memory as createCaddyProcess supervises a real one. */
@@ -8,8 +8,11 @@ export interface MemoryHost {
   crash(): Promise<void>;
 }
 
-/** Starts the Caddy from `config.json` and `table.json` in the folder. */
-export function memoryHost(caddy: MemoryCaddy, folder: string): MemoryHost {
+/**
+ * Starts the Caddy from `config.json` and `table.json` in the folder.
+ * @param adopts whether it finds the Caddy running, with what it has
+ */
+export function memoryHost(caddy: MemoryCaddy, folder: string, adopts = false): MemoryHost {
   let launch = async (): Promise<void> => undefined;
   let launching: Promise<void> = Promise.resolve();
   return {
@@ -19,11 +22,10 @@ export function memoryHost(caddy: MemoryCaddy, folder: string): MemoryHost {
         await caddy.launch(folder);
         started();
       };
-      const host: CaddyHost = {
-        start: () => launch(),
+      return {
+        start: async () => (adopts ? started() : launch()),
         whenRunning: () => launching,
       };
-      return host;
     },
     crash: () => {
       caddy.kill();

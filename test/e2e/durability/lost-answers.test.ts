@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { adminAddress } from "../../../src/caddy/admin-address.ts";
 import { createAdminClient } from "../../../src/caddy/admin-client.ts";
 import { compile } from "../../../src/compiler/compile.ts";
-import { Applier } from "../../../src/manager/applier.ts";
+import { ConfigNeeds, NeedsSnapshot } from "../../../src/compiler/config-needs.ts";
+import { CaddyState } from "../../../src/manager/caddy-state.ts";
 import { type WriterStep, writerSteps } from "../../../src/manager/writer.ts";
 import { rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
@@ -106,7 +107,7 @@ function portOf(name: string): { readonly port?: number } {
 }
 
 describe("an admin endpoint that stays away", () => {
-  it("is a refusal after the applier's patience, and what runs is what ran", async () => {
+  it("is a refusal after the patience, and what runs is what ran", async () => {
     await using caddy = await startLoadedCaddy();
     await using proxy = await startCuttingProxy(caddy.adminPort);
     const port = await freePort();
@@ -117,37 +118,48 @@ describe("an admin endpoint that stays away", () => {
     });
     const desiredFor = (hostname: string) => {
       const { config, table } = compile([ingressOf(hostname, port)], settings);
-      return { config, table: table.version, routes: () => table.routes };
+      const needs = new NeedsSnapshot(new ConfigNeeds());
+      return {
+        rendered: { config, needs },
+        table: { version: table.version, routes: () => table.routes },
+      };
     };
     await caddy.serve(compile([], settings));
     const api = createAdminClient({ adminUrl: `http://127.0.0.1:${proxy.port}` });
-    const applier = new Applier({
+    const state = new CaddyState({
       api,
       whenRunning: () => Promise.resolve(),
       logger: recordingLogger(),
       patienceMs: 400,
     });
-    await applier.apply(desiredFor("first.example.com"));
-    const running = await applier.readBack();
+    const apply = (hostname: string) =>
+      state.patiently(async () => {
+        const { rendered, table } = desiredFor(hostname);
+        await state.load(rendered);
+        await state.setTable(table);
+      });
+    await apply("first.example.com");
+    const running = await api.running();
+    expect(state.known?.versions).toEqual(running);
 
     proxy.decide = () => "lose_request";
-    await expect(applier.apply(desiredFor("second.example.com"))).rejects.toMatchObject({
+    await expect(apply("second.example.com")).rejects.toMatchObject({
       code: "caddy_unavailable",
     });
-    expect(applier.running, "nothing is taken for granted").toBeUndefined();
+    expect(state.known, "nothing is taken for granted").toBeUndefined();
     proxy.decide = () => "pass";
-    expect(await applier.readBack()).toEqual(running);
+    expect((await state.running()).versions).toEqual(running);
 
     // Done, while nothing tells so: the next apply finds it done.
     proxy.decide = ({ path }) => (path === "/gatewright/state" ? "lose_request" : "lose_answer");
-    await expect(applier.apply(desiredFor("second.example.com"))).rejects.toMatchObject({
+    await expect(apply("second.example.com")).rejects.toMatchObject({
       code: "caddy_unavailable",
     });
     proxy.decide = () => "pass";
     const before = proxy.requests.length;
-    await applier.apply(desiredFor("second.example.com"));
+    await apply("second.example.com");
     expect(proxy.requests.slice(before).filter(({ path }) => path === "/load")).toEqual([]);
-    expect((await applier.readBack()).table).toBe(desiredFor("second.example.com").table);
+    expect((await api.running()).table).toBe(desiredFor("second.example.com").table.version);
     await api.close();
   });
 });

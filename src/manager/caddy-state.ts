@@ -1,0 +1,158 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import type { CaddyApi, RunningConfig, RunningVersions } from "../caddy/caddy-api.ts";
+import type { CaddyConfig } from "../caddy-json/config.ts";
+import type { NeedsView } from "../compiler/config-needs.ts";
+import type { Route } from "../compiler/route.ts";
+import { GatewrightError, isGatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+
+/** A configuration with the needs that it was rendered from. */
+export interface Rendered {
+  readonly config: CaddyConfig;
+  readonly needs: NeedsView;
+}
+
+/** A host table that Caddy shall have. */
+export interface DesiredTable {
+  readonly version: string;
+  /** The shortest way there, from one known version. */
+  readonly delta?: {
+    readonly from: string;
+    readonly remove: readonly string[];
+    readonly upsert: readonly Route[];
+  };
+  /** The whole table, for when the running version is another one. */
+  readonly routes: () => readonly Route[];
+}
+
+export interface CaddyStateOptions {
+  readonly api: CaddyApi;
+  /** Resolves when Caddy runs; rejects with `caddy_unavailable` after the time given. */
+  readonly whenRunning: (timeoutMs: number) => Promise<void>;
+  readonly logger: Logger;
+  /** How long a change waits for a Caddy that is down before it gives up. Default 10,000 ms. */
+  readonly patienceMs?: number;
+}
+
+/** What is known to run. */
+export interface Known {
+  readonly versions: RunningVersions;
+  readonly config: RunningConfig;
+  readonly needs: NeedsView;
+  /** We loaded it or compared it, so its version says what it is. Else it was read, and may be anybody's. */
+  readonly isOurs: boolean;
+}
+
+/** Pause before what runs is looked at again: a Caddy that has just died may not be noticed yet. */
+const PAUSE_MS = 50;
+
+/**
+ * What Caddy runs, as far as known, and the steps that change it. A refusal throws and leaves Caddy as it was. A lost
+ * answer is never taken for a refusal: what runs is read back, and `patiently` goes on from there.
+ */
+export class CaddyState {
+  readonly #options: CaddyStateOptions;
+  #known: Known | undefined;
+
+  constructor(options: CaddyStateOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined after a start of Caddy, a refusal or a lost answer. */
+  get known(): Known | undefined {
+    return this.#known;
+  }
+
+  /** Forgets what Caddy runs, so that the next step asks. */
+  forget(): void {
+    this.#known = undefined;
+  }
+
+  /** What Caddy runs; asked where it is not known. Throws `caddy_unavailable`. */
+  async running(): Promise<Known> {
+    if (this.#known !== undefined) return this.#known;
+    const { api } = this.#options;
+    // In this order a change between the two shows as another generation later.
+    const versions = await api.running();
+    const config = await api.config();
+    this.#known = { versions, config, needs: policySetsOf(config), isOurs: false };
+    return this.#known;
+  }
+
+  /** Whether the configuration is known to run. */
+  runs({ config }: Rendered): boolean {
+    const known = this.#known;
+    if (known?.versions.config !== config.apps.gatewright.version) return false;
+    // A version string says nothing where somebody changed a part of the configuration.
+    return known.isOurs || isDeepStrictEqual(known.config, JSON.parse(JSON.stringify(config)));
+  }
+
+  /**
+   * Has Caddy run the configuration; loads nothing when it does. Returns whether it was loaded. Throws Caddy's
+   * refusal, or that there was no answer.
+   */
+  async load(rendered: Rendered): Promise<boolean> {
+    const { api } = this.#options;
+    const { config, needs } = rendered;
+    const before = (await this.running()).versions;
+    if (this.runs(rendered)) {
+      this.#known = { versions: before, config, needs, isOurs: true };
+      return false;
+    }
+    await api.load(config);
+    const versions = await api.running();
+    // Somebody else loads too: what runs has to be looked at.
+    if (versions.config !== config.apps.gatewright.version || versions.generation > before.generation + 1) {
+      throw new GatewrightError("store_conflict", "Caddy was given another configuration meanwhile.");
+    }
+    this.#known = { versions, config, needs, isOurs: true };
+    return true;
+  }
+
+  /** Has Caddy run the host table, whose policy sets must run. Throws as `load`. */
+  async setTable({ version, delta, routes }: DesiredTable): Promise<void> {
+    const { api } = this.#options;
+    const { versions } = await this.running();
+    if (versions.table === version) return;
+    if (delta !== undefined && versions.table === delta.from) await api.patchTable({ ...delta, to: version });
+    else await api.replaceTable({ version, routes: routes() });
+    const known = await this.running();
+    this.#known = { ...known, versions: { ...known.versions, table: version } };
+  }
+
+  /**
+   * Takes the steps until Caddy gives a verdict: once more after each answer that was lost. Throws Caddy's refusal,
+   * or `caddy_unavailable` after the patience.
+   */
+  async patiently(steps: () => Promise<void>): Promise<void> {
+    const deadline = performance.now() + (this.#options.patienceMs ?? 10_000);
+    for (;;) {
+      try {
+        await steps();
+        return;
+      } catch (error) {
+        this.#known = undefined;
+        const lost =
+          isGatewrightError(error, "caddy_unavailable") || isGatewrightError(error, "store_conflict");
+        if (!lost) throw error;
+        if (performance.now() + PAUSE_MS >= deadline) throw unavailable(error);
+        this.#options.logger.warn("caddy gave no verdict; reading back what runs", { reason: error.message });
+        await sleep(PAUSE_MS);
+        await this.#options.whenRunning(Math.max(0, Math.ceil(deadline - performance.now())));
+      }
+    }
+  }
+}
+
+/** What of a configuration that was read rows of the host table may name. */
+function policySetsOf({ apps }: RunningConfig): NeedsView {
+  const sets = Object.entries(apps?.gatewright?.policy_sets ?? {});
+  return { ports: () => [], policySets: () => sets, tlsNeeds: () => [] };
+}
+
+function unavailable(cause: GatewrightError): GatewrightError {
+  return new GatewrightError("caddy_unavailable", "Caddy does not answer; nothing was changed. Try again.", {
+    cause,
+  });
+}

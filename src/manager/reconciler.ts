@@ -1,0 +1,322 @@
+import type { CaddyApi } from "../caddy/caddy-api.ts";
+import { compileConfig } from "../compiler/compile.ts";
+import { NeedsSnapshot, type NeedsView, unite } from "../compiler/config-needs.ts";
+import { listenersIn, listenersOf } from "../compiler/listeners.ts";
+import type { CompilerSettings } from "../compiler/settings.ts";
+import type { ImportedDigests } from "../compiler/tls.ts";
+import type { GatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { SerialQueue } from "../util/serial-queue.ts";
+import type { CaddyFiles } from "./caddy-files.ts";
+import { CaddyState, type Rendered } from "./caddy-state.ts";
+import type { Catalog, RouteChanges } from "./catalog.ts";
+import { RestoreTimer } from "./restore-timer.ts";
+import { ServedPorts, type ServedPortsOptions } from "./served-ports.ts";
+
+/** The Caddy process, as far as the manager has to do with it. */
+export interface CaddyHost {
+  /** Adopts a running Caddy, or starts one after `prepare` has written its files. */
+  start(): Promise<unknown>;
+  /** Rejects with `caddy_unavailable` when Caddy does not run after the time given. */
+  whenRunning(timeoutMs: number): Promise<void>;
+}
+
+/** Tells Caddy of changes beside its state, and all anew when it may have lost them. */
+export interface Feed {
+  start(): void;
+  flush(): void;
+  stop(): void;
+}
+
+export interface ReconcilerOptions {
+  readonly api: CaddyApi;
+  readonly catalog: Catalog;
+  readonly compiler: CompilerSettings;
+  /** What tells Caddy of changes beside its state; told all anew after a restart. */
+  readonly feeds: readonly Feed[];
+  /** What a starting Caddy reads. */
+  readonly files: CaddyFiles;
+  readonly logger: Logger;
+  readonly probe: ServedPortsOptions["probe"];
+  /** Batches and restorings take turns in it. */
+  readonly turns: SerialQueue;
+  /** Imported certificates as they are now. Default: none. */
+  readonly imported?: () => ImportedDigests;
+}
+
+/** What a batch wants of Caddy. */
+export interface BatchChanges extends RouteChanges {
+  /** Version of the host table before the batch. */
+  readonly from: string;
+}
+
+/** What a reload began is given this long to be seen as under way. */
+const SETTLING_MS = 2_000;
+/** How often ports that could not be bound are tried again. */
+const PORT_RETRY_MS = 5_000;
+
+/**
+ * The one owner of what Caddy runs: render → apply → save. Batches grow it, and everything else restores it to the
+ * committed state: a start, a restart, a port that became free, the last rule of a port that is gone, a change that
+ * failed half-way or could not be stored.
+ *
+ * What is needed is there before rows name it, and goes when no row does: a batch loads what runs and what is staged
+ * together, then moves the table; only then is the exact configuration loaded.
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #state: CaddyState;
+  readonly #ports: ServedPorts;
+  readonly #timer: RestoreTimer;
+  #host: CaddyHost | undefined;
+  #portTimer: NodeJS.Timeout | undefined;
+  /** What was last loaded, and the generation of the needs that it covers: an equal one needs no other. */
+  #applied: { readonly rendered: Rendered; readonly generation: number | undefined } | undefined;
+  #appliedAt = Number.NEGATIVE_INFINITY;
+  /** Version of the configuration in config.json. */
+  #saved: string | undefined;
+  #begun = false;
+  #stopped = false;
+  #programmed = false;
+  /** Whether feeds have to tell all, since Caddy may have lost what they told. */
+  #mustFlush = false;
+  #lastError: unknown;
+  #ordersUnderWay: () => boolean = () => false;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    const { api, logger, probe } = options;
+    const whenRunning = async (timeoutMs: number) => this.#host?.whenRunning(timeoutMs);
+    this.#state = new CaddyState({ api, whenRunning, logger });
+    this.#ports = new ServedPorts({ probe, logger });
+    this.#timer = new RestoreTimer({
+      restore: () => void options.turns.run(() => this.restore()),
+      isHeldUp: () => this.#isHeldUp(),
+    });
+  }
+
+  /** Why requests may not be served as stored; empty when all is well. */
+  reasons(): readonly string[] {
+    const reasons: string[] = [];
+    if (!this.#programmed) reasons.push("caddy does not run the stored ingresses yet");
+    if (this.#lastError !== undefined) reasons.push(`caddy: ${messageOf(this.#lastError)}`);
+    return reasons;
+  }
+
+  /** Whether Caddy has run the stored state since the start of the manager. */
+  get programmed(): boolean {
+    return this.#programmed;
+  }
+
+  /** Ports that could not be bound, with the reason. Their routes wait. */
+  get leftOut(): ReadonlyMap<number, GatewrightError> {
+    return this.#ports.leftOut;
+  }
+
+  /** Writes what a starting Caddy reads: the committed state. No Caddy of ours runs now, so every port can be probed. */
+  async prepare(): Promise<void> {
+    const { catalog, compiler, files } = this.#options;
+    this.#ports.adopt([]);
+    await this.#survey(catalog.committedNeeds());
+    // Both of one moment: a batch may commit while they are written.
+    const { config, needs } = this.#render(catalog.committedNeeds());
+    const ingresses = [...catalog.values()];
+    await files.writeConfig(config);
+    this.#saved = config.apps.gatewright.version;
+    await files.writeTable(ingresses, compiler);
+    // Caddy has these from its first moment on, before anybody is told that it runs.
+    this.#ports.adopt(listenersOf(needs.ports(), compiler));
+  }
+
+  /** A Caddy process was started or found; what it runs has to be asked. */
+  noteStart(): void {
+    this.#state.forget();
+    this.#mustFlush = true;
+    if (this.#begun) this.#timer.now();
+  }
+
+  /**
+   * Starts Caddy or finds it, and brings it to the stored state: what it runs already is not loaded again. Throws when
+   * it cannot be started.
+   */
+  async start(host: CaddyHost): Promise<void> {
+    const { api, catalog, feeds, turns } = this.#options;
+    this.#host = host;
+    await host.start();
+    this.#ports.adopt(listenersIn((await api.config()).apps));
+    await this.#survey(catalog.structure);
+    for (const feed of feeds) feed.start();
+    await turns.run(() => this.restore());
+    this.#begun = true;
+    this.#portTimer = setInterval(() => void this.#retryPorts(), PORT_RETRY_MS);
+    this.#portTimer.unref();
+  }
+
+  /**
+   * Has Caddy serve what is staged, in this turn. Throws Caddy's refusal or the port that cannot be bound, and
+   * `caddy_unavailable`; what is staged is the caller's to take back then.
+   */
+  async apply(changes: BatchChanges, onRendered: () => void | Promise<void>): Promise<void> {
+    const { catalog } = this.#options;
+    const rendered = await this.#growing();
+    await onRendered();
+    const { generation } = catalog.structure;
+    await this.#state.patiently(async () => {
+      await this.#load(rendered, generation);
+      await this.#state.setTable({
+        version: catalog.stagedVersion,
+        delta: changes,
+        routes: () => catalog.routes(),
+      });
+    });
+    await this.#save(rendered);
+  }
+
+  /**
+   * Brings Caddy to exactly what is staged, which is what is committed when no batch is under way; in this turn. Never
+   * throws: what stands in the way is reported and tried again.
+   */
+  async restore(): Promise<void> {
+    if (this.#stopped) return;
+    const mustFlush = this.#mustFlush || this.#state.known === undefined;
+    this.#mustFlush = false;
+    try {
+      await this.#reach();
+      // Pushes may have been lost while Caddy was away.
+      if (mustFlush) for (const feed of this.#options.feeds) feed.flush();
+      this.#programmed = true;
+      this.#lastError = undefined;
+      this.#timer.succeeded();
+    } catch (error) {
+      this.#mustFlush ||= mustFlush;
+      this.#lastError = error;
+      this.#options.logger.error("caddy does not serve the stored ingresses; trying again", { error });
+      this.#timer.afterFailure();
+    }
+  }
+
+  /** As `restore`, soon and in a turn of its own. */
+  restoreSoon(): void {
+    this.#timer.soon();
+  }
+
+  /** Loads the configuration with the imported certificates as they are now. Throws what stands in the way. */
+  reloadCertificates(): Promise<void> {
+    this.#outdate();
+    return this.#options.turns.run(async () => {
+      await this.restore();
+      if (this.#lastError !== undefined) throw this.#lastError;
+    });
+  }
+
+  /** A reload ends orders of certificates that are under way; one that only adds names waits while the test holds. */
+  holdNamesWhile(ordersUnderWay: () => boolean): void {
+    this.#ordersUnderWay = ordersUnderWay;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer.stop();
+    clearInterval(this.#portTimer);
+    for (const feed of this.#options.feeds) feed.stop();
+  }
+
+  async #reach(): Promise<void> {
+    const { catalog } = this.#options;
+    const exact = this.#render(catalog.structure);
+    const { generation } = catalog.structure;
+    const version = catalog.stagedVersion;
+    await this.#state.patiently(async () => {
+      const { needs, versions } = await this.#state.running();
+      // Rows of the table that runs find their policy sets until it is another one.
+      if (versions.table !== version && lacksSets(exact.needs, needs)) {
+        await this.#load(this.#render(unite(needs, exact.needs)), undefined);
+        await this.#state.setTable({ version, routes: () => catalog.routes() });
+      }
+      await this.#load(exact, generation);
+      await this.#state.setTable({ version, routes: () => catalog.routes() });
+    });
+    await this.#save(exact);
+  }
+
+  /** A configuration for what runs and what is staged. Throws when a new port cannot be bound. */
+  async #growing(): Promise<Rendered> {
+    const { catalog, compiler } = this.#options;
+    if (this.#applied?.generation === catalog.structure.generation) return this.#applied.rendered;
+    await this.#ports.demand(listenersOf(catalog.structure.ports(), compiler));
+    const staged = new NeedsSnapshot(catalog.structure);
+    return this.#render(this.#runningNeeds().reduce(unite, staged));
+  }
+
+  /** What Caddy may run: what it was given, and what was read of it where that may be somebody else's. */
+  #runningNeeds(): readonly NeedsView[] {
+    const given = this.#applied === undefined ? [] : [this.#applied.rendered.needs];
+    const { known } = this.#state;
+    if (known === undefined) return given;
+    return known.isOurs ? [known.needs] : [...given, known.needs];
+  }
+
+  async #load(rendered: Rendered, generation: number | undefined): Promise<void> {
+    if (await this.#state.load(rendered)) this.#appliedAt = performance.now();
+    this.#applied = { rendered, generation };
+    this.#ports.adopt(listenersOf(rendered.needs.ports(), this.#options.compiler));
+  }
+
+  /** Keeps config.json equal to what runs. */
+  async #save({ config }: Rendered): Promise<void> {
+    const { version } = config.apps.gatewright;
+    if (this.#saved === version) return;
+    this.#saved = version;
+    await this.#options.files.writeConfig(config).catch((error: unknown) => {
+      this.#saved = undefined;
+      const message = "config.json could not be written; Caddy runs the new configuration all the same";
+      this.#options.logger.warn(message, { error });
+    });
+  }
+
+  #render(view: NeedsView): Rendered {
+    const { compiler, imported } = this.#options;
+    const { leftOut } = this.#ports;
+    const needs = new NeedsSnapshot({
+      ports: () => view.ports().filter(({ port }) => !leftOut.has(port)),
+      policySets: () => view.policySets(),
+      tlsNeeds: () => view.tlsNeeds(),
+    });
+    return { config: compileConfig(needs, compiler, imported?.()), needs };
+  }
+
+  /** Equal needs render another configuration from now on. */
+  #outdate(): void {
+    if (this.#applied !== undefined) this.#applied = { ...this.#applied, generation: undefined };
+  }
+
+  #isHeldUp(): boolean {
+    const isQuiet = performance.now() - this.#appliedAt > SETTLING_MS && !this.#ordersUnderWay();
+    const isSettled = this.#applied?.generation === this.#options.catalog.structure.generation;
+    const isLost = this.#mustFlush || this.#state.known === undefined;
+    return !isQuiet && isSettled && !isLost && this.#lastError === undefined;
+  }
+
+  async #survey(needs: NeedsView): Promise<boolean> {
+    const changed = await this.#ports.survey(listenersOf(needs.ports(), this.#options.compiler));
+    if (changed) this.#outdate();
+    return changed;
+  }
+
+  async #retryPorts(): Promise<void> {
+    if (this.#ports.leftOut.size === 0) return;
+    await this.#options.turns.run(async () => {
+      if (await this.#survey(this.#options.catalog.structure)) await this.restore();
+    });
+  }
+}
+
+/** Whether needs lack a policy set that others have. */
+function lacksSets(needs: NeedsView, other: NeedsView): boolean {
+  const keys = new Set(needs.policySets().map(([key]) => key));
+  return other.policySets().some(([key]) => !keys.has(key));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

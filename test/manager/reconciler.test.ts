@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { listenersIn } from "../../src/compiler/listeners.ts";
+import { GatewrightError } from "../../src/errors.ts";
+import { freePort } from "../support/free-port.ts";
+import type { MemoryCaddy } from "../support/memory-caddy.ts";
+import { until } from "../support/until.ts";
+import { type ManagerWorld, requestFor, startWorld } from "./manager-world.ts";
+
+let world: ManagerWorld;
+let caddy: MemoryCaddy;
+/** Rows that met no policy set after some change of Caddy. */
+let dangling: string[];
+
+beforeEach(async () => {
+  world = await startWorld();
+  caddy = world.caddy;
+  dangling = [];
+  caddy.onAnswer = () => void dangling.push(...caddy.dangling);
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+const slow = { policies: { timeouts: { response_header: "7s" } } };
+const portsOf = (config: MemoryCaddy["loaded"]): number[] =>
+  listenersIn(config?.apps).map(({ port }) => port);
+const rowIds = (): string[] => caddy.rows.map(({ ingress }) => ingress);
+/** Until what runs is exactly what is stored. */
+const isTidy = (): Promise<void> =>
+  until(() => {
+    const sets = new Set(caddy.rows.map(({ policy }) => policy));
+    const has = Object.keys(caddy.loaded?.apps.gatewright.policy_sets ?? {});
+    return has.length === sets.size && has.every((key) => sets.has(key));
+  });
+
+describe("a Caddy that is started in the middle of a batch", () => {
+  it("C9: gets the committed state, not what is staged", async () => {
+    await world.create("before");
+    const port = await freePort();
+    world.onStep = async (step) => {
+      if (step === "staged") await world.host.crash();
+    };
+    await world.create("new", { port, ...slow });
+    expect(caddy.launches).toHaveLength(2);
+    expect(portsOf(caddy.launches.at(-1))).not.toContain(port);
+    expect(Object.keys(caddy.launches.at(-1)?.apps.gatewright.policy_sets ?? {})).toHaveLength(1);
+    // The batch goes on with it.
+    expect(portsOf(caddy.loaded)).toContain(port);
+    expect(rowIds()).toEqual(expect.arrayContaining(["before", "new"]));
+    expect(dangling).toEqual([]);
+  });
+
+  it("keeps a port that was taken meanwhile a refusal of its change", async () => {
+    const port = await freePort();
+    world.onStep = async (step) => {
+      if (step !== "staged") return;
+      world.onStep = () => undefined;
+      caddy.takenPorts.add(port);
+      await world.host.crash();
+    };
+    await expect(world.create("new", { port })).rejects.toMatchObject({ code: "port_in_use" });
+    expect(rowIds()).toEqual([]);
+  });
+});
+
+describe("rows find their policy set at each moment", () => {
+  it("while policies of ingresses change", async () => {
+    const { id } = await world.create("one");
+    await world.manager.ingresses.replace(id, requestFor("one", slow));
+    await isTidy();
+    await world.manager.ingresses.delete(id);
+    await isTidy();
+    expect(dangling).toEqual([]);
+  });
+
+  it("D13: when a manager with another setting finds Caddy", async () => {
+    await world.create("one");
+    await world.create("two", slow);
+    await world.restart({ timeouts: { readIdle: "30s", writeIdle: "30s", idle: "2m", connect: "9s" } });
+    expect(JSON.stringify(caddy.loaded)).toContain('"9s"');
+    expect(JSON.stringify(caddy.loaded)).not.toContain('"3s"');
+    expect(dangling).toEqual([]);
+  });
+
+  it("when a change of policies could not be stored", async () => {
+    const { id } = await world.create("one");
+    const before = caddy.rows;
+    world.store.beforeCommit = () => Promise.reject(new GatewrightError("store_unavailable", "full"));
+    const changed = world.manager.ingresses.replace(id, requestFor("one", slow));
+    await expect(changed).rejects.toMatchObject({ code: "store_unavailable" });
+    expect(caddy.rows).toEqual(before);
+    expect(dangling).toEqual([]);
+  });
+});
+
+describe("a manager that finds a Caddy", () => {
+  it("loads nothing when that runs what is stored", async () => {
+    await world.create("one");
+    const before = caddy.changes.length;
+    await world.restart();
+    expect(caddy.changes.slice(before)).toEqual([]);
+  });
+
+  it("loads its own over what somebody changed under the same version", async () => {
+    await world.create("one");
+    const { loaded } = caddy;
+    caddy.tamper((config) => ({ ...config, apps: { gatewright: config.apps.gatewright } }));
+    await world.restart();
+    expect(caddy.loaded).toEqual(loaded);
+  });
+});
