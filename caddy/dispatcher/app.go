@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
@@ -180,6 +181,8 @@ type PolicySet struct {
 	ErrorPages ErrorPages `json:"error_pages,omitempty"`
 
 	chain caddyhttp.Handler
+	// checksHeader tells that a handler of the set checks the header that a row demands.
+	checksHeader bool
 }
 
 func (s *PolicySet) provision(ctx caddy.Context) error {
@@ -200,6 +203,9 @@ func (s *PolicySet) provision(ctx caddy.Context) error {
 	})
 	for i := len(handlers) - 1; i >= 0; i-- {
 		handler, next := handlers[i].(caddyhttp.MiddlewareHandler), s.chain
+		if _, is := handler.(*policies.HeaderAuth); is {
+			s.checksHeader = true
+		}
 		s.chain = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 			return handler.ServeHTTP(w, r, next)
 		})

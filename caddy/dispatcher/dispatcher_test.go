@@ -210,23 +210,46 @@ func TestTableFile(t *testing.T) {
 
 func TestHeaderAuth(t *testing.T) {
 	w := newWorld(t)
+	w.app["policy_sets"] = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}
 	w.load("c1")
 	port := w.serve("web-1")
 	secret := strings.Repeat("s3cret", 8)
 	sum := sha256.Sum256([]byte(secret))
-	row := w.route("a", "a.test", "web-1", port)
+	row, unchecked, keyless := w.route("a", "a.test", "web-1", port), w.route("b", "b.test", "web-1", port), w.route("c", "c.test", "web-1", port)
 	row.Auth = &table.Auth{Header: "x-key", SHA256: hex.EncodeToString(sum[:])}
-	w.put("t1", row)
-	w.expect(w.get("a.test", "/"), 403, "Forbidden")
-	w.expect(w.get("a.test", "/", "X-Key", secret+"x"), 403, "Forbidden")
-	w.expect(w.get("a.test", "/", "X-Key", ""), 403, "Forbidden")
-	if asked := w.dns.Asked("web-1.test.internal"); asked != 0 {
-		t.Error("a request without the secret led to a lookup")
-	}
-	got := w.get("a.test", "/", "x-key", secret)
-	w.expect(got, 200, "web-1")
-	if got.header.Get("X-Seen-Key") != "" {
-		t.Error("the instance saw the secret")
+	unchecked.Auth = row.Auth
+	row.Policy, keyless.Policy = "secret", "secret"
+	w.put("t1", row, unchecked, keyless)
+	for name, c := range map[string]struct {
+		host   string
+		values []string
+		status int
+		body   string
+	}{
+		"no header":                       {"a.test", nil, 403, "lacks the header"},
+		"another value":                   {"a.test", []string{secret + "x"}, 403, "lacks the header"},
+		"no value":                        {"a.test", []string{""}, 403, "lacks the header"},
+		"the value among others":          {"a.test", []string{"x", secret}, 200, "web-1"},
+		"a set that does not check it":    {"b.test", []string{secret}, 503, ""},
+		"a set that checks what is not":   {"c.test", []string{secret}, 500, ""},
+		"nothing where nothing is named":  {"c.test", nil, 500, ""},
+		"the value, and nobody sees more": {"a.test", []string{secret}, 200, "web-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var header []string
+			for _, value := range c.values {
+				header = append(header, "X-Key", value)
+			}
+			asked := w.dns.Asked("web-1.test.internal")
+			got := w.get(c.host, "/", header...)
+			w.expect(got, c.status, c.body)
+			if got.header.Get("X-Seen-Key") != "" {
+				t.Error("the instance saw the secret")
+			}
+			if c.status != 200 && w.dns.Asked("web-1.test.internal") != asked {
+				t.Error("a request without the secret led to a lookup")
+			}
+		})
 	}
 }
 

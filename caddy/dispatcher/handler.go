@@ -2,8 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net"
@@ -80,15 +78,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	}
 	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())
 	caddyhttp.SetVar(r.Context(), "gatewright.ingress", row.Ingress())
-	if !authorized(row, r) {
-		h.refuse(r, row, http.StatusForbidden, errNoHeader)
-		if page, ok := h.pageFor(row.Policy(), http.StatusForbidden); ok {
-			writePage(w, http.StatusForbidden, page)
-			return nil
-		}
-		writePlain(w, http.StatusForbidden, "Forbidden: the request lacks the header that this ingress demands")
-		return nil
-	}
 	if port := row.RedirectPort(); port != 0 {
 		redirect(w, r, host, port)
 		return nil
@@ -96,6 +85,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	app, set := h.policySet(row.Policy())
 	if set == nil {
 		h.fail(w, r, row, http.StatusServiceUnavailable, fmt.Errorf("policy set %q is not configured", row.Policy()))
+		return nil
+	}
+	if _, _, demanded := row.Auth(); demanded && !set.checksHeader {
+		h.fail(w, r, row, http.StatusServiceUnavailable, errUnchecked)
 		return nil
 	}
 	q := &upstreams.Request{Row: row, Host: host, Resolver: app.resolver, Guard: &app.Guard}
@@ -121,7 +114,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	return nil
 }
 
-var errNoHeader = errors.New("the header that the rule demands is missing or wrong")
+// errUnchecked closes a row rather than pass its secret by: the set is of a Caddy that checked it elsewhere.
+var errUnchecked = errors.New("the policy set does not check the header that the row demands")
 
 // port is the listen port. It is never taken from the Host header, which the client writes.
 func (h *Handler) port(local net.Addr) uint16 {
@@ -153,22 +147,6 @@ func (h *Handler) policySet(key string) (*App, *PolicySet) {
 		return app, app.PolicySets[key]
 	}
 	return nil, nil
-}
-
-// authorized checks the header that a row demands, and takes it away: the instance need not see the secret.
-// Only its hash is known here, and hashes are compared in constant time.
-func authorized(row *table.Row, r *http.Request) bool {
-	header, sum, demanded := row.Auth()
-	if !demanded {
-		return true
-	}
-	ok := 0
-	for _, value := range r.Header[header] {
-		got := sha256.Sum256([]byte(value))
-		ok |= subtle.ConstantTimeCompare(got[:], sum[:])
-	}
-	delete(r.Header, header)
-	return ok == 1
 }
 
 // redirect sends the client to https on the same host. Only GET and HEAD may become a 301: with other methods

@@ -78,11 +78,13 @@ func TestRequestTargets(t *testing.T) {
 		"tls_connection_policies": []any{map[string]any{}},
 		"routes":                  []any{map[string]any{"handle": []any{map[string]any{"handler": "gatewright"}}}},
 	}
+	w.app["policy_sets"] = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}
 	w.load("c1")
 	open := w.route("open", "a.test", "open", w.serve("open"))
 	admin := w.route("admin", "a.test", "admin", w.serve("admin"))
 	open.TLS, admin.TLS = true, true
 	admin.Path = &table.Path{Type: "prefix", Value: "/admin"}
+	admin.Policy = "secret"
 	admin.Auth = &table.Auth{Header: "X-Key", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("secret")))}
 	w.put("t1", open, admin)
 	clients := []struct {

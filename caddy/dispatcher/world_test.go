@@ -82,6 +82,12 @@ var proxySet = map[string]any{"handle": []any{map[string]any{
 	"transport":          map[string]any{"protocol": "gatewright", "dial_timeout": "1s", "response_header_timeout": "1s"},
 }}}
 
+// checked is the set behind a check of the header that a row demands.
+func checked(set map[string]any) map[string]any {
+	handlers := append([]any{map[string]any{"handler": "gatewright_header_auth"}}, set["handle"].([]any)...)
+	return map[string]any{"handle": handlers}
+}
+
 // config is the configuration of the world, under a version.
 func (w *world) config(version string, edit ...func(app map[string]any)) []byte {
 	app := map[string]any{

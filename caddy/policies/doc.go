@@ -2,6 +2,7 @@
 //
 //	{"handler": "gatewright_forwarded"}                                     X-Real-IP, X-Request-ID, Forwarded
 //	{"handler": "gatewright_limit_key", "header": "X-Api-Key"}              what a rate limit counts by
+//	{"handler": "gatewright_header_auth"}                                   the header that the row demands
 //	{"handler": "gatewright_refuse", "status": 503, "message": "…"}         an error with a text for the client
 //	{"handler": "gatewright_count"}                                         counts a refusal by another service
 //	{"handler": "gatewright_rewrite", "prefix": "/api", "with": "/v2"}      another path for the instance

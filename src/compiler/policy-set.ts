@@ -53,6 +53,7 @@ function policiesOf(rule: IngressRule): readonly unknown[] {
   });
   return [
     rule.policies,
+    rule.request_header_auth !== undefined,
     rule.upstream,
     usesPath ? rule.match.path?.value : undefined,
     rule.tls_options?.hsts,

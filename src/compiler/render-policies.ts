@@ -1,8 +1,7 @@
 import type { PolicyHandler } from "../caddy-json/handlers.ts";
 import { modulesOf } from "../caddy-json/modules.ts";
 import type { IngressRule } from "../model/api.ts";
-import { policies, policyValue, steps } from "../policies/index.ts";
-import type { PolicyKey } from "../policies/policy.ts";
+import { policies, policyField, policyValue, steps } from "../policies/index.ts";
 import type { CompilerSettings } from "./settings.ts";
 
 /** What a rule's requests run through before the proxy. */
@@ -16,19 +15,20 @@ export function policyHandlers(rule: IngressRule, settings: CompilerSettings): r
 
 /** A policy that needs Caddy modules which the running Caddy lacks. */
 export interface LackingPolicy {
-  readonly policy: PolicyKey;
+  /** The field of the rule that holds it. */
+  readonly field: string;
   readonly modules: readonly string[];
 }
 
 /** The policies of a rule that cannot be served by a Caddy with these modules. */
 export function lackingPolicies(rule: IngressRule, settings: CompilerSettings): readonly LackingPolicy[] {
   const { modules } = settings;
-  if (modules === undefined || rule.policies === undefined) return [];
+  if (modules === undefined) return [];
   return policies.flatMap((policy) => {
     const value = policyValue(rule, policy);
     if (value === undefined) return [];
     const needed = [...modulesOf(policy.handlers(value, rule, settings)), ...(policy.modules?.(value) ?? [])];
     const lacking = [...new Set(needed)].filter((id) => !modules.includes(id)).sort();
-    return lacking.length === 0 ? [] : [{ policy: policy.key, modules: lacking }];
+    return lacking.length === 0 ? [] : [{ field: policyField(policy), modules: lacking }];
   });
 }

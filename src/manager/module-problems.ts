@@ -35,11 +35,11 @@ function policyModuleProblems(
   return rules.flatMap((rule, index) =>
     rule === undefined
       ? []
-      : lackingPolicies(rule, settings).map(({ policy, modules }) => ({
+      : lackingPolicies(rule, settings).map(({ field, modules }) => ({
           code: "module_missing" as const,
-          field: `rules[${index}].policies.${policy}`,
+          field: `rules[${index}].${field}`,
           message:
-            `policies.${policy} in rule ${index} needs the Caddy module ${modules.join(" and ")}, which CADDY_BIN ` +
+            `${field} in rule ${index} needs the Caddy module ${modules.join(" and ")}, which CADDY_BIN ` +
             "lacks; build a Caddy that has it (docs/caddy.md), unset CADDY_BIN, or leave the policy out",
         })),
   );

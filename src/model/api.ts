@@ -178,7 +178,7 @@ export interface IngressTarget {
   readonly wake_timeout?: string;
 }
 /**
- * A request must carry this header with exactly this value; others get 403 before any lookup. The header is removed before proxying.
+ * A request must carry this header with exactly this value; others get 403 without a lookup of the instance. What `access`, `rate_limit` and `maintenance` refuse is refused before. The header is removed before proxying.
  */
 export interface RequestHeaderAuth {
   /**
@@ -621,7 +621,7 @@ export interface HealthCheckPolicy {
   readonly passive?: PassiveHealthCheck;
 }
 /**
- * What is done with the rule's requests, in this order: access, rate limit, maintenance, authentication, headers, rewrite, proxy.
+ * What is done with the rule's requests, in this order: `access`, `rate_limit`, `maintenance`, `request_header_auth` of the rule, `basic_auth`, `forward_auth`, `headers`, `compress`, `max_request_body`, `rewrite`, the proxy.
  */
 export interface Policies {
   readonly access?: AccessPolicy;

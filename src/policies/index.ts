@@ -9,6 +9,7 @@ import { maintenance } from "./maintenance.ts";
 import { maxRequestBody } from "./max-request-body.ts";
 import type { FixedStep, Policy, PolicyKey, PolicyValue } from "./policy.ts";
 import { rateLimit } from "./rate-limit.ts";
+import { requestHeaderAuth } from "./request-header-auth.ts";
 import { rewrite } from "./rewrite.ts";
 
 /** What the instance and forward auth are told about the client. */
@@ -19,6 +20,7 @@ export const steps: readonly (Policy | FixedStep)[] = [
   access,
   rateLimit,
   maintenance,
+  requestHeaderAuth,
   clientHeaders,
   basicAuth,
   forwardAuth,
@@ -34,19 +36,22 @@ export const policies: readonly Policy[] = steps.filter((step) => "key" in step)
 
 /** What a rule says of a policy; undefined when it says nothing. */
 export function policyValue(
-  { policies: values }: Pick<IngressRule | IngressRuleInput, "policies">,
+  rule: IngressRule | IngressRuleInput,
   { key }: Policy,
 ): PolicyValue<PolicyKey> | undefined {
-  return values?.[key];
+  return key === "request_header_auth" ? rule.request_header_auth : rule.policies?.[key];
+}
+
+/** The field of a rule that holds a policy: `policies.access`. */
+export function policyField({ key, inRule }: Policy): string {
+  return inRule === true ? key : `policies.${key}`;
 }
 
 /** The values of a rule's policies in their one form; those that shape the proxy stay as they are. */
 export function normalizePolicies(values: Policies): Policies {
-  const changed = policies.flatMap((policy) => {
-    const value = values[policy.key];
-    return value === undefined || policy.normalize === undefined
-      ? []
-      : [[policy.key, policy.normalize(value)] as const];
+  const changed = policies.flatMap(({ key, normalize }) => {
+    const value = key === "request_header_auth" ? undefined : values[key];
+    return value === undefined || normalize === undefined ? [] : [[key, normalize(value)] as const];
   });
   return changed.length === 0 ? values : { ...values, ...Object.fromEntries(changed) };
 }

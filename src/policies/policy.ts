@@ -6,10 +6,13 @@ import type { Report } from "./report.ts";
 /** Keys of `policies` that shape the proxy instead of standing before it; `validation/` and `compiler/` have them. */
 export type ProxyKey = "load_balancing" | "health_check" | "timeouts" | "max_connections";
 
-export type PolicyKey = Exclude<keyof Policies, ProxyKey>;
+/** What a rule says of its policies; hypeman's header secret stands beside `policies`. */
+type Values = Policies & Pick<IngressRule, "request_header_auth">;
+
+export type PolicyKey = Exclude<keyof Values, ProxyKey>;
 
 /** What a rule says of a policy. */
-export type PolicyValue<Key extends PolicyKey> = NonNullable<Policies[Key]>;
+export type PolicyValue<Key extends PolicyKey> = NonNullable<Values[Key]>;
 
 /** What handlers depend on beside the rule. */
 export interface PolicySettings {
@@ -34,6 +37,8 @@ export interface PolicyEndpoint {
 export interface Policy<Key extends PolicyKey = PolicyKey> {
   /** Its key in a rule's `policies`. */
   readonly key: Key;
+  /** The key is one of the rule itself, as hypeman has it. Default: of `policies`. */
+  readonly inRule?: true;
   /** It means something for connections of layer 4 too. Default: there it is refused. */
   readonly onLayer4?: true;
   /** Reports what is wrong beyond the schema. Default: nothing can be. */

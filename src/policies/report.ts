@@ -15,9 +15,21 @@ export class Report {
 
   /** Adds a problem. @param part such as `allow[0]`; "" for the whole */
   refuse(part: string, reason: string, code: ErrorCode = "invalid_value"): void {
+    this.#add(part, this.#fieldOf(part), reason, code);
+  }
+
+  /** As `refuse`, in hypeman's form: the message calls the whole invalid, and its text names the part. */
+  refuseAsWhole(part: string, text: string): void {
+    this.#add(part, this.#within, text, "invalid_value");
+  }
+
+  #add(part: string, invalid: string, reason: string, code: ErrorCode): void {
+    const message = `invalid ${invalid} in rule ${this.#ruleIndex}: ${reason}`;
+    this.problems.push({ code, field: ruleField(this.#ruleIndex, this.#fieldOf(part)), message });
+  }
+
+  #fieldOf(part: string): string {
     const separator = this.#within === "" || part === "" || part.startsWith("[") ? "" : ".";
-    const field = `${this.#within}${separator}${part}`;
-    const message = `invalid ${field} in rule ${this.#ruleIndex}: ${reason}`;
-    this.problems.push({ code, field: ruleField(this.#ruleIndex, field), message });
+    return `${this.#within}${separator}${part}`;
   }
 }

@@ -7,7 +7,7 @@ import { isAddress } from "../model/hostname.ts";
 import { isNamed, isStream, type Protocol, protocolOf } from "../model/protocol.ts";
 import { targetsOf } from "../model/target.ts";
 import { quote } from "../model/wording.ts";
-import { policies, policyValue } from "../policies/index.ts";
+import { policies, policyField, policyValue } from "../policies/index.ts";
 import { Report } from "../policies/report.ts";
 
 const MAX_IDLE_MS = 24 * 3_600_000;
@@ -46,8 +46,7 @@ function matchProblems(rule: IngressRuleInput, protocol: Protocol, report: Repor
   const { match, tls = false } = rule;
   for (const key of ["path", "methods", "headers"] as const)
     if (match[key] !== undefined) report.refuse(`match.${key}`, `is not for protocol ${protocol}`);
-  for (const key of ["redirect_http", "request_header_auth"] as const)
-    if (rule[key] !== undefined && rule[key] !== false) report.refuse(key, `is not for protocol ${protocol}`);
+  if (rule.redirect_http === true) report.refuse("redirect_http", `is not for protocol ${protocol}`);
   if (protocol !== "tls" && (match.port ?? 0) === 0)
     report.refuse("match.port", `is required with protocol ${protocol}`);
   if (tls && protocol === "tls")
@@ -94,7 +93,7 @@ function upstreamProblems({ upstream = {} }: IngressRuleInput, protocol: Protoco
 function policyProblems(rule: IngressRuleInput, protocol: Protocol, report: Report): void {
   for (const policy of policies)
     if (policy.onLayer4 !== true && policyValue(rule, policy) !== undefined)
-      report.refuse(`policies.${policy.key}`, `is not for protocol ${protocol}`);
+      report.refuse(policyField(policy), `is not for protocol ${protocol}`);
   const { load_balancing: balancing, health_check: health, timeouts } = rule.policies ?? {};
   if (timeouts?.response_header !== undefined)
     report.refuse("policies.timeouts.response_header", `is not for protocol ${protocol}`);

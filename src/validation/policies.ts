@@ -1,16 +1,21 @@
 import { isIP } from "node:net";
 import type { Problem } from "../errors.ts";
 import type { IngressRule, IngressRuleInput } from "../model/api.ts";
-import { policies, policyValue } from "../policies/index.ts";
+import { policies, policyField, policyValue } from "../policies/index.ts";
 import { Report } from "../policies/report.ts";
 import { type TargetGuard, targetRefusal } from "./target-guard.ts";
 
-/** What is wrong with the policies of a rule beyond the schema, in the order of the policies. */
-export function policyProblems(rule: IngressRuleInput, ruleIndex: number): Problem[] {
+/** What is wrong with policies of a rule beyond the schema, in the order of the policies: those in the rule itself, or others. */
+export function policyProblems(
+  rule: IngressRuleInput,
+  ruleIndex: number,
+  { inRule }: { readonly inRule: boolean },
+): Problem[] {
   return policies.flatMap((policy) => {
+    if ((policy.inRule === true) !== inRule) return [];
     const value = policyValue(rule, policy);
     if (value === undefined || policy.problems === undefined) return [];
-    const report = new Report(ruleIndex, `policies.${policy.key}`);
+    const report = new Report(ruleIndex, policyField(policy));
     policy.problems(value, report, rule);
     return report.problems;
   });
@@ -27,7 +32,7 @@ export function policyEndpointProblems(
   return rules.flatMap((rule, ruleIndex) =>
     policies.flatMap((policy) => {
       const value = rule === undefined ? undefined : policyValue(rule, policy);
-      const report = new Report(ruleIndex, `policies.${policy.key}`);
+      const report = new Report(ruleIndex, policyField(policy));
       const endpoints = value === undefined ? [] : (policy.endpoints?.(value) ?? []);
       for (const { part, host, port } of endpoints) {
         const address = host === "localhost" || host.endsWith(".localhost") ? "127.0.0.1" : host;

@@ -1,7 +1,6 @@
 import type { Problem } from "../errors.ts";
 import type { CreateIngressRequest, IngressRuleInput } from "../model/api.ts";
 import { ruleField } from "../model/wording.ts";
-import { headerAuthProblems } from "./header-auth.ts";
 import { healthCheckProblems } from "./health-check.ts";
 import { hostnameProblems } from "./hostname.ts";
 import { layer4Problems, listenProblems } from "./layer4.ts";
@@ -41,9 +40,9 @@ export function semanticProblems(request: CreateIngressRequest): Problem[] {
 }
 
 function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
-  const { match, policies, upstream, request_header_auth: auth } = rule;
+  const { match, policies, upstream } = rule;
   const problems: Problem[] = [];
-  if (auth !== undefined) problems.push(...headerAuthProblems(auth, index));
+  problems.push(...policyProblems(rule, index, { inRule: true }));
   const hostname = hostnameProblems(rule, index);
   problems.push(...hostname);
   const port = match.port ?? 0;
@@ -56,7 +55,7 @@ function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
   const reported = new Set(hostname.map(({ field }) => field));
   problems.push(...targetProblems(rule, index).filter(({ field }) => !reported.has(field)));
   if (upstream !== undefined) problems.push(...upstreamProblems(upstream, index));
-  problems.push(...policyProblems(rule, index));
+  problems.push(...policyProblems(rule, index, { inRule: false }));
   if (policies?.timeouts !== undefined) problems.push(...timeoutProblems(policies.timeouts, index));
   problems.push(...tlsOptionProblems(rule, index));
   if (policies?.load_balancing !== undefined)

@@ -38,8 +38,9 @@ const everything: Policies = {
 describe("policies", () => {
   it("run in one order, whatever the document's", () => {
     const reversed = Object.fromEntries(Object.entries(everything).reverse()) as Policies;
+    const secret = { request_header_auth: { header: "X-Key", value: "k".repeat(32) } };
     const names = [everything, reversed].map((values) =>
-      policyHandlers(ruleOf(values), settings).map(({ handler }) => handler),
+      policyHandlers(ruleOf(values, secret), settings).map(({ handler }) => handler),
     );
     expect(names).toEqual(
       Array(2).fill([
@@ -47,6 +48,7 @@ describe("policies", () => {
         "gatewright_limit_key",
         "rate_limit",
         "subroute",
+        "gatewright_header_auth",
         "gatewright_forwarded",
         "authentication",
         "reverse_proxy",
@@ -65,7 +67,9 @@ describe("policies", () => {
       target: { instance: "db", port: 1 },
       request_header_auth: { header: "X-Key", value: "k".repeat(32) },
     });
-    expect(policySetOf(other, settings).key).toBe(policySetOf(ruleOf(everything), settings).key);
+    const secret = { request_header_auth: { header: "X-Other", value: "o".repeat(32) } };
+    expect(policySetOf(other, settings).key).toBe(policySetOf(ruleOf(everything, secret), settings).key);
+    expect(policySetOf(other, settings).key).not.toBe(policySetOf(ruleOf(everything), settings).key);
     expect(policySetOf(ruleOf({}), settings).key).not.toBe(policySetOf(other, settings).key);
   });
 
@@ -81,17 +85,27 @@ describe("policies", () => {
 
   it("name every Caddy module that they are made of", () => {
     const none = compilerSettings({ modules: [] });
-    const lacking = lackingPolicies(ruleOf(everything), none);
-    expect(Object.fromEntries(lacking.map(({ policy, modules }) => [policy, modules]))).toEqual({
-      access: ["http.handlers.gatewright_refuse", "http.handlers.subroute", "http.matchers.client_ip"],
-      rate_limit: ["http.handlers.gatewright_limit_key", "http.handlers.rate_limit"],
-      maintenance: ["http.handlers.gatewright_refuse", "http.handlers.subroute", "http.matchers.not"],
-      basic_auth: [
+    const secret = { request_header_auth: { header: "X-Key", value: "k".repeat(32) } };
+    const lacking = lackingPolicies(ruleOf(everything, secret), none);
+    expect(Object.fromEntries(lacking.map(({ field, modules }) => [field, modules]))).toEqual({
+      "policies.access": [
+        "http.handlers.gatewright_refuse",
+        "http.handlers.subroute",
+        "http.matchers.client_ip",
+      ],
+      "policies.rate_limit": ["http.handlers.gatewright_limit_key", "http.handlers.rate_limit"],
+      "policies.maintenance": [
+        "http.handlers.gatewright_refuse",
+        "http.handlers.subroute",
+        "http.matchers.not",
+      ],
+      request_header_auth: ["http.handlers.gatewright_header_auth"],
+      "policies.basic_auth": [
         "http.authentication.hashes.bcrypt",
         "http.authentication.providers.http_basic",
         "http.handlers.authentication",
       ],
-      forward_auth: [
+      "policies.forward_auth": [
         "http.handlers.copy_response",
         "http.handlers.gatewright_count",
         "http.handlers.headers",
@@ -100,10 +114,10 @@ describe("policies", () => {
         "http.matchers.not",
         "http.reverse_proxy.upstreams.gatewright_host",
       ],
-      headers: ["http.handlers.headers"],
-      compress: ["http.encoders.gzip", "http.encoders.zstd", "http.handlers.encode"],
-      max_request_body: ["http.handlers.request_body"],
-      rewrite: ["http.handlers.gatewright_rewrite"],
+      "policies.headers": ["http.handlers.headers"],
+      "policies.compress": ["http.encoders.gzip", "http.encoders.zstd", "http.handlers.encode"],
+      "policies.max_request_body": ["http.handlers.request_body"],
+      "policies.rewrite": ["http.handlers.gatewright_rewrite"],
     });
   });
 
@@ -113,7 +127,7 @@ describe("policies", () => {
     });
     const rule = ruleOf({ rate_limit: { requests_per_second: 1 } });
     expect(lackingPolicies(rule, lacking)).toEqual([
-      { policy: "rate_limit", modules: ["http.handlers.rate_limit"] },
+      { field: "policies.rate_limit", modules: ["http.handlers.rate_limit"] },
     ]);
     expect(policySetOf(rule, lacking).set.handle).toMatchObject([
       { handler: "gatewright_refuse", status: 503 },
@@ -160,6 +174,7 @@ describe("the list of policies", () => {
   it("has every key of the API but those that shape the proxy", () => {
     const proxy = ["load_balancing", "health_check", "timeouts", "max_connections"];
     const { properties } = openapi.components.schemas.Policies;
-    expect([...policies.map(({ key }) => key), ...proxy].sort()).toEqual(Object.keys(properties).sort());
+    const keys = policies.filter(({ inRule }) => inRule !== true).map(({ key }) => key);
+    expect([...keys, ...proxy].sort()).toEqual(Object.keys(properties).sort());
   });
 });

@@ -6,6 +6,7 @@ import { call, createIngress, putInstance, rule } from "../../support/api.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { usePolicySite } from "../../support/use-policy-site.ts";
+import type { VisitFrom } from "../../support/visit-from.ts";
 
 // Both of "open sesame".
 const bcrypt = "$2a$04$jDhls8JTslTJZ0IAfhaNYOOTK0o7L1UcvGOF7mDwx52INrbgoyeAC";
@@ -168,5 +169,47 @@ describe("forward auth", () => {
     const answered = await site.visit("sly");
     expect(answered.status).toBeGreaterThanOrEqual(502);
     expect(answered.text).not.toContain('gatewright":');
+  });
+});
+
+describe("request_header_auth", () => {
+  const secret = "k".repeat(32);
+  const more = { request_header_auth: { header: "X-Key", value: secret } };
+  const withKey = (value: string, from?: string): VisitFrom => ({
+    headers: { "x-key": value },
+    ...(from === undefined ? {} : { from }),
+  });
+
+  it("comes after the rate limit: guesses are counted", async () => {
+    await site.serve("guessed", { rate_limit: { requests_per_second: 0.05, burst: 3 } }, {}, more);
+    const statuses: number[] = [];
+    for (const guess of ["a", "b", "c", "d"])
+      statuses.push((await site.visit("guessed", "/", withKey(guess.repeat(32)))).status);
+    expect(statuses).toEqual([403, 403, 403, 429]);
+    expect((await site.visit("guessed", "/", withKey(secret))).status).toBe(429);
+  });
+
+  it("comes after access and maintenance: their answers tell nobody whether the secret is right", async () => {
+    await site.serve("denied", { access: { deny: ["127.0.0.9"] } }, {}, more);
+    await site.serve("away", { maintenance: {} }, {}, more);
+    for (const value of [secret, "x".repeat(32)]) {
+      const denied = await site.visit("denied", "/", withKey(value, "127.0.0.9"));
+      expect([denied.status, denied.text]).toEqual([403, expect.stringContaining("from this address")]);
+      expect((await site.visit("away", "/", withKey(value))).status).toBe(503);
+    }
+    expect((await site.visit("denied", "/", withKey(secret))).status).toBe(200);
+    const wrong = await site.visit("denied", "/", withKey("x".repeat(32)));
+    expect([wrong.status, wrong.text]).toEqual([403, expect.stringContaining("lacks the header")]);
+  });
+
+  it("comes before forward auth, which sees the secret as little as the instance", async () => {
+    await site.serve("secret", { forward_auth: { url: `http://127.0.0.1:${auth.port}/` } }, {}, more);
+    asked = [];
+    answer = (_request, response) => response.writeHead(204).end();
+    expect((await site.visit("secret")).status).toBe(403);
+    expect(asked).toEqual([]);
+    const passed = await site.visit("secret", "/", withKey(secret));
+    expect([passed.status, asked.length]).toEqual([200, 1]);
+    expect(JSON.stringify([asked[0]?.rawHeaders, passed.text])).not.toContain(secret);
   });
 });

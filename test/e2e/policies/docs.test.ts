@@ -28,8 +28,9 @@ describe("docs/routing.md", () => {
 
   it("has an example for each policy", () => {
     const scripts = examples.map(({ script }) => script).join("\n");
-    for (const policy of [...policies.map(({ key }) => key), "timeouts"])
-      expect(scripts).toContain(`"policies": {"${policy}":`);
+    for (const { key, inRule } of policies)
+      expect(scripts).toContain(inRule === true ? `"${key}": {` : `"policies": {"${key}":`);
+    expect(scripts).toContain('"policies": {"timeouts":');
   });
 
   it.each(examples.map((example, index) => ({ ...example, index })))(
