@@ -14,7 +14,7 @@ const interfacesFor = 10 * time.Second
 
 // Guard decides which resolved addresses may be dialed.
 //
-// Link-local, multicast, broadcast and unspecified addresses never are. It checks what DNS answered, at each
+// Link-local addresses, metadata services of clouds and others that are no instance's never are: see special.go. It checks what DNS answered, at each
 // request, so that an instance cannot reach this machine's own listeners by claiming another address.
 type Guard struct {
 	// Deny are ranges (CIDR) that are refused. Link-local ones are in any case.
@@ -58,17 +58,25 @@ func parsePrefixes(field string, texts []string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// Refuses returns why an address and port must not be dialed; "" when they may.
+// Refuses returns why an address and port must not be dialed; "" when they may. An address of IPv6 that leads to one of
+// IPv4 is judged as both.
 func (g *Guard) Refuses(addr netip.Addr, port uint16) string {
 	// No range contains an address with a zone.
 	addr = addr.Unmap().WithZone("")
-	switch {
-	case !addr.IsValid() || addr.IsUnspecified():
+	if !addr.IsValid() {
 		return "unspecified address"
-	case addr.IsMulticast() || addr == broadcast:
-		return "multicast or broadcast address"
-	case addr.IsLinkLocalUnicast():
-		return "link-local address"
+	}
+	if inside, is := embedded(addr); is {
+		if why := g.refuses(inside, port); why != "" {
+			return why
+		}
+	}
+	return g.refuses(addr, port)
+}
+
+func (g *Guard) refuses(addr netip.Addr, port uint16) string {
+	if why := special(addr); why != "" {
+		return why
 	}
 	for _, prefix := range g.deny {
 		if prefix.Contains(addr) {
@@ -87,8 +95,6 @@ func (g *Guard) Refuses(addr netip.Addr, port uint16) string {
 	}
 	return ""
 }
-
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // localAddresses are the addresses of this machine's interfaces.
 type localAddresses struct {

@@ -1,9 +1,11 @@
 package resolver
 
 import (
+	"encoding/json"
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 )
@@ -58,6 +60,70 @@ func TestGuard(t *testing.T) {
 			addr, _ := netip.ParseAddr(c.addr)
 			if why := c.guard.Refuses(addr, c.port); (why != "") != c.refused {
 				t.Errorf("got %q", why)
+			}
+		})
+	}
+}
+
+// D11: the table of special addresses, which src/validation reads too.
+func TestSpecialAddresses(t *testing.T) {
+	text, err := os.ReadFile("../../test/cases/addresses/special.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Block     string   `json:"block"`
+		Addresses []string `json:"addresses"`
+		Verdict   string   `json:"verdict"`
+	}
+	if err := json.Unmarshal(text, &cases); err != nil || len(cases) == 0 {
+		t.Fatal("no cases", err)
+	}
+	refuses := func(guard Guard, addr string, port uint16) string {
+		if err := guard.Provision(); err != nil {
+			t.Fatal(err)
+		}
+		guard.local = func() map[netip.Addr]struct{} { return map[netip.Addr]struct{}{netip.MustParseAddr("10.0.0.1"): {}} }
+		return guard.Refuses(netip.MustParseAddr(addr), port)
+	}
+	for _, c := range cases {
+		for _, addr := range c.Addresses {
+			if why := refuses(Guard{}, addr, 80); (why != "") != (c.Verdict != "allowed") {
+				t.Errorf("%s of %s is %s, got %q", addr, c.Block, c.Verdict, why)
+			}
+			if why := refuses(Guard{AllowLoopback: true}, addr, 80); (why != "") != (c.Verdict == "refused") {
+				t.Errorf("%s of %s is %s with loopback allowed, got %q", addr, c.Block, c.Verdict, why)
+			}
+		}
+	}
+	for _, addr := range []string{"10.0.0.1", "::ffff:10.0.0.1", "::10.0.0.1", "64:ff9b::10.0.0.1", "2002:a00:1::"} {
+		if refuses(Guard{DenyLocalPorts: []uint16{2019}}, addr, 2019) == "" || refuses(Guard{Deny: []string{"10.0.0.0/8"}}, addr, 80) == "" {
+			t.Errorf("%s is let through", addr)
+		}
+		if why := refuses(Guard{DenyLocalPorts: []uint16{2019}}, addr, 80); why != "" {
+			t.Errorf("%s: %s", addr, why)
+		}
+	}
+	for _, addr := range []string{"127.0.0.2", "::ffff:127.0.0.2", "64:ff9b::127.0.0.2"} {
+		if why := refuses(Guard{Allow: []string{"127.0.0.2/32"}}, addr, 80); why != "" {
+			t.Errorf("%s: %s", addr, why)
+		}
+	}
+}
+
+func BenchmarkGuard(b *testing.B) {
+	guard := Guard{Deny: []string{"169.254.0.0/16", "fe80::/10"}, DenyLocalPorts: []uint16{2019, 8080, 5353}}
+	if err := guard.Provision(); err != nil {
+		b.Fatal(err)
+	}
+	for _, text := range []string{"10.0.0.1", "fd12::1"} {
+		addr := netip.MustParseAddr(text)
+		b.Run(text, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if guard.Refuses(addr, 80) != "" {
+					b.Fatal("refused")
+				}
 			}
 		})
 	}

@@ -1,23 +1,16 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { Instance } from "../model/api.ts";
+import { specialRefusal } from "../model/special-address.ts";
 import type { Resolution } from "./instance-resolver.ts";
 
 /** States in which a virtual machine takes connections. `Initializing`: it is up, the guest's start-up still runs. */
 const servingStates: ReadonlySet<string> = new Set(["Running", "Initializing"]);
 
-/** Ranges that no instance can have as its own address, with the words for them. */
-const refusedRanges: { readonly [range: string]: string } = {
-  unspecified: "unspecified",
-  linkLocal: "link-local",
-  multicast: "multicast",
-  broadcast: "broadcast",
-};
-
 /**
  * Where an instance can be reached now.
  * hypeman keeps `network.ip` of stopped instances and gives them a fresh one at the next start, so the state decides
- * first. Link-local addresses are refused because the metadata services of clouds live there.
+ * first. Addresses that are no instance's are refused, above all those at which the metadata services of clouds live.
  */
 export function resolveInstance(instance: Instance): Resolution {
   if (!servingStates.has(instance.state)) return noAddress(`the instance is ${instance.state}`);
@@ -26,7 +19,7 @@ export function resolveInstance(instance: Instance): Resolution {
   if (text === null || text === "") return noAddress("the instance has no address");
   const address = parseAddress(text);
   if (address === undefined) return noAddress("the instance's address is not an IP address");
-  const refused = refusedRanges[address.range()];
+  const refused = specialRefusal(address);
   if (refused !== undefined) return noAddress(`the instance's address is ${refused}`);
   const canonical = address.toString();
   // Of two equal strings one is kept.

@@ -1,7 +1,8 @@
 import { BlockList } from "node:net";
 import ipaddr from "ipaddr.js";
+import { type Address, destinations, specialRefusal } from "../model/special-address.ts";
 
-/** Which addresses an ingress may lead to. Caddy holds the same rules again when it dials (caddy/upstreams). */
+/** Which addresses an ingress may lead to. Caddy holds the same rules again when it dials (caddy/resolver). */
 export interface TargetGuard {
   /** CIDRs that are never dialled. */
   readonly deny: readonly string[];
@@ -18,14 +19,21 @@ export interface TargetGuard {
 export function targetRefusal(ip: string, port: number, guard: TargetGuard): string | undefined {
   if (!ipaddr.isValid(ip)) return "is not an IP address";
   const address = ipaddr.process(ip);
-  const range = address.range();
-  if (range === "linkLocal") return "is link-local";
-  if (range === "unspecified" || range === "multicast" || range === "broadcast") return `is ${range}`;
+  const special = specialRefusal(address);
+  if (special !== undefined) return `is ${special}`;
+  for (const one of destinations(address)) {
+    const refusal = refusalOf(one, port, guard);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+function refusalOf(address: Address, port: number, guard: TargetGuard): string | undefined {
+  const loopback = address.range() === "loopback";
   if (isListed(address, guard.deny)) return "is in a denied network";
-  const isLocal = (): boolean =>
-    range === "loopback" || guard.localAddresses().some((own) => sameAddress(own, address));
+  const isLocal = (): boolean => loopback || guard.localAddresses().some((own) => sameAddress(own, address));
   if (guard.denyLocalPorts.includes(port) && isLocal()) return "is a listener of Gatewright itself";
-  if (range === "loopback" && !guard.allowLoopback && !isListed(address, guard.allow)) {
+  if (loopback && !guard.allowLoopback && !isListed(address, guard.allow)) {
     return "is loopback; add it to TARGET_ALLOW_CIDRS to allow it";
   }
   return undefined;
@@ -34,7 +42,7 @@ export function targetRefusal(ip: string, port: number, guard: TargetGuard): str
 /** The networks of a list, parsed once: parsing took longer than all else that a create checks. */
 const parsed = new WeakMap<readonly string[], BlockList>();
 
-function isListed(address: ipaddr.IPv4 | ipaddr.IPv6, cidrs: readonly string[]): boolean {
+function isListed(address: Address, cidrs: readonly string[]): boolean {
   let list = parsed.get(cidrs);
   if (list === undefined) {
     list = new BlockList();
@@ -47,6 +55,6 @@ function isListed(address: ipaddr.IPv4 | ipaddr.IPv6, cidrs: readonly string[]):
   return list.check(address.toString(), address.kind());
 }
 
-function sameAddress(own: string, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+function sameAddress(own: string, address: Address): boolean {
   return ipaddr.isValid(own) && ipaddr.process(own).toNormalizedString() === address.toNormalizedString();
 }
