@@ -47,8 +47,8 @@ export function operation(
 }
 
 /**
- * Makes a request handler that checks the token, then the body against its schema, then the scope, in hypeman's
- * order, then runs the operation.
+ * Makes a request handler that checks the token, then the scope, then the body against its schema, then runs the
+ * operation. hypeman checks the scope last: a body costs time, which is for callers who may make the call.
  */
 export function bodyOperation<Name extends SchemaName>(
   context: OperationContext,
@@ -58,8 +58,8 @@ export function bodyOperation<Name extends SchemaName>(
   const reading = { types: options.types ?? ["application/json"], maxBytes: context.maxBodyBytes };
   return async (request, response) => {
     const caller = authenticate(request.headers.authorization, context.auth);
-    const body = parseBody(options.schema, await readJson(request, reading));
     requireScope(caller, options.scope);
+    const body = parseBody(options.schema, await readJson(request, reading));
     await guarded(options.failure, () => run({ request, response, caller, body }));
   };
 }

@@ -1,19 +1,25 @@
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
-import type { Conflict } from "../model/claims/claim-index.ts";
+import { type Conflict, MOST_HEADER_SETS } from "../model/claims/claim-index.ts";
 import { isNamed, isStream, protocolOf } from "../model/protocol.ts";
 import { quote, ruleField } from "../model/wording.ts";
 
 /** Conflicts as problems: each names hostname, port, path and who holds them. In the order of the conflicts. */
 export function claimProblems(conflicts: readonly Conflict[]): Problem[] {
   return conflicts.map((conflict) => ({
-    code: isNamed(conflict.rule) ? "hostname_in_use" : "port_in_use",
+    code: codeOf(conflict),
     field: ruleField(conflict.ruleIndex, fieldOf(conflict)),
     message: messageOf(conflict),
   }));
 }
 
+function codeOf({ kind, rule }: Conflict): Problem["code"] {
+  if (kind === "headers") return "out_of_range";
+  return isNamed(rule) ? "hostname_in_use" : "port_in_use";
+}
+
 function fieldOf({ kind, rule }: Conflict): string {
+  if (kind === "headers") return "match.headers";
   if (kind === "redirect") return "redirect_http";
   return isNamed(rule) ? "match.hostname" : "match.port";
 }
@@ -21,6 +27,9 @@ function fieldOf({ kind, rule }: Conflict): string {
 function messageOf({ kind, rule, holder }: Conflict): string {
   const { hostname, port } = rule.match;
   const wanted = describe(rule);
+  if (kind === "headers") {
+    return `rules of hostname ${quote(hostname)} on port ${port} name more than ${MOST_HEADER_SETS} different sets of headers for one path; match by values of the same headers`;
+  }
   const what = isNamed(rule) ? "hostname" : "port";
   if (holder.kind === "file") {
     const named = isNamed(rule) ? `hostname ${quote(hostname)}` : `port ${port}`;

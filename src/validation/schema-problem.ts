@@ -67,6 +67,11 @@ function pathOf(error: ErrorObject): readonly string[] {
   return key === undefined ? path : [...path, key];
 }
 
+/** RFC 6901 section 3. */
+export function escapePointer(key: string): string {
+  return key.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
 /** RFC 6901 section 4. */
 function unescapePointer(token: string): string {
   return token.replaceAll("~1", "/").replaceAll("~0", "~");

@@ -1,4 +1,4 @@
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import ajvFormats from "ajv-formats";
 import { GatewrightError, type Problem } from "../errors.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
   ReplaceIngressRequest,
 } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
-import { compareErrors, describeError } from "./schema-problem.ts";
+import { compareErrors, describeError, escapePointer } from "./schema-problem.ts";
 
 /** The schemas that values are checked against, with the type that a value has afterwards. */
 export interface SchemaTypes {
@@ -31,6 +31,12 @@ export type SchemaName = keyof SchemaTypes;
 
 /** More problems than this are counted, not listed: an answer stays readable and bounded. */
 const maxProblems = 200;
+/** Of more errors than this only so many, in the schema's order, are looked at for the first problem in hypeman's order. */
+const maxSorted = 1000;
+/** The errors of so many rules are looked for first, then of more until there are `maxProblems`. */
+const fewRules = 32;
+/** The largest array of the document: anything larger is refused before its members are looked at. */
+const maxMembers = document.components.schemas.CreateIngressRequest.properties.rules.maxItems;
 
 /**
  * Checks a request body against a schema of openapi.json.
@@ -50,7 +56,7 @@ export function schemaProblems(name: SchemaName, value: unknown): readonly Probl
 
 /** Whether a value fits a schema of openapi.json. */
 export function fitsSchema<Name extends SchemaName>(name: Name, value: unknown): value is SchemaTypes[Name] {
-  return validator(name)(value);
+  return validator(name, "first")(value);
 }
 
 interface Findings {
@@ -60,16 +66,17 @@ interface Findings {
 }
 
 function check(name: SchemaName, value: unknown): Findings {
-  const validate = validator(name);
-  if (validate(value)) return { problems: [] };
-  // A failing key of a map is reported twice: by its own rule and as `propertyNames`; so is a failing `else`.
-  const errors = (validate.errors ?? [])
-    .filter(({ keyword }) => keyword !== "propertyNames" && keyword !== "if")
-    .sort(compareErrors);
-  const described = errors.slice(0, maxProblems).map(describeError);
+  const oversized = findOversized(value, "");
+  if (oversized !== undefined) {
+    const { problem, summary } = describeError(oversized);
+    return { problems: [problem], first: summary };
+  }
+  if (validator(name, "first")(value)) return { problems: [] };
+  const { errors, isWhole } = errorsOf(validator(name, "all"), value);
+  const described = errors.slice(0, maxSorted).sort(compareErrors).slice(0, maxProblems).map(describeError);
   const problems = described.map(({ problem }) => problem);
   if (errors.length > maxProblems) {
-    const rest = errors.length - maxProblems;
+    const rest = `${isWhole ? "" : "at least "}${errors.length - maxProblems}`;
     problems.push({ code: "Bad Request", message: `${rest} more problems are not listed: mend these first` });
   }
   const first = described[0];
@@ -77,28 +84,75 @@ function check(name: SchemaName, value: unknown): Findings {
   return { problems, first: first.summary };
 }
 
-/** Compiled at first use: a start needs few of the schemas, and each costs milliseconds. */
-const compiled = new Map<SchemaName, ValidateFunction>();
-let ajv: Ajv2020 | undefined;
+/**
+ * The errors of a value, until there are enough of them. ajv has no bound, and copies all errors found so far at each
+ * `$ref`: 5,000 rules with 26 unknown keys each would take it seconds.
+ */
+function errorsOf(
+  validate: ValidateFunction,
+  value: unknown,
+): { readonly errors: readonly ErrorObject[]; readonly isWhole: boolean } {
+  const rules = (value as { readonly rules?: unknown } | null)?.rules;
+  const total = Array.isArray(rules) ? rules.length : 0;
+  for (let number = fewRules; ; number *= 4) {
+    const isWhole = number >= total;
+    validate(isWhole ? value : { ...(value as object), rules: (rules as unknown[]).slice(0, number) });
+    // A failing key of a map is reported twice: by its own rule and as `propertyNames`; so is a failing `else`.
+    const errors = (validate.errors ?? []).filter(
+      ({ keyword }) => keyword !== "propertyNames" && keyword !== "if",
+    );
+    if (isWhole || errors.length > maxProblems) return { errors, isWhole };
+  }
+}
 
-function validator(name: SchemaName): ValidateFunction {
-  const known = compiled.get(name);
+/** The first array or object with more members than any may have, as ajv would report it. */
+function findOversized(value: unknown, path: string): ErrorObject | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const isArray = Array.isArray(value);
+  const keys = isArray ? value.keys() : Object.keys(value);
+  if ((isArray ? value.length : (keys as string[]).length) > maxMembers) {
+    const keyword = isArray ? "maxItems" : "maxProperties";
+    return { keyword, instancePath: path, schemaPath: "", params: { limit: maxMembers } };
+  }
+  for (const key of keys) {
+    const member = (value as { readonly [key: string | number]: unknown })[key];
+    if (typeof member !== "object" || member === null) continue;
+    const found = findOversized(member, `${path}/${isArray ? key : escapePointer(String(key))}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** `first`: stops at the first error, as most values have none. */
+type Extent = "first" | "all";
+
+/** Compiled at first use: a start needs few of the schemas, and each costs milliseconds. */
+const compiled = {
+  first: new Map<SchemaName, ValidateFunction>(),
+  all: new Map<SchemaName, ValidateFunction>(),
+};
+const ajvs = new Map<Extent, Ajv2020>();
+
+function validator(name: SchemaName, extent: Extent): ValidateFunction {
+  const known = compiled[extent].get(name);
   if (known !== undefined) return known;
-  ajv ??= createAjv();
+  const ajv = ajvs.get(extent) ?? createAjv(extent);
+  ajvs.set(extent, ajv);
   const created = ajv.compile({ $ref: `openapi.json#/components/schemas/${name}` });
-  compiled.set(name, created);
+  compiled[extent].set(name, created);
   return created;
 }
 
-function createAjv(): Ajv2020 {
+function createAjv(extent: Extent): Ajv2020 {
   const created = new Ajv2020({
     strict: true,
     // `["string", "null"]` is how OpenAPI 3.1 says nullable.
     allowUnionTypes: true,
-    // Bounded by the body limit; without it only the first problem would be known.
-    allErrors: true,
+    allErrors: extent === "all",
     // Descriptions are the remedies.
-    verbose: true,
+    verbose: extent === "all",
+    // The words are ours.
+    messages: false,
     // A test holds the document to its metaschema; here it would cost every start 25 ms.
     validateSchema: false,
     meta: false,

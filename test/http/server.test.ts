@@ -7,6 +7,7 @@ import { isGatewrightError } from "../../src/errors.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { freePort } from "../support/free-port.ts";
 import { startApi, type TestApi } from "../support/http-api.ts";
+import { signToken } from "../support/sign-token.ts";
 
 async function open(api: TestApi): Promise<Socket> {
   const socket = connect(api.port, "127.0.0.1");
@@ -42,6 +43,18 @@ describe("limits", () => {
   it("refuses a large body before reading it when the caller has no token", async () => {
     await using api = await startApi({ secret: "s", limits: { bodyBytes: 1000 } });
     expect((await api.call({ method: "POST", path: "/ingresses", raw: " ".repeat(5000) })).status).toBe(401);
+  });
+
+  it("C2: refuses a call that the token does not permit before it reads the body", async () => {
+    await using api = await startApi({ secret: "a secret of the test's own" });
+    const token = signToken("a secret of the test's own", { permissions: ["ingress:read"] });
+    const socket = await open(api);
+    socket.write(
+      `POST /ingresses HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Length: 9\r\n\r\n`,
+    );
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 403 /);
+    socket.destroy();
   });
 
   it("answers headers that are too large with 431 in JSON", async () => {

@@ -11,13 +11,20 @@ export interface Conflict {
   readonly ruleIndex: number;
   readonly rule: IngressRule;
   /** `redirect`: both redirect the host's plain port, to different ports. `unreadable`: a file that could not be read names the host or port. */
-  readonly kind: "rule" | "redirect" | "unreadable";
+  /** `headers`: the document's rules of this place have too many sets of header names to be compared. */
+  readonly kind: "rule" | "redirect" | "unreadable" | "headers";
   /** Who holds it. */
   readonly holder:
     | { readonly kind: "ingress"; readonly id: string; readonly name: string; readonly ruleIndex: number }
     | { readonly kind: "document"; readonly ruleIndex: number }
     | { readonly kind: "file"; readonly id: string };
 }
+
+/**
+ * Rules of a document with one host, path and number of headers may name as many different sets of headers: each rule is
+ * compared with each set, so that more would make a large document slow.
+ */
+export const MOST_HEADER_SETS = 32;
 
 /**
  * Who claims which port, host, path, methods and headers. Rules are normalised ones.
@@ -97,6 +104,10 @@ export class ClaimIndex {
       const report = (kind: Conflict["kind"], holder: Conflict["holder"] | undefined): void => {
         if (holder !== undefined) conflicts.push({ ruleIndex, rule, kind, holder });
       };
+      if (own !== undefined && own.matches.headerSetsWith(rule) > MOST_HEADER_SETS) {
+        report("headers", { kind: "document", ruleIndex });
+        continue;
+      }
       report("unreadable", this.#unreadableHolder(rule, except));
       report("rule", holderOf(this.#matches.find(rule, asker)));
       report("rule", documentHolder(own?.matches.find(rule, {})));

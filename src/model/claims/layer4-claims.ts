@@ -1,16 +1,7 @@
 import type { IngressRule } from "../api.ts";
 import { hostnameShape } from "../hostname.ts";
 import { isNamed, isStream, protocolOf } from "../protocol.ts";
-import {
-  type Asker,
-  type Bucket,
-  type Claim,
-  isInTheWay,
-  listOf,
-  ruleOf,
-  withClaim,
-  withoutClaim,
-} from "./bucket.ts";
+import { type Asker, type Bucket, type Claim, findIn, ruleOf, takeOut, withClaim } from "./bucket.ts";
 import type { MatchClaims } from "./match-claims.ts";
 
 /** Claims of rules of layer 4: names of TLS clients on a port, whole TCP ports, UDP ports. */
@@ -44,27 +35,17 @@ export class Layer4Claims {
     // Most have none, and their rules need no key.
     if (this.#held.size === 0 && !isStream(rule)) return undefined;
     const { port, hostname } = rule.match;
-    const own = this.#first(this.#held.get(keyOf(rule)), asker);
+    const own = findIn(this.#held.get(keyOf(rule)), asker);
     if (own !== undefined || protocolOf(rule) === "udp") return own;
     if (!isNamed(rule))
-      return this.#first(this.#named.get(port), asker) ?? matches.findAny(port, undefined, asker);
-    const whole = this.#first(this.#held.get(`${port} tcp`), asker);
+      return findIn(this.#named.get(port), asker) ?? matches.findAny(port, undefined, asker);
+    const whole = findIn(this.#held.get(`${port} tcp`), asker);
     if (whole !== undefined || !isStream(rule)) return whole;
     return matches.findAny(port, hostnameShape(hostname), asker);
-  }
-
-  #first(bucket: Bucket | undefined, asker: Asker): Claim | undefined {
-    return listOf(bucket).find((claim) => isInTheWay(claim, asker));
   }
 }
 
 function keyOf(rule: IngressRule): string {
   const { port, hostname } = rule.match;
   return isNamed(rule) ? `${port} ${hostnameShape(hostname)}.` : `${port} ${protocolOf(rule)}`;
-}
-
-function takeOut<Key>(held: Map<Key, Bucket>, key: Key, claim: Claim): void {
-  const left = withoutClaim(held.get(key), claim);
-  if (left === undefined) held.delete(key);
-  else held.set(key, left);
 }

@@ -6,20 +6,19 @@ import {
   type Asker,
   type Bucket,
   type Claim,
-  findMeeting,
-  HeaderClaims,
-  isInTheWay,
-  listOf,
+  findIn,
   ruleOf,
+  takeOut,
   withClaim,
   withoutClaim,
 } from "./bucket.ts";
+import { SelectedClaims } from "./selected-claims.ts";
 
 /** The claims of one host on one port: mostly one, so that a map is made for the second only. */
 type HostClaims = Claim | Map<string, KeyClaims>;
 
-/** The claims of one key (`matchKey`): a plain bucket where the key says that no header is wanted. */
-type KeyClaims = Bucket | HeaderClaims;
+/** The claims of one key (`matchKey`): a plain bucket where the key says that no method and no header is wanted. */
+type KeyClaims = Bucket | SelectedClaims;
 
 /** Claims of port, host, path, methods and headers. */
 export class MatchClaims {
@@ -66,13 +65,27 @@ export class MatchClaims {
   /** A claim that ties with the rule and can match a request that the rule matches. */
   find(rule: IngressRule, asker: Asker): Claim | undefined {
     if (isStream(rule)) return undefined;
+    const held = this.#atKeyOf(rule);
+    return held instanceof SelectedClaims ? held.find(rule, asker) : findIn(held, asker);
+  }
+
+  /** How many sets of header names the rules of its `matchKey` would have with the rule's. */
+  headerSetsWith(rule: IngressRule): number {
+    const held = isStream(rule) ? undefined : this.#atKeyOf(rule);
+    return held instanceof SelectedClaims ? held.headerSetsWith(rule) : 1;
+  }
+
+  /** The claims that tie with the rule in precedence. */
+  #atKeyOf(rule: IngressRule): KeyClaims | undefined {
     const claims = this.#ports.get(rule.match.port)?.get(hostnameShape(rule.match.hostname));
     if (claims === undefined) return undefined;
     const key = matchKey(rule);
-    const held = claims instanceof Map ? claims.get(key) : claims;
-    if (held instanceof HeaderClaims) return held.find(rule, asker);
-    if (!(claims instanceof Map) && matchKeyOf(claims) !== key) return undefined;
-    return findMeeting(held, rule, asker);
+    if (claims instanceof Map) return claims.get(key);
+    if (matchKeyOf(claims) !== key) return undefined;
+    if (!isSelective(claims)) return claims;
+    const selected = new SelectedClaims();
+    selected.add(claims);
+    return selected;
   }
 
   /** A claim of any host of a port, or of one host, whatever its path. */
@@ -81,56 +94,65 @@ export class MatchClaims {
     if (hosts === undefined) return undefined;
     const held = shape === undefined ? hosts.values() : [hosts.get(shape)];
     for (const claims of held) {
-      const found = everyClaim(claims).find((claim) => isInTheWay(claim, asker));
+      const found = findAmong(claims, asker);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 }
 
-/** Claims of the plain-HTTP side of `redirect_http`, by host. */
+/** Claims of the plain-HTTP side of `redirect_http`, by host and port. */
 export class RedirectClaims {
-  readonly #hosts = new Map<string, Bucket>();
+  readonly #hosts = new Map<string, Map<number, Bucket>>();
 
   add(claim: Claim): void {
     const rule = ruleOf(claim);
     if (rule?.redirect_http !== true) return;
-    const shape = hostnameShape(rule.match.hostname);
-    this.#hosts.set(shape, withClaim(this.#hosts.get(shape), claim));
+    const { hostname, port } = rule.match;
+    const shape = hostnameShape(hostname);
+    const ports = this.#hosts.get(shape) ?? new Map<number, Bucket>();
+    ports.set(port, withClaim(ports.get(port), claim));
+    this.#hosts.set(shape, ports);
   }
 
   remove(claim: Claim): void {
     const rule = ruleOf(claim);
     if (rule?.redirect_http !== true) return;
-    const shape = hostnameShape(rule.match.hostname);
-    const left = withoutClaim(this.#hosts.get(shape), claim);
-    if (left === undefined) this.#hosts.delete(shape);
-    else this.#hosts.set(shape, left);
+    const { hostname, port } = rule.match;
+    const shape = hostnameShape(hostname);
+    const ports = this.#hosts.get(shape);
+    if (ports === undefined) return;
+    takeOut(ports, port, claim);
+    if (ports.size === 0) this.#hosts.delete(shape);
   }
 
   /** A claim that redirects the rule's host to another port than the rule does. */
   find(rule: IngressRule, asker: Asker): Claim | undefined {
     if (!rule.redirect_http) return undefined;
-    return listOf(this.#hosts.get(hostnameShape(rule.match.hostname))).find((claim) => {
-      const port = ruleOf(claim)?.match.port;
-      return isInTheWay(claim, asker) && port !== undefined && port !== rule.match.port;
-    });
+    for (const [port, bucket] of this.#hosts.get(hostnameShape(rule.match.hostname)) ?? []) {
+      const found = port === rule.match.port ? undefined : findIn(bucket, asker);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 }
 
-function everyClaim(claims: HostClaims | undefined): Claim[] {
-  if (claims === undefined) return [];
-  if (!(claims instanceof Map)) return [claims];
-  return [...claims.values()].flatMap((held) => (held instanceof HeaderClaims ? held.all() : listOf(held)));
+function findAmong(claims: HostClaims | undefined, asker: Asker): Claim | undefined {
+  if (!(claims instanceof Map)) return findIn(claims, asker);
+  for (const held of claims.values()) {
+    const found = held instanceof SelectedClaims ? held.findAny(asker) : findIn(held, asker);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function addTo(keys: Map<string, KeyClaims>, claim: Claim): void {
   const key = matchKeyOf(claim);
   const held = keys.get(key);
-  if (held instanceof HeaderClaims) held.add(claim);
-  else if (ruleOf(claim)?.match.headers === undefined) keys.set(key, withClaim(held, claim));
+  if (held instanceof SelectedClaims) held.add(claim);
+  else if (!isSelective(claim)) keys.set(key, withClaim(held, claim));
   else {
-    const claims = new HeaderClaims();
+    const claims = new SelectedClaims();
     claims.add(claim);
     keys.set(key, claims);
   }
@@ -139,13 +161,19 @@ function addTo(keys: Map<string, KeyClaims>, claim: Claim): void {
 function removeFrom(keys: Map<string, KeyClaims>, claim: Claim): void {
   const key = matchKeyOf(claim);
   const held = keys.get(key);
-  if (held instanceof HeaderClaims) {
+  if (held instanceof SelectedClaims) {
     if (held.remove(claim)) keys.delete(key);
     return;
   }
   const left = withoutClaim(held, claim);
   if (left === undefined) keys.delete(key);
   else keys.set(key, left);
+}
+
+/** Whether the claim wants methods or headers, so that others with its `matchKey` may stand beside it. */
+function isSelective(claim: Claim): boolean {
+  const match = ruleOf(claim)?.match;
+  return match?.methods !== undefined || match?.headers !== undefined;
 }
 
 function matchKeyOf(claim: Claim): string {
