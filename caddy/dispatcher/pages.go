@@ -78,6 +78,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, row *table.Row,
 // message is what a client is told: the ingress and what it means, never an address or a name behind it.
 func message(status int, ingress string) string {
 	switch status {
+	case http.StatusBadRequest:
+		return "The request broke off, or is none of HTTP."
+	case http.StatusRequestTimeout:
+		return "The rest of the request did not come in time."
 	case http.StatusUnauthorized:
 		return fmt.Sprintf("Ingress %q demands a user name and a password.", ingress)
 	case http.StatusForbidden:

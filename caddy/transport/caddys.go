@@ -14,8 +14,7 @@ func init() { caddy.RegisterModule(HTTP{}) }
 //
 //	{"handler": "reverse_proxy", "transport": {"protocol": "gatewright_http", "versions": ["h2c"]}}
 type HTTP struct {
-	// Upgrade are the protocols that a connection may be handed over to. Default: websocket alone.
-	Upgrade []string `json:"upgrade,omitempty"`
+	Options
 
 	reverseproxy.HTTPTransport
 }
@@ -27,8 +26,8 @@ func (HTTP) CaddyModule() caddy.ModuleInfo {
 
 // Provision sets the transport up.
 func (h *HTTP) Provision(ctx caddy.Context) error {
-	if h.Upgrade == nil {
-		h.Upgrade = websocketAlone
+	if err := h.provision(); err != nil {
+		return err
 	}
 	return h.HTTPTransport.Provision(ctx)
 }
@@ -38,7 +37,7 @@ func (h *HTTP) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := allowUpgrade(r, h.Upgrade); err != nil {
 		return nil, err
 	}
-	return checked(r, &h.HTTPTransport)
+	return h.carry(r, &h.HTTPTransport)
 }
 
 // Interface guards.

@@ -5,23 +5,60 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"gatewright.dev/caddy/upstreams"
 )
 
-var errSwitched = errors.New("the instance switched protocols without being asked to")
+// Options are what the transports of this package have in common.
+type Options struct {
+	// Upgrade are the protocols that a connection may be handed over to. Default: websocket alone.
+	Upgrade []string `json:"upgrade,omitempty"`
 
-// checked sends a request by another's transport, and refuses answers that cannot be told to a client.
-func checked(r *http.Request, by http.RoundTripper) (*http.Response, error) {
-	sortInterim(r)
-	res, err := by.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkAnswer(r, res); err != nil {
-		_ = res.Body.Close()
-		return nil, err
-	}
-	return res, nil
+	// ReadIdleTimeout is how long the client may be silent while its request is read, until the answer begins; then 408.
+	// Default: `read_idle_timeout` of the server, and no limit for gRPC.
+	ReadIdleTimeout caddy.Duration `json:"read_idle_timeout,omitempty"`
 }
+
+func (o *Options) provision() error {
+	if o.ReadIdleTimeout < 0 {
+		return errors.New("read_idle_timeout is negative")
+	}
+	if o.Upgrade == nil {
+		o.Upgrade = websocketAlone
+	}
+	return nil
+}
+
+// carry sends a request by another's transport. It refuses answers that cannot be told to a client, and tells the client's
+// failures from the instance's.
+func (o *Options) carry(r *http.Request, by http.RoundTripper) (*http.Response, error) {
+	sortInterim(r)
+	body := watchBody(r)
+	restore := o.readIdle(r)
+	res, err := by.RoundTrip(r)
+	if err == nil {
+		if err = checkAnswer(r, res); err != nil {
+			_ = res.Body.Close()
+		}
+	}
+	if err == nil {
+		endReadIdle(r, res, restore)
+		return res, nil
+	}
+	restore()
+	if gone := r.Context().Err(); gone != nil && !body.endedEarly(r) {
+		return nil, gone
+	}
+	if failed := body.failure(); failed != nil {
+		upstreams.Spare(r)
+		return nil, clientError(failed)
+	}
+	return nil, err
+}
+
+var errSwitched = errors.New("the instance switched protocols without being asked to")
 
 // checkAnswer refuses a 101 that nobody asked for, which the proxy would make an empty 200 of, and numbers that are no
 // status, at which net/http panics.

@@ -43,16 +43,15 @@ type Transport struct {
 	// ResponseHeaderTimeout bounds the wait for an answer's head, from when the request is written. Default: none.
 	ResponseHeaderTimeout caddy.Duration `json:"response_header_timeout,omitempty"`
 
-	// Upgrade are the protocols that a connection may be handed over to. Default: websocket alone.
-	Upgrade []string `json:"upgrade,omitempty"`
+	Options
 
-	dialer  net.Dialer
-	stock   *http.Transport
-	options *options
+	dialer net.Dialer
+	stock  *http.Transport
+	shared *sharedBy
 }
 
-// options are what connections of net/http are shared by.
-type options struct{ dial, head time.Duration }
+// sharedBy are the options that transports have equal which share connections of net/http.
+type sharedBy struct{ dial, head time.Duration }
 
 // stocks are the transports of net/http by their options.
 var stocks = caddy.NewUsagePool()
@@ -78,11 +77,11 @@ func (t *Transport) Provision(caddy.Context) error {
 	if t.DialTimeout == 0 {
 		t.DialTimeout = caddy.Duration(defaultDialTimeout)
 	}
-	if t.Upgrade == nil {
-		t.Upgrade = websocketAlone
+	if err := t.provision(); err != nil {
+		return err
 	}
 	t.dialer = net.Dialer{Timeout: time.Duration(t.DialTimeout), KeepAlive: keepAlive}
-	key := options{time.Duration(t.DialTimeout), time.Duration(t.ResponseHeaderTimeout)}
+	key := sharedBy{time.Duration(t.DialTimeout), time.Duration(t.ResponseHeaderTimeout)}
 	shared, _, err := stocks.LoadOrNew(key, func() (caddy.Destructor, error) {
 		dialer := t.dialer
 		return stock{&http.Transport{
@@ -98,16 +97,16 @@ func (t *Transport) Provision(caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	t.stock, t.options = shared.(stock).Transport, &key
+	t.stock, t.shared = shared.(stock).Transport, &key
 	return nil
 }
 
 // Cleanup gives the connections of net/http back.
 func (t *Transport) Cleanup() error {
-	if t.options == nil {
+	if t.shared == nil {
 		return nil
 	}
-	_, err := stocks.Delete(*t.options)
+	_, err := stocks.Delete(*t.shared)
 	return err
 }
 
@@ -120,7 +119,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.exchange(r)
 	}
 	r.URL.Scheme = "http"
-	return checked(r, t.stock)
+	return t.carry(r, t.stock)
 }
 
 // isDirect tells whether the serving goroutine can do all of an exchange. One with a body cannot: an instance may

@@ -490,7 +490,7 @@ func TestWhatNetHTTPCarries(t *testing.T) {
 	}))
 	defer server.Close()
 	address := server.Listener.Addr().String()
-	via := provisioned(t, Transport{Upgrade: []string{"echo"}})
+	via := provisioned(t, Transport{Options: Options{Upgrade: []string{"echo"}}})
 	for _, method := range []string{"POST", "PUT", "GET"} {
 		if _, body := get(t, via, request(method, address, strings.NewReader("hello"))); body != "hello" {
 			t.Errorf("%s: %q", method, body)
@@ -548,7 +548,7 @@ func TestConnectionsOutliveConfigurations(t *testing.T) {
 	if err := old.Cleanup(); err != nil {
 		t.Fatal(err)
 	}
-	old.options = nil
+	old.shared = nil
 	get(t, renewed, request("GET", server.address, nil))
 	post(renewed)
 	if n := server.accepted.Load(); n != 2 {

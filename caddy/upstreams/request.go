@@ -27,6 +27,9 @@ type Request struct {
 	// Refused is true when the guard refused all addresses that there were.
 	Refused bool
 
+	// spared tells that the request itself has failed.
+	spared bool
+
 	used   []use
 	failed []string
 	// balanced is what balancing knows of the request; nil when its row needs none.
@@ -47,6 +50,13 @@ func (q *Request) Attach(r *http.Request) { caddyhttp.SetVar(r.Context(), varKey
 func RequestOf(r *http.Request) *Request {
 	q, _ := caddyhttp.GetVar(r.Context(), varKey).(*Request)
 	return q
+}
+
+// Spare tells that the request has failed for the client's sake: no address is blamed for it, or tried instead.
+func Spare(r *http.Request) {
+	if q := RequestOf(r); q != nil {
+		q.spared = true
+	}
 }
 
 // hasFailed tells whether a dial has failed in this request and its answer is still the same.

@@ -141,6 +141,9 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	if q == nil {
 		return nil, errNotDispatched
 	}
+	if q.spared {
+		return nil, nil
+	}
 	if s.balances || !q.Row.Plain() || states.modes.Load() != nil {
 		return s.balance(q, r)
 	}
@@ -213,6 +216,9 @@ func (s *Source) ResetCache(r *http.Request) error {
 	q := RequestOf(r)
 	if q == nil {
 		return errNotDispatched
+	}
+	if q.spared {
+		return nil
 	}
 	if q.balanced != nil {
 		q.balanced.reset(q, r)

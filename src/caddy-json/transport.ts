@@ -8,6 +8,8 @@ export interface GatewrightTransport {
   readonly protocol: "gatewright";
   readonly dial_timeout: Duration;
   readonly response_header_timeout?: Duration;
+  /** Silence of the client while its request is read. Absent: the server's `read_idle_timeout`, and none for gRPC. */
+  readonly read_idle_timeout?: Duration;
   /** Protocols that a connection may be handed over to, in lowercase. Absent: websocket alone. */
   readonly upgrade?: readonly string[];
 }
@@ -25,7 +27,8 @@ export interface HttpTransport {
   /** `["h2c"]`: HTTP/2 without TLS. Absent: HTTP/1.1, and HTTP/2 over TLS. */
   readonly versions?: readonly string[];
   readonly tls?: TransportTls;
-  /** As in GatewrightTransport. */
+  /** As in GatewrightTransport, and so is `upgrade`. */
+  readonly read_idle_timeout?: Duration;
   readonly upgrade?: readonly string[];
 }
 

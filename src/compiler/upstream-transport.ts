@@ -6,11 +6,12 @@ import { upstreamTls } from "./upstream-tls.ts";
 /** How a rule's requests are carried to the instance. */
 export function transportOf(rule: IngressRule, settings: CompilerSettings): Transport {
   const { scheme = "http", proxy_protocol, upgrade } = rule.upstream ?? {};
-  const { connect = settings.timeouts.connect, response_header } = rule.policies?.timeouts ?? {};
+  const { connect = settings.timeouts.connect, response_header, read_idle } = rule.policies?.timeouts ?? {};
   return transportWith(
     {
       dial_timeout: connect,
       ...(response_header === undefined ? {} : { response_header_timeout: response_header }),
+      ...(read_idle === undefined ? {} : { read_idle_timeout: read_idle }),
       ...(upgrade === undefined ? {} : { upgrade: lowercased(upgrade) }),
     },
     {

@@ -182,7 +182,8 @@ export const settingGroups: readonly SettingGroup[] = [
         name: "READ_IDLE_TIMEOUT",
         kind: "duration",
         default: "30s",
-        effect: "A client that sends nothing for this long while a request is read loses its connection.",
+        effect:
+          "A client that sends nothing for this long while its request is read gets 408. No limit for gRPC, nor once the response has begun; `timeouts.read_idle` of a rule goes first.",
       },
       {
         name: "WRITE_IDLE_TIMEOUT",

@@ -506,7 +506,7 @@ export interface RewritePolicy {
   readonly replace_path?: string;
 }
 /**
- * How long Caddy waits for the instance; then 502 or 504. No limit ever ends a response that has begun.
+ * How long Caddy waits for the instance; then 502 or 504. `read_idle` is for the client. No limit ever ends a response that has begun.
  */
 export interface TimeoutsPolicy {
   /**
@@ -521,6 +521,10 @@ export interface TimeoutsPolicy {
    * For the first byte of the response, as `500ms`, `30s` or `1m`. Default: no limit.
    */
   readonly response_header?: string;
+  /**
+   * For more of the request's body, until the response begins; then 408. Default: READ_IDLE_TIMEOUT, and for gRPC no limit.
+   */
+  readonly read_idle?: string;
 }
 /**
  * Answers 503 with Retry-After instead of proxying.

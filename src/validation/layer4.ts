@@ -74,7 +74,8 @@ function upstreamProblems({ upstream = {} }: IngressRuleInput, protocol: Protoco
         `upstream.${key}`,
         `is not for protocol ${protocol}; upstream.tls alone has TLS spoken with the target`,
       );
-  const { tls } = upstream;
+  const { tls, upgrade } = upstream;
+  if (upgrade !== undefined) report.refuse("upstream.upgrade", `is not for protocol ${protocol}`);
   if (tls !== undefined && tls.server_name === undefined && tls.insecure_skip_verify !== true)
     report.refuse(
       "upstream.tls.server_name",
@@ -95,8 +96,9 @@ function policyProblems(rule: IngressRuleInput, protocol: Protocol, report: Repo
     if (policy.onLayer4 !== true && policyValue(rule, policy) !== undefined)
       report.refuse(policyField(policy), `is not for protocol ${protocol}`);
   const { load_balancing: balancing, health_check: health, timeouts } = rule.policies ?? {};
-  if (timeouts?.response_header !== undefined)
-    report.refuse("policies.timeouts.response_header", `is not for protocol ${protocol}`);
+  for (const key of ["response_header", "read_idle"] as const)
+    if (timeouts?.[key] !== undefined)
+      report.refuse(`policies.timeouts.${key}`, `is not for protocol ${protocol}`);
   const policy = balancing?.policy ?? "round_robin";
   if (!STREAM_BALANCING.some((one) => one === policy))
     report.refuse(
