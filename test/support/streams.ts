@@ -15,8 +15,8 @@ export interface LineServer extends AsyncDisposable {
   open(): number;
   /** How many there were. */
   total(): number;
-  /** The first bytes of each connection, as they came. */
-  readonly firstBytes: Buffer[];
+  /** What came on each connection, in the order of the connections; a byte is a character. */
+  readonly received: string[];
 }
 
 export async function startLineServer(
@@ -24,16 +24,15 @@ export async function startLineServer(
   { tls, address = "127.0.0.1" }: { readonly tls?: TlsOptions; readonly address?: string } = {},
 ): Promise<LineServer> {
   const sockets = new Set<Socket>();
-  const firstBytes: Buffer[] = [];
+  const received: string[] = [];
   let total = 0;
   const serve = (socket: Socket): void => {
-    total += 1;
+    const connection = total++;
+    received.push("");
     sockets.add(socket);
     let rest = "";
-    let first = true;
     socket.on("data", (chunk: Buffer) => {
-      if (first) firstBytes.push(chunk);
-      first = false;
+      received[connection] += chunk.toString("latin1");
       const lines = (rest + chunk.toString("latin1")).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) socket.write(`${name} ${line}\n`);
@@ -51,7 +50,7 @@ export async function startLineServer(
     port: (server.address() as AddressInfo).port,
     open: () => sockets.size,
     total: () => total,
-    firstBytes,
+    received,
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
       server.close();

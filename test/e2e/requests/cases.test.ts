@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CreateIngressRequest, IngressRuleInput } from "../../../src/model/api.ts";
-import { call, createIngress, putInstance } from "../../support/api.ts";
+import { call } from "../../support/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { type Filed, type RequestsCase, readRequestsCases, type Taker } from "../../support/cases.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
 import { type Arrival, PlaceBackends } from "../../support/place-backend.ts";
 import type { CaseRequest } from "../../support/reference-matcher.ts";
 import { send } from "../../support/send.ts";
 import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 const cases = readRequestsCases();
 
@@ -102,19 +103,9 @@ const yesNo = [() => true, () => false] as const;
 const title = "$method $host $path on $port (tls $tls) → $want";
 
 describe("requests through ingresses created over REST", () => {
-  let gatewright: Gatewright;
-  let backends: PlaceBackends;
-
-  beforeAll(async () => {
-    backends = new PlaceBackends();
-    // Certificates of Caddy's own authority: TLS rules are spoken to without a CA.
-    gatewright = await startGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" });
-  });
-
-  afterAll(async () => {
-    await gatewright?.[Symbol.asyncDispose]();
-    await backends[Symbol.asyncDispose]();
-  });
+  const backends = use(() => new PlaceBackends());
+  // Certificates of Caddy's own authority: TLS rules are spoken to without a CA.
+  const gatewright = useGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" });
 
   describe.each(cases)("$file", (one: Filed<RequestsCase>) => {
     let ports: PortMap;
@@ -128,11 +119,9 @@ describe("requests through ingresses created over REST", () => {
           [443, https],
         ]),
       );
-      for (const [name, ip] of addressesOf(one)) await putInstance(gatewright.url, name, ip);
-      for (const { name, rules } of await liveDocuments(one, ports, backends)) {
-        const created = await createIngress({ url: gatewright.url, name, rules });
-        expect(created.status, created.text).toBe(201);
-      }
+      for (const [name, ip] of addressesOf(one)) await gatewright.put(name, ip);
+      for (const { name, rules } of await liveDocuments(one, ports, backends))
+        await gatewright.make(name, ...rules);
       // Certificates are made in the background after a change.
       for (const request of one.requests.filter(({ tls }) => tls)) {
         await until(() => send(mapped(ports, request.port), request).then(...yesNo));

@@ -1,16 +1,17 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, askCaddy, call, putInstance, rule, visit } from "../../support/api.ts";
-import { type Backend, type Seen, startBackend } from "../../support/backend.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Answer, askCaddy, call, rule, visit } from "../../support/api.ts";
+import { type Seen, startBackend } from "../../support/backend.ts";
 import {
   type BodyOperation,
   bodyOperations,
   type Json,
   type StringField,
 } from "../../support/string-fields.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
 interface Refusal {
   readonly code: string;
@@ -24,35 +25,26 @@ const fileCanary = `canary-${process.pid}-of-a-file`;
 const host = "placeholder-canary.example.com";
 const otherHost = `other.${host}`;
 
-let home: string;
-let gatewright: Gatewright;
-let backend: Backend;
+const folder = use(temporaryFolder);
+const home = () => join(folder.path, canary);
+const file = () => join(folder.path, "file");
+const backend = use(() => startBackend());
+const gatewright = useGatewright(async () => {
+  await mkdir(home());
+  await writeFile(file(), fileCanary);
+  return { HOME: home(), LOG_LEVEL: "debug" };
+}, ["web-1", "walked"]);
 /** Id of the ingress that is replaced and patched. */
 let present: string;
-let payloads: readonly string[];
+const payloads = () => ["{env.HOME}", `{file.${file()}}`, "{http.request.host}", "\\{x\\}", "a{env.HOME}b"];
 /** Everything that came back through Caddy. */
 const seen: string[] = [];
 
 beforeAll(async () => {
-  const folder = await mkdtemp(join(tmpdir(), "gatewright-home-"));
-  home = join(folder, canary);
-  await mkdir(home);
-  const file = join(folder, "file");
-  await writeFile(file, fileCanary);
-  payloads = ["{env.HOME}", `{file.${file}}`, "{http.request.host}", "\\{x\\}", "a{env.HOME}b"];
-  backend = await startBackend();
-  gatewright = await startGatewright({ HOME: home, LOG_LEVEL: "debug" });
-  for (const name of ["web-1", "walked"]) await putInstance(gatewright.url, name, "127.0.0.1");
   const { body } = await call<{ id: string }>(`${gatewright.url}/ingresses`, {
     body: baseOf("/ingresses/{id}"),
   });
   present = body.id;
-});
-
-afterAll(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend[Symbol.asyncDispose]();
-  await rm(join(home, ".."), { recursive: true, force: true });
 });
 
 /** A sound body to put the text into; what exists already has another hostname than what is made. */
@@ -151,7 +143,7 @@ describe.each(operations)("$method $path ($mediaType)", (operation) => {
 
   it.each(fields)("takes %s literally or refuses it", async (_name, field) => {
     // Every operation on ingresses has the same rules behind it: one of them with all, the others with two.
-    for (const payload of operation.path === "/ingresses" ? payloads : payloads.slice(2, 4)) {
+    for (const payload of operation.path === "/ingresses" ? payloads() : payloads().slice(2, 4)) {
       const answer = await send(operation, field, payload);
       if (answer.status < 400) {
         await checkAccepted(operation, answer, payload).finally(() => putBack(operation, answer));
@@ -193,7 +185,7 @@ describe("after all of that", () => {
   });
 
   it("names in addresses are names, too", async () => {
-    for (const payload of payloads) {
+    for (const payload of payloads()) {
       const name = encodeURIComponent(payload);
       const put = await call(`${gatewright.url}/instances/${name}`, {
         method: "PUT",
@@ -207,7 +199,7 @@ describe("after all of that", () => {
 
 describe("a header condition with a placeholder", () => {
   it("is met by the text itself and not by what it would expand to", async () => {
-    for (const [index, payload] of payloads.entries()) {
+    for (const [index, payload] of payloads().entries()) {
       const name = `literal-${index}`;
       const created = await call(`${gatewright.url}/ingresses`, {
         body: {
@@ -220,7 +212,7 @@ describe("a header condition with a placeholder", () => {
         (await visit(gatewright.ports.http, `${name}.example.com`, "/", { headers: { "x-text": text } }))
           .status;
       expect(await status(payload)).toBe(200);
-      for (const expanded of [home, fileCanary, `${name}.example.com`, "{x}", `a${home}b`, ""])
+      for (const expanded of [home(), fileCanary, `${name}.example.com`, "{x}", `a${home()}b`, ""])
         expect(await status(expanded)).toBe(404);
     }
   });
@@ -228,7 +220,7 @@ describe("a header condition with a placeholder", () => {
 
 describe("headers that a policy sets to a placeholder", () => {
   it("arrive as they were written, at the backend and at the visitor", async () => {
-    for (const [index, payload] of payloads.entries()) {
+    for (const [index, payload] of payloads().entries()) {
       const name = `headers-${index}`;
       const headers = { request: { set: { "X-Out": payload } }, response: { set: { "X-Back": payload } } };
       const created = await call(`${gatewright.url}/ingresses`, {
@@ -253,7 +245,7 @@ describe("what visitors send", () => {
         rules: [rule("*", "web-1", backend.port), rule("{i}.pattern.example.com", "{i}", backend.port)],
       },
     });
-    for (const payload of payloads) {
+    for (const payload of payloads()) {
       for (const [sentHost, path] of [
         [host, `/${encodeURIComponent(payload)}?q=${encodeURIComponent(payload)}`],
         ["{env.HOME}.pattern.example.com", "/"],
