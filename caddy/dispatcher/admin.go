@@ -29,8 +29,8 @@ const manyRows = 5000
 // Admin is the module `admin.api.gatewright`: routes of Caddy's admin endpoint that read and change the host
 // table of the process and the addresses that it knows.
 //
-//	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "routes": 2}
-//	PUT   /gatewright/table      {"version": "v2", "routes": […]}
+//	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "rows": 2}
+//	PUT   /gatewright/table      {"version": "v2", "rows": […]}
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
 //	GET   /gatewright/refusals   → {"rules": {"shop/0": {"403": 2, "429": 17}}}
 //	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"], "ttl_seconds": 60}}, "flush": true}
@@ -87,7 +87,7 @@ type state struct {
 	// version that it finds, but not this number.
 	Generation uint64 `json:"generation"`
 	Table      string `json:"table"`
-	Routes     int    `json:"routes"`
+	Routes     int    `json:"rows"`
 }
 
 func currentState() (s state) {

@@ -126,7 +126,7 @@ func TestImpossibleAnswers(t *testing.T) {
 	routes := []struct{ policy, instance string }{{"own", "first"}, {"http", "first"}, {"h2c", "second"}}
 	ports := map[string]int{"first": first, "second": second}
 	for i, r := range routes {
-		row := w.route(r.policy, r.policy+".test", r.instance, ports[r.instance])
+		row := w.row(r.policy, r.policy+".test", r.instance, ports[r.instance])
 		row.Policy = r.policy
 		if i == 0 {
 			w.put("t0", row)
@@ -199,8 +199,8 @@ func TestInterimFloods(t *testing.T) {
 			}
 		}
 	}
-	row := func(policy, instance, hint string) table.Route {
-		r := w.route(policy+instance, policy+instance+".test", instance, w.instance(instance, flood(hint)))
+	row := func(policy, instance, hint string) table.RowJSON {
+		r := w.row(policy+instance, policy+instance+".test", instance, w.instance(instance, flood(hint)))
 		r.Policy = policy
 		return r
 	}
@@ -229,7 +229,7 @@ func TestOneContinue(t *testing.T) {
 		_, _ = io.Copy(io.Discard, request.Body)
 		_, _ = io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 	})
-	w.put("t1", w.route("a", "a.test", "eager", port))
+	w.put("t1", w.row("a", "a.test", "eager", port))
 	for expect, continues := range map[string]int{"Expect: 100-continue\r\n": 1, "": 0} {
 		for _, method := range []string{"GET", "POST"} {
 			conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", w.port))

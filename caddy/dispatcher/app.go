@@ -38,7 +38,7 @@ type App struct {
 	// Version is the name of this configuration that `GET /gatewright/state` tells once it runs.
 	Version string `json:"version,omitempty"`
 
-	// TableFile is read when the process has no table yet, before anything listens: `{"version": "…", "routes": […]}`.
+	// TableFile is read when the process has no table yet, before anything listens: `{"version": "…", "rows": […]}`.
 	// It must be there then. Later configurations, and tables that came by the admin endpoint, leave it unread.
 	TableFile string `json:"table_file,omitempty"`
 

@@ -47,7 +47,7 @@ func (w *world) expect(got answer, status int, body string) {
 func (w *world) expectState(config, version string, routes float64) {
 	w.t.Helper()
 	status, state := w.call("GET", "/gatewright/state", nil)
-	if status != 200 || state["config"] != config || state["table"] != version || state["routes"] != routes {
+	if status != 200 || state["config"] != config || state["table"] != version || state["rows"] != routes {
 		w.t.Errorf("state: %d %v, want config %q, table %q, %v routes", status, state, config, version, routes)
 	}
 }
@@ -56,8 +56,8 @@ func TestRequestsReachTheirInstance(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
 	w.put("t1",
-		w.route("a", "a.example.com", "web-1", w.serve("web-1")),
-		w.route("p", "{name}.dev.example.com", "dev-{name}", w.serve("dev-7")))
+		w.row("a", "a.example.com", "web-1", w.serve("web-1")),
+		w.row("p", "{name}.dev.example.com", "dev-{name}", w.serve("dev-7")))
 	w.expect(w.get("A.example.com:1234", "/x?y=1"), 200, "web-1 /x?y=1")
 	w.expect(w.get("7.dev.example.com", "/"), 200, "dev-7 /")
 	w.expectState("c1", "t1", 2)
@@ -66,7 +66,7 @@ func TestRequestsReachTheirInstance(t *testing.T) {
 func TestUnknownHosts(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
-	w.put("t1", w.route("a", "a.example.com", "web-1", 80))
+	w.put("t1", w.row("a", "a.example.com", "web-1", 80))
 	for host, shown := range map[string]string{"Zzz.test:99": "Zzz.test", "zzz.test.": "zzz.test.", "[::1]:80": "::1", "10.0.0.1": "10.0.0.1"} {
 		got := w.get(host, "/")
 		if got.status != 404 || got.body != "Not Found: no ingress configured for hostname "+shown {
@@ -87,7 +87,7 @@ func TestThePortIsTheListenersNotTheHostHeaders(t *testing.T) {
 		"routes":          []any{map[string]any{"handle": []any{map[string]any{"handler": "gatewright"}}}},
 	}
 	w.load("c1")
-	w.put("t1", w.route("a", "a.test", "web-1", w.serve("web-1")))
+	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
 	w.expect(w.get(fmt.Sprint("a.test:", other), "/"), 200, "web-1")
 	w.expect(w.do("GET", other, fmt.Sprint("a.test:", w.port), "/"), 404, "a.test")
 }
@@ -96,7 +96,7 @@ func TestDeltas(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
 	port := w.serve("web-1")
-	w.put("t1", w.route("a", "a.test", "web-1", port))
+	w.put("t1", w.row("a", "a.test", "web-1", port))
 	patch := func(body any, status int, contains string) {
 		t.Helper()
 		got, answer := w.call("PATCH", "/gatewright/table", body)
@@ -105,18 +105,18 @@ func TestDeltas(t *testing.T) {
 			t.Errorf("got %d %s, want %d with %s", got, text, status, contains)
 		}
 	}
-	patch(table.Delta{From: "t1", To: "t2", Remove: []string{"a"}, Upsert: []table.Route{w.route("b", "b.test", "web-1", port)}}, 200, `"table":"t2"`)
+	patch(table.Delta{From: "t1", To: "t2", Remove: []string{"a"}, Upsert: []table.RowJSON{w.row("b", "b.test", "web-1", port)}}, 200, `"table":"t2"`)
 	w.expect(w.get("a.test", "/"), 404, "")
 	w.expect(w.get("b.test", "/"), 200, "web-1")
 	patch(table.Delta{From: "t1", To: "t3"}, 412, `"error":`)
-	unknown := w.route("u", "u.test", "web-1", port)
+	unknown := w.row("u", "u.test", "web-1", port)
 	unknown.Policy = "no-such-set"
-	patch(table.Delta{From: "t2", To: "t3", Upsert: []table.Route{unknown}}, 400, `"problems":[{"id":"u","problem":"policy \"no-such-set\"`)
-	patch(table.Delta{From: "t2", To: "t3", Upsert: []table.Route{w.route("c", "b.test", "x", 1)}}, 400, `{"id":"c","problem":"ties with row \"b\""}`)
+	patch(table.Delta{From: "t2", To: "t3", Upsert: []table.RowJSON{unknown}}, 400, `"problems":[{"id":"u","problem":"policy \"no-such-set\"`)
+	patch(table.Delta{From: "t2", To: "t3", Upsert: []table.RowJSON{w.row("c", "b.test", "x", 1)}}, 400, `{"id":"c","problem":"ties with row \"b\""}`)
 	patch(table.Delta{From: "t2"}, 400, "to is missing")
 	patch(`{"from":"t2","to":"t3","upserts":[]}`, 400, "unknown field")
 	patch(`{"from":"t2","to":"t3"`, 400, "EOF")
-	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": "t3", "routes": []table.Route{unknown}})
+	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": "t3", "rows": []table.RowJSON{unknown}})
 	if status != 400 || answer["problems"] == nil {
 		t.Errorf("PUT: %d %v", status, answer)
 	}
@@ -131,7 +131,7 @@ func TestDeltas(t *testing.T) {
 func TestAReloadKeepsTheTable(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
-	w.put("t1", w.route("a", "a.test", "web-1", w.serve("web-1")))
+	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
 	w.expect(w.get("a.test", "/"), 200, "web-1")
 	asked := w.dns.Asked("web-1.test.internal")
 	w.load("c2", func(app map[string]any) { app["table_file"] = "/nonexistent" })
@@ -145,7 +145,7 @@ func TestAReloadKeepsTheTable(t *testing.T) {
 func TestARefusedConfigurationLeavesTheOldOne(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
-	w.put("t1", w.route("a", "a.test", "web-1", w.serve("web-1")))
+	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
 	for name, edit := range map[string]func(app map[string]any){
 		"an unknown handler": func(app map[string]any) {
 			app["policy_sets"] = map[string]any{"x": map[string]any{"handle": []any{map[string]any{"handler": "nope"}}}}
@@ -183,15 +183,15 @@ func TestTableFile(t *testing.T) {
 	if err := caddy.Load(w.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) {
 		t.Fatalf("a missing file: %v", err)
 	}
-	if err := os.WriteFile(file, []byte(`{"version":"t1","routes":[{"id":"a","host":"a.test"}]}`), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(`{"version":"t1","rows":[{"id":"a","host":"a.test"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := caddy.Load(w.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "port 0") {
 		t.Fatalf("a bad row: %v", err)
 	}
-	unknown := w.route("u", "u.test", "web-1", 80)
+	unknown := w.row("u", "u.test", "web-1", 80)
 	unknown.Policy = "not-yet"
-	text, err := json.Marshal(map[string]any{"version": "t1", "routes": []table.Route{w.route("a", "a.test", "web-1", w.serve("web-1")), unknown}})
+	text, err := json.Marshal(map[string]any{"version": "t1", "rows": []table.RowJSON{w.row("a", "a.test", "web-1", w.serve("web-1")), unknown}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestHeaderAuth(t *testing.T) {
 	port := w.serve("web-1")
 	secret := strings.Repeat("s3cret", 8)
 	sum := sha256.Sum256([]byte(secret))
-	row, unchecked, keyless := w.route("a", "a.test", "web-1", port), w.route("b", "b.test", "web-1", port), w.route("c", "c.test", "web-1", port)
+	row, unchecked, keyless := w.row("a", "a.test", "web-1", port), w.row("b", "b.test", "web-1", port), w.row("c", "c.test", "web-1", port)
 	row.Auth = &table.Auth{Header: "x-key", SHA256: hex.EncodeToString(sum[:])}
 	unchecked.Auth = row.Auth
 	row.Policy, keyless.Policy = "secret", "secret"
@@ -256,11 +256,11 @@ func TestHeaderAuth(t *testing.T) {
 func TestRedirect(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
-	redirect := func(id, host string, port int) table.Route {
-		return table.Route{ID: id, Ingress: id, Port: w.port, Host: host, Redirect: &table.Redirect{Port: port}}
+	redirect := func(id, host string, port int) table.RowJSON {
+		return table.RowJSON{ID: id, Ingress: id, Port: w.port, Host: host, Redirect: &table.Redirect{Port: port}}
 	}
 	w.put("t1", redirect("a", "a.test", 443), redirect("b", "b.test", 8443), redirect("all", "*", 443),
-		w.route("explicit", "b.test", "web-1", w.serve("web-1")), redirect("c", "c.test", 443))
+		w.row("explicit", "b.test", "web-1", w.serve("web-1")), redirect("c", "c.test", 443))
 	for _, c := range []struct {
 		method, host, path string
 		status             int
@@ -311,14 +311,14 @@ func TestErrorPages(t *testing.T) {
 	}
 	defer hung.Close()
 	w.dns.Set("here.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}})
-	evil := w.route("evil", "evil.test", "nobody", 80)
+	evil := w.row("evil", "evil.test", "nobody", 80)
 	evil.Ingress = `<script>"`
-	refusing := w.route("r", "refusing.test", "here", 80)
+	refusing := w.row("r", "refusing.test", "here", 80)
 	refusing.Policy = "refusing"
-	open := w.route("o", "open.test", "here", 80)
+	open := w.row("o", "open.test", "here", 80)
 	open.Policy = "open"
-	w.put("t1", w.route("none", "none.test", "nobody", 80), w.route("dead", "dead.test", "here", freePort(t)),
-		w.route("hung", "hung.test", "here", hung.Addr().(*net.TCPAddr).Port), evil, refusing, open)
+	w.put("t1", w.row("none", "none.test", "nobody", 80), w.row("dead", "dead.test", "here", freePort(t)),
+		w.row("hung", "hung.test", "here", hung.Addr().(*net.TCPAddr).Port), evil, refusing, open)
 	for _, c := range []struct {
 		host, accept, contentType, body string
 		status                          int
@@ -362,7 +362,7 @@ func TestAMovedInstanceIsFoundWithinTheRequest(t *testing.T) {
 	// A kept connection that closes under a POST is no failed dial: the instance may have got the request.
 	old.Config.SetKeepAlivesEnabled(false)
 	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.2"}, TTL: time.Hour})
-	w.put("t1", w.route("a", "a.test", "web", port))
+	w.put("t1", w.row("a", "a.test", "web", port))
 	w.expect(w.get("a.test", "/"), 200, "old")
 	old.Close()
 	backend(t, fmt.Sprint("127.0.0.3:", port), "new")
@@ -391,7 +391,7 @@ func TestOneOfSeveralAddressesIsDead(t *testing.T) {
 	w.load("c1")
 	port, _ := backend(t, "127.0.0.2:0", "alive")
 	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.2", "127.0.0.3"}, TTL: time.Hour})
-	w.put("t1", w.route("a", "a.test", "web", port))
+	w.put("t1", w.row("a", "a.test", "web", port))
 	for range 50 {
 		w.expect(w.get("a.test", "/"), 200, "alive")
 	}
@@ -400,7 +400,7 @@ func TestOneOfSeveralAddressesIsDead(t *testing.T) {
 func TestSeveralTargets(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
-	row := w.route("a", "a.test", "one", w.serve("one"))
+	row := w.row("a", "a.test", "one", w.serve("one"))
 	row.Targets = append(row.Targets, table.Target{Instance: "two", Port: w.serve("two")}, table.Target{Instance: "gone", Port: 80})
 	w.put("t1", row)
 	seen := map[string]bool{}
@@ -420,7 +420,7 @@ func TestSlowDNSOfOneNameHoldsNoOther(t *testing.T) {
 	port := w.serve("quick")
 	hold := make(chan struct{})
 	w.dns.Set("slow.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}, Hold: hold})
-	w.put("t1", w.route("slow", "slow.test", "slow", port), w.route("quick", "quick.test", "quick", port))
+	w.put("t1", w.row("slow", "slow.test", "slow", port), w.row("quick", "quick.test", "quick", port))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -442,7 +442,7 @@ func TestSlowDNSOfOneNameHoldsNoOther(t *testing.T) {
 func TestLastKnownAddressWhenDNSDies(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
-	w.put("t1", w.route("a", "a.test", "web-1", w.serve("web-1")))
+	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
 	w.expect(w.get("a.test", "/"), 200, "web-1")
 	w.dns.Stop()
 	w.call("POST", "/gatewright/addresses", `{"flush":true}`)
@@ -464,14 +464,14 @@ func TestGuardedAddresses(t *testing.T) {
 			}
 		}
 	}
-	rows := []table.Route{w.route("ok", "ok.test", "web-1", port), w.route("numeric", "numeric.test", "127.0.0.1", port)}
+	rows := []table.RowJSON{w.row("ok", "ok.test", "web-1", port), w.row("numeric", "numeric.test", "127.0.0.1", port)}
 	for name, addr := range names {
 		w.dns.Set(name+".test.internal", dnstest.Record{Addresses: []string{addr}, TTL: time.Minute})
-		rows = append(rows, w.route(name, name+".test", name, own))
+		rows = append(rows, w.row(name, name+".test", name, own))
 	}
 	// An allowed address beside a refused one is used.
 	w.dns.Set("mixed.test.internal", dnstest.Record{Addresses: []string{"169.254.1.1", "127.0.0.1"}})
-	rows = append(rows, w.route("mixed", "mixed.test", "mixed", port))
+	rows = append(rows, w.row("mixed", "mixed.test", "mixed", port))
 	w.put("t1", rows...)
 	for name, addr := range names {
 		got := w.get(name+".test", "/config/")
@@ -495,7 +495,7 @@ func TestVariables(t *testing.T) {
 		map[string]any{"handler": "static_response", "body": "{http.vars.gatewright.rule} {http.vars.gatewright.ingress}"},
 	}}}
 	w.load("c1")
-	w.put("t1", w.route("a/0", "a.test", "x", 1))
+	w.put("t1", w.row("a/0", "a.test", "x", 1))
 	w.expect(w.get("a.test", "/"), 200, "a/0 ingress-a/0")
 }
 
@@ -507,7 +507,7 @@ func TestHandlersOfASetRunInOrder(t *testing.T) {
 		proxySet["handle"].([]any)[0],
 	}}}
 	w.load("c1")
-	w.put("t1", w.route("a", "a.test", "web-1", w.serve("web-1")))
+	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
 	got := w.get("a.test", "/")
 	w.expect(got, 200, "web-1 /rewritten")
 	if got.header.Get("X-First") != "1" {
@@ -560,7 +560,7 @@ func TestAnOldGenerationMeetsANewRow(t *testing.T) {
 	w.load("c2", func(app map[string]any) {
 		app["policy_sets"] = map[string]any{"newer": map[string]any{"handle": []any{map[string]any{"handler": "static_response", "body": "newer"}}}}
 	})
-	row := w.route("a", "held.test", "x", 1)
+	row := w.row("a", "held.test", "x", 1)
 	row.Policy = "newer"
 	w.put("t2", row)
 	gateOpen <- struct{}{}
@@ -571,7 +571,7 @@ func TestRequestsDuringPatches(t *testing.T) {
 	w := newWorld(t)
 	w.load("c1")
 	port := w.serve("web-1")
-	w.put("0", w.route("stays", "stays.test", "web-1", port), w.route("swaps", "swaps.test", "web-1", port))
+	w.put("0", w.row("stays", "stays.test", "web-1", port), w.row("swaps", "swaps.test", "web-1", port))
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
 	var served atomic.Int64
@@ -596,7 +596,7 @@ func TestRequestsDuringPatches(t *testing.T) {
 	}
 	for i := 0; i < 200 || served.Load() < 200; i++ {
 		from, to := strconv.Itoa(i), strconv.Itoa(i+1)
-		upsert := []table.Route{w.route("swaps", "swaps.test", "web-1", port), w.route("n"+to, "n"+to+".test", "web-1", port)}
+		upsert := []table.RowJSON{w.row("swaps", "swaps.test", "web-1", port), w.row("n"+to, "n"+to+".test", "web-1", port)}
 		status, answer := w.call("PATCH", "/gatewright/table", table.Delta{From: from, To: to, Remove: []string{"n" + from}, Upsert: upsert})
 		if status != 200 {
 			t.Errorf("%d %v", status, answer)
@@ -653,6 +653,6 @@ func TestIPv6Instances(t *testing.T) {
 	w.load("c1")
 	port, _ := backend(t, "[::1]:0", "six")
 	w.dns.Set("six.test.internal", dnstest.Record{Addresses: []string{"::1"}})
-	w.put("t1", w.route("a", "a.test", "six", port))
+	w.put("t1", w.row("a", "a.test", "six", port))
 	w.expect(w.get("a.test", "/"), 200, "six")
 }

@@ -39,7 +39,7 @@
 //
 //	{
 //		"version": "1",
-//		"routes": [{
+//		"rows": [{
 //			"id": "shop/0", "ingress": "shop", "port": 8000, "host": "{instance}.example.com",
 //			"policy": "proxy", "targets": [{"instance": "{instance}", "port": 8080}]
 //		}]

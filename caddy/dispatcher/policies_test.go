@@ -28,9 +28,9 @@ func TestOwnErrorPages(t *testing.T) {
 	}
 	w.app["error_pages"] = map[string]string{"403": "of all", "404": "nothing here", "4xx": "class of all"}
 	w.load("c1")
-	var rows []table.Route
+	var rows []table.RowJSON
 	for _, id := range []string{"own", "other", "plain", "told"} {
-		row := w.route(id, id+".test", "nobody", 80)
+		row := w.row(id, id+".test", "nobody", 80)
 		row.Policy = id
 		rows = append(rows, row)
 	}
@@ -62,7 +62,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	refusals.All = refusals.Counts{}
 	w.app["policy_sets"] = map[string]any{"closed": closedSet(403, nil), "limited": closedSet(429, nil)}
 	w.load("c1")
-	closed, limited := w.route("c", "closed.test", "nobody", 80), w.route("l", "limited.test", "nobody", 80)
+	closed, limited := w.row("c", "closed.test", "nobody", 80), w.row("l", "limited.test", "nobody", 80)
 	closed.Policy, limited.Policy = "closed", "limited"
 	w.put("t1", closed, limited)
 	for range 3 {

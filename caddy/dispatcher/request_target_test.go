@@ -80,8 +80,8 @@ func TestRequestTargets(t *testing.T) {
 	}
 	w.app["policy_sets"] = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}
 	w.load("c1")
-	open := w.route("open", "a.test", "open", w.serve("open"))
-	admin := w.route("admin", "a.test", "admin", w.serve("admin"))
+	open := w.row("open", "a.test", "open", w.serve("open"))
+	admin := w.row("admin", "a.test", "admin", w.serve("admin"))
 	open.TLS, admin.TLS = true, true
 	admin.Path = &table.Path{Type: "prefix", Value: "/admin"}
 	admin.Policy = "secret"

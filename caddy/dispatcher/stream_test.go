@@ -29,7 +29,7 @@ func TestWebSocketsSurviveReloads(t *testing.T) {
 	}))
 	defer echo.Close()
 	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}})
-	w.put("t1", w.route("a", "a.test", "web", echo.Listener.Addr().(*net.TCPAddr).Port))
+	w.put("t1", w.row("a", "a.test", "web", echo.Listener.Addr().(*net.TCPAddr).Port))
 	conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", w.port))
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestServerSentEventsPassUnbuffered(t *testing.T) {
 	}))
 	defer events.Close()
 	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}})
-	w.put("t1", w.route("a", "a.test", "web", events.Listener.Addr().(*net.TCPAddr).Port))
+	w.put("t1", w.row("a", "a.test", "web", events.Listener.Addr().(*net.TCPAddr).Port))
 	request, err := http.NewRequest("GET", fmt.Sprintf("http://127.0.0.1:%d/", w.port), nil)
 	if err != nil {
 		t.Fatal(err)

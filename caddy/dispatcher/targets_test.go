@@ -58,7 +58,7 @@ func TestTargetStatesOutliveReloads(t *testing.T) {
 	backend(t, "127.0.0.2:"+strconv.Itoa(port), "two")
 	w.dns.Set("web.svc.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1", "127.0.0.2"}})
 	w.load("1", poolSet(map[string]any{"health": true}, map[string]any{"retries": 1}))
-	row := w.route("r/0", "pool.test", "", port)
+	row := w.row("r/0", "pool.test", "", port)
 	row.Targets = []table.Target{{Service: "web", Port: port}}
 	w.put("1", row)
 	reached := func() string {
@@ -105,7 +105,7 @@ func TestTheCookieIsSetOnce(t *testing.T) {
 	w.dns.Set("gone.test.internal", dnstest.Record{Addresses: []string{"127.0.0.3"}})
 	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}})
 	w.load("1", poolSet(map[string]any{"policy": "cookie", "cookie": "stick"}, map[string]any{"retries": 1, "selection_policy": map[string]any{"policy": "gatewright"}}))
-	row := w.route("r/0", "pool.test", "", port)
+	row := w.row("r/0", "pool.test", "", port)
 	row.Targets = []table.Target{{Instance: "gone", Port: port}, {Instance: "web", Port: port}}
 	w.put("1", row)
 	var cookie string

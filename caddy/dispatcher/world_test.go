@@ -168,20 +168,20 @@ func (w *world) call(method, path string, body any) (status int, answer map[stri
 }
 
 // put replaces the table.
-func (w *world) put(version string, routes ...table.Route) {
+func (w *world) put(version string, routes ...table.RowJSON) {
 	w.t.Helper()
 	if routes == nil {
-		routes = []table.Route{}
+		routes = []table.RowJSON{}
 	}
-	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": version, "routes": routes})
+	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": version, "rows": routes})
 	if status != 200 {
 		w.t.Fatalf("PUT: %d %v", status, answer)
 	}
 }
 
-// route is a row of the world's port to an instance.
-func (w *world) route(id, host, instance string, port int) table.Route {
-	return table.Route{
+// row is a row of the world's port to an instance.
+func (w *world) row(id, host, instance string, port int) table.RowJSON {
+	return table.RowJSON{
 		ID: id, Ingress: "ingress-" + id, Port: w.port, Host: host, Policy: "proxy",
 		Targets: []table.Target{{Instance: instance, Port: port}},
 	}

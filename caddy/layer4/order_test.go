@@ -111,7 +111,7 @@ func TestEachIsTriedOnceAndWhatFailedLast(t *testing.T) {
 	for _, policy := range []string{"", "first", "random", "least_conn", "ip_hash"} {
 		rows := table.NewRows(nil)
 		targets := []table.Target{{Service: "web", Port: 80}}
-		rows.Add(&table.Route{ID: "s/0", Ingress: "s", Port: 5000, Stream: &table.Stream{Protocol: "tcp", Policy: policy}, Targets: targets})
+		rows.Add(&table.RowJSON{ID: "s/0", Ingress: "s", Port: 5000, Stream: &table.Stream{Protocol: "tcp", Policy: policy}, Targets: targets})
 		var hosts table.Table
 		if err := hosts.Replace("1", rows); err != nil {
 			t.Fatal(err)

@@ -110,7 +110,7 @@ func (w *world) listen(port int) string { return fmt.Sprint("gatewright/127.0.0.
 func (w *world) address() string { return fmt.Sprint("127.0.0.1:", w.port) }
 
 // rows replaces the host table.
-func (w *world) rows(routes ...table.Route) {
+func (w *world) rows(routes ...table.RowJSON) {
 	w.t.Helper()
 	rows := table.NewRows(nil)
 	for i := range routes {
@@ -123,17 +123,17 @@ func (w *world) rows(routes ...table.Route) {
 }
 
 // route is a row of HTTP on the world's port.
-func (w *world) route(id, host string, tls bool) table.Route {
-	return table.Route{
+func (w *world) route(id, host string, tls bool) table.RowJSON {
+	return table.RowJSON{
 		ID: id, Ingress: id, Port: w.port, Host: host, TLS: tls, Policy: "echo",
 		Targets: []table.Target{{Instance: "web", Port: 80}},
 	}
 }
 
 // passed is a row of layer 4 by name on the world's port.
-func (w *world) passed(id, host string, to net.Addr) table.Route {
+func (w *world) passed(id, host string, to net.Addr) table.RowJSON {
 	w.dns.Set(id+".test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}})
-	return table.Route{
+	return table.RowJSON{
 		ID: id, Ingress: id, Port: w.port, Host: host, Stream: &table.Stream{Protocol: "tls"},
 		Targets: []table.Target{{Instance: id, Port: to.(*net.TCPAddr).Port}},
 	}

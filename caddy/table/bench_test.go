@@ -10,13 +10,13 @@ func benchTable(b *testing.B, n int) *Table {
 	b.Helper()
 	rows := NewRows(nil)
 	for i := range n {
-		r := Route{
+		r := RowJSON{
 			ID: fmt.Sprintf("c%023d/0", i), Ingress: fmt.Sprintf("app-%d", i), Port: 80, Host: fmt.Sprintf("app-%d.apps.example.com", i),
 			Policy: "0123456789abcdef", Targets: []Target{{Instance: fmt.Sprintf("vm-%d", i), Port: 8080}},
 		}
 		rows.Add(&r)
 	}
-	wild := Route{ID: "w", Port: 80, Host: "{i}.dev.example.com", Policy: "p", Targets: []Target{{Instance: "{i}", Port: 80}}}
+	wild := RowJSON{ID: "w", Port: 80, Host: "{i}.dev.example.com", Policy: "p", Targets: []Target{{Instance: "{i}", Port: 80}}}
 	rows.Add(&wild)
 	table := &Table{}
 	if err := table.Replace("1", rows); err != nil {
@@ -55,7 +55,7 @@ func BenchmarkLookup(b *testing.B) {
 func BenchmarkPatch(b *testing.B) {
 	table := benchTable(b, 100_000)
 	for i := 0; b.Loop(); i++ {
-		r := Route{ID: "n", Port: 80, Host: fmt.Sprintf("new-%d.apps.example.com", i), Policy: "p"}
+		r := RowJSON{ID: "n", Port: 80, Host: fmt.Sprintf("new-%d.apps.example.com", i), Policy: "p"}
 		rows := NewRows(nil)
 		rows.Add(&r)
 		if err := table.Patch(table.Version(), fmt.Sprint(i), nil, rows); err != nil {

@@ -34,8 +34,8 @@ func TestNormativeCases(t *testing.T) {
 }
 
 type routingCase struct {
-	Name     string  `json:"name"`
-	Rows     []Route `json:"rows"`
+	Name     string    `json:"name"`
+	Rows     []RowJSON `json:"rows"`
 	Requests []struct {
 		Port    uint16            `json:"port"`
 		Host    string            `json:"host"`

@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// ReadTable reads `{"version": "…", "routes": […]}` and gives each route to add, whose argument is used again.
+// ReadTable reads `{"version": "…", "rows": […]}` and gives each row to add, whose argument is used again.
 // Rows are read one by one, so that a big table is never in memory as text.
-func ReadTable(from io.Reader, add func(*Route)) (version string, err error) {
+func ReadTable(from io.Reader, add func(*RowJSON)) (version string, err error) {
 	dec := json.NewDecoder(from)
 	dec.DisallowUnknownFields()
 	if err := expect(dec, json.Delim('{')); err != nil {
@@ -29,8 +29,8 @@ func ReadTable(from io.Reader, add func(*Route)) (version string, err error) {
 		switch name {
 		case "version":
 			err = dec.Decode(&version)
-		case "routes":
-			err = readRoutes(dec, add)
+		case "rows":
+			err = readRows(dec, add)
 		default:
 			err = fmt.Errorf("unknown field %q", name)
 		}
@@ -44,23 +44,23 @@ func ReadTable(from io.Reader, add func(*Route)) (version string, err error) {
 	if version == "" {
 		return "", errors.New("version is missing or empty")
 	}
-	if !seen["routes"] {
-		return "", errors.New("routes is missing")
+	if !seen["rows"] {
+		return "", errors.New("rows is missing")
 	}
 	return version, expectEnd(dec)
 }
 
-func readRoutes(dec *json.Decoder, add func(*Route)) error {
+func readRows(dec *json.Decoder, add func(*RowJSON)) error {
 	if err := expect(dec, json.Delim('[')); err != nil {
 		return err
 	}
-	var route Route
+	var row RowJSON
 	for i := 0; dec.More(); i++ {
-		route = Route{}
-		if err := dec.Decode(&route); err != nil {
-			return fmt.Errorf("routes[%d]: %w", i, err)
+		row = RowJSON{}
+		if err := dec.Decode(&row); err != nil {
+			return fmt.Errorf("rows[%d]: %w", i, err)
 		}
-		add(&route)
+		add(&row)
 	}
 	return expect(dec, json.Delim(']'))
 }
@@ -88,10 +88,10 @@ func expectEnd(dec *json.Decoder) error {
 
 // Delta is a change of the table from one version to the next, as it travels in JSON.
 type Delta struct {
-	From   string   `json:"from"`
-	To     string   `json:"to"`
-	Remove []string `json:"remove"`
-	Upsert []Route  `json:"upsert"`
+	From   string    `json:"from"`
+	To     string    `json:"to"`
+	Remove []string  `json:"remove"`
+	Upsert []RowJSON `json:"upsert"`
 }
 
 // ReadStrict decodes one JSON document and refuses fields that value does not have.

@@ -97,12 +97,12 @@ func (s *Stream) Admits(client netip.Addr) bool {
 	return len(s.Allow) == 0
 }
 
-func compileStream(route *Route, problem func(string, ...any)) *Stream {
-	s := route.Stream
+func compileStream(row *RowJSON, problem func(string, ...any)) *Stream {
+	s := row.Stream
 	if s == nil {
 		return nil
 	}
-	// Routes are decoded into memory that is used again.
+	// Rows are decoded into memory that is used again.
 	copied := &Stream{
 		Protocol: s.Protocol, Terminate: s.Terminate, Policy: s.Policy, ConnectTimeoutMS: s.ConnectTimeoutMS,
 		IdleTimeoutMS: s.IdleTimeoutMS, MaxConnections: s.MaxConnections, MaxFails: s.MaxFails,
@@ -132,29 +132,29 @@ func compileStream(route *Route, problem func(string, ...any)) *Stream {
 	if s.TLS != nil && s.TLS.CAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(s.TLS.CAPEM)) {
 		problem("stream.tls.ca_pem has no certificate")
 	}
-	if s.Protocol != "tls" && route.Host != "" {
+	if s.Protocol != "tls" && row.Host != "" {
 		problem("stream: a row of %s has no host", s.Protocol)
 	}
-	if route.Path != nil || route.Methods != nil || route.Headers != nil || route.TLS || route.Auth != nil || route.Redirect != nil || route.Policy != "" {
+	if row.Path != nil || row.Methods != nil || row.Headers != nil || row.TLS || row.Auth != nil || row.Redirect != nil || row.Policy != "" {
 		problem("stream: a row of layer 4 has no path, methods, headers, tls, auth, redirect and policy")
 	}
-	if len(route.Targets) == 0 {
+	if len(row.Targets) == 0 {
 		problem("stream: a row of layer 4 needs targets")
 	}
 	return copied
 }
 
 // parseHost is parsePattern for all kinds of rows.
-func parseHost(route *Route) (string, map[string]int, error) {
-	if route.Stream != nil {
-		switch route.Stream.Protocol {
+func parseHost(row *RowJSON) (string, map[string]int, error) {
+	if row.Stream != nil {
+		switch row.Stream.Protocol {
 		case "tcp":
 			return tcpHost, nil, nil
 		case "udp":
 			return udpHost, nil, nil
 		}
 	}
-	return parsePattern(route.Host)
+	return parsePattern(row.Host)
 }
 
 func compileListen(texts []string, problem func(string, ...any)) []netip.Addr {

@@ -128,10 +128,10 @@ func NewRows(known func(policy string) bool) *Rows {
 }
 
 // Add checks a row and takes it over.
-func (r *Rows) Add(route *Route) {
-	row, problems := compile(route)
+func (r *Rows) Add(from *RowJSON) {
+	row, problems := compile(from)
 	for _, problem := range problems {
-		r.problems = append(r.problems, Problem{route.ID, problem})
+		r.problems = append(r.problems, Problem{from.ID, problem})
 	}
 	if _, twice := r.ids[row.id]; twice {
 		r.problems = append(r.problems, Problem{row.id, "id is there twice"})

@@ -10,39 +10,39 @@ import (
 	"testing"
 )
 
-func route(id, host string, edit ...func(*Route)) Route {
-	r := Route{ID: id, Ingress: id, Port: 80, Host: host, Policy: "p", Targets: []Target{{Instance: "web", Port: 8080}}}
+func rowJSON(id, host string, edit ...func(*RowJSON)) RowJSON {
+	r := RowJSON{ID: id, Ingress: id, Port: 80, Host: host, Policy: "p", Targets: []Target{{Instance: "web", Port: 8080}}}
 	for _, change := range edit {
 		change(&r)
 	}
 	return r
 }
 
-func rowsOf(routes ...Route) *Rows {
+func rowsOf(from ...RowJSON) *Rows {
 	rows := NewRows(nil)
-	for i := range routes {
-		rows.Add(&routes[i])
+	for i := range from {
+		rows.Add(&from[i])
 	}
 	return rows
 }
 
-func mustReplace(t testing.TB, table *Table, version string, routes ...Route) {
+func mustReplace(t testing.TB, table *Table, version string, rows ...RowJSON) {
 	t.Helper()
-	if err := table.Replace(version, rowsOf(routes...)); err != nil {
+	if err := table.Replace(version, rowsOf(rows...)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func prefix(path string) func(*Route) {
-	return func(r *Route) { r.Path = &Path{"prefix", path} }
+func prefix(path string) func(*RowJSON) {
+	return func(r *RowJSON) { r.Path = &Path{"prefix", path} }
 }
 
-func exact(path string) func(*Route) { return func(r *Route) { r.Path = &Path{"exact", path} } }
+func exact(path string) func(*RowJSON) { return func(r *RowJSON) { r.Path = &Path{"exact", path} } }
 
-func methods(list ...string) func(*Route) { return func(r *Route) { r.Methods = list } }
+func methods(list ...string) func(*RowJSON) { return func(r *RowJSON) { r.Methods = list } }
 
-func headers(pairs ...string) func(*Route) {
-	return func(r *Route) {
+func headers(pairs ...string) func(*RowJSON) {
+	return func(r *RowJSON) {
 		r.Headers = map[string]string{}
 		for i := 0; i < len(pairs); i += 2 {
 			r.Headers[pairs[i]] = pairs[i+1]
@@ -50,8 +50,8 @@ func headers(pairs ...string) func(*Route) {
 	}
 }
 
-func redirectTo(port int) func(*Route) {
-	return func(r *Route) { r.Policy, r.Targets, r.Redirect = "", nil, &Redirect{port} }
+func redirectTo(port int) func(*RowJSON) {
+	return func(r *RowJSON) { r.Policy, r.Targets, r.Redirect = "", nil, &Redirect{port} }
 }
 
 func idFor(table *Table, host, path string) string {
@@ -77,8 +77,8 @@ func problemsOf(t *testing.T, err error) map[string][]string {
 
 func TestPatchChangesAllAtOnce(t *testing.T) {
 	var table Table
-	mustReplace(t, &table, "1", route("a", "a.test"), route("b", "b.test"), route("w", "*.test"))
-	if err := table.Patch("1", "2", []string{"a", "unknown"}, rowsOf(route("b", "c.test"), route("d", "*.*.test"))); err != nil {
+	mustReplace(t, &table, "1", rowJSON("a", "a.test"), rowJSON("b", "b.test"), rowJSON("w", "*.test"))
+	if err := table.Patch("1", "2", []string{"a", "unknown"}, rowsOf(rowJSON("b", "c.test"), rowJSON("d", "*.*.test"))); err != nil {
 		t.Fatal(err)
 	}
 	for host, want := range map[string]string{"a.test": "w", "b.test": "w", "c.test": "b", "x.y.test": "d"} {
@@ -99,7 +99,7 @@ func TestPatchChangesAllAtOnce(t *testing.T) {
 
 func TestPatchFromAnotherVersionIsRefused(t *testing.T) {
 	var table Table
-	mustReplace(t, &table, "1", route("a", "a.test"))
+	mustReplace(t, &table, "1", rowJSON("a", "a.test"))
 	var version *VersionError
 	if err := table.Patch("0", "2", []string{"a"}, rowsOf()); !errors.As(err, &version) || version.Running != "1" {
 		t.Fatalf("got %v", err)
@@ -111,17 +111,17 @@ func TestPatchFromAnotherVersionIsRefused(t *testing.T) {
 
 func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 	var table Table
-	mustReplace(t, &table, "1", route("a", "a.test"), route("p", "{x}.test", prefix("/p")))
-	bad := []Route{
-		route("tie", "*.test", prefix("/p/")),
-		route("good", "good.test"),
+	mustReplace(t, &table, "1", rowJSON("a", "a.test"), rowJSON("p", "{x}.test", prefix("/p")))
+	bad := []RowJSON{
+		rowJSON("tie", "*.test", prefix("/p/")),
+		rowJSON("good", "good.test"),
 		{ID: "", Port: 0, Host: "UPPER.test", Path: &Path{"regex", "x"}, Auth: &Auth{"", "12"}, Targets: []Target{{Instance: "{y}", Port: 70000}, {Instance: "", Port: 1}}},
-		route("both", "both.test", func(r *Route) { r.Redirect = &Redirect{0} }),
-		route("twice", "twice.test"), route("twice", "other.test"),
-		route("captures", "{a}.{a}.test"), route("mixed", "a-{b}.test"), route("alone", "{a}"), route("inner", "a..test"),
-		route("nocapture", "a2.test", func(r *Route) { r.Targets[0].Instance = "{a}" }),
-		route("headers", "h.test", headers("X-A", "1", "x-a", "2")),
-		route("policy", "policy.test", func(r *Route) { r.Policy = "other" }),
+		rowJSON("both", "both.test", func(r *RowJSON) { r.Redirect = &Redirect{0} }),
+		rowJSON("twice", "twice.test"), rowJSON("twice", "other.test"),
+		rowJSON("captures", "{a}.{a}.test"), rowJSON("mixed", "a-{b}.test"), rowJSON("alone", "{a}"), rowJSON("inner", "a..test"),
+		rowJSON("nocapture", "a2.test", func(r *RowJSON) { r.Targets[0].Instance = "{a}" }),
+		rowJSON("headers", "h.test", headers("X-A", "1", "x-a", "2")),
+		rowJSON("policy", "policy.test", func(r *RowJSON) { r.Policy = "other" }),
 	}
 	rows := NewRows(func(policy string) bool { return policy == "p" })
 	for i := range bad {
@@ -150,29 +150,29 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 
 func TestTies(t *testing.T) {
 	for name, c := range map[string]struct {
-		a, b func(*Route)
+		a, b func(*RowJSON)
 		tie  bool
 	}{
-		"same host":                     {prefix("/"), func(*Route) {}, true},
+		"same host":                     {prefix("/"), func(*RowJSON) {}, true},
 		"exact and prefix":              {exact("/a"), prefix("/a"), false},
 		"paths equal when cleaned":      {prefix("/a//b/"), prefix("/a/./b"), true},
 		"prefixes of one length":        {prefix("/a"), prefix("/b"), false},
 		"methods that intersect":        {methods("GET", "PUT"), methods("PUT"), true},
 		"methods that do not":           {methods("GET"), methods("PUT"), false},
-		"methods and none":              {methods("GET"), func(*Route) {}, false},
+		"methods and none":              {methods("GET"), func(*RowJSON) {}, false},
 		"one header, two values":        {headers("X", "1"), headers("x", "2"), false},
 		"one header, one value":         {headers("X", "1"), headers("x", "1"), true},
 		"two headers":                   {headers("X", "1"), headers("Y", "1"), true},
 		"more headers":                  {headers("X", "1", "Y", "1"), headers("Y", "1"), false},
-		"redirect and rule":             {redirectTo(443), func(*Route) {}, false},
+		"redirect and rule":             {redirectTo(443), func(*RowJSON) {}, false},
 		"redirects to one port":         {redirectTo(443), redirectTo(443), false},
 		"redirects to two ports":        {redirectTo(443), redirectTo(8443), true},
-		"with TLS and without":          {func(r *Route) { r.TLS = true }, func(*Route) {}, true},
-		"on two ports":                  {func(r *Route) { r.Port = 81 }, func(*Route) {}, false},
-		"two names of the same capture": {func(r *Route) { r.Host = "{x}.test" }, func(r *Route) { r.Host = "{y}.test" }, true},
+		"with TLS and without":          {func(r *RowJSON) { r.TLS = true }, func(*RowJSON) {}, true},
+		"on two ports":                  {func(r *RowJSON) { r.Port = 81 }, func(*RowJSON) {}, false},
+		"two names of the same capture": {func(r *RowJSON) { r.Host = "{x}.test" }, func(r *RowJSON) { r.Host = "{y}.test" }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, b := route("a", "a.test", c.a), route("b", "a.test", c.b)
+			a, b := rowJSON("a", "a.test", c.a), rowJSON("b", "a.test", c.b)
 			var whole, grown Table
 			mustReplace(t, &grown, "1", a)
 			for _, err := range []error{whole.Replace("1", rowsOf(b, a)), grown.Patch("1", "2", nil, rowsOf(b))} {
@@ -187,8 +187,10 @@ func TestTies(t *testing.T) {
 func TestCapturesAreExpanded(t *testing.T) {
 	var table Table
 	mustReplace(t, &table, "1",
-		route("one", "{instance}.dev.test", func(r *Route) { r.Targets[0].Instance = "{instance}" }),
-		route("two", "{a}.x.{B}.test", func(r *Route) { r.Targets = []Target{{Instance: "{B}-{a}.Vm", Port: 1}, {Instance: "fixed", Port: 2}} }),
+		rowJSON("one", "{instance}.dev.test", func(r *RowJSON) { r.Targets[0].Instance = "{instance}" }),
+		rowJSON("two", "{a}.x.{B}.test", func(r *RowJSON) {
+			r.Targets = []Target{{Instance: "{B}-{a}.Vm", Port: 1}, {Instance: "fixed", Port: 2}}
+		}),
 	)
 	for _, c := range []struct {
 		host string
@@ -234,7 +236,7 @@ func TestCleanPath(t *testing.T) {
 
 func TestStrangeHostsMatchNothing(t *testing.T) {
 	var table Table
-	mustReplace(t, &table, "1", route("w", "*.test"), route("ww", "*.*.test"))
+	mustReplace(t, &table, "1", rowJSON("w", "*.test"), rowJSON("ww", "*.*.test"))
 	for _, host := range []string{"", ".", "..", ".test", "a..test", "*.test", "{x}.test", "a b.test", "a.test..", strings.Repeat("a", 64) + ".test",
 		strings.Repeat("a.", 200) + "test", "\x00.test", "é.test", "[::1].test"} {
 		if got := idFor(&table, host, "/"); got != "" {
@@ -251,12 +253,12 @@ func TestAgainstLinearScan(t *testing.T) {
 	label := func() string { return pick("a", "b", "c", "*", "{x}") }
 	var table Table
 	mustReplace(t, &table, "0")
-	present := map[string]Route{}
+	present := map[string]RowJSON{}
 	matched, refused := 0, 0
 	for step := range 3000 {
-		var upsert []Route
+		var upsert []RowJSON
 		for range random.IntN(3) + 1 {
-			r := route(fmt.Sprint(random.IntN(150)), pick("*", label()+".test", label()+".b.test", pick("a", "*")+"."+pick("b", "*")+".test"))
+			r := rowJSON(fmt.Sprint(random.IntN(150)), pick("*", label()+".test", label()+".b.test", pick("a", "*")+"."+pick("b", "*")+".test"))
 			r.Port = 80 + random.IntN(2)
 			r.TLS = random.IntN(4) == 0
 			switch random.IntN(4) {
@@ -274,7 +276,7 @@ func TestAgainstLinearScan(t *testing.T) {
 			if random.IntN(8) == 0 {
 				redirectTo(443)(&r)
 			}
-			if !slices.ContainsFunc(upsert, func(other Route) bool { return other.ID == r.ID }) {
+			if !slices.ContainsFunc(upsert, func(other RowJSON) bool { return other.ID == r.ID }) {
 				upsert = append(upsert, r)
 			}
 		}
@@ -311,9 +313,9 @@ func TestAgainstLinearScan(t *testing.T) {
 }
 
 // scan is the rule of precedence written down naively.
-func scan(routes map[string]Route, request *Request) string {
+func scan(present map[string]RowJSON, request *Request) string {
 	var rows []*Row
-	for _, r := range routes {
+	for _, r := range present {
 		row, _ := compile(&r)
 		rows = append(rows, row)
 	}
@@ -373,11 +375,11 @@ func scan(routes map[string]Route, request *Request) string {
 // TestManyRowsOfOneHost goes through the index of paths that hosts with many rows have.
 func TestManyRowsOfOneHost(t *testing.T) {
 	var table Table
-	routes := []Route{route("all", "a.test"), route("redirect", "a.test", redirectTo(443)), route("deep", "a.test", prefix("/p1/x/y/z"))}
+	rows := []RowJSON{rowJSON("all", "a.test"), rowJSON("redirect", "a.test", redirectTo(443)), rowJSON("deep", "a.test", prefix("/p1/x/y/z"))}
 	for i := range 500 {
-		routes = append(routes, route(fmt.Sprint("p", i), "a.test", prefix(fmt.Sprint("/p", i))), route(fmt.Sprint("e", i), "a.test", exact(fmt.Sprint("/p", i))))
+		rows = append(rows, rowJSON(fmt.Sprint("p", i), "a.test", prefix(fmt.Sprint("/p", i))), rowJSON(fmt.Sprint("e", i), "a.test", exact(fmt.Sprint("/p", i))))
 	}
-	mustReplace(t, &table, "1", routes...)
+	mustReplace(t, &table, "1", rows...)
 	for path, want := range map[string]string{
 		"/": "all", "/p1": "e1", "/p1/": "p1", "/p1/x/y": "p1", "/p1/x/y/z/0": "deep", "/p499/a/b/c/d/e": "p499", "/p500": "all", "/p1/../p2": "e2",
 	} {
@@ -390,7 +392,7 @@ func TestManyRowsOfOneHost(t *testing.T) {
 // TestReadersSeeWholeVersions patches two rows back and forth between two hosts while others read.
 func TestReadersSeeWholeVersions(t *testing.T) {
 	var table Table
-	mustReplace(t, &table, "0", route("x", "x.test"), route("a", "a.test"), route("b", "*.b.test"))
+	mustReplace(t, &table, "0", rowJSON("x", "x.test"), rowJSON("a", "a.test"), rowJSON("b", "*.b.test"))
 	var readers sync.WaitGroup
 	stop := make(chan struct{})
 	for range 4 {
@@ -415,7 +417,7 @@ func TestReadersSeeWholeVersions(t *testing.T) {
 	}
 	for i := range 2000 {
 		hosts := []string{"a.test", "*.b.test"}
-		err := table.Patch(fmt.Sprint(i), fmt.Sprint(i+1), nil, rowsOf(route("a", hosts[(i+1)%2]), route("b", hosts[i%2])))
+		err := table.Patch(fmt.Sprint(i), fmt.Sprint(i+1), nil, rowsOf(rowJSON("a", hosts[(i+1)%2]), rowJSON("b", hosts[i%2])))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -428,16 +430,16 @@ func TestReadTable(t *testing.T) {
 	count := 0
 	read := func(text string) (string, error) {
 		count = 0
-		return ReadTable(strings.NewReader(text), func(*Route) { count++ })
+		return ReadTable(strings.NewReader(text), func(*RowJSON) { count++ })
 	}
-	if version, err := read(`{"routes":[{"id":"a"},{"id":"b"}],"version":"7"} `); err != nil || version != "7" || count != 2 {
+	if version, err := read(`{"rows":[{"id":"a"},{"id":"b"}],"version":"7"} `); err != nil || version != "7" || count != 2 {
 		t.Fatalf("got %q, %v, %d rows", version, err, count)
 	}
 	for text, want := range map[string]string{
-		``: "unexpected EOF", `[]`: "instead of {", `{"version":"1"}`: "routes is missing", `{"routes":[]}`: "version is missing",
-		`{"version":"1","routes":[],"x":1}`: `unknown field "x"`, `{"version":"1","routes":[{"idd":"a"}]}`: `routes[0]: json: unknown field "idd"`,
-		`{"version":"1","routes":[{"id":1}]}`: "routes[0]", `{"version":"1","routes":[]}{}`: "something follows",
-		`{"version":"1","version":"2","routes":[]}`: "there twice", `{"version":"1","routes":[`: "EOF", `{"version":"1","routes":null}`: "instead of [",
+		``: "unexpected EOF", `[]`: "instead of {", `{"version":"1"}`: "rows is missing", `{"rows":[]}`: "version is missing",
+		`{"version":"1","rows":[],"x":1}`: `unknown field "x"`, `{"version":"1","rows":[{"idd":"a"}]}`: `rows[0]: json: unknown field "idd"`,
+		`{"version":"1","rows":[{"id":1}]}`: "rows[0]", `{"version":"1","rows":[]}{}`: "something follows",
+		`{"version":"1","version":"2","rows":[]}`: "there twice", `{"version":"1","rows":[`: "EOF", `{"version":"1","rows":null}`: "instead of [",
 	} {
 		if _, err := read(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", text, err, want)

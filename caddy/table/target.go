@@ -99,13 +99,13 @@ func (r *Row) Target(i int, host string) (instance string, port uint16) {
 // serviceSuffix ends the names of services in the zone of instances.
 const serviceSuffix = ".svc"
 
-func compileTargets(routes []Target, captures map[string]int, problem func(string, ...any)) []target {
-	if len(routes) == 0 {
+func compileTargets(given []Target, captures map[string]int, problem func(string, ...any)) []target {
+	if len(given) == 0 {
 		return nil
 	}
-	targets := make([]target, len(routes))
-	for i := range routes {
-		targets[i] = compileTarget(i, &routes[i], captures, problem)
+	targets := make([]target, len(given))
+	for i := range given {
+		targets[i] = compileTarget(i, &given[i], captures, problem)
 	}
 	return targets
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func targetProblems(targets ...Target) string {
-	_, problems := compile(&Route{ID: "r", Port: 80, Host: "{x}.test", Policy: "p", Targets: targets})
+	_, problems := compile(&RowJSON{ID: "r", Port: 80, Host: "{x}.test", Policy: "p", Targets: targets})
 	return strings.Join(problems, "; ")
 }
 
@@ -37,7 +37,7 @@ func TestTargetsAreChecked(t *testing.T) {
 
 func TestWhatDistinguishesTargets(t *testing.T) {
 	two := 2
-	row, problems := compile(&Route{ID: "r", Port: 80, Host: "{x}.test", Policy: "p", Targets: []Target{
+	row, problems := compile(&RowJSON{ID: "r", Port: 80, Host: "{x}.test", Policy: "p", Targets: []Target{
 		{Instance: "VM-{x}", Port: 80},
 		{Service: "WEB", Port: 81, Weight: &two},
 		{Address: "fd00::1", Port: 82, Mode: "drain"},

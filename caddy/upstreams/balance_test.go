@@ -52,7 +52,7 @@ func newStand(t testing.TB, source *Source, targets ...table.Target) *stand {
 func (s *stand) targets(targets ...table.Target) {
 	s.t.Helper()
 	rows := table.NewRows(nil)
-	rows.Add(&table.Route{ID: s.id, Ingress: "i", Port: 80, Host: "a.test", Policy: "p", Targets: targets})
+	rows.Add(&table.RowJSON{ID: s.id, Ingress: "i", Port: 80, Host: "a.test", Policy: "p", Targets: targets})
 	s.table = &table.Table{}
 	if err := s.table.Replace("1", rows); err != nil {
 		s.t.Fatal(err)

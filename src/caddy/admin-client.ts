@@ -1,6 +1,6 @@
 import { Pool } from "undici";
 import type { CaddyConfig } from "../caddy-json/config.ts";
-import type { Table, TableDelta } from "../compiler/route.ts";
+import type { Table, TableDelta } from "../compiler/row.ts";
 import { GatewrightError } from "../errors.ts";
 import { parseAdminUrl } from "./admin-address.ts";
 import { refusal } from "./admin-refusal.ts";

@@ -1,5 +1,5 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
-import type { Table, TableDelta } from "../compiler/route.ts";
+import type { Table, TableDelta } from "../compiler/row.ts";
 
 /** What runs in Caddy, by the version strings that were given to it; "" where it never got one. */
 export interface RunningVersions {

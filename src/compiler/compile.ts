@@ -6,8 +6,8 @@ import { connectionPolicies } from "./connection-policies.ts";
 import { digestOf, TableDigest } from "./digest.ts";
 import { httpApp } from "./http-servers.ts";
 import { layer4App } from "./layer4.ts";
-import type { Table } from "./route.ts";
-import { compileRoutes } from "./routes.ts";
+import type { Table } from "./row.ts";
+import { compileRows } from "./rows.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { type ImportedDigests, tlsApps } from "./tls.ts";
 
@@ -19,7 +19,7 @@ export interface Compiled {
 
 /**
  * Compiles ingresses to Caddy's configuration and host table. Pure: the same ingresses in any order and the same
- * settings give the same result. The manager keeps the parts (routes, structure, digest) up to date row by row;
+ * settings give the same result. The manager keeps the parts (rows, structure, digest) up to date row by row;
  * a test holds that both ways agree.
  */
 export function compile(
@@ -29,19 +29,19 @@ export function compile(
 ): Compiled {
   const structure = new ConfigNeeds();
   const digest = new TableDigest();
-  const compiled = [...ingresses].flatMap((ingress) => compileRoutes(ingress, settings));
+  const compiled = [...ingresses].flatMap((ingress) => compileRows(ingress, settings));
   for (const one of compiled) {
     structure.add(one);
-    digest.add(one.route);
+    digest.add(one.row);
   }
-  const routes = compiled.map(({ route }) => route).sort((left, right) => (left.id < right.id ? -1 : 1));
+  const rows = compiled.map(({ row }) => row).sort((left, right) => (left.id < right.id ? -1 : 1));
   return {
     config: compileConfig(structure, settings, imported),
-    table: { version: digest.version(), routes },
+    table: { version: digest.version(), rows },
   };
 }
 
-/** Renders the configuration for what the routes use, with the imported certificates as they are now. */
+/** Renders the configuration for what the rows use, with the imported certificates as they are now. */
 export function compileConfig(
   structure: NeedsView,
   settings: CompilerSettings,

@@ -1,10 +1,10 @@
 import type { PolicySet } from "../caddy-json/config.ts";
 import { PortCounts, uniteUses } from "./port-counts.ts";
-import type { Route } from "./route.ts";
-import type { CompiledRoute } from "./routes.ts";
+import type { Row } from "./row.ts";
+import type { CompiledRow } from "./rows.ts";
 import { keyOf, slotOf, type TlsNeed } from "./tls-needs.ts";
 
-/** A listen port and the kinds of traffic that routes expect on it. */
+/** A listen port and the kinds of traffic that rows expect on it. */
 export interface PortUse {
   readonly port: number;
   readonly plain: boolean;
@@ -21,7 +21,7 @@ export interface PortUse {
   readonly udp?: readonly string[];
 }
 
-/** What of the routes decides the Caddy configuration: ports, policy sets, names with certificates. */
+/** What of the rows decides the Caddy configuration: ports, policy sets, names with certificates. */
 export interface NeedsView {
   /** By ascending port. */
   ports(): readonly PortUse[];
@@ -57,7 +57,7 @@ export class NeedsSnapshot implements NeedsView {
 }
 
 /**
- * Counts what routes use, so that a change of one ingress tells in constant time whether the configuration
+ * Counts what rows use, so that a change of one ingress tells in constant time whether the configuration
  * changes with it or only the host table does.
  */
 export class ConfigNeeds implements NeedsView {
@@ -81,8 +81,8 @@ export class ConfigNeeds implements NeedsView {
     return this.#needsGeneration;
   }
 
-  add({ route, policySet, tlsNeeds }: CompiledRoute): void {
-    this.#countRoute(route, 1);
+  add({ row, policySet, tlsNeeds }: CompiledRow): void {
+    this.#countRow(row, 1);
     if (policySet !== undefined) {
       const known = this.#policySets.get(policySet.key) ?? { set: policySet.set, uses: 0 };
       if (known.uses === 0) this.#generation += 1;
@@ -92,8 +92,8 @@ export class ConfigNeeds implements NeedsView {
     for (const need of tlsNeeds ?? []) this.#countNeed(need, 1);
   }
 
-  remove({ route, policySet, tlsNeeds }: CompiledRoute): void {
-    this.#countRoute(route, -1);
+  remove({ row, policySet, tlsNeeds }: CompiledRow): void {
+    this.#countRow(row, -1);
     const known = policySet === undefined ? undefined : this.#policySets.get(policySet.key);
     if (policySet !== undefined && known !== undefined) {
       known.uses -= 1;
@@ -105,12 +105,12 @@ export class ConfigNeeds implements NeedsView {
     for (const need of tlsNeeds ?? []) this.#countNeed(need, -1);
   }
 
-  #countRoute(route: Pick<Route, "port" | "tls" | "listen" | "stream">, step: 1 | -1): void {
-    if (this.#ports.count(route, step)) this.#generation += 1;
+  #countRow(row: Pick<Row, "port" | "tls" | "listen" | "stream">, step: 1 | -1): void {
+    if (this.#ports.count(row, step)) this.#generation += 1;
   }
 
   #countNeed(need: TlsNeed, step: 1 | -1): void {
-    if (need.kind === "challenge-port") this.#countRoute({ port: need.port }, step);
+    if (need.kind === "challenge-port") this.#countRow({ port: need.port }, step);
     const key = keyOf(need);
     const known = this.#tlsNeeds.get(key) ?? { need, uses: 0 };
     known.uses += step;
@@ -142,19 +142,19 @@ export class ConfigNeeds implements NeedsView {
     else this.#slots.set(slot, keys);
   }
 
-  /** How many routes have the need, such as an imported certificate. */
+  /** How many rows have the need, such as an imported certificate. */
   usesOf(need: TlsNeed): number {
     return this.#tlsNeeds.get(keyOf(need))?.uses ?? 0;
   }
 
-  /** How many routes need a certificate that Caddy manages for the name, whoever signs it. */
+  /** How many rows need a certificate that Caddy manages for the name, whoever signs it. */
   usesOfName(subject: string): number {
     let uses = 0;
     for (const count of this.#slots.get(subject)?.values() ?? []) uses += count;
     return uses;
   }
 
-  /** Whether routes have another need where this one would have to agree; `own` are uses that are about to go. */
+  /** Whether rows have another need where this one would have to agree; `own` are uses that are about to go. */
   contradicts(need: TlsNeed, own: readonly TlsNeed[]): boolean {
     const slot = slotOf(need);
     const keys = slot === undefined ? undefined : this.#slots.get(slot);
@@ -180,7 +180,7 @@ export class ConfigNeeds implements NeedsView {
   }
 }
 
-/** What either of two structures has: a configuration for it serves the routes of both. */
+/** What either of two structures has: a configuration for it serves the rows of both. */
 export function unite(left: NeedsView, right: NeedsView): NeedsView {
   const ports = new Map<number, PortUse>();
   for (const use of [...left.ports(), ...right.ports()]) {

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { Route } from "./route.ts";
+import type { Row } from "./row.ts";
 
 /** Length of a policy-set key; 64 bits are plenty for names that one configuration holds. */
 const KEY_LENGTH = 16;
@@ -15,7 +15,7 @@ export function policyKey(policySet: unknown): string {
 }
 
 /**
- * Digest of a set of routes that can be updated row by row: the exclusive or of the rows' SHA-256, 128 bits of it.
+ * Digest of a set of rows that can be updated row by row: the exclusive or of the rows' SHA-256, 128 bits of it.
  * A restarted manager compares it with the running table's version, so that equal tables are never sent twice.
  */
 export class TableDigest {
@@ -23,14 +23,14 @@ export class TableDigest {
   #rows = 0;
 
   /** Adds a row that is not in the set. */
-  add(route: Route): void {
-    this.#toggle(route);
+  add(row: Row): void {
+    this.#toggle(row);
     this.#rows += 1;
   }
 
   /** Takes out a row that is in the set. */
-  remove(route: Route): void {
-    this.#toggle(route);
+  remove(row: Row): void {
+    this.#toggle(row);
     this.#rows -= 1;
   }
 
@@ -40,11 +40,11 @@ export class TableDigest {
     return `${this.#rows}-${hex}`;
   }
 
-  #toggle(route: Route): void {
+  #toggle(row: Row): void {
     // One character a byte: a Buffer for each row costs more than its digest.
-    const row = hash("sha256", JSON.stringify(route), "binary");
+    const digest = hash("sha256", JSON.stringify(row), "binary");
     for (let index = 0; index < 4; index += 1) {
-      this.#words[index] = (this.#words[index] ?? 0) ^ wordAt(row, index * 4);
+      this.#words[index] = (this.#words[index] ?? 0) ^ wordAt(digest, index * 4);
     }
   }
 }

@@ -10,18 +10,18 @@ import { durationMs } from "../model/duration.ts";
 import { isStream, protocolOf } from "../model/protocol.ts";
 import type { PortUse } from "./config-needs.ts";
 import { listenAddress, sharedAddress } from "./listen-address.ts";
-import type { Route, RouteStream } from "./route.ts";
+import type { Row, RowStream } from "./row.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { importedCertificatePath } from "./tls.ts";
 
 /** What a rule of layer 4 adds to its row; undefined for a rule of HTTP. */
-export function routeStream(rule: IngressRule, settings: CompilerSettings): RouteStream | undefined {
+export function rowStream(rule: IngressRule, settings: CompilerSettings): RowStream | undefined {
   if (!isStream(rule)) return undefined;
   const { policies = {}, upstream = {} } = rule;
   const protocol = protocolOf(rule);
   const { proxy_protocol } = upstream;
   return {
-    protocol: protocol === "tcp" && rule.tls ? "tls" : (protocol as RouteStream["protocol"]),
+    protocol: protocol === "tcp" && rule.tls ? "tls" : (protocol as RowStream["protocol"]),
     ...(rule.tls ? { terminate: true } : {}),
     ...policyFields(policies),
     ...(proxy_protocol === undefined ? {} : { proxy_protocol }),
@@ -30,12 +30,12 @@ export function routeStream(rule: IngressRule, settings: CompilerSettings): Rout
   };
 }
 
-function policyFields(policies: Policies): Partial<RouteStream> {
+function policyFields(policies: Policies): Partial<RowStream> {
   const { load_balancing, health_check, timeouts, max_connections } = policies;
   const passive = health_check?.passive;
   const { policy = "round_robin" } = load_balancing ?? {};
   return {
-    ...(policy === "round_robin" ? {} : { policy: policy as NonNullable<RouteStream["policy"]> }),
+    ...(policy === "round_robin" ? {} : { policy: policy as NonNullable<RowStream["policy"]> }),
     ...msField("connect_timeout_ms", timeouts?.connect),
     ...msField("idle_timeout_ms", timeouts?.idle),
     ...(max_connections === undefined ? {} : { max_connections }),
@@ -49,7 +49,7 @@ function msField<Key extends string>(key: Key, text: string | undefined): { read
   return (ms === undefined ? {} : { [key]: Math.ceil(ms) }) as { readonly [key in Key]?: number };
 }
 
-function networkFields({ access }: Policies): Partial<RouteStream> {
+function networkFields({ access }: Policies): Partial<RowStream> {
   const { allow, deny } = access ?? {};
   return {
     ...(allow === undefined ? {} : { allow: allow.map(prefixOf) }),
@@ -62,7 +62,7 @@ function prefixOf(network: string): string {
   return `${network}/${network.includes(":") ? 128 : 32}`;
 }
 
-function tlsField({ upstream }: IngressRule, settings: CompilerSettings): Pick<RouteStream, "tls"> {
+function tlsField({ upstream }: IngressRule, settings: CompilerSettings): Pick<RowStream, "tls"> {
   const tls = upstream?.tls;
   if (tls === undefined) return {};
   const { server_name, ca_pem, insecure_skip_verify, certificate } = tls;
@@ -172,6 +172,6 @@ function isUnspecified(address: string): boolean {
 }
 
 /** The listen addresses as a row has them. */
-export function listenField({ listen }: Pick<Ingress, "listen">): Pick<Route, "listen"> {
+export function listenField({ listen }: Pick<Ingress, "listen">): Pick<Row, "listen"> {
   return listen === undefined ? {} : { listen };
 }

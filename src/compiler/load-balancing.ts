@@ -2,7 +2,7 @@ import type { ReverseProxyHandler, UpstreamSource } from "../caddy-json/config.t
 import type { IngressRule } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { targetKind, targetsOf } from "../model/target.ts";
-import { routeTargets } from "./route-targets.ts";
+import { rowTargets } from "./row-targets.ts";
 
 /** Time between attempts that meet nothing but addresses that failed before; the upstream source keeps it. */
 const ATTEMPT_MS = 250;
@@ -50,7 +50,7 @@ export function isPool(rule: IngressRule): boolean {
 
 /** How long a request may wait for a target of the rule to wake; 0 when none is woken. */
 export function longestWakeMs(rule: IngressRule): number {
-  return Math.max(0, ...routeTargets(rule).map(({ wake_ms = 0 }) => wake_ms));
+  return Math.max(0, ...rowTargets(rule).map(({ wake_ms = 0 }) => wake_ms));
 }
 
 function attemptsWithin(duration: string | undefined): number {

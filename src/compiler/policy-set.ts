@@ -11,7 +11,7 @@ import { requestHeaderOps } from "./request-headers.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { transportOf } from "./upstream-transport.ts";
 
-/** A policy set with the key that routes name it by. */
+/** A policy set with the key that rows name it by. */
 export interface KeyedPolicySet {
   readonly key: string;
   readonly set: PolicySet;
@@ -27,7 +27,7 @@ const rendered = new WeakMap<CompilerSettings, Map<string, KeyedPolicySet>>();
 /**
  * The handlers that a rule's requests run through after the dispatcher.
  * What differs from rule to rule without changing the handlers (host, path, target, header secret) stays in the
- * route, so that rules with equal policies share one set.
+ * row, so that rules with equal policies share one set.
  */
 export function policySetOf(rule: IngressRule, settings: CompilerSettings): KeyedPolicySet {
   const known = rendered.get(settings) ?? new Map<string, KeyedPolicySet>();

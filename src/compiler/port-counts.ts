@@ -1,27 +1,27 @@
 import type { PortUse } from "./config-needs.ts";
-import type { Route } from "./route.ts";
+import type { Row } from "./row.ts";
 
-/** What routes expect of a port: `<kind>` and `<kind> <listen address>`, each with the number of routes. */
+/** What rows expect of a port: `<kind>` and `<kind> <listen address>`, each with the number of rows. */
 type Counts = Map<string, number>;
 
-type PortRoute = Pick<Route, "port"> & Partial<Pick<Route, "tls" | "listen" | "stream">>;
+type PortRow = Pick<Row, "port"> & Partial<Pick<Row, "tls" | "listen" | "stream">>;
 
 /** Counts the kinds of traffic on each port, and the addresses that it is expected on. */
 export class PortCounts {
   readonly #ports = new Map<number, Counts>();
 
-  /** Adds or takes away a route. Returns whether the port is used in another way than before. */
-  count(route: PortRoute, step: 1 | -1): boolean {
-    const counts = this.#ports.get(route.port) ?? new Map<string, number>();
+  /** Adds or takes away a row. Returns whether the port is used in another way than before. */
+  count(row: PortRow, step: 1 | -1): boolean {
+    const counts = this.#ports.get(row.port) ?? new Map<string, number>();
     let changed = false;
-    for (const key of keysOf(route)) {
+    for (const key of keysOf(row)) {
       const uses = (counts.get(key) ?? 0) + step;
       changed ||= uses === (step === 1 ? 1 : 0);
       if (uses === 0) counts.delete(key);
       else counts.set(key, uses);
     }
-    if (counts.size === 0) this.#ports.delete(route.port);
-    else this.#ports.set(route.port, counts);
+    if (counts.size === 0) this.#ports.delete(row.port);
+    else this.#ports.set(row.port, counts);
     return changed;
   }
 
@@ -33,7 +33,7 @@ export class PortCounts {
   }
 }
 
-function keysOf({ tls, listen = [""], stream }: PortRoute): readonly string[] {
+function keysOf({ tls, listen = [""], stream }: PortRow): readonly string[] {
   const network = stream?.protocol === "udp" ? "udp" : "tcp";
   const addresses = listen.map((address) => `${network} ${address}`);
   switch (stream?.protocol) {

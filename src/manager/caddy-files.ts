@@ -2,7 +2,7 @@ import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import { TableDigest } from "../compiler/digest.ts";
-import { compileRoutes } from "../compiler/routes.ts";
+import { compileRows } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Ingress } from "../model/api.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
@@ -30,12 +30,12 @@ export class CaddyFiles {
     const file = await open(`${path}.tmp`, "w", 0o600);
     try {
       const digest = new TableDigest();
-      let chunk = '{"routes":[';
+      let chunk = '{"rows":[';
       let separator = "";
       for (const ingress of ingresses) {
-        for (const { route } of compileRoutes(ingress, settings)) {
-          digest.add(route);
-          chunk += separator + JSON.stringify(route);
+        for (const { row } of compileRows(ingress, settings)) {
+          digest.add(row);
+          chunk += separator + JSON.stringify(row);
           separator = ",\n";
         }
         if (chunk.length < CHUNK) continue;

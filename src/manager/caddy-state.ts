@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { CaddyApi, RunningConfig, RunningVersions } from "../caddy/caddy-api.ts";
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { NeedsView } from "../compiler/config-needs.ts";
-import type { Route } from "../compiler/route.ts";
+import type { Row } from "../compiler/row.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -20,10 +20,10 @@ export interface DesiredTable {
   readonly delta?: {
     readonly from: string;
     readonly remove: readonly string[];
-    readonly upsert: readonly Route[];
+    readonly upsert: readonly Row[];
   };
   /** The whole table, for when the running version is another one. */
-  readonly routes: () => readonly Route[];
+  readonly rows: () => readonly Row[];
 }
 
 export interface CaddyStateOptions {
@@ -111,12 +111,12 @@ export class CaddyState {
   }
 
   /** Has Caddy run the host table, whose policy sets must run. Throws as `load`. */
-  async setTable({ version, delta, routes }: DesiredTable): Promise<void> {
+  async setTable({ version, delta, rows }: DesiredTable): Promise<void> {
     const { api } = this.#options;
     const { versions } = await this.running();
     if (versions.table === version) return;
     if (delta !== undefined && versions.table === delta.from) await api.patchTable({ ...delta, to: version });
-    else await api.replaceTable({ version, routes: routes() });
+    else await api.replaceTable({ version, rows: rows() });
     const known = await this.running();
     this.#known = { ...known, versions: { ...known.versions, table: version } };
   }

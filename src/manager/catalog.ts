@@ -1,7 +1,7 @@
 import { ConfigNeeds, type NeedsView } from "../compiler/config-needs.ts";
 import { TableDigest } from "../compiler/digest.ts";
-import type { Route } from "../compiler/route.ts";
-import { type CompiledRoute, compileRoutes } from "../compiler/routes.ts";
+import type { Row } from "../compiler/row.ts";
+import { type CompiledRow, compileRows } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Ingress, SetAsideIngress } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims/claim-index.ts";
@@ -22,9 +22,9 @@ export function changedId({ before, after, setAside }: IngressChange): string | 
 }
 
 /** What a batch of changes does to the host table. */
-export interface RouteChanges {
+export interface RowChanges {
   readonly remove: readonly string[];
-  readonly upsert: readonly Route[];
+  readonly upsert: readonly Row[];
 }
 
 /** Above this many changed ids they are sorted anew when the order is needed. */
@@ -124,26 +124,26 @@ export class Catalog {
     if (this.#staged.size === 0) return this.structure;
     const structure = new ConfigNeeds();
     for (const ingress of this.#committed.values())
-      for (const compiled of compileRoutes(ingress, this.#settings)) structure.add(compiled);
+      for (const compiled of compileRows(ingress, this.#settings)) structure.add(compiled);
     return structure;
   }
 
-  /** Every route as staged. */
-  routes(): Route[] {
-    const routes: Route[] = [];
+  /** Every row as staged. */
+  rows(): Row[] {
+    const rows: Row[] = [];
     const collect = (ingress: Ingress): void => {
-      for (const { route } of compileRoutes(ingress, this.#settings)) routes.push(route);
+      for (const { row } of compileRows(ingress, this.#settings)) rows.push(row);
     };
     for (const ingress of this.#committed.values()) if (!this.#staged.has(ingress.id)) collect(ingress);
     for (const ingress of this.#staged.values()) if (ingress !== undefined) collect(ingress);
-    return routes;
+    return rows;
   }
 
   /** Takes in a stored ingress at a start, committed as it is; as `stage` and `commit` of it at a lower price. */
   load(ingress: Ingress): void {
     this.#committed.set(ingress.id, ingress);
     this.#claim(ingress);
-    for (const compiled of compileRoutes(ingress, this.#settings)) this.#count(compiled);
+    for (const compiled of compileRows(ingress, this.#settings)) this.#count(compiled);
   }
 
   /** Ends a series of `load`. */
@@ -155,7 +155,7 @@ export class Catalog {
   }
 
   /** Stages a change and returns what it does to the host table. */
-  stage(change: IngressChange): RouteChanges {
+  stage(change: IngressChange): RowChanges {
     const id = changedId(change);
     if (id === undefined) return { remove: [], upsert: [] };
     if (change.setAside !== undefined) this.setAside.remove(id);
@@ -201,24 +201,24 @@ export class Catalog {
     return this.#order;
   }
 
-  #derive({ before, after }: IngressChange): RouteChanges {
+  #derive({ before, after }: IngressChange): RowChanges {
     const remove = new Set<string>();
-    const upsert: Route[] = [];
+    const upsert: Row[] = [];
     if (before !== undefined) {
       this.claims.remove(before);
       if (this.#names.get(before.name) === before.id) this.#names.delete(before.name);
-      for (const compiled of compileRoutes(before, this.#settings)) {
+      for (const compiled of compileRows(before, this.#settings)) {
         this.structure.remove(compiled);
-        this.#digest.remove(compiled.route);
-        remove.add(compiled.route.id);
+        this.#digest.remove(compiled.row);
+        remove.add(compiled.row.id);
       }
     }
     if (after !== undefined) {
       this.#claim(after);
-      for (const compiled of compileRoutes(after, this.#settings)) {
+      for (const compiled of compileRows(after, this.#settings)) {
         this.#count(compiled);
-        remove.delete(compiled.route.id);
-        upsert.push(compiled.route);
+        remove.delete(compiled.row.id);
+        upsert.push(compiled.row);
       }
     }
     return { remove: [...remove], upsert };
@@ -229,8 +229,8 @@ export class Catalog {
     this.#names.set(ingress.name, ingress.id);
   }
 
-  #count(compiled: CompiledRoute): void {
+  #count(compiled: CompiledRow): void {
     this.structure.add(compiled);
-    this.#digest.add(compiled.route);
+    this.#digest.add(compiled.row);
   }
 }

@@ -9,7 +9,7 @@ import type { Logger } from "../log.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
 import type { CaddyFiles } from "./caddy-files.ts";
 import { CaddyState, type Rendered } from "./caddy-state.ts";
-import type { Catalog, RouteChanges } from "./catalog.ts";
+import type { Catalog, RowChanges } from "./catalog.ts";
 import { RestoreTimer } from "./restore-timer.ts";
 import { ServedPorts, type ServedPortsOptions } from "./served-ports.ts";
 
@@ -45,7 +45,7 @@ export interface ReconcilerOptions {
 }
 
 /** What a batch wants of Caddy. */
-export interface BatchChanges extends RouteChanges {
+export interface BatchChanges extends RowChanges {
   /** Version of the host table before the batch. */
   readonly from: string;
 }
@@ -108,7 +108,7 @@ export class Reconciler {
     return this.#programmed;
   }
 
-  /** Ports that could not be bound, with the reason. Their routes wait. */
+  /** Ports that could not be bound, with the reason. Their rows wait. */
   get leftOut(): ReadonlyMap<number, GatewrightError> {
     return this.#ports.leftOut;
   }
@@ -166,7 +166,7 @@ export class Reconciler {
       await this.#state.setTable({
         version: catalog.stagedVersion,
         delta: changes,
-        routes: () => catalog.routes(),
+        rows: () => catalog.rows(),
       });
     });
     await this.#save(rendered);
@@ -231,10 +231,10 @@ export class Reconciler {
       // Rows of the table that runs find their policy sets until it is another one.
       if (versions.table !== version && lacksSets(exact.needs, needs)) {
         await this.#load(this.#render(unite(needs, exact.needs)), undefined);
-        await this.#state.setTable({ version, routes: () => catalog.routes() });
+        await this.#state.setTable({ version, rows: () => catalog.rows() });
       }
       await this.#load(exact, generation);
-      await this.#state.setTable({ version, routes: () => catalog.routes() });
+      await this.#state.setTable({ version, rows: () => catalog.rows() });
     });
     await this.#save(exact);
   }

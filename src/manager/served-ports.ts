@@ -20,7 +20,7 @@ export class ServedPorts {
     this.#options = options;
   }
 
-  /** Ports that could not be bound when Caddy started, with the reason. Their routes wait. */
+  /** Ports that could not be bound when Caddy started, with the reason. Their rows wait. */
   get leftOut(): ReadonlyMap<number, GatewrightError> {
     return this.#leftOut;
   }

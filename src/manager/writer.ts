@@ -2,7 +2,7 @@ import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Ingress } from "../model/api.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
-import { type Catalog, changedId, type IngressChange, type RouteChanges } from "./catalog.ts";
+import { type Catalog, changedId, type IngressChange, type RowChanges } from "./catalog.ts";
 import type { Reconciler } from "./reconciler.ts";
 
 /** A change that a caller waits for. */
@@ -38,7 +38,7 @@ interface Waiting {
 
 interface Staged extends Waiting {
   readonly changes: readonly IngressChange[];
-  readonly routes: RouteChanges;
+  readonly rows: RowChanges;
 }
 
 /** Mutations that go together at the most: bounds a delta's size and the work lost by a refusal. */
@@ -118,8 +118,8 @@ export class Writer {
     for (const one of waiting) {
       try {
         const changes = one.mutation.decide();
-        const routes = mergeRoutes(changes.map((change) => this.#options.catalog.stage(change)));
-        staged.push({ ...one, changes, routes });
+        const rows = mergeRows(changes.map((change) => this.#options.catalog.stage(change)));
+        staged.push({ ...one, changes, rows });
       } catch (error) {
         one.reject(error);
       }
@@ -130,7 +130,7 @@ export class Writer {
   async #applyAndPersist(staged: readonly Staged[]): Promise<void> {
     const { catalog, reconciler, store } = this.#options;
     const from = catalog.committedVersion;
-    const changes = mergeRoutes(staged.map(({ routes }) => routes));
+    const changes = mergeRows(staged.map(({ rows }) => rows));
     await this.#options.onStep?.("staged");
     await reconciler.apply({ from, ...changes }, () => this.#options.onStep?.("rendered"));
     await this.#options.onStep?.("applied");
@@ -149,19 +149,19 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
-/** Several steps of route changes as one: what a later step does to a route counts. */
-function mergeRoutes(steps: readonly RouteChanges[]): RouteChanges {
+/** Several steps of row changes as one: what a later step does to a row counts. */
+function mergeRows(steps: readonly RowChanges[]): RowChanges {
   if (steps.length === 1 && steps[0] !== undefined) return steps[0];
-  const routes = new Map<string, RouteChanges["upsert"][number] | undefined>();
+  const rows = new Map<string, RowChanges["upsert"][number] | undefined>();
   for (const { remove, upsert } of steps) {
-    for (const id of remove) routes.set(id, undefined);
-    for (const route of upsert) routes.set(route.id, route);
+    for (const id of remove) rows.set(id, undefined);
+    for (const row of upsert) rows.set(row.id, row);
   }
   const remove: string[] = [];
-  const upsert: RouteChanges["upsert"][number][] = [];
-  for (const [id, route] of routes) {
-    if (route === undefined) remove.push(id);
-    else upsert.push(route);
+  const upsert: RowChanges["upsert"][number][] = [];
+  for (const [id, row] of rows) {
+    if (row === undefined) remove.push(id);
+    else upsert.push(row);
   }
   return { remove, upsert };
 }

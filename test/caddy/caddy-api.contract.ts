@@ -114,7 +114,7 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
     it("takes a delta from the running version, and none from another", async () => {
       const { version: from } = first().table;
       const { table } = compiled(ingress("one", port), ingress("two", port));
-      const upsert = table.routes.filter(({ id }) => id.startsWith("two"));
+      const upsert = table.rows.filter(({ id }) => id.startsWith("two"));
       await api.patchTable({ from, to: table.version, remove: [], upsert });
       expect((await api.running()).table).toBe(table.version);
       const again = api.patchTable({ from, to: "later", remove: ["two/0"], upsert: [] });
@@ -127,7 +127,7 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       const { table } = compiled(ingress("slow", port, "9s"));
       for (const change of [
         api.replaceTable(table),
-        api.patchTable({ from: before.table, to: "next", remove: [], upsert: table.routes }),
+        api.patchTable({ from: before.table, to: "next", remove: [], upsert: table.rows }),
       ])
         await expect(change).rejects.toMatchObject({
           code: "config_validation_failed",

@@ -73,7 +73,7 @@ test("a fresh Caddy runs the versions of the files that it was started with", as
 test("a delta moves the table from version to version, and is refused from another one", async () => {
   const from = (await client.running()).table;
   const { table } = compile([ingress("one", "one.example.com"), ingress("two", "two.example.com")], settings);
-  const upsert = table.routes.filter((route) => route.id.startsWith("two"));
+  const upsert = table.rows.filter((row) => row.id.startsWith("two"));
   await client.patchTable({ from, to: table.version, remove: [], upsert });
   expect((await client.running()).table).toBe(table.version);
   await expect(client.patchTable({ from, to: "later", remove: [], upsert })).rejects.toMatchObject({
@@ -84,7 +84,7 @@ test("a delta moves the table from version to version, and is refused from anoth
 
 test("a row that Caddy refuses changes nothing and is named", async () => {
   const before = await client.running();
-  const route = {
+  const row = {
     id: "bad/0",
     ingress: "bad",
     port,
@@ -93,7 +93,7 @@ test("a row that Caddy refuses changes nothing and is named", async () => {
     targets: [],
   };
   await expect(
-    client.patchTable({ from: before.table, to: "next", remove: [], upsert: [route] }),
+    client.patchTable({ from: before.table, to: "next", remove: [], upsert: [row] }),
   ).rejects.toMatchObject({ code: "config_validation_failed", message: expect.stringContaining("bad/0") });
   expect(await client.running()).toEqual(before);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import type { Route } from "../../src/compiler/route.ts";
+import type { Row } from "../../src/compiler/row.ts";
 import { normalizeStored } from "../../src/validation/ingress.ts";
 import { type RequestsCase, readRequestsCases, type Taker } from "../support/cases.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
@@ -21,7 +21,7 @@ function compiled(ingresses: RequestsCase["ingresses"]) {
   return compile(stored, settings);
 }
 
-function takerOf(row: Route | undefined, { host, path }: CaseRequest): Taker {
+function takerOf(row: Row | undefined, { host, path }: CaseRequest): Taker {
   if (row === undefined) return null;
   if (row.redirect !== undefined)
     return { redirect: { host: hostOf(host), port: row.redirect.port, target: path } };
@@ -32,7 +32,7 @@ describe.each(cases)("the rows compiled from requests/$file", ({ ingresses, requ
   const { config, table } = compiled(ingresses);
 
   it.each(requests)("$method $host $path on $port (tls $tls) → $want", ({ want, ...request }) => {
-    expect(takerOf(matchReference(table.routes, request), request)).toEqual(want);
+    expect(takerOf(matchReference(table.rows, request), request)).toEqual(want);
   });
 
   it("have no ties, and name ports and policy sets that the configuration has", () => {
@@ -40,10 +40,10 @@ describe.each(cases)("the rows compiled from requests/$file", ({ ingresses, requ
     const ports = new Set(
       servers.flatMap(({ listen }) => listen).map((address) => address.split(":").at(-1)),
     );
-    for (const [index, row] of table.routes.entries()) {
+    for (const [index, row] of table.rows.entries()) {
       expect(ports).toContain(String(row.port));
       if (row.policy !== undefined) expect(config.apps.gatewright.policy_sets).toHaveProperty(row.policy);
-      const ties = table.routes.slice(index + 1).filter((other) => rowsTie(row, other));
+      const ties = table.rows.slice(index + 1).filter((other) => rowsTie(row, other));
       expect(
         ties.filter(({ redirect }) => redirect?.port !== row.redirect?.port || redirect === undefined),
       ).toEqual([]);

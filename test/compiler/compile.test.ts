@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compile, compileConfig } from "../../src/compiler/compile.ts";
 import { ConfigNeeds, unite } from "../../src/compiler/config-needs.ts";
 import { TableDigest } from "../../src/compiler/digest.ts";
-import { compileRoutes } from "../../src/compiler/routes.ts";
+import { compileRows } from "../../src/compiler/rows.ts";
 import type { Ingress, IngressRule } from "../../src/model/api.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -57,17 +57,17 @@ describe("compile", () => {
     const digest = new TableDigest();
     for (let step = 0; step < 400; step += 1) {
       const id = `i${Math.floor(random() * 20)}`;
-      for (const compiled of compileRoutes(present.get(id) ?? ingress(id, []), settings)) {
+      for (const compiled of compileRows(present.get(id) ?? ingress(id, []), settings)) {
         structure.remove(compiled);
-        digest.remove(compiled.route);
+        digest.remove(compiled.row);
       }
       present.delete(id);
       if (random() < 0.6) {
         const added = randomIngress(random, id);
         present.set(id, added);
-        for (const compiled of compileRoutes(added, settings)) {
+        for (const compiled of compileRows(added, settings)) {
           structure.add(compiled);
-          digest.add(compiled.route);
+          digest.add(compiled.row);
         }
       }
       const whole = compile(present.values(), settings);
@@ -79,7 +79,7 @@ describe("compile", () => {
   it("tells a structure that changed from one that did not", () => {
     const structure = new ConfigNeeds();
     const add = (one: Ingress): void => {
-      for (const compiled of compileRoutes(one, settings)) structure.add(compiled);
+      for (const compiled of compileRows(one, settings)) structure.add(compiled);
     };
     add(ingress("a", [{}]));
     const { generation } = structure;
@@ -93,11 +93,11 @@ describe("compile", () => {
     const one = new ConfigNeeds();
     const other = new ConfigNeeds();
     const both = new ConfigNeeds();
-    for (const compiled of compileRoutes(ingress("a", [{ port: 80 }, { port: 81, tls: true }]), settings)) {
+    for (const compiled of compileRows(ingress("a", [{ port: 80 }, { port: 81, tls: true }]), settings)) {
       one.add(compiled);
       both.add(compiled);
     }
-    for (const compiled of compileRoutes(ingress("b", [{ port: 81 }, { port: 82 }]), settings)) {
+    for (const compiled of compileRows(ingress("b", [{ port: 81 }, { port: 82 }]), settings)) {
       other.add(compiled);
       both.add(compiled);
     }
@@ -112,7 +112,7 @@ describe("compile", () => {
       request_header_auth: { header: "X-Key", value: secret },
     }));
     const compiled = compile([{ ...one, rules }], settings);
-    expect(compiled.table.routes[0]?.auth?.header).toBe("X-Key");
+    expect(compiled.table.rows[0]?.auth?.header).toBe("X-Key");
     expect(JSON.stringify(compiled)).not.toContain(secret);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
 import { ConfigNeeds } from "../../src/compiler/config-needs.ts";
-import { compileRoutes } from "../../src/compiler/routes.ts";
+import { compileRows } from "../../src/compiler/rows.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
 import { type TlsNeed, tlsNeeds } from "../../src/compiler/tls-needs.ts";
 import type { Ingress, IngressRule } from "../../src/model/api.ts";
@@ -37,7 +37,7 @@ const ingress = (id: string, ...rules: IngressRule[]): Ingress => ({
 
 function structureOf(rules: readonly IngressRule[], of: CompilerSettings = settings): ConfigNeeds {
   const structure = new ConfigNeeds();
-  for (const one of compileRoutes(ingress("a1", ...rules), of)) structure.add(one);
+  for (const one of compileRows(ingress("a1", ...rules), of)) structure.add(one);
   return structure;
 }
 
@@ -45,10 +45,10 @@ describe("what TLS needs", () => {
   it("changes the configuration at once with the first name only; further ones can wait", () => {
     const structure = structureOf([rule("a.example.com")]);
     const { generation, needsGeneration } = structure;
-    for (const one of compileRoutes(ingress("b1", rule("b.example.com")), settings)) structure.add(one);
+    for (const one of compileRows(ingress("b1", rule("b.example.com")), settings)) structure.add(one);
     expect(structure.generation).toBe(generation);
     expect(structure.needsGeneration).toBeGreaterThan(needsGeneration);
-    for (const one of compileRoutes(
+    for (const one of compileRows(
       ingress("c1", rule("c.example.com", { tls_options: { min_version: "1.3" } })),
       settings,
     ))
@@ -64,7 +64,7 @@ describe("what TLS needs", () => {
     const structure = structureOf(rules);
     const managed = (): readonly TlsNeed[] => structure.tlsNeeds().filter(({ kind }) => kind === "managed");
     expect(managed()).toHaveLength(1);
-    const [first, second] = compileRoutes(ingress("a1", ...rules), settings);
+    const [first, second] = compileRows(ingress("a1", ...rules), settings);
     if (first !== undefined) structure.remove(first);
     expect(managed()).toHaveLength(1);
     if (second !== undefined) structure.remove(second);

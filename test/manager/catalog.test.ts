@@ -43,8 +43,8 @@ describe("Catalog", () => {
       expect(catalog.stagedVersion).toBe(wanted.table.version);
       expect(catalog.committedVersion).toBe(wanted.table.version);
       expect(compileConfig(catalog.structure, settings)).toEqual(wanted.config);
-      expect(catalog.routes().toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual(
-        wanted.table.routes,
+      expect(catalog.rows().toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual(
+        wanted.table.rows,
       );
       for (const { id, name } of catalog.values()) expect(catalog.idOfName(name)).toBe(id);
       expect(committed.map(({ id }) => id)).toEqual(committed.map(({ id }) => id).toSorted());
@@ -70,10 +70,10 @@ describe("Catalog", () => {
     for (let round = 0; round < 200; round += 1) {
       const { remove, upsert } = catalog.stage(randomChange(catalog, random));
       for (const id of remove) rows.delete(id);
-      for (const route of upsert) rows.set(route.id, route);
+      for (const row of upsert) rows.set(row.id, row);
       catalog.commit();
-      expect([...rows.values()]).toHaveLength(catalog.routes().length);
-      for (const route of catalog.routes()) expect(rows.get(route.id)).toEqual(route);
+      expect([...rows.values()]).toHaveLength(catalog.rows().length);
+      for (const row of catalog.rows()) expect(rows.get(row.id)).toEqual(row);
     }
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Route } from "../../src/compiler/route.ts";
+import type { Row } from "../../src/compiler/row.ts";
 import type { IngressRule } from "../../src/model/api.ts";
 import { normalizeRules } from "../../src/validation/ingress.ts";
 import { type RequestsCase, readRequestsCases, readRoutingCases, type Taker } from "../support/cases.ts";
@@ -42,7 +42,7 @@ describe.each(readRequestsCases())("requests/$file: $name", ({ ingresses, reques
 });
 
 /** The rows of documents, made here by hand so that the compiler can be held against them. */
-function rowsOf(ingresses: RequestsCase["ingresses"]): Route[] {
+function rowsOf(ingresses: RequestsCase["ingresses"]): Row[] {
   return ingresses.flatMap((ingress) =>
     normalizeRules(ingress, ports).flatMap((rule, index) => {
       const row = rowOf(ingress.name, rule, index);
@@ -56,19 +56,19 @@ function rowsOf(ingresses: RequestsCase["ingresses"]): Route[] {
   );
 }
 
-function rowOf(ingress: string, { match, tls }: IngressRule, index: number): Route {
+function rowOf(ingress: string, { match, tls }: IngressRule, index: number): Row {
   const { hostname: host, ...rest } = match;
   return { id: `${ingress}/${index}`, ingress, host, ...rest, tls };
 }
 
-function takerOf(row: Route | undefined, request: CaseRequest): Taker {
+function takerOf(row: Row | undefined, request: CaseRequest): Taker {
   if (row === undefined) return null;
   if (row.redirect === undefined) return { ingress: row.ingress, rule: Number(row.id.split("/")[1]) };
   return { redirect: { host: hostOf(request.host), port: row.redirect.port, target: request.path } };
 }
 
 /** Rows that nothing tells apart for some request; shared redirects are one answer. */
-function tiesAmong(rows: readonly Route[]): string[] {
+function tiesAmong(rows: readonly Row[]): string[] {
   return rows.flatMap((row, index) =>
     rows
       .slice(index + 1)

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Route } from "../../src/compiler/route.ts";
+import type { Row } from "../../src/compiler/row.ts";
 import type { Problem } from "../../src/errors.ts";
 import type { CreateIngressRequest } from "../../src/model/api.ts";
 import type { ListenPorts, TlsSettings } from "../../src/validation/ingress.ts";
@@ -9,7 +9,7 @@ import type { CaseRequest } from "./reference-matcher.ts";
 /** test/cases/routing: rows of the host table and the row that takes each request. */
 export interface RoutingCase {
   readonly name: string;
-  readonly rows: readonly Route[];
+  readonly rows: readonly Row[];
   readonly requests: readonly (CaseRequest & { readonly want: string | null })[];
 }
 

@@ -25,7 +25,7 @@ export async function startLoadedCaddy(): Promise<LoadedCaddy> {
     const resolver = { address: "127.0.0.1:9", zone: "hypeman.internal" };
     const gatewright = { version: "none", table_file: join(folder, "table.json"), resolver, policy_sets: {} };
     await writeFile(join(folder, "config.json"), JSON.stringify(place.config({ gatewright })));
-    await writeFile(join(folder, "table.json"), JSON.stringify({ version: "none", routes: [] }));
+    await writeFile(join(folder, "table.json"), JSON.stringify({ version: "none", rows: [] }));
   };
   const caddy = createCaddyProcess({ ...place, logger: recordingLogger(), prepare });
   const api = createAdminClient({ adminUrl: place.adminUrl });
@@ -41,7 +41,7 @@ export async function startLoadedCaddy(): Promise<LoadedCaddy> {
     api,
     async serve({ config, table }) {
       // The last table may name policy sets that the new configuration lacks.
-      await api.replaceTable({ version: "none", routes: [] });
+      await api.replaceTable({ version: "none", rows: [] });
       await api.load(config);
       await api.replaceTable(table);
     },

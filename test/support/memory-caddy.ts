@@ -10,7 +10,7 @@ import type {
 } from "../../src/caddy/caddy-api.ts";
 import type { CaddyConfig } from "../../src/caddy-json/config.ts";
 import { listenersIn } from "../../src/compiler/listeners.ts";
-import type { Route, Table, TableDelta } from "../../src/compiler/route.ts";
+import type { Row, Table, TableDelta } from "../../src/compiler/row.ts";
 import { GatewrightError } from "../../src/errors.ts";
 
 /** One question or change, by the method of CaddyApi that it came through. */
@@ -42,7 +42,7 @@ export class MemoryCaddy implements CaddyApi {
     generation: 0,
   };
   #tableVersion = "";
-  #rows = new Map<string, Route>();
+  #rows = new Map<string, Row>();
   #wakes = Promise.withResolvers<readonly string[]>();
 
   /** What runs; undefined before the first configuration and while no process does. */
@@ -51,7 +51,7 @@ export class MemoryCaddy implements CaddyApi {
   }
 
   /** The host table's rows by ascending id. */
-  get rows(): readonly Route[] {
+  get rows(): readonly Row[] {
     return [...this.#rows.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
@@ -82,7 +82,7 @@ export class MemoryCaddy implements CaddyApi {
     this.#refuseConfig(config);
     this.launches.push(config);
     this.#process = { config, generation: 1 };
-    this.#rows = new Map(table.routes.map((route) => [route.id, route]));
+    this.#rows = new Map(table.rows.map((row) => [row.id, row]));
     this.#tableVersion = table.version;
   }
 
@@ -129,15 +129,15 @@ export class MemoryCaddy implements CaddyApi {
       if (delta.from !== this.#tableVersion)
         throw new GatewrightError("store_conflict", `${this.#tableVersion} is running`);
       for (const id of delta.remove) this.#rows.delete(id);
-      for (const route of delta.upsert) this.#rows.set(route.id, route);
+      for (const row of delta.upsert) this.#rows.set(row.id, row);
       this.#tableVersion = delta.to;
     });
   }
 
   replaceTable(table: Table): Promise<void> {
     return this.#answer({ method: "replaceTable", body: table }, () => {
-      this.#refuseRows(table.routes);
-      this.#rows = new Map(table.routes.map((route) => [route.id, route]));
+      this.#refuseRows(table.rows);
+      this.#rows = new Map(table.rows.map((row) => [row.id, row]));
       this.#tableVersion = table.version;
     });
   }
@@ -196,9 +196,9 @@ export class MemoryCaddy implements CaddyApi {
     }
   }
 
-  #refuseRows(routes: readonly Route[]): void {
+  #refuseRows(rows: readonly Row[]): void {
     const sets = this.loaded?.apps.gatewright.policy_sets ?? {};
-    const bad = routes.find(({ policy }) => policy !== undefined && sets[policy] === undefined);
+    const bad = rows.find(({ policy }) => policy !== undefined && sets[policy] === undefined);
     if (bad !== undefined) throw refused(`"${bad.id}": unknown policy`);
   }
 }

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import type { Route } from "../../src/compiler/route.ts";
+import type { Row } from "../../src/compiler/row.ts";
 import { cleanPath, pathTakes } from "../../src/model/path.ts";
 import { comparePrecedence, type RulePlace } from "../../src/model/precedence.ts";
 
@@ -14,24 +14,24 @@ export interface CaseRequest {
 }
 
 /** The row that takes a request: looks at every row in order of precedence. Slow and simple on purpose. */
-export function matchReference(rows: readonly Route[], request: CaseRequest): Route | undefined {
+export function matchReference(rows: readonly Row[], request: CaseRequest): Row | undefined {
   return [...rows].sort(compareRows).find((row) => rowMatches(row, request));
 }
 
 /** Precedence, and for equal redirects the smallest id. */
-export function compareRows(left: Route, right: Route): number {
+export function compareRows(left: Row, right: Row): number {
   return comparePrecedence(placeOf(left), placeOf(right)) || (left.id < right.id ? -1 : 1);
 }
 
 /** What precedence looks at in a row. */
-export function placeOf(row: Route): RulePlace {
+export function placeOf(row: Row): RulePlace {
   const shape = row.host.replace(/\{[^}]*\}/g, "*");
   const { path, methods, headers } = row;
   return { shape, path, methods, headers, redirect: row.redirect !== undefined };
 }
 
 /** Whether the row takes the request, other rows aside. */
-export function rowMatches(row: Route, request: CaseRequest): boolean {
+export function rowMatches(row: Row, request: CaseRequest): boolean {
   if (row.port !== request.port || (row.tls ?? false) !== request.tls) return false;
   if (!hostMatches(row.host, hostOf(request.host))) return false;
   if (row.methods !== undefined && !row.methods.includes(request.method)) return false;
@@ -42,7 +42,7 @@ export function rowMatches(row: Route, request: CaseRequest): boolean {
 }
 
 /** Whether nothing tells two rows of one port apart for a request that both could match, with TLS or without. */
-export function rowsTie(left: Route, right: Route): boolean {
+export function rowsTie(left: Row, right: Row): boolean {
   if (left.port !== right.port || comparePrecedence(placeOf(left), placeOf(right)) !== 0) return false;
   const methods = left.methods?.some((method) => right.methods?.includes(method)) ?? true;
   const headers = Object.entries(left.headers ?? {}).every(([name, value]) =>

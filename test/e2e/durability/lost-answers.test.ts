@@ -121,7 +121,7 @@ describe("an admin endpoint that stays away", () => {
       const needs = new NeedsSnapshot(new ConfigNeeds());
       return {
         rendered: { config, needs },
-        table: { version: table.version, routes: () => table.routes },
+        table: { version: table.version, rows: () => table.rows },
       };
     };
     await caddy.serve(compile([], settings));

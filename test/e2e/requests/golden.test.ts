@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Compiled } from "../../../src/compiler/compile.ts";
-import type { Route } from "../../../src/compiler/route.ts";
+import type { Row } from "../../../src/compiler/row.ts";
 import type { Ingress } from "../../../src/model/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -66,67 +66,67 @@ async function live({ want }: GoldenCase): Promise<Compiled> {
     return Object.fromEntries(entries);
   };
   const config = (await walk(want.config)) as Compiled["config"];
-  const routes: Route[] = [];
-  for (const route of want.table.routes) {
-    const { redirect, targets } = route;
-    const place = await backends.portOf(route.id);
-    routes.push({
-      ...route,
-      port: await portFor(route.port),
+  const rows: Row[] = [];
+  for (const row of want.table.rows) {
+    const { redirect, targets } = row;
+    const place = await backends.portOf(row.id);
+    rows.push({
+      ...row,
+      port: await portFor(row.port),
       ...(redirect === undefined ? {} : { redirect: { port: await portFor(redirect.port) } }),
       ...(targets === undefined ? {} : { targets: targets.map((target) => ({ ...target, port: place })) }),
     });
   }
-  return { config, table: { version: want.table.version, routes } };
+  return { config, table: { version: want.table.version, rows } };
 }
 
-/** A Host that the route's host takes. */
-const hostOf = ({ host }: Route): string =>
+/** A Host that the row's host takes. */
+const hostOf = ({ host }: Row): string =>
   host === "*" ? "anything.example.org" : host.replace(/\{[^}]*\}|\*/g, "vm-1");
 
-function requestOf(route: Route, { ingresses }: GoldenCase) {
-  const [id, rule] = route.id.split("/");
+function requestOf(row: Row, { ingresses }: GoldenCase) {
+  const [id, rule] = row.id.split("/");
   const auth = ingresses.find((ingress) => ingress.id === id)?.rules[Number(rule)]?.request_header_auth;
-  const path = route.path === undefined ? "/" : encodeURI(route.path.value);
+  const path = row.path === undefined ? "/" : encodeURI(row.path.value);
   return {
-    host: hostOf(route),
+    host: hostOf(row),
     path,
-    method: route.methods?.[0] ?? "GET",
-    headers: { ...route.headers, ...(auth === undefined ? {} : { [auth.header]: auth.value }) },
-    tls: route.tls === true,
+    method: row.methods?.[0] ?? "GET",
+    headers: { ...row.headers, ...(auth === undefined ? {} : { [auth.header]: auth.value }) },
+    tls: row.tls === true,
   };
 }
 
 /** Rules whose policies may answer or rewrite by themselves: for them it is enough that the rule took the request. */
-function isPlain(route: Route, { ingresses }: GoldenCase): boolean {
-  const [id, rule] = route.id.split("/");
+function isPlain(row: Row, { ingresses }: GoldenCase): boolean {
+  const [id, rule] = row.id.split("/");
   const found = ingresses.find((ingress) => ingress.id === id)?.rules[Number(rule)];
   return found !== undefined && Object.keys(found).every((key) => plainKeys.has(key));
 }
 const plainKeys = new Set(["match", "target", "tls", "redirect_http", "request_header_auth"]);
 
 /** Rules whose backend must speak something else than plain HTTP; they have tests of their own. */
-function needsOtherBackend(route: Route, { ingresses }: GoldenCase): boolean {
-  const [id, rule] = route.id.split("/");
+function needsOtherBackend(row: Row, { ingresses }: GoldenCase): boolean {
+  const [id, rule] = row.id.split("/");
   return ingresses.find((ingress) => ingress.id === id)?.rules[Number(rule)]?.upstream !== undefined;
 }
 
 /** Rules that nobody reaches without a client certificate; test/e2e/tls/options.test.ts has one. */
-function wantsClientCertificate(route: Route, { ingresses }: GoldenCase): boolean {
-  const [id, rule] = route.id.split("/");
+function wantsClientCertificate(row: Row, { ingresses }: GoldenCase): boolean {
+  const [id, rule] = row.id.split("/");
   const options = ingresses.find((ingress) => ingress.id === id)?.rules[Number(rule)]?.tls_options;
   return options?.client_auth?.mode === "require";
 }
 
-async function check(route: Route, golden: GoldenCase): Promise<void> {
-  if (needsOtherBackend(route, golden)) return;
-  const answer = await send(route.port, requestOf(route, golden));
-  if (route.redirect !== undefined) {
+async function check(row: Row, golden: GoldenCase): Promise<void> {
+  if (needsOtherBackend(row, golden)) return;
+  const answer = await send(row.port, requestOf(row, golden));
+  if (row.redirect !== undefined) {
     expect(answer.status).toBe(301);
-    expect(answer.headers["location"]).toBe(`https://${hostOf(route)}:${route.redirect.port}/`);
-  } else if (isPlain(route, golden)) {
+    expect(answer.headers["location"]).toBe(`https://${hostOf(row)}:${row.redirect.port}/`);
+  } else if (isPlain(row, golden)) {
     expect(answer.status, answer.text).toBe(200);
-    expect((JSON.parse(String(answer.headers["x-arrival"])) as Arrival).place).toBe(route.id);
+    expect((JSON.parse(String(answer.headers["x-arrival"])) as Arrival).place).toBe(row.id);
   } else {
     // The policies' own tests say what they do; here the rule took the request.
     expect(answer.text).not.toMatch(/no ingress configured/);
@@ -134,21 +134,21 @@ async function check(route: Route, golden: GoldenCase): Promise<void> {
 }
 
 describe.each(goldens)("test/golden/$file: $about", (golden) => {
-  it("is taken by the real Caddy, and each of its routes by a request", async () => {
+  it("is taken by the real Caddy, and each of its rows by a request", async () => {
     const compiled = await live(golden);
     await caddy.serve(compiled);
     expect(await caddy.api.running()).toMatchObject({
       config: golden.want.config.apps.gatewright.version,
       table: golden.want.table.version,
     });
-    const routes = compiled.table.routes.filter((route) => route.stream === undefined);
+    const rows = compiled.table.rows.filter((row) => row.stream === undefined);
     // The same again with certificates that can be had without ACME.
-    if (routes.some(({ tls }) => tls))
+    if (rows.some(({ tls }) => tls))
       await caddy.serve({ ...compiled, config: withInternalIssuer(compiled.config) });
-    const instances = routes.flatMap((route) =>
-      (route.targets ?? []).flatMap(({ instance, service }) => {
+    const instances = rows.flatMap((row) =>
+      (row.targets ?? []).flatMap(({ instance, service }) => {
         if (service !== undefined) return [`${service}.svc`];
-        return instance === undefined ? [] : [expandTarget(route.host, instance, hostOf(route))];
+        return instance === undefined ? [] : [expandTarget(row.host, instance, hostOf(row))];
       }),
     );
     const names = instances.map((name) => [name, { addresses: ["127.0.0.1"], ttl_seconds: 600 }]);
@@ -157,16 +157,16 @@ describe.each(goldens)("test/golden/$file: $about", (golden) => {
     if (JSON.stringify(compiled.config).includes("auth.example.com")) return;
     // Nor is there anybody who permits certificates; test/e2e/tls/on-demand.test.ts has somebody.
     const onDemand = JSON.stringify(compiled.config.apps.tls ?? {}).includes('"on_demand"');
-    for (const route of routes) {
-      if ((route.tls === true && onDemand) || wantsClientCertificate(route, golden)) continue;
-      if (route.tls === true)
+    for (const row of rows) {
+      if ((row.tls === true && onDemand) || wantsClientCertificate(row, golden)) continue;
+      if (row.tls === true)
         await until(() =>
-          send(route.port, requestOf(route, golden)).then(
+          send(row.port, requestOf(row, golden)).then(
             () => true,
             () => false,
           ),
         );
-      await check(route, golden);
+      await check(row, golden);
     }
   });
 });

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import type { Route } from "../../../src/compiler/route.ts";
+import type { Row } from "../../../src/compiler/row.ts";
 import type { Ingress, IngressMatch, IngressRule } from "../../../src/model/api.ts";
 import { ClaimIndex } from "../../../src/model/claims/claim-index.ts";
 import { comparePrecedence } from "../../../src/model/precedence.ts";
@@ -217,7 +217,7 @@ describe("claims and precedence", () => {
     ),
   );
 
-  const rowOf = (id: string, { hostname, ...match }: IngressMatch): Route => ({
+  const rowOf = (id: string, { hostname, ...match }: IngressMatch): Row => ({
     id,
     ingress: id,
     host: hostname,
@@ -250,7 +250,7 @@ describe("claims and precedence", () => {
     const random = seededRandom(1);
     for (let round = 0; round < 40; round += 1) {
       const claims = new ClaimIndex();
-      const rows: Route[] = [];
+      const rows: Row[] = [];
       for (let index = 0; index < 30; index += 1) {
         const one = ingress(`id-${index}`, { match: randomMatch(random) });
         if (claims.conflicts(one.rules).length > 0) continue;

@@ -2,18 +2,18 @@ import { isIPv6 } from "node:net";
 import type { IngressRule, IngressTarget } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { targetsOf } from "../model/target.ts";
-import type { RouteTarget } from "./route.ts";
+import type { RowTarget } from "./row.ts";
 
 const DEFAULT_PAUSE_MS = 30_000;
 const DEFAULT_WAKE_MS = 30_000;
 const DNS_PORT = 53;
 
 /** The targets of a rule as a row of the host table has them. */
-export function routeTargets(rule: IngressRule): readonly RouteTarget[] {
-  return targetsOf(rule).map(routeTarget);
+export function rowTargets(rule: IngressRule): readonly RowTarget[] {
+  return targetsOf(rule).map(rowTarget);
 }
 
-function routeTarget(target: IngressTarget): RouteTarget {
+function rowTarget(target: IngressTarget): RowTarget {
   const { instance, service, address, resolvers, port, weight, mode, pause_timeout, wake, wake_timeout } =
     target;
   return {

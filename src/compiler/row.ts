@@ -1,7 +1,7 @@
 import type { IngressPath } from "../model/api.ts";
 
-/** Where a route's requests go: exactly one of `instance`, `service` and `address`, and a port. */
-export interface RouteTarget {
+/** Where a row's requests go: exactly one of `instance`, `service` and `address`, and a port. */
+export interface RowTarget {
   /** Instance name, or text with captures of the host (`{instance}`), without the DNS zone. */
   readonly instance?: string;
   /** Every running instance of it; asked of DNS as `<service>.svc`. */
@@ -26,7 +26,7 @@ export interface RouteTarget {
  * Rows travel by delta or whole through Caddy's admin endpoint, never inside the Caddy configuration, so that
  * a new host under a known policy set needs no reload.
  */
-export interface Route {
+export interface Row {
   /** `<ingress id>/<rule index>`, with `/redirect` behind it for the plain-HTTP side of `redirect_http`. */
   readonly id: string;
   /** The ingress's name, for error pages, logs and metrics. */
@@ -47,15 +47,15 @@ export interface Route {
   readonly redirect?: { readonly port: number };
   /** Key of the policy set whose handlers take the request; in the configuration under `apps.gatewright.policy_sets`. */
   readonly policy?: string;
-  readonly targets?: readonly RouteTarget[];
+  readonly targets?: readonly RowTarget[];
   /** IP addresses that the row is served on. Absent: all that the port is bound on. */
   readonly listen?: readonly string[];
   /** Makes the row one of layer 4 (caddy/layer4); `host` is then the name of TLS clients, or "" for the whole port. */
-  readonly stream?: RouteStream;
+  readonly stream?: RowStream;
 }
 
 /** How a row takes connections (caddy/table/stream.go, where the defaults are). */
-export interface RouteStream {
+export interface RowStream {
   readonly protocol: "tls" | "tcp" | "udp";
   /** TLS is ended here. */
   readonly terminate?: true;
@@ -68,11 +68,11 @@ export interface RouteStream {
   readonly proxy_protocol?: "v1" | "v2";
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
-  readonly tls?: RouteStreamTls;
+  readonly tls?: RowStreamTls;
 }
 
 /** How TLS is spoken with a target. */
-export interface RouteStreamTls {
+export interface RowStreamTls {
   readonly server_name?: string;
   readonly ca_pem?: string;
   readonly insecure_skip_verify?: true;
@@ -88,11 +88,11 @@ export interface TableDelta {
   /** The version it has afterwards. */
   readonly to: string;
   readonly remove: readonly string[];
-  readonly upsert: readonly Route[];
+  readonly upsert: readonly Row[];
 }
 
 /** The whole host table. */
 export interface Table {
   readonly version: string;
-  readonly routes: readonly Route[];
+  readonly rows: readonly Row[];
 }

@@ -11,8 +11,8 @@ import (
 	"unique"
 )
 
-// Route is a row of the host table as it travels in JSON.
-type Route struct {
+// RowJSON is a row of the host table as it travels.
+type RowJSON struct {
 	// ID names the row; an upsert with the same ID replaces it.
 	ID string `json:"id"`
 	// Ingress is the name that error pages, logs and metrics show.
@@ -63,7 +63,7 @@ type Redirect struct {
 	Port int `json:"port"`
 }
 
-// Row is a compiled Route. It is immutable.
+// Row is a row of the table: a RowJSON that was checked and compiled. It is immutable.
 type Row struct {
 	id, ingress, policy string
 
@@ -102,44 +102,44 @@ func (r *Row) Auth() (header string, sum *[sha256.Size]byte, ok bool) {
 	return r.auth.header, &r.auth.sum, true
 }
 
-// compile checks a route and turns it into a row. Every problem is named, not only the first.
-func compile(route *Route) (*Row, []string) {
+// compile checks a row as it came and turns it into one of the table. Every problem is named, not only the first.
+func compile(from *RowJSON) (*Row, []string) {
 	var problems []string
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 
-	if route.ID == "" {
+	if from.ID == "" {
 		problem("id is empty")
 	}
-	if route.Port < 1 || route.Port > 65535 {
-		problem("port %d is not between 1 and 65535", route.Port)
+	if from.Port < 1 || from.Port > 65535 {
+		problem("port %d is not between 1 and 65535", from.Port)
 	}
-	host, captures, err := parseHost(route)
+	host, captures, err := parseHost(from)
 	if err != nil {
-		problem("host %q: %v", route.Host, err)
+		problem("host %q: %v", from.Host, err)
 	}
 	row := &Row{
-		id:      route.ID,
-		ingress: route.Ingress,
-		policy:  unique.Make(route.Policy).Value(),
+		id:      from.ID,
+		ingress: from.Ingress,
+		policy:  unique.Make(from.Policy).Value(),
 		host:    host,
-		port:    uint16(route.Port),
-		tls:     route.TLS,
+		port:    uint16(from.Port),
+		tls:     from.TLS,
 	}
-	row.cond = compileConditions(route, problem)
-	row.stream = compileStream(route, problem)
-	row.auth = compileAuth(route.Auth, problem)
-	if route.Redirect != nil {
-		if route.Redirect.Port < 1 || route.Redirect.Port > 65535 {
-			problem("redirect.port %d is not between 1 and 65535", route.Redirect.Port)
+	row.cond = compileConditions(from, problem)
+	row.stream = compileStream(from, problem)
+	row.auth = compileAuth(from.Auth, problem)
+	if from.Redirect != nil {
+		if from.Redirect.Port < 1 || from.Redirect.Port > 65535 {
+			problem("redirect.port %d is not between 1 and 65535", from.Redirect.Port)
 		}
-		if route.Policy != "" || len(route.Targets) > 0 {
+		if from.Policy != "" || len(from.Targets) > 0 {
 			problem("a redirect has no policy and no targets")
 		}
-		row.redirect = uint16(route.Redirect.Port)
-	} else if route.Policy == "" && route.Stream == nil {
+		row.redirect = uint16(from.Redirect.Port)
+	} else if from.Policy == "" && from.Stream == nil {
 		problem("policy is empty and there is no redirect")
 	}
-	row.targets = compileTargets(route.Targets, captures, problem)
+	row.targets = compileTargets(from.Targets, captures, problem)
 	return row, problems
 }
 
@@ -170,29 +170,29 @@ type conditions struct {
 
 type header struct{ name, value string }
 
-func compileConditions(route *Route, problem func(string, ...any)) *conditions {
+func compileConditions(row *RowJSON, problem func(string, ...any)) *conditions {
 	cond := &conditions{}
-	if route.Path != nil {
-		if !strings.HasPrefix(route.Path.Value, "/") {
-			problem("path.value %q does not begin with /", route.Path.Value)
+	if row.Path != nil {
+		if !strings.HasPrefix(row.Path.Value, "/") {
+			problem("path.value %q does not begin with /", row.Path.Value)
 		}
-		cond.path = CleanPath(route.Path.Value)
-		switch route.Path.Type {
+		cond.path = CleanPath(row.Path.Value)
+		switch row.Path.Type {
 		case "exact":
 			cond.exact = true
 		case "prefix":
 			cond.path = strings.TrimSuffix(cond.path, "/")
 		default:
-			problem(`path.type %q is neither "exact" nor "prefix"`, route.Path.Type)
+			problem(`path.type %q is neither "exact" nor "prefix"`, row.Path.Type)
 		}
 	}
-	for i, method := range route.Methods {
+	for i, method := range row.Methods {
 		if method == "" {
 			problem("methods[%d] is empty", i)
 		}
 		cond.methods = append(cond.methods, unique.Make(method).Value())
 	}
-	for name, value := range route.Headers {
+	for name, value := range row.Headers {
 		if name == "" {
 			problem("a name in headers is empty")
 		}
@@ -204,7 +204,7 @@ func compileConditions(route *Route, problem func(string, ...any)) *conditions {
 			problem("headers names %q twice", cond.headers[i].name)
 		}
 	}
-	cond.listen = compileListen(route.Listen, problem)
+	cond.listen = compileListen(row.Listen, problem)
 	if cond.path == "" && len(cond.methods) == 0 && len(cond.headers) == 0 && len(cond.listen) == 0 {
 		return nil
 	}

@@ -1,22 +1,22 @@
 import { hash } from "node:crypto";
 import type { Ingress, IngressRule } from "../model/api.ts";
-import { isServedHere, listenField, routeStream } from "./layer4.ts";
+import { isServedHere, listenField, rowStream } from "./layer4.ts";
 import { type KeyedPolicySet, policySetOf } from "./policy-set.ts";
-import type { Route, RouteStream } from "./route.ts";
-import { routeTargets } from "./route-targets.ts";
+import type { Row, RowStream } from "./row.ts";
+import { rowTargets } from "./row-targets.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { type TlsNeed, tlsNeeds } from "./tls-needs.ts";
 
-/** One route with the policy set that it names; redirects have none. */
-export interface CompiledRoute {
-  readonly route: Route;
+/** One row with the policy set that it names; redirects have none. */
+export interface CompiledRow {
+  readonly row: Row;
   readonly policySet?: KeyedPolicySet;
-  /** What TLS takes beside the route: names with certificates, options of connections. */
+  /** What TLS takes beside the row: names with certificates, options of connections. */
   readonly tlsNeeds?: readonly TlsNeed[];
 }
 
-/** The routes of one ingress, in the order of its rules. */
-export function compileRoutes(ingress: Ingress, settings: CompilerSettings): readonly CompiledRoute[] {
+/** The rows of one ingress, in the order of its rules. */
+export function compileRows(ingress: Ingress, settings: CompilerSettings): readonly CompiledRow[] {
   if (!isServedHere(ingress, settings)) return [];
   return ingress.rules.flatMap((rule, index) => compileRule(ingress, rule, index, settings));
 }
@@ -26,17 +26,17 @@ function compileRule(
   rule: IngressRule,
   index: number,
   settings: CompilerSettings,
-): readonly CompiledRoute[] {
+): readonly CompiledRow[] {
   const needs = tlsNeeds(rule, settings);
   // Not allowed any more: neither served with TLS nor redirected to it; its status says so.
   if (needs === undefined) return [];
   const id = `${ingress.id}/${index}`;
-  const stream = routeStream(rule, settings);
-  if (stream !== undefined) return [streamRoute(ingress, rule, stream, { id, needs })];
+  const stream = rowStream(rule, settings);
+  if (stream !== undefined) return [streamRow(ingress, rule, stream, { id, needs })];
   const policySet = policySetOf(rule, settings);
   const { hostname, port, path, methods, headers } = rule.match;
-  const proxied: CompiledRoute = {
-    route: {
+  const proxied: CompiledRow = {
+    row: {
       id,
       ingress: ingress.name,
       port,
@@ -47,31 +47,31 @@ function compileRule(
       ...(rule.tls ? { tls: true } : {}),
       ...authOf(rule),
       policy: policySet.key,
-      targets: routeTargets(rule),
+      targets: rowTargets(rule),
       ...listenField(ingress),
     },
     policySet,
     ...(needs.length === 0 ? {} : { tlsNeeds: needs }),
   };
   if (!rule.redirect_http) return [proxied];
-  return [proxied, redirectOf(proxied.route, rule, settings)];
+  return [proxied, redirectOf(proxied.row, rule, settings)];
 }
 
 /** A row of layer 4: no handlers, since what it does is in the row itself. */
-function streamRoute(
+function streamRow(
   ingress: Ingress,
   rule: IngressRule,
-  stream: RouteStream,
+  stream: RowStream,
   { id, needs }: { readonly id: string; readonly needs: readonly TlsNeed[] },
-): CompiledRoute {
+): CompiledRow {
   const { hostname, port } = rule.match;
   return {
-    route: {
+    row: {
       id,
       ingress: ingress.name,
       port,
       host: stream.protocol === "tls" ? hostname : "",
-      targets: routeTargets(rule),
+      targets: rowTargets(rule),
       ...listenField(ingress),
       stream,
     },
@@ -80,21 +80,21 @@ function streamRoute(
 }
 
 /** The plain-HTTP side of `redirect_http`: the whole host, below any explicit rule of HTTP_PORT. */
-function redirectOf(route: Route, rule: IngressRule, settings: CompilerSettings): CompiledRoute {
+function redirectOf(row: Row, rule: IngressRule, settings: CompilerSettings): CompiledRow {
   return {
-    route: {
-      id: `${route.id}/redirect`,
-      ingress: route.ingress,
+    row: {
+      id: `${row.id}/redirect`,
+      ingress: row.ingress,
       port: settings.httpPort,
-      host: route.host,
+      host: row.host,
       redirect: { port: rule.match.port },
-      ...(route.listen === undefined ? {} : { listen: route.listen }),
+      ...(row.listen === undefined ? {} : { listen: row.listen }),
     },
   };
 }
 
 /** The secret itself stays out of the table: 32 bytes or more of it cannot be guessed from their SHA-256. */
-function authOf(rule: IngressRule): Pick<Route, "auth"> {
+function authOf(rule: IngressRule): Pick<Row, "auth"> {
   const auth = rule.request_header_auth;
   return auth === undefined ? {} : { auth: { header: auth.header, sha256: hash("sha256", auth.value) } };
 }
