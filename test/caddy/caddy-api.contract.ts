@@ -126,10 +126,10 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       const before = await api.running();
       const { table } = compiled(ingress("slow", port, "9s"));
       for (const change of [
-        api.replaceTable(table),
-        api.patchTable({ from: before.table, to: "next", remove: [], upsert: table.rows }),
+        () => api.replaceTable(table),
+        () => api.patchTable({ from: before.table, to: "next", remove: [], upsert: table.rows }),
       ])
-        await expect(change).rejects.toMatchObject({
+        await expect(change()).rejects.toMatchObject({
           code: "config_validation_failed",
           message: expect.stringContaining("slow/0"),
         });
