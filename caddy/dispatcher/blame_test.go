@@ -48,8 +48,8 @@ func TestWhoIsToBlame(t *testing.T) {
 	})
 	port := w.serve("web")
 	rude := w.instance("rude", func(conn net.Conn) { _, _ = io.ReadFull(conn, make([]byte, 64)) })
-	own, http := w.route("own", "own.test", "web", port), w.route("http", "http.test", "web", port)
-	rudeOwn, rudeHTTP := w.route("rude-own", "rude-own.test", "rude", rude), w.route("rude-http", "rude-http.test", "rude", rude)
+	own, http := w.row("own", "own.test", "web", port), w.row("http", "http.test", "web", port)
+	rudeOwn, rudeHTTP := w.row("rude-own", "rude-own.test", "rude", rude), w.row("rude-http", "rude-http.test", "rude", rude)
 	http.Policy, own.Policy, rudeOwn.Policy, rudeHTTP.Policy = "http", "own", "own", "http"
 	w.put("t1", own, http, rudeOwn, rudeHTTP)
 

@@ -122,8 +122,8 @@ func (w *world) rows(routes ...table.RowJSON) {
 	}
 }
 
-// route is a row of HTTP on the world's port.
-func (w *world) route(id, host string, tls bool) table.RowJSON {
+// row is a row of HTTP on the world's port.
+func (w *world) row(id, host string, tls bool) table.RowJSON {
 	return table.RowJSON{
 		ID: id, Ingress: id, Port: w.port, Host: host, TLS: tls, Policy: "echo",
 		Targets: []table.Target{{Instance: "web", Port: 80}},

@@ -23,7 +23,7 @@ func TestEachClientGetsItsOwnAnswer(t *testing.T) {
 	w := newWorld(t)
 	w.wrapper["connection_policies"] = []any{map[string]any{}}
 	w.load()
-	w.rows(w.route("plain", "plain.test", false), w.route("secure", "secure.test", true))
+	w.rows(w.row("plain", "plain.test", false), w.row("secure", "secure.test", true))
 	var clients sync.WaitGroup
 	for client := range raceClients {
 		clients.Go(func() {
@@ -92,7 +92,7 @@ func TestKindsOnOnePort(t *testing.T) {
 			go func() { _, _ = io.Copy(conn, conn) }()
 		}
 	}()
-	w.rows(w.route("secure", "a.test", true), w.route("plain", "b.test", false), w.passed("raw", "raw.test", raw.Addr()))
+	w.rows(w.row("secure", "a.test", true), w.row("plain", "b.test", false), w.passed("raw", "raw.test", raw.Addr()))
 	for _, c := range []struct{ host, want string }{{"a.test", "404"}, {"b.test", "b.test/"}} {
 		if got, err := w.ask(c.host, "/"); err != nil || got != c.want {
 			t.Errorf("http %s: %q, %v", c.host, got, err)
@@ -146,7 +146,7 @@ func TestPlainConnectionsOutliveReloads(t *testing.T) {
 	w.wrapper["connection_policies"] = []any{map[string]any{}}
 	w.wrapper["proxy_protocol_from"] = []string{"127.0.0.0/8"}
 	w.load()
-	w.rows(w.route("plain", "plain.test", false), w.route("secure", "secure.test", true))
+	w.rows(w.row("plain", "plain.test", false), w.row("secure", "secure.test", true))
 	dial := func(begin string) net.Conn {
 		conn, err := net.Dial("tcp", w.address())
 		if err != nil {
