@@ -86,6 +86,11 @@ export interface CaddyProcess {
   start(): Promise<CaddyStarted>;
   /** Resolves at once when Caddy runs, else with its next start. Throws `caddy_unavailable` after the time. */
   whenRunning(timeoutMs: number): Promise<void>;
+  /**
+   * Ends a process that runs while nobody listens at its admin address, such as one that somebody gave a configuration
+   * with another address; it is started again as one that died. Others are left as they are.
+   */
+  replaceUnreachable(): Promise<void>;
   /** Ends the supervision and Caddy: by SIGTERM, then by SIGKILL. */
   stop(): Promise<void>;
   /** Ends the supervision and leaves Caddy running. */
@@ -135,6 +140,15 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
       const message = "Caddy is not running; nothing was changed. Try again.";
       throw new GatewrightError("caddy_unavailable", message, { cause });
     }
+  }
+
+  async replaceUnreachable(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || (await this.#admin.probe()).kind !== "nothing") return;
+    if (running !== this.#running || !isAlive(running)) return;
+    const reason = "nobody listens at its admin address";
+    this.#options.logger.warn("replacing the running Caddy", { pid: running.pid, reason });
+    await endProcess(running, this.#timing.stopMs);
   }
 
   async stop(): Promise<void> {

@@ -83,6 +83,7 @@ function caddyConfig(values: Values, environment: Environment): Config["caddy"] 
     httpsPort: values.port("HTTPS_PORT"),
     adminAddress: text(values, "CADDY_ADMIN_ADDRESS"),
     adminPort: values.port("CADDY_ADMIN_PORT"),
+    drift: values.text("DRIFT") === "report" ? "report" : "repair",
     stopOnShutdown: values.flag("CADDY_STOP_ON_SHUTDOWN"),
     http2Cleartext: values.flag("HTTP2_CLEARTEXT"),
     ...optional("errorPagesDir", errorPages === undefined ? undefined : path.resolve(errorPages)),

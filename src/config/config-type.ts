@@ -32,6 +32,8 @@ export interface Config {
     /** An IP address, or `unix//path`, where the port means nothing. */
     readonly adminAddress: string;
     readonly adminPort: number;
+    /** What is done when somebody else changes what Caddy runs. */
+    readonly drift: "repair" | "report";
     readonly stopOnShutdown: boolean;
     readonly http2Cleartext: boolean;
     /** Absent: Gatewright's own pages. */

@@ -48,6 +48,8 @@ export const instanceSources = ["registry", "hypeman", "file"] as const;
 
 export type InstanceSourceName = (typeof instanceSources)[number];
 
+export const driftPolicies = ["repair", "report"] as const;
+
 /** Every setting: the one list that reading, checking, `.env.example` and docs/configuration.md are made from. */
 export const settingGroups: readonly SettingGroup[] = [
   {
@@ -171,6 +173,14 @@ export const settingGroups: readonly SettingGroup[] = [
         example: "/usr/local/bin/caddy",
         defaultText: "built from `caddy/` with Go",
         effect: "A Caddy to use instead of building one. It must have Gatewright's modules.",
+      },
+      {
+        name: "DRIFT",
+        kind: "text",
+        default: "repair",
+        choices: driftPolicies,
+        effect:
+          "What is done when somebody else changes what Caddy runs, by its admin endpoint: it gets its own configuration again (repair), or it is told in `/ready` and `/status` and left until the next change (report).",
       },
       {
         name: "CADDY_STOP_ON_SHUTDOWN",

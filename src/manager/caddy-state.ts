@@ -44,6 +44,15 @@ export interface Known {
   readonly isOurs: boolean;
 }
 
+/** What a look at Caddy found. */
+export type Check =
+  /** What runs is known to be what was given. */
+  | { readonly kind: "expected" }
+  /** A change is under way, or what runs has not been asked since one was lost. */
+  | { readonly kind: "unsure" }
+  /** Found once; until it runs another configuration or table again nothing is told of it. */
+  | { readonly kind: "drifted" | "drifted-still"; readonly reason: string };
+
 /** Pause before what runs is looked at again: a Caddy that has just died may not be noticed yet. */
 const PAUSE_MS = 50;
 
@@ -54,6 +63,9 @@ const PAUSE_MS = 50;
 export class CaddyState {
   readonly #options: CaddyStateOptions;
   #known: Known | undefined;
+  /** What was given last. */
+  #given: { readonly config: CaddyConfig; readonly table: string; readonly needs: NeedsView } | undefined;
+  #steps = 0;
 
   constructor(options: CaddyStateOptions) {
     this.#options = options;
@@ -85,7 +97,7 @@ export class CaddyState {
     const known = this.#known;
     if (known?.versions.config !== config.apps.gatewright.version) return false;
     // A version string says nothing where somebody changed a part of the configuration.
-    return known.isOurs || isDeepStrictEqual(known.config, JSON.parse(JSON.stringify(config)));
+    return known.isOurs || isDeepStrictEqual(known.config, plain(config));
   }
 
   /**
@@ -110,15 +122,46 @@ export class CaddyState {
     return true;
   }
 
+  /** Takes note of what Caddy has taken; from here on that is what it shall run. */
+  #know(known: Known): void {
+    this.#known = known;
+    if (!known.isOurs) return;
+    const { config, needs, versions } = known;
+    this.#given = { config: config as CaddyConfig, needs, table: versions.table };
+  }
+
+  /** Asks whether what was given runs: one small question where nothing has changed. Throws `caddy_unavailable`. */
+  async check(): Promise<Check> {
+    const { api } = this.#options;
+    const known = this.#known;
+    const given = this.#given;
+    const hasMoved = (): boolean => this.#steps > 0 || this.#known !== known;
+    const versions = await api.running();
+    if (hasMoved() || known === undefined || given === undefined) return { kind: "unsure" };
+    const isSame = isDeepStrictEqual(versions, known.versions);
+    if (isSame && known.isOurs) return { kind: "expected" };
+    const reason = driftOf(versions, given);
+    if (isSame) return { kind: "drifted-still", reason };
+    const config = await api.config();
+    if (hasMoved()) return { kind: "unsure" };
+    // Somebody may have loaded the same once more.
+    const isOurs = versions.table === given.table && isDeepStrictEqual(config, plain(given.config));
+    this.#known = { versions, config, needs: isOurs ? given.needs : policySetsOf(config), isOurs };
+    return isOurs ? { kind: "expected" } : { kind: "drifted", reason };
+  }
+
   /** Has Caddy run the host table, whose policy sets must run. Throws as `load`. */
   async setTable({ version, delta, rows }: DesiredTable): Promise<void> {
     const { api } = this.#options;
     const { versions } = await this.running();
-    if (versions.table === version) return;
+    if (versions.table === version) {
+      this.#know(await this.running());
+      return;
+    }
     if (delta !== undefined && versions.table === delta.from) await api.patchTable({ ...delta, to: version });
     else await api.replaceTable({ version, rows: rows() });
     const known = await this.running();
-    this.#known = { ...known, versions: { ...known.versions, table: version } };
+    this.#know({ ...known, versions: { ...known.versions, table: version } });
   }
 
   /**
@@ -126,6 +169,15 @@ export class CaddyState {
    * or `caddy_unavailable` after the patience.
    */
   async patiently(steps: () => Promise<void>): Promise<void> {
+    this.#steps += 1;
+    try {
+      await this.#untilVerdict(steps);
+    } finally {
+      this.#steps -= 1;
+    }
+  }
+
+  async #untilVerdict(steps: () => Promise<void>): Promise<void> {
     const deadline = performance.now() + (this.#options.patienceMs ?? 10_000);
     for (;;) {
       try {
@@ -143,6 +195,21 @@ export class CaddyState {
       }
     }
   }
+}
+
+/** As it comes back from Caddy. */
+function plain(config: CaddyConfig): RunningConfig {
+  return JSON.parse(JSON.stringify(config)) as RunningConfig;
+}
+
+function driftOf(
+  versions: RunningVersions,
+  given: { readonly config: CaddyConfig; readonly table: string },
+): string {
+  const { version } = given.config.apps.gatewright;
+  if (versions.config !== version) return "another configuration was loaded";
+  if (versions.table !== given.table) return "another host table was given to it";
+  return "its configuration was changed in place";
 }
 
 /** What of a configuration that was read rows of the host table may name. */

@@ -14,7 +14,7 @@ import type { Writer } from "./writer.ts";
 export interface IngressServiceOptions {
   readonly admission: Admission;
   readonly catalog: Catalog;
-  readonly reconciler: Pick<Reconciler, "programmed" | "reasons">;
+  readonly reconciler: Pick<Reconciler, "reasons" | "notices">;
   readonly writer: Writer;
   /** What was found wrong in the store at the start, for `/ready`. */
   readonly problems: readonly string[];
@@ -132,9 +132,15 @@ export class IngressService implements IngressManager {
 
   ready(): Readiness {
     const { catalog, reconciler, problems } = this.#options;
+    const failures = reconciler.reasons();
     return {
-      ready: reconciler.programmed,
-      reasons: [...reconciler.reasons(), ...setAsideReasons(catalog.setAside.list()), ...problems],
+      ready: failures.length === 0,
+      reasons: [
+        ...failures,
+        ...reconciler.notices(),
+        ...setAsideReasons(catalog.setAside.list()),
+        ...problems,
+      ],
     };
   }
 

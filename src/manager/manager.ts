@@ -9,6 +9,7 @@ import type { IngressStore } from "../store/ingress-store.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
 import { CaddyFiles } from "./caddy-files.ts";
+import type { DriftPolicy } from "./caddy-watch.ts";
 import type { Catalog } from "./catalog.ts";
 import { managerConditions } from "./conditions.ts";
 import { fillCatalog } from "./fill-catalog.ts";
@@ -16,18 +17,30 @@ import { FollowedIngresses } from "./followed-ingresses.ts";
 import { IngressService } from "./ingress-service.ts";
 import { storedModuleProblems } from "./module-problems.ts";
 import { probe } from "./port-probe.ts";
-import { type CaddyHost, type Feed, Reconciler } from "./reconciler.ts";
+import { type CaddyHealth, type CaddyHost, type Feed, Reconciler } from "./reconciler.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
 import { Writer, type WriterStep } from "./writer.ts";
+
+/** What a host calls. */
+export interface HostHooks {
+  /** Before each start of a process. */
+  readonly prepare: () => Promise<void>;
+  /** When a process answers, started or found. */
+  readonly started: () => void;
+  /** When it has ended by itself. */
+  readonly ended: () => void;
+}
 
 export interface ManagerOptions {
   readonly store: IngressStore;
   readonly resolver: InstanceResolver;
   readonly api: CaddyApi;
-  /** Makes the host; `prepare` must run before each start of a process, `started` after it answers. */
-  readonly createHost: (hooks: { prepare: () => Promise<void>; started: () => void }) => CaddyHost;
+  /** Makes what starts Caddy. */
+  readonly createHost: (hooks: HostHooks) => CaddyHost;
   readonly compiler: CompilerSettings;
   readonly admission: AdmissionSettings;
+  /** What is done when somebody else changes Caddy. Default `repair`. */
+  readonly drift?: DriftPolicy;
   /** See `IngressServiceOptions.follows`. */
   readonly follows?: string;
   /** Started once Caddy runs. */
@@ -61,6 +74,8 @@ export interface RunningManager {
   /** `Accepted` and `Programmed`. */
   readonly conditions: readonly StatusContributor[];
   readonly tls: TlsView;
+  /** How Caddy is. */
+  caddyHealth(): CaddyHealth;
   stop(): Promise<void>;
 }
 
@@ -80,6 +95,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     api,
     catalog,
     compiler,
+    drift: options.drift ?? "repair",
     feeds,
     files,
     logger,
@@ -90,7 +106,11 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   const onStep = options.onStep === undefined ? {} : { onStep: options.onStep };
   const writer = new Writer({ catalog, store, reconciler, turns, revision: snapshot.revision, ...onStep });
   await reconciler.start(
-    options.createHost({ prepare: () => reconciler.prepare(), started: () => reconciler.noteStart() }),
+    options.createHost({
+      prepare: () => reconciler.prepare(),
+      started: () => reconciler.noteStart(),
+      ended: () => reconciler.noteEnd(),
+    }),
   );
   const admission = new Admission({
     catalog,
@@ -106,6 +126,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     followed: new FollowedIngresses({ admission, catalog, writer }),
     conditions: managerConditions(reconciler, compiler),
     tls: tlsView(catalog, reconciler),
+    caddyHealth: () => reconciler.health(),
     stop: async () => {
       await writer.close();
       reconciler.stop();

@@ -9,6 +9,7 @@ import type { Logger } from "../log.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
 import type { CaddyFiles } from "./caddy-files.ts";
 import { CaddyState, type Rendered } from "./caddy-state.ts";
+import { CaddyWatch, type DriftPolicy } from "./caddy-watch.ts";
 import type { Catalog, RowChanges } from "./catalog.ts";
 import { RestoreTimer } from "./restore-timer.ts";
 import { ServedPorts, type ServedPortsOptions } from "./served-ports.ts";
@@ -19,6 +20,8 @@ export interface CaddyHost {
   start(): Promise<unknown>;
   /** Rejects with `caddy_unavailable` when Caddy does not run after the time given. */
   whenRunning(timeoutMs: number): Promise<void>;
+  /** Starts Caddy anew where its process runs and nobody listens at its admin address any more. */
+  replaceUnreachable(): Promise<void>;
 }
 
 /** Tells Caddy of changes beside its state, and all anew when it may have lost them. */
@@ -32,6 +35,8 @@ export interface ReconcilerOptions {
   readonly api: CaddyApi;
   readonly catalog: Catalog;
   readonly compiler: CompilerSettings;
+  /** What is done when somebody else changes Caddy. */
+  readonly drift: DriftPolicy;
   /** What tells Caddy of changes beside its state; told all anew after a restart. */
   readonly feeds: readonly Feed[];
   /** What a starting Caddy reads. */
@@ -42,6 +47,18 @@ export interface ReconcilerOptions {
   readonly turns: SerialQueue;
   /** Imported certificates as they are now. Default: none. */
   readonly imported?: () => ImportedDigests;
+}
+
+/** How Caddy is. */
+export interface CaddyHealth {
+  /** Whether a process runs and answers. */
+  readonly isUp: boolean;
+  /** Whether it runs something else than it was given. */
+  readonly hasDrifted: boolean;
+  /** How often it was found so since the start. */
+  readonly drifts: number;
+  /** Ports that rules need and that cannot be bound. */
+  readonly unservedPorts: number;
 }
 
 /** What a batch wants of Caddy. */
@@ -68,6 +85,7 @@ export class Reconciler {
   readonly #state: CaddyState;
   readonly #ports: ServedPorts;
   readonly #timer: RestoreTimer;
+  readonly #watch: CaddyWatch;
   #host: CaddyHost | undefined;
   #portTimer: NodeJS.Timeout | undefined;
   /** What was last loaded, and the generation of the needs that it covers: an equal one needs no other. */
@@ -85,7 +103,7 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    const { api, logger, probe } = options;
+    const { api, drift, logger, probe } = options;
     const whenRunning = async (timeoutMs: number) => this.#host?.whenRunning(timeoutMs);
     this.#state = new CaddyState({ api, whenRunning, logger });
     this.#ports = new ServedPorts({ probe, logger });
@@ -93,14 +111,35 @@ export class Reconciler {
       restore: () => void options.turns.run(() => this.restore()),
       isHeldUp: () => this.#isHeldUp(),
     });
+    this.#watch = new CaddyWatch({
+      policy: drift,
+      check: () => this.#state.check(),
+      repair: () => this.#timer.now(),
+      revive: async () => (drift === "repair" ? this.#host?.replaceUnreachable() : undefined),
+      logger,
+    });
   }
 
   /** Why requests may not be served as stored; empty when all is well. */
   reasons(): readonly string[] {
-    const reasons: string[] = [];
+    const reasons = [...this.#watch.reasons()];
     if (!this.#programmed) reasons.push("caddy does not run the stored ingresses yet");
     if (this.#lastError !== undefined) reasons.push(`caddy: ${messageOf(this.#lastError)}`);
+    const ports = this.#options.catalog.structure.ports();
+    if (ports.length > 0 && ports.every(({ port }) => this.leftOut.has(port)))
+      reasons.push("no port is served");
     return reasons;
+  }
+
+  /** What of the stored ingresses is not served while the rest is. */
+  notices(): readonly string[] {
+    return [...this.leftOut].map(([port, { message }]) => `port ${port} is not served: ${message}`);
+  }
+
+  /** How Caddy is, for metrics. */
+  health(): CaddyHealth {
+    const { drifts, hasDrifted, isUp } = this.#watch;
+    return { drifts, hasDrifted, isUp, unservedPorts: this.leftOut.size };
   }
 
   /** Whether Caddy has run the stored state since the start of the manager. */
@@ -131,8 +170,14 @@ export class Reconciler {
   /** A Caddy process was started or found; what it runs has to be asked. */
   noteStart(): void {
     this.#state.forget();
+    this.#watch.noteStart();
     this.#mustFlush = true;
     if (this.#begun) this.#timer.now();
+  }
+
+  /** Caddy's process ended; it is started again. */
+  noteEnd(): void {
+    this.#watch.noteEnd();
   }
 
   /**
@@ -148,6 +193,7 @@ export class Reconciler {
     for (const feed of feeds) feed.start();
     await turns.run(() => this.restore());
     this.#begun = true;
+    this.#watch.start();
     this.#portTimer = setInterval(() => void this.#retryPorts(), PORT_RETRY_MS);
     this.#portTimer.unref();
   }
@@ -169,6 +215,7 @@ export class Reconciler {
         rows: () => catalog.rows(),
       });
     });
+    this.#watch.noteRestored();
     await this.#save(rendered);
   }
 
@@ -184,6 +231,7 @@ export class Reconciler {
       await this.#reach();
       // Pushes may have been lost while Caddy was away.
       if (mustFlush) for (const feed of this.#options.feeds) feed.flush();
+      this.#watch.noteRestored();
       this.#programmed = true;
       this.#lastError = undefined;
       this.#timer.succeeded();
@@ -217,6 +265,7 @@ export class Reconciler {
   stop(): void {
     this.#stopped = true;
     this.#timer.stop();
+    this.#watch.stop();
     clearInterval(this.#portTimer);
     for (const feed of this.#options.feeds) feed.stop();
   }

@@ -7,6 +7,7 @@ import { ImportedCertificates, readStoredCertificate } from "../certificates/imp
 import { CertificateMonitor } from "../certificates/monitor.ts";
 import { OnDemandNames } from "../certificates/on-demand-names.ts";
 import { CertificateReport } from "../certificates/report.ts";
+import { UnservedRules } from "../certificates/unserved-rules.ts";
 import { tlsWarnings } from "../certificates/warnings.ts";
 import type { Config } from "../config.ts";
 import { GatewrightError } from "../errors.ts";
@@ -59,6 +60,7 @@ export interface Certificates {
   readonly report: CertificateReport;
   readonly imported: ImportedCertificates;
   readonly condition: StatusContributor;
+  readonly unserved: UnservedRules;
   close(): Promise<void>;
 }
 
@@ -79,11 +81,16 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     expiryWarningMs: config.tls.expiryWarning.ms,
   });
   const settings = tlsSettings(config);
+  const unserved = new UnservedRules(settings);
   const warn = (changed: Iterable<Ingress>): void => {
+    for (const ingress of changed) unserved.put(ingress);
     for (const { message, fields } of tlsWarnings(changed, settings)) logger.warn(message, fields);
   };
-  warn(ingresses.list());
-  const unwatch = options.store.watch(({ puts }) => warn(puts));
+  warn([...ingresses.list()]);
+  const unwatch = options.store.watch(({ puts, deletes }) => {
+    for (const id of deletes) unserved.remove(id);
+    warn(puts);
+  });
   const ask = config.tls.onDemand
     ? await startAskServer({ port: config.tls.askPort, names: await onDemandNames(options), logger })
     : undefined;
@@ -100,6 +107,7 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
   return {
     report,
     imported,
+    unserved,
     condition: certificateCondition({ settings, monitor, imported }),
     close: async () => {
       ending.abort();

@@ -1,30 +1,35 @@
 import type { RefusalSource, StreamSource } from "../caddy/caddy-api.ts";
-import type { CertificateReport } from "../certificates/report.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
+import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
+import { addHealthMetrics } from "../telemetry/health-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
 import { addStreamMetrics } from "../telemetry/stream-metrics.ts";
+import type { Certificates } from "./certificates.ts";
 
 export interface TelemetrySources {
   readonly api: RefusalSource & StreamSource;
-  readonly manager: Pick<RunningManager, "ingresses">;
+  readonly manager: Pick<RunningManager, "ingresses" | "caddyHealth">;
   readonly readiness: () => Readiness;
-  readonly report: Pick<CertificateReport, "known" | "counts" | "problems">;
+  readonly certificates: Pick<Certificates, "report" | "unserved">;
+  readonly follower: Pick<Follower, "reasons"> | undefined;
   readonly version: string;
 }
 
 /** `/status` and `/metrics` of this process. */
-export function createTelemetry({
-  api,
-  manager,
-  readiness,
-  report,
-  version,
-}: TelemetrySources): TelemetryParts {
+export function createTelemetry(sources: TelemetrySources): TelemetryParts {
+  const { api, certificates, follower, manager, readiness, version } = sources;
+  const { report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
   const metrics = createMetrics({ version, ingresses, certificates: () => report.known() });
+  addHealthMetrics(metrics.registry, {
+    ready: () => readiness().ready,
+    caddy: () => manager.caddyHealth(),
+    unservedTlsRules: () => unserved.size,
+    ...(follower === undefined ? {} : { followed: () => follower.reasons().length === 0 }),
+  });
   addRefusalMetrics(metrics.registry, {
     refusals: () => api.refusals(),
     nameOf: (id) => manager.ingresses.get(id)?.name,

@@ -70,8 +70,9 @@ export async function startLiveManager(): Promise<LiveManager> {
     resolver: registry,
     api,
     feeds: [new AddressFeed({ api, resolver: registry, logger })],
-    createHost: ({ prepare, started }) => {
+    createHost: ({ prepare, started, ended }) => {
       const host: CaddyProcess = createCaddyProcess({ binary, folder, adminUrl: real.url, prepare, logger });
+      host.on("exited", ended);
       host.on("started", ({ pid }) => {
         caddyPid = pid;
         started();

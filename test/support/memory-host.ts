@@ -14,9 +14,11 @@ export interface MemoryHost {
  */
 export function memoryHost(caddy: MemoryCaddy, folder: string, adopts = false): MemoryHost {
   let launch = async (): Promise<void> => undefined;
+  let end = (): void => undefined;
   let launching: Promise<void> = Promise.resolve();
   return {
-    createHost: ({ prepare, started }) => {
+    createHost: ({ prepare, started, ended }) => {
+      end = ended;
       launch = async () => {
         await prepare();
         await caddy.launch(folder);
@@ -25,10 +27,12 @@ export function memoryHost(caddy: MemoryCaddy, folder: string, adopts = false): 
       return {
         start: async () => (adopts ? started() : launch()),
         whenRunning: () => launching,
+        replaceUnreachable: async () => undefined,
       };
     },
     crash: () => {
       caddy.kill();
+      end();
       launching = launch();
       return launching;
     },

@@ -1,0 +1,80 @@
+import { join } from "node:path";
+import type { AdminClient } from "../caddy/admin-client.ts";
+import type { Config } from "../config.ts";
+import { createApp } from "../http/app.ts";
+import { createHttpServer } from "../http/server.ts";
+import { startingApp } from "../http/starting.ts";
+import type { Logger } from "../log.ts";
+import type { Follower } from "../manager/follower.ts";
+import type { Readiness } from "../manager/ingress-manager.ts";
+import type { RunningManager } from "../manager/manager.ts";
+import { StatusBoard } from "../status/status-board.ts";
+import { targetsReachable, withConnections } from "../status/streams.ts";
+import { storeId } from "../store/store-id.ts";
+import { targetsResolved } from "../targets/target-report.ts";
+import type { Targets } from "../targets/targets.ts";
+import type { Certificates } from "./certificates.ts";
+import type { Instances } from "./instances.ts";
+import { createTelemetry } from "./telemetry.ts";
+
+/** What the API is made of. */
+export interface ApiParts {
+  readonly caddy: Pick<AdminClient, "streams" | "refusals">;
+  readonly manager: RunningManager;
+  readonly instances: Instances;
+  readonly targets: Targets;
+  readonly certificates: Certificates;
+  readonly follower: Follower | undefined;
+  readonly logger: Logger;
+  readonly version: string;
+}
+
+/** The API's listener, from the first moment of the start on. */
+export interface Api {
+  /** Answers calls from here on; before it says that Gatewright is starting. */
+  serve(config: Config, parts: ApiParts): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Throws `address_in_use` or `address_unavailable`. */
+export async function listenForCalls({ api }: Config): Promise<Api> {
+  let app = startingApp;
+  const server = createHttpServer((request, response) => app(request, response));
+  await server.listen(api.address, api.port);
+  return {
+    serve: async (config, parts) => {
+      app = await appOf(config, parts);
+    },
+    close: () => server.close(),
+  };
+}
+
+async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof createApp>> {
+  const { caddy, certificates, follower, instances, logger, manager, targets, version } = parts;
+  const readiness = (): Readiness => {
+    const { ready, reasons } = manager.ingresses.ready();
+    return {
+      ready,
+      reasons: [...reasons, ...certificates.unserved.reasons(), ...(follower?.reasons() ?? [])],
+    };
+  };
+  const status = new StatusBoard({
+    contributors: [...manager.conditions, targetsResolved, targetsReachable, certificates.condition],
+    rules: withConnections(targets.report, () => caddy.streams()),
+  });
+  return createApp({
+    manager: manager.ingresses,
+    storeId: await storeId(join(config.dataDir, "ingresses")),
+    readiness,
+    resolver: instances.resolver,
+    status,
+    traffic: targets.traffic,
+    certificates,
+    telemetry: createTelemetry({ api: caddy, manager, readiness, certificates, follower, version }),
+    ...(instances.registry === undefined ? {} : { registry: instances.registry }),
+    auth: config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() },
+    allowedHosts: [config.api.address, ...config.api.allowedHosts],
+    logger,
+    version,
+  });
+}
