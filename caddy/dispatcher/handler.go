@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/listeners"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/upstreams"
@@ -63,7 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		return nil
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	row, host := hostTable.Lookup(&table.Request{
+	row, host, demanded := hostTable.Lookup(&table.Request{
 		Port:   h.port(local),
 		Local:  local,
 		TLS:    r.TLS != nil,
@@ -78,6 +79,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	}
 	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())
 	caddyhttp.SetVar(r.Context(), "gatewright.ingress", row.Ingress())
+	if lack := handshake.Check(demanded, r.TLS); lack != nil {
+		h.insecure(w, r, row, host, lack)
+		return nil
+	}
 	if port := row.RedirectPort(); port != 0 {
 		redirect(w, r, host, port)
 		return nil

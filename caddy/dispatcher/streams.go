@@ -12,6 +12,9 @@ import (
 // HostTable is the table of this process, for handlers of layer 4.
 func HostTable() *table.Table { return &hostTable }
 
+// HostTable is the table of this process, for modules that know the app by its name.
+func (*App) HostTable() *table.Table { return &hostTable }
+
 // AppOf returns the app of the configuration that is being loaded.
 func AppOf(ctx caddy.Context) (*App, error) {
 	loaded, err := ctx.AppIfConfigured(appID)

@@ -123,7 +123,7 @@ func (s *Server) accept(listener net.Listener) {
 func (s *Server) receive(conn net.Conn) {
 	defer s.guard(conn)
 	p := newPreface(conn)
-	to, err := s.choose(p, false)
+	to, err := s.choose(p, onlyRows)
 	if err != nil {
 		s.refuse(p, err)
 		return

@@ -8,14 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/table"
 )
@@ -31,8 +30,8 @@ type front struct {
 	// ProxyProtocolFrom are networks (CIDR) whose connections begin with a PROXY protocol header. Others must not.
 	ProxyProtocolFrom []netip.Prefix `json:"proxy_protocol_from,omitempty"`
 
-	// ConnectionPolicies are how TLS is ended, as those of an HTTP server. Default: it is not ended here.
-	ConnectionPolicies caddytls.ConnectionPolicies `json:"connection_policies,omitempty"`
+	// TLS is how TLS is ended. Default: it is not ended here.
+	TLS *handshake.TLS `json:"tls,omitempty"`
 
 	app    *dispatcher.App
 	logger *zap.Logger
@@ -45,37 +44,15 @@ func (f *front) provision(ctx caddy.Context) (err error) {
 	if f.HelloTimeout <= 0 {
 		f.HelloTimeout = caddy.Duration(helloTime)
 	}
-	if len(f.ConnectionPolicies) > 0 {
-		if err := f.ConnectionPolicies.Provision(ctx); err != nil {
-			return fmt.Errorf("connection_policies: %w", err)
+	if f.TLS != nil {
+		if err := f.TLS.Provision(ctx, dispatcher.HostTable()); err != nil {
+			return fmt.Errorf("tls: %w", err)
 		}
-		f.http = f.ConnectionPolicies.TLSConfig(ctx)
-		f.raw = withoutProtocols(f.ConnectionPolicies.TLSConfig(ctx))
+		f.http, f.raw = f.TLS.HTTP(), f.TLS.Raw()
 	}
 	f.app, err = dispatcher.AppOf(ctx)
 	return err
 }
-
-// withoutProtocols has TLS configurations choose no protocol, but ACME's challenge (RFC 8737): only the target of a
-// connection knows which it speaks. With protocols of its own a server refuses clients that offer others.
-func withoutProtocols(config *tls.Config) *tls.Config {
-	choose := config.GetConfigForClient
-	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		chosen, err := choose(hello)
-		if err != nil {
-			return nil, err
-		}
-		chosen = chosen.Clone()
-		chosen.NextProtos = nil
-		if slices.Contains(hello.SupportedProtos, acmeProtocol) {
-			chosen.NextProtos = []string{acmeProtocol}
-		}
-		return chosen, nil
-	}
-	return config
-}
-
-const acmeProtocol = "acme-tls/1"
 
 // choice is where a connection goes.
 type choice struct {
@@ -85,12 +62,30 @@ type choice struct {
 	name string
 	// secure: an HTTP server's connection begins with TLS.
 	secure bool
+	// demanded is what the row demands where TLS is ended.
+	demanded table.Demands
 }
 
 var errNoRow = errors.New("no rule takes this name")
 
-// choose reads where a connection goes. Where http is true, what is no connection of layer 4 belongs to an HTTP server.
-func (f *front) choose(p *preface, http bool) (*choice, error) {
+// sortOf tells what else a port has than rows of layer 4.
+type sortOf int
+
+const (
+	// onlyRows: nothing.
+	onlyRows sortOf = iota
+	// shared: an HTTP server, for plain requests and what is behind TLS.
+	shared
+	// onlyHTTP: nothing but an HTTP server, whose connections all begin in the same way.
+	onlyHTTP
+)
+
+// choose reads where a connection goes.
+func (f *front) choose(p *preface, port sortOf) (*choice, error) {
+	if port == onlyHTTP && !f.awaitsHeader(p) {
+		return &choice{secure: f.http != nil}, nil
+	}
+	hasHTTP := port != onlyRows
 	done, err := enter(p.conn, time.Duration(f.HelloTimeout))
 	if err != nil {
 		return nil, err
@@ -98,41 +93,42 @@ func (f *front) choose(p *preface, http bool) (*choice, error) {
 	defer done()
 	// Rows are of the port that the connection came to, whatever a PROXY header tells.
 	listener := p.conn.LocalAddr()
-	if !p.told && f.trusts(p.client) {
-		if err := p.readProxyHeader(); err != nil && !(http && errors.Is(err, errProxy)) {
+	if f.awaitsHeader(p) {
+		if err := p.readProxyHeader(); err != nil && !(hasHTTP && errors.Is(err, errProxy)) {
 			return nil, err
 		}
 	}
-	if http && f.http == nil {
-		return &choice{}, nil
+	if port == onlyHTTP {
+		return &choice{secure: f.http != nil}, nil
 	}
-	port := portOf(listener)
+	number := portOf(listener)
 	hosts := dispatcher.HostTable()
-	if row := hosts.LookupPort("tcp", port, listener); row != nil {
+	if row := hosts.LookupPort("tcp", number, listener); row != nil {
 		return &choice{row: row}, nil
 	}
 	name, err := p.readServerName()
 	if err != nil {
-		if http && errors.Is(err, errNotTLS) {
+		if hasHTTP && errors.Is(err, errNotTLS) {
 			return &choice{}, nil
 		}
 		return nil, err
 	}
-	row, host := hosts.LookupName(port, listener, name)
+	row, host, demanded := hosts.LookupName(number, listener, name)
 	switch {
 	case row != nil && row.Stream() != nil:
-		return &choice{row: row, name: host}, nil
-	case http:
-		return &choice{secure: true}, nil
+		return &choice{row: row, name: host, demanded: demanded}, nil
+	case hasHTTP:
+		return &choice{secure: f.http != nil}, nil
 	}
 	return nil, fmt.Errorf("%w: %q", errNoRow, name)
 }
 
-func (f *front) trusts(client net.Addr) bool {
-	if len(f.ProxyProtocolFrom) == 0 {
+// awaitsHeader tells whether a connection may begin with a PROXY header.
+func (f *front) awaitsHeader(p *preface) bool {
+	if p.told || len(f.ProxyProtocolFrom) == 0 {
 		return false
 	}
-	addr := addrOf(client)
+	addr := addrOf(p.client)
 	for _, prefix := range f.ProxyProtocolFrom {
 		if prefix.Contains(addr) {
 			return true
@@ -163,12 +159,17 @@ func (f *front) terminate(client net.Conn, p *preface, to *choice) net.Conn {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Duration(f.HelloTimeout))
 	defer cancel()
 	secured := tls.Server(client, f.raw)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		ruleOf(to.row.ID()).fail(fmt.Errorf("TLS with the client: %w", err))
-		f.refuse(p, err)
+	err := secured.HandshakeContext(ctx)
+	if err == nil && handshake.IsChallenge(secured) {
 		return nil
 	}
-	if secured.ConnectionState().NegotiatedProtocol == acmeProtocol {
+	if err == nil {
+		state := secured.ConnectionState()
+		err = handshake.Check(to.demanded, &state)
+	}
+	if err != nil {
+		ruleOf(to.row.ID()).fail(fmt.Errorf("TLS with the client: %w", err))
+		f.refuse(p, err)
 		return nil
 	}
 	return secured

@@ -16,11 +16,18 @@ func init() { caddy.RegisterModule(&Wrapper{}) }
 // protocol, takes connections to the targets of layer 4 whose name the host table gives to them, ends TLS, and leaves
 // plain HTTP to the server:
 //
-//	{"listener_wrappers": [{"wrapper": "gatewright", "connection_policies": [{}]}]}
+//	{"listener_wrappers": [{"wrapper": "gatewright", "shared": true, "tls": {}}]}
 //
-// The server must have no TLS connection policies: with these Caddy would take plain requests for a mistake. Connections
-// of plain HTTP are handed over at reloads, as those of a port without a wrapper (see listeners.Follow).
-type Wrapper struct{ front }
+// A server with TLS connection policies, which HTTP/3 needs, has the wrapper behind that of Caddy's own TLS, and it takes
+// connections back from there. Connections of plain HTTP are handed over at reloads, as those of a port without a wrapper
+// (see listeners.Follow).
+type Wrapper struct {
+	front
+
+	// Shared: connections say by how they begin whether they are of layer 4, of TLS, or plain. Default: all are of TLS
+	// where there is TLS, and plain elsewhere.
+	Shared bool `json:"shared,omitempty"`
+}
 
 // CaddyModule returns the module's information.
 func (*Wrapper) CaddyModule() caddy.ModuleInfo {
@@ -33,6 +40,13 @@ func (w *Wrapper) Provision(ctx caddy.Context) error { return w.provision(ctx) }
 // WrapListener has the wrapper read each connection before the server does.
 func (w *Wrapper) WrapListener(inner net.Listener) net.Listener {
 	return &wrapped{Listener: inner, wrapper: w, ready: make(chan net.Conn), ended: make(chan struct{})}
+}
+
+func (w *Wrapper) sort() sortOf {
+	if w.Shared {
+		return shared
+	}
+	return onlyHTTP
 }
 
 // wrapped is a listener whose connections have said where they go.
@@ -64,6 +78,10 @@ func (l *wrapped) accept() {
 			close(l.ended)
 			return
 		}
+		if secured, ok := conn.(*tls.Conn); ok {
+			// Caddy's own, which has not begun.
+			conn = secured.NetConn()
+		}
 		go l.receive(conn)
 	}
 }
@@ -76,7 +94,7 @@ func (l *wrapped) receive(conn net.Conn) {
 		return
 	}
 	p := newPreface(conn)
-	to, err := l.wrapper.choose(p, true)
+	to, err := l.wrapper.choose(p, l.wrapper.sort())
 	switch {
 	case err != nil:
 		l.wrapper.refuse(p, err)

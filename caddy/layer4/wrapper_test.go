@@ -21,7 +21,7 @@ const (
 // TestEachClientGetsItsOwnAnswer is D1: a wrapper whose buffers went to other connections mixed plain requests.
 func TestEachClientGetsItsOwnAnswer(t *testing.T) {
 	w := newWorld(t)
-	w.wrapper["connection_policies"] = []any{map[string]any{}}
+	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
 	w.load()
 	w.rows(w.row("plain", "plain.test", false), w.row("secure", "secure.test", true))
 	var clients sync.WaitGroup
@@ -72,7 +72,7 @@ func TestKindsOnOnePort(t *testing.T) {
 	w := newWorld(t)
 	certificate, key := selfSigned(t, "a.test", "b.test")
 	w.apps["tls"] = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
-	w.wrapper["connection_policies"] = []any{map[string]any{}}
+	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
 	w.load()
 	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
 	if err != nil {
@@ -143,7 +143,7 @@ func (w *world) visit(host, protocol string) *http.Response {
 // TestPlainConnectionsOutliveReloads behind the wrapper too, and those that have not said a word.
 func TestPlainConnectionsOutliveReloads(t *testing.T) {
 	w := newWorld(t)
-	w.wrapper["connection_policies"] = []any{map[string]any{}}
+	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
 	w.wrapper["proxy_protocol_from"] = []string{"127.0.0.0/8"}
 	w.load()
 	w.rows(w.row("plain", "plain.test", false), w.row("secure", "secure.test", true))

@@ -35,7 +35,7 @@ func BenchmarkLookup(b *testing.B) {
 		b.Run(fmt.Sprintf("literal/%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if row, _ := table.Lookup(&requests[i%len(requests)]); row == nil {
+				if row, _, _ := table.Lookup(&requests[i%len(requests)]); row == nil {
 					b.Fatal("no row")
 				}
 			}
@@ -44,7 +44,7 @@ func BenchmarkLookup(b *testing.B) {
 		b.Run(fmt.Sprintf("wildcard/%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if row, _ := table.Lookup(&wild); row == nil {
+				if row, _, _ := table.Lookup(&wild); row == nil {
 					b.Fatal("no row")
 				}
 			}

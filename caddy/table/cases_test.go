@@ -81,7 +81,7 @@ func (c routingCase) run(t *testing.T) {
 			header.Set(name, value)
 		}
 		for name, table := range map[string]*Table{"whole": &whole, "grown": &grown} {
-			row, _ := table.Lookup(&Request{
+			row, _, _ := table.Lookup(&Request{
 				Port: request.Port, TLS: request.TLS, Host: request.Host, Path: parsed.Path, Method: request.Method, Header: header,
 			})
 			got, want := "null", "null"

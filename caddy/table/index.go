@@ -20,6 +20,8 @@ type hosts struct {
 	literal  map[string]rules
 	shapes   map[int][]*shape // by number of labels; each by precedence
 	catchAll rules
+	// demanding are the places whose rows demand something of TLS.
+	demanding int
 }
 
 // shape holds the patterns that have wildcards at the same labels.
@@ -60,6 +62,12 @@ func (h *hosts) shape(labels int, mask uint64) *shape {
 }
 
 func (h *hosts) set(host string, r rules) {
+	if !h.get(host).demands().None() {
+		h.demanding--
+	}
+	if !r.demands().None() {
+		h.demanding++
+	}
 	switch {
 	case host == "*":
 		h.catchAll = r

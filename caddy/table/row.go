@@ -39,6 +39,8 @@ type RowJSON struct {
 	Targets []Target `json:"targets,omitempty"`
 	// Listen limits the row to connections that came to one of these local addresses; absent means all.
 	Listen []string `json:"listen,omitempty"`
+	// TLSOptions are what the row demands of TLS.
+	TLSOptions *TLSOptions `json:"tls_options,omitempty"`
 	// Stream makes the row one of layer 4. Host is then the name that clients ask for, or absent.
 	Stream *Stream `json:"stream,omitempty"`
 }
@@ -72,6 +74,7 @@ type Row struct {
 	cond     *conditions // nil when the row takes every request of its host
 	auth     *auth
 	stream   *Stream // nil for HTTP
+	demands  Demands
 	port     uint16
 	redirect uint16 // 0: none
 	tls      bool
@@ -127,6 +130,7 @@ func compile(from *RowJSON) (*Row, []string) {
 	}
 	row.cond = compileConditions(from, problem)
 	row.stream = compileStream(from, problem)
+	row.demands = compileDemands(from, problem)
 	row.auth = compileAuth(from.Auth, problem)
 	if from.Redirect != nil {
 		if from.Redirect.Port < 1 || from.Redirect.Port > 65535 {

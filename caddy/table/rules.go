@@ -19,8 +19,10 @@ type rules struct {
 }
 
 type manyRules struct {
-	rows  []*Row // by precedence
-	index *pathIndex
+	rows    []*Row // by precedence
+	index   *pathIndex
+	named   []*Row // see byName
+	demands Demands
 }
 
 // pathIndex finds the rows whose path fits.
@@ -37,7 +39,13 @@ func newRules(rows []*Row) rules {
 	case 1:
 		return rules{only: rows[0]}
 	}
-	many := &manyRules{rows: rows}
+	many := &manyRules{rows: rows, named: byName(rows)}
+	for _, row := range rows {
+		if !row.demands.None() {
+			many.demands = row.demands
+			break
+		}
+	}
 	if len(rows) > fewRows {
 		many.index = newPathIndex(rows)
 	}
@@ -56,6 +64,14 @@ func newPathIndex(rows []*Row) *pathIndex {
 		}
 	}
 	return index
+}
+
+// host is the pattern of the rows' host.
+func (r rules) host() string {
+	if r.only != nil {
+		return r.only.host
+	}
+	return r.many.rows[0].host
 }
 
 func (r rules) empty() bool { return r.only == nil && r.many == nil }
@@ -119,9 +135,6 @@ func (r *Row) path() (path string, exact bool) {
 }
 
 func (r *Row) takes(q *query) bool {
-	if q.stream {
-		return (r.tls || r.stream != nil) && (r.cond == nil || len(r.cond.listen) == 0 || r.cond.listens(q.Local))
-	}
 	if r.tls != q.TLS || r.stream != nil {
 		return false
 	}
@@ -129,7 +142,7 @@ func (r *Row) takes(q *query) bool {
 	if cond == nil {
 		return true
 	}
-	if len(cond.listen) > 0 && !cond.listens(q.Local) {
+	if !r.listensAt(q.Local) {
 		return false
 	}
 	if cond.exact {

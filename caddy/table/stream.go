@@ -170,8 +170,26 @@ func compileListen(texts []string, problem func(string, ...any)) []netip.Addr {
 	return addrs
 }
 
-// listens tells whether the row takes what came to a local address.
+// listen are the local addresses that the row is limited to; none means all.
+func (r *Row) listen() []netip.Addr {
+	if r.cond == nil {
+		return nil
+	}
+	return r.cond.listen
+}
+
+// listensAt tells whether the row takes what came to a local address.
+func (r *Row) listensAt(local net.Addr) bool { return r.cond == nil || r.cond.listens(local) }
+
+// onlyListens tells whether nothing is demanded beyond the local address.
+func (c *conditions) onlyListens() bool {
+	return c.path == "" && len(c.methods) == 0 && len(c.headers) == 0
+}
+
 func (c *conditions) listens(local net.Addr) bool {
+	if len(c.listen) == 0 {
+		return true
+	}
 	var addr netip.Addr
 	switch a := local.(type) {
 	case *net.TCPAddr:
@@ -208,32 +226,36 @@ func sharesListen(a, b *Row) bool {
 
 // LookupPort returns the row that takes every connection ("tcp") or packet ("udp") of a port and local address.
 func (t *Table) LookupPort(network string, port uint16, local net.Addr) *Row {
-	q := query{Request: &Request{Port: port, Local: local}, stream: true}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if hosts := t.ports[port]; hosts != nil {
-		return hosts.literal[network+":"].match(&q)
+		return hosts.literal[network+":"].named(local)
 	}
 	return nil
 }
 
-// LookupName returns the row that takes TLS connections for a name, and the name that Row.Target expands captures
-// from. The row is one of HTTP when the name is served over HTTPS: precedence of hosts spans both kinds.
-// A client that names nothing ("") gets what takes every name.
-func (t *Table) LookupName(port uint16, local net.Addr, name string) (*Row, string) {
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
+// LookupName returns the row that takes TLS connections for a name, the name that Row.Target expands captures from, and
+// what the row demands of the connection. The row is one of HTTP when the name is served over HTTPS: precedence of hosts
+// spans both kinds. A client that names nothing ("") gets what takes every name.
+func (t *Table) LookupName(port uint16, local net.Addr, name string) (*Row, string, Demands) {
+	name = canonicalName(name)
 	for label := range strings.SplitSeq(name, ".") {
 		if name != "" && !literalLabel(label) {
-			return nil, name
+			return nil, name, Demands{}
 		}
 	}
-	q := query{Request: &Request{Port: port, Local: local}, stream: true}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if hosts := t.ports[port]; hosts != nil {
-		return hosts.match(name, &q), name
+	hosts := t.ports[port]
+	if hosts == nil {
+		return nil, name, Demands{}
 	}
-	return nil, name
+	var row *Row
+	hosts.each(name, func(r rules) bool {
+		row = r.named(local)
+		return row == nil
+	})
+	return row, name, hosts.demandsOf(row, name)
 }
 
 // Has tells whether there is a row of this id.

@@ -46,8 +46,6 @@ type Request struct {
 type query struct {
 	*Request
 	clean string
-	// stream asks for rows by name alone, before there is a request.
-	stream bool
 }
 
 func (q *query) cleanPath() string {
@@ -57,18 +55,19 @@ func (q *query) cleanPath() string {
 	return q.clean
 }
 
-// Lookup returns the first row in the order of precedence that takes the whole request, or nil, and the
-// canonical host that Row.Target expands captures from.
-func (t *Table) Lookup(r *Request) (*Row, string) {
+// Lookup returns the first row in the order of precedence that takes the whole request, or nil, the canonical host that
+// Row.Target expands captures from, and what the row demands of the request's connection.
+func (t *Table) Lookup(r *Request) (*Row, string, Demands) {
 	host := CanonicalHost(r.Host)
 	q := query{Request: r}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	hosts := t.ports[r.Port]
 	if hosts == nil {
-		return nil, host
+		return nil, host, Demands{}
 	}
-	return hosts.match(host, &q), host
+	row := hosts.match(host, &q)
+	return row, host, hosts.demandsOf(row, host)
 }
 
 // Version is the version that was last given; "" before the first.

@@ -55,7 +55,7 @@ func redirectTo(port int) func(*RowJSON) {
 }
 
 func idFor(table *Table, host, path string) string {
-	row, _ := table.Lookup(&Request{Port: 80, Host: host, Path: path, Method: "GET"})
+	row, _, _ := table.Lookup(&Request{Port: 80, Host: host, Path: path, Method: "GET"})
 	if row == nil {
 		return ""
 	}
@@ -201,7 +201,7 @@ func TestCapturesAreExpanded(t *testing.T) {
 		{"l.x.r.test.", 0, "r-l.vm"},
 		{"l.x.r.test.", 1, "fixed"},
 	} {
-		row, host := table.Lookup(&Request{Port: 80, Host: c.host, Path: "/"})
+		row, host, _ := table.Lookup(&Request{Port: 80, Host: c.host, Path: "/"})
 		if row == nil {
 			t.Fatalf("%s: no row", c.host)
 		}
@@ -299,7 +299,7 @@ func TestAgainstLinearScan(t *testing.T) {
 		}
 		want := scan(present, request)
 		got := ""
-		if row, _ := table.Lookup(request); row != nil {
+		if row, _, _ := table.Lookup(request); row != nil {
 			got = row.ID()
 			matched++
 		}

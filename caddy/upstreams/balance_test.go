@@ -57,7 +57,7 @@ func (s *stand) targets(targets ...table.Target) {
 	if err := s.table.Replace("1", rows); err != nil {
 		s.t.Fatal(err)
 	}
-	s.row, _ = s.table.Lookup(&table.Request{Port: 80, Host: "a.test", Path: "/", Method: "GET"})
+	s.row, _, _ = s.table.Lookup(&table.Request{Port: 80, Host: "a.test", Path: "/", Method: "GET"})
 }
 
 func (s *stand) set(name string, addresses ...string) {

@@ -135,8 +135,9 @@ export interface HttpServer {
   readonly write_idle_timeout: Duration;
   readonly idle_timeout: Duration;
   readonly protocols: readonly string[];
-  /** The Host of a request must be the connection's SNI. */
-  readonly strict_sni_host?: true;
+  /** Whether the Host of a request must be the connection's SNI. */
+  readonly strict_sni_host?: false;
+  /** Of HTTP/3 alone; what stands before the server ends TLS for the others. */
   readonly tls_connection_policies?: readonly TlsConnectionPolicy[];
   readonly trusted_proxies?: { readonly source: "static"; readonly ranges: readonly string[] };
   readonly trusted_proxies_strict?: 1;
@@ -149,19 +150,18 @@ export interface DispatcherHandler {
 }
 
 /** Our listener wrapper: reads where each connection goes before the server reads it (caddy/layer4). */
-export interface FrontDoorWrapper extends FrontDoor {
+export interface ListenerWrapper extends FrontDoor {
   readonly wrapper: "gatewright";
+  /** Connections may be of layer 4, of TLS, or plain. Absent: they are all of TLS, or all plain. */
+  readonly shared?: true;
 }
-
-/** `tls`: the place of Caddy's own end of TLS among the wrappers. */
-export type ListenerWrapper = FrontDoorWrapper | { readonly wrapper: "tls" };
 
 /** What stands before a TCP port (caddy/layer4). */
 export interface FrontDoor {
   /** Networks whose connections begin with a PROXY protocol header. Absent: none. */
   readonly proxy_protocol_from?: readonly string[];
-  /** How TLS is ended. Absent: it is not ended here. */
-  readonly connection_policies?: readonly TlsConnectionPolicy[];
+  /** TLS is ended here, as the rows of the host table demand, with these imported certificates and those of the names. */
+  readonly tls?: { readonly certificates?: readonly string[] };
 }
 
 /** Ports that no HTTP server has (caddy/layer4). */
@@ -175,15 +175,13 @@ export interface Layer4Server extends FrontDoor {
   readonly listen: readonly string[];
 }
 
-/** How a TLS connection is secured; the first policy whose `match` has the connection's SNI holds. */
+/** How a QUIC connection is secured; the first policy that matches holds. */
 export interface TlsConnectionPolicy {
-  readonly match?: { readonly sni: readonly string[] };
+  /** What the rows of the connection's name demand (caddy/handshake). */
+  readonly match?: { readonly gatewright: { readonly certificate?: string; readonly asks?: true } };
   readonly certificate_selection?: { readonly any_tag: readonly string[] };
-  readonly protocol_min?: "tls1.2" | "tls1.3";
-  readonly client_authentication?: {
-    readonly mode: "request" | "verify_if_given" | "require_and_verify";
-    readonly ca?: { readonly provider: "inline"; readonly trusted_ca_certs: readonly string[] };
-  };
+  /** What clients show is checked at each request. */
+  readonly client_authentication?: { readonly mode: "request" };
 }
 
 export interface TlsApp {

@@ -2,7 +2,6 @@ import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Ingress } from "../model/api.ts";
 import { errorPagesField } from "../policies/error-pages.ts";
 import { ConfigNeeds, type NeedsView } from "./config-needs.ts";
-import { connectionPolicies } from "./connection-policies.ts";
 import { digestOf, TableDigest } from "./digest.ts";
 import { httpApp } from "./http-servers.ts";
 import { layer4App } from "./layer4.ts";
@@ -48,8 +47,7 @@ export function compileConfig(
   imported: ImportedDigests = new Map(),
 ): CaddyConfig {
   const http = httpApp(structure.ports(), structure.tlsNeeds(), settings);
-  const policiesOf = (port: number) => connectionPolicies(port, structure.tlsNeeds());
-  const layer4 = layer4App(structure.ports(), policiesOf, settings);
+  const layer4 = layer4App(structure.ports(), structure.tlsNeeds(), settings);
   const pages = errorPagesField(settings.errorPages);
   const render = (version: string): CaddyConfig => ({
     admin: { ...settings.admin, enforce_origin: true, config: { persist: false } },

@@ -122,6 +122,8 @@ export class ConfigNeeds implements NeedsView {
 
   /** A name that is ordered like others before it can wait for a moment in which a reload disturbs no order. */
   #noteNeed(need: TlsNeed, step: 1 | -1): void {
+    // Options of connections are in the host table.
+    if (need.kind === "connection") return;
     this.#needsGeneration += 1;
     if (need.kind !== "managed") {
       this.#generation += 1;

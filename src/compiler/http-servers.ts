@@ -1,8 +1,8 @@
 import type { HttpApp, HttpServer } from "../caddy-json/config.ts";
 import { trustedProxies } from "./client-address.ts";
 import type { PortUse } from "./config-needs.ts";
-import { connectionPolicies, hasClientAuth } from "./connection-policies.ts";
-import { addressesOf, frontDoor, isHttpPort, isStreamPort } from "./layer4.ts";
+import { quicPolicies } from "./connection-policies.ts";
+import { addressesOf, frontDoor, isHttpPort, isShared } from "./layer4.ts";
 import { sharedAddress } from "./listen-address.ts";
 import type { CompilerSettings } from "./settings.ts";
 import type { TlsNeed } from "./tls-needs.ts";
@@ -24,9 +24,7 @@ export function httpApp(
 }
 
 function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerSettings): HttpServer {
-  const policies = connectionPolicies(use.port, needs);
-  const onlyTls = isOnlyTls(use);
-  const wrappers = frontDoor(use, policies, settings);
+  const wrappers = frontDoor(use, needs, settings);
   return {
     listen: addressesOf(use.listen, use.port, settings).map(sharedAddress),
     ...(wrappers.length === 0 ? {} : { listener_wrappers: wrappers }),
@@ -37,28 +35,28 @@ function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerS
     idle_timeout: settings.timeouts.idle,
     protocols: protocolsOf(use, settings),
     ...trustedProxies(settings),
-    // Caddy turns this on by itself only where it sees the policies, which a shared port hides from it.
-    ...(hasClientAuth(use.port, needs) ? { strict_sni_host: true } : {}),
-    ...(onlyTls ? { tls_connection_policies: policies } : {}),
+    // Caddy would refuse other hosts than the connection's (421) because of a policy that asks for certificates; what a
+    // connection may reach is decided at each request, by the row (caddy/handshake).
+    ...(hasQuic(use, settings)
+      ? { strict_sni_host: false, tls_connection_policies: quicPolicies(needs) }
+      : {}),
     routes: [{ handle: [{ handler: "gatewright" }] }],
   };
 }
 
 function protocolsOf(use: PortUse, settings: CompilerSettings): readonly string[] {
-  const onlyTls = isOnlyTls(use);
   return [
     "h1",
     // Without TLS too: with h1 alone Caddy wraps the connections, and reloads could not hand them over (caddy/listeners).
     "h2",
     ...(use.plain && settings.h2c === true ? ["h2c"] : []),
-    // QUIC would have TLS alone of what a shared port takes.
-    ...(onlyTls && settings.tls.http3 === true ? ["h3"] : []),
+    ...(hasQuic(use, settings) ? ["h3"] : []),
   ];
 }
 
-/** Whether the HTTP server itself ends TLS, and nothing in front of it. */
-function isOnlyTls(use: PortUse): boolean {
-  return use.tls && !use.plain && !isStreamPort(use);
+/** Whether the port speaks HTTP/3. QUIC would have TLS alone of what a shared port takes. */
+export function hasQuic(use: PortUse, settings: CompilerSettings): boolean {
+  return settings.tls.http3 === true && use.tls && !isShared(use);
 }
 
 export { listenAddress } from "./listen-address.ts";

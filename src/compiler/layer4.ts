@@ -1,18 +1,14 @@
-import type {
-  FrontDoor,
-  Layer4App,
-  Layer4Server,
-  ListenerWrapper,
-  TlsConnectionPolicy,
-} from "../caddy-json/config.ts";
+import type { FrontDoor, Layer4App, Layer4Server, ListenerWrapper } from "../caddy-json/config.ts";
 import type { Ingress, IngressRule, Policies } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { isStream, protocolOf } from "../model/protocol.ts";
 import type { PortUse } from "./config-needs.ts";
+import { endedTls } from "./connection-policies.ts";
 import { listenAddress, sharedAddress } from "./listen-address.ts";
 import type { Row, RowStream } from "./row.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { importedCertificatePath } from "./tls.ts";
+import type { TlsNeed } from "./tls-needs.ts";
 
 /** What a rule of layer 4 adds to its row; undefined for a rule of HTTP. */
 export function rowStream(rule: IngressRule, settings: CompilerSettings): RowStream | undefined {
@@ -94,48 +90,46 @@ export function isServedHere(
 /** The app of ports that no HTTP server has; undefined without any. */
 export function layer4App(
   ports: readonly PortUse[],
-  policiesOf: (port: number) => readonly TlsConnectionPolicy[],
+  needs: readonly TlsNeed[],
   settings: CompilerSettings,
 ): Layer4App | undefined {
   const tcp = ports
     .filter((use) => isStreamPort(use) && !isHttpPort(use))
-    .map((use) => tcpServer(use, policiesOf, settings));
+    .map((use) => tcpServer(use, needs, settings));
   const udp = ports.flatMap((use) => (use.udp === undefined ? [] : addressesOf(use.udp, use.port, settings)));
   if (tcp.length === 0 && udp.length === 0) return undefined;
   return { ...(tcp.length === 0 ? {} : { tcp }), ...(udp.length === 0 ? {} : { udp }) };
 }
 
-function tcpServer(
-  use: PortUse,
-  policiesOf: (port: number) => readonly TlsConnectionPolicy[],
-  settings: CompilerSettings,
-): Layer4Server {
+function tcpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerSettings): Layer4Server {
   return {
     listen: addressesOf(use.listen, use.port, settings).map(sharedAddress),
     ...proxyProtocol(settings),
-    ...(use.ends === true ? { connection_policies: policiesOf(use.port) } : {}),
+    ...(use.ends === true ? endedTls(needs) : {}),
   };
 }
 
-/**
- * What stands before an HTTP server: where it reads the PROXY protocol, and where the server's port has plain requests
- * beside TLS, or names of layer 4. Caddy itself would answer plain requests with "HTTP request to an HTTPS server".
- */
+/** What stands before an HTTP server; nothing before one that speaks plain HTTP alone to whoever comes. */
 export function frontDoor(
   use: PortUse,
-  policies: readonly TlsConnectionPolicy[],
+  needs: readonly TlsNeed[],
   settings: CompilerSettings,
 ): readonly ListenerWrapper[] {
   const proxied = proxyProtocol(settings);
-  const isShared = isStreamPort(use) || (use.tls && use.plain);
-  if (!isShared && proxied.proxy_protocol_from === undefined) return [];
-  const ours = {
-    wrapper: "gatewright",
-    ...proxied,
-    ...(isShared ? { connection_policies: policies } : {}),
-  } as const;
-  // Else Caddy would end TLS before the PROXY protocol is read.
-  return isShared ? [ours] : [ours, { wrapper: "tls" }];
+  if (!use.tls && !isShared(use) && proxied.proxy_protocol_from === undefined) return [];
+  return [
+    {
+      wrapper: "gatewright",
+      ...proxied,
+      ...(isShared(use) ? { shared: true } : {}),
+      ...(use.tls || use.ends === true ? endedTls(needs) : {}),
+    },
+  ];
+}
+
+/** Whether what comes to an HTTP server's port may be plain, or belong to TLS or to layer 4. */
+export function isShared(use: PortUse): boolean {
+  return isStreamPort(use) || (use.tls && use.plain);
 }
 
 function proxyProtocol({

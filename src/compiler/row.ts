@@ -41,6 +41,8 @@ export interface Row {
   readonly headers?: { readonly [name: string]: string };
   /** True: only over TLS. False or absent: only without TLS. */
   readonly tls?: boolean;
+  /** What is demanded of the TLS connections to the host, where TLS is ended for the row (caddy/table/tls.go). */
+  readonly tls_options?: RowTlsOptions;
   /** The request must carry this header with a value of this SHA-256 (lowercase hex). */
   readonly auth?: { readonly header: string; readonly sha256: string };
   /** Answers a redirect to https on this port instead of proxying. Excludes `policy` and `targets`. */
@@ -52,6 +54,14 @@ export interface Row {
   readonly listen?: readonly string[];
   /** Makes the row one of layer 4 (caddy/layer4); `host` is then the name of TLS clients, or "" for the whole port. */
   readonly stream?: RowStream;
+}
+
+/** They hold for every path of the host, and for hosts under a wildcard that have none of their own. */
+export interface RowTlsOptions {
+  /** Id of an imported certificate. Absent: any that has the name. */
+  readonly certificate?: string;
+  readonly min_version?: string;
+  readonly client_auth?: { readonly mode: string; readonly ca_pem?: string };
 }
 
 /** How a row takes connections (caddy/table/stream.go, where the defaults are). */

@@ -5,7 +5,7 @@ import { type KeyedPolicySet, policySetOf } from "./policy-set.ts";
 import type { Row, RowStream } from "./row.ts";
 import { rowTargets } from "./row-targets.ts";
 import type { CompilerSettings } from "./settings.ts";
-import { type TlsNeed, tlsNeeds } from "./tls-needs.ts";
+import { type TlsNeed, tlsNeeds, tlsOptionsField } from "./tls-needs.ts";
 
 /** One row with the policy set that it names; redirects have none. */
 export interface CompiledRow {
@@ -45,6 +45,7 @@ function compileRule(
       ...(methods === undefined ? {} : { methods }),
       ...(headers === undefined ? {} : { headers }),
       ...(rule.tls ? { tls: true } : {}),
+      ...tlsOptionsField(needs),
       ...authOf(rule),
       policy: policySet.key,
       targets: rowTargets(rule),
@@ -73,6 +74,7 @@ function streamRow(
       host: stream.protocol === "tls" ? hostname : "",
       targets: rowTargets(rule),
       ...listenField(ingress),
+      ...tlsOptionsField(needs),
       stream,
     },
     ...(needs.length === 0 ? {} : { tlsNeeds: needs }),

@@ -1,6 +1,7 @@
 import type { IngressRule } from "../model/api.ts";
 import { hostnameShape } from "../model/hostname.ts";
 import { type IssuerName, planTls, type TlsPlan } from "../model/tls-plan.ts";
+import type { Row } from "./row.ts";
 import type { CompilerSettings } from "./settings.ts";
 
 /** A name that Caddy gets certificates for. */
@@ -25,7 +26,7 @@ export interface ConnectionNeed {
   readonly host: string;
   readonly certificate?: string;
   readonly minVersion?: string;
-  readonly clientAuth?: { readonly mode: string; readonly caPem?: string };
+  readonly clientAuth?: { readonly mode: string; readonly ca_pem?: string };
 }
 
 /** A port that must be open for the HTTP-01 challenge. */
@@ -61,14 +62,29 @@ function connectionNeed(rule: IngressRule, plan: TlsPlan): ConnectionNeed | unde
   const certificate = plan.kind === "imported" ? plan.certificate : undefined;
   if (min_version === undefined && client_auth === undefined && certificate === undefined) return undefined;
   const { mode = "require", ca_pem } = client_auth ?? {};
-  const caPem = ca_pem === undefined ? {} : { caPem: ca_pem };
   return {
     kind: "connection",
     port: rule.match.port,
     host: hostnameShape(rule.match.hostname),
     ...(certificate === undefined ? {} : { certificate }),
     ...(min_version === undefined ? {} : { minVersion: min_version }),
-    ...(client_auth === undefined ? {} : { clientAuth: { mode, ...caPem } }),
+    ...(client_auth === undefined
+      ? {}
+      : { clientAuth: { mode, ...(ca_pem === undefined ? {} : { ca_pem }) } }),
+  };
+}
+
+/** What a rule's needs say of its connections, as its row has it. */
+export function tlsOptionsField(needs: readonly TlsNeed[]): Pick<Row, "tls_options"> {
+  const need = needs.find(({ kind }) => kind === "connection") as ConnectionNeed | undefined;
+  if (need === undefined) return {};
+  const { certificate, minVersion, clientAuth } = need;
+  return {
+    tls_options: {
+      ...(certificate === undefined ? {} : { certificate }),
+      ...(minVersion === undefined ? {} : { min_version: minVersion }),
+      ...(clientAuth === undefined ? {} : { client_auth: clientAuth }),
+    },
   };
 }
 

@@ -1,6 +1,5 @@
 import type { TransportTls } from "../caddy-json/transport.ts";
 import type { UpstreamTls } from "../model/api.ts";
-import { derCertificates } from "./connection-policies.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { importedCertificatePath } from "./tls.ts";
 
@@ -16,4 +15,10 @@ export function upstreamTls(tls: UpstreamTls | undefined, { folder }: CompilerSe
     ...(file === undefined ? {} : { client_certificate_file: file, client_certificate_key_file: file }),
     ...(insecure_skip_verify === true ? { insecure_skip_verify: true } : {}),
   };
+}
+
+/** The certificates of a PEM text as base64 DER, as Caddy's `inline` pool takes them. */
+function derCertificates(pem: string): readonly string[] {
+  const found = pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/g);
+  return [...found].map(([, base64 = ""]) => base64.replace(/\s+/g, ""));
 }

@@ -48,11 +48,21 @@ describe("what TLS needs", () => {
     for (const one of compileRows(ingress("b1", rule("b.example.com")), settings)) structure.add(one);
     expect(structure.generation).toBe(generation);
     expect(structure.needsGeneration).toBeGreaterThan(needsGeneration);
-    for (const one of compileRows(
-      ingress("c1", rule("c.example.com", { tls_options: { min_version: "1.3" } })),
-      settings,
-    ))
-      structure.add(one);
+  });
+
+  it("are no part of the configuration where they are options of connections, but of an imported certificate", () => {
+    const structure = structureOf([rule("a.example.com")]);
+    const { generation, needsGeneration } = structure;
+    const add = (id: string, tls_options: NonNullable<IngressRule["tls_options"]>) => {
+      for (const one of compileRows(ingress(id, rule(`${id}.example.net`, { tls_options })), settings))
+        structure.add(one);
+    };
+    add("a", { issuer: "acme" });
+    const named = structure.needsGeneration;
+    expect(named).toBeGreaterThan(needsGeneration);
+    add("a", { min_version: "1.3", client_auth: { mode: "require", ca_pem: "-" } });
+    expect([structure.generation, structure.needsGeneration]).toEqual([generation, named]);
+    add("a", { certificate: "c1" });
     expect(structure.generation).toBeGreaterThan(generation);
   });
 

@@ -37,8 +37,12 @@ beforeAll(async () => {
 
 const get = async (port: number, host: string): Promise<string> =>
   (await promisify(execFile)(client, [`127.0.0.1:${port}`, host, roots()])).stdout;
-const secure = (hostname: string, port: number) =>
-  rule(hostname, "web-1", backend.port, { port }, { tls: true, tls_options: { certificate: "fast" } });
+const secure = (
+  hostname: string,
+  port: number,
+  tls_options: object = { certificate: "fast" },
+  match: object = {},
+) => rule(hostname, "web-1", backend.port, { port, ...match }, { tls: true, tls_options });
 
 describe("HTTP/3", () => {
   it("is spoken on TLS ports and offered to other clients, also after reloads", async () => {
@@ -57,5 +61,24 @@ describe("HTTP/3", () => {
       [other, "b.fast.test"],
     ] as const)
       expect(await eventually(() => get(at, host))).toMatch(/^HTTP\/3.0 200/);
+  });
+
+  it("D4: does not carry requests to a row that demands a certificate, and carries others of the host", async () => {
+    const port = await freePort();
+    const secret = { certificate: "fast", client_auth: { mode: "require", ca_pem: authority.pem } };
+    const rules = [
+      secure("*.fast.test", port, secret),
+      secure("open.fast.test", port, { certificate: "fast" }),
+      secure(
+        "www.fast.test",
+        port,
+        { certificate: "fast", min_version: "1.2" },
+        { path: { type: "prefix", value: "/health" } },
+      ),
+    ];
+    expect((await createIngress({ url: gatewright.url, name: "demands", rules })).status).toBe(201);
+    expect(await eventually(() => get(port, "open.fast.test"))).toMatch(/^HTTP\/3.0 200/);
+    for (const host of ["www.fast.test", "any.fast.test"])
+      expect(await eventually(() => get(port, host))).toMatch(/^HTTP\/3.0 421/);
   });
 });

@@ -1,0 +1,150 @@
+package table
+
+import (
+	"fmt"
+	"net"
+	"testing"
+)
+
+var local = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443}
+
+func https(id, host, path string, options *TLSOptions) RowJSON {
+	route := RowJSON{ID: id, Ingress: id, Port: 443, Host: host, TLS: true, Policy: "p", TLSOptions: options, Targets: []Target{{Instance: "web", Port: 80}}}
+	if path != "" {
+		route.Path = &Path{Type: "prefix", Value: path}
+	}
+	return route
+}
+
+func passed(id, host string) RowJSON {
+	return RowJSON{ID: id, Ingress: id, Port: 443, Host: host, Stream: &Stream{Protocol: "tls"}, Targets: []Target{{Instance: "web", Port: 443}}}
+}
+
+func tableOf(t *testing.T, routes ...RowJSON) *Table {
+	t.Helper()
+	rows := NewRows(nil)
+	for i := range routes {
+		rows.Add(&routes[i])
+	}
+	var table Table
+	if err := table.Replace("1", rows); err != nil {
+		t.Fatal(err)
+	}
+	return &table
+}
+
+// D5: the name alone decides, however many paths a host has.
+func TestNamesWithManyPaths(t *testing.T) {
+	for _, count := range []int{1, fewRows, fewRows + 1, 100} {
+		routes := []RowJSON{passed("pass", "*.a.test")}
+		for i := range count {
+			routes = append(routes, https(fmt.Sprint(i), "www.a.test", fmt.Sprint("/", i), nil))
+		}
+		table := tableOf(t, routes...)
+		if row, _, _ := table.LookupName(443, local, "www.a.test"); row == nil || row.Stream() != nil {
+			t.Errorf("%d paths: the wildcard takes the connections", count)
+		}
+		if row, _, _ := table.LookupName(443, local, "other.a.test"); row == nil || row.ID() != "pass" {
+			t.Errorf("%d paths: the wildcard does not take its own", count)
+		}
+	}
+}
+
+func TestNamesAtListenAddresses(t *testing.T) {
+	at := func(route RowJSON, listen ...string) RowJSON {
+		route.Listen = listen
+		return route
+	}
+	table := tableOf(t,
+		at(https("here", "www.a.test", "/a", nil), "127.0.0.1"), at(passed("there", "www.a.test"), "127.0.0.2"),
+		at(https("here too", "www.a.test", "/b", nil), "127.0.0.1"),
+	)
+	for ip, want := range map[string]string{"127.0.0.1": "here", "127.0.0.2": "there", "127.0.0.3": ""} {
+		row, _, _ := table.LookupName(443, &net.TCPAddr{IP: net.ParseIP(ip), Port: 443}, "www.a.test")
+		if got := row; want == "" && got != nil || want != "" && (got == nil || got.ID() != want) {
+			t.Errorf("%s: %v, want %q", ip, got, want)
+		}
+	}
+}
+
+func require(ca string) *TLSOptions {
+	return &TLSOptions{ClientAuth: &ClientAuth{Mode: "request", CAPEM: ca}}
+}
+
+// D3: options hold for hosts with a wildcard at any label, and several.
+// D4: a row demands what its own host does, and what a connection may reach is what its handshake must be fit for.
+func TestDemands(t *testing.T) {
+	table := tableOf(t,
+		https("region", "api.{region}.b.test", "", require("inner")),
+		https("two", "*.*.c.test", "", require("two")),
+		https("wild", "*.a.test", "", require("wild")),
+		https("health", "www.a.test", "/health", &TLSOptions{MinVersion: "1.3"}),
+		https("plain", "plain.a.test", "", nil),
+		https("part", "part.a.test", "/part", nil),
+		https("open", "open.test", "", nil),
+	)
+	authority := func(d Demands) string {
+		if d.None() {
+			return "none"
+		}
+		return d.ClientCAs() + d.MinVersion()
+	}
+	for _, c := range []struct{ host, path, row, want string }{
+		{"api.eu.b.test", "/", "region", "inner"},
+		{"x.y.c.test", "/", "two", "two"},
+		{"any.a.test", "/", "wild", "wild"},
+		{"www.a.test", "/health", "health", "1.3"},
+		{"www.a.test", "/secret", "wild", "wild"},
+		{"plain.a.test", "/", "plain", "wild"},
+		{"part.a.test", "/part", "part", "wild"},
+		{"open.test", "/", "open", "none"},
+	} {
+		row, _, demanded := table.Lookup(&Request{Port: 443, TLS: true, Host: c.host, Path: c.path, Method: "GET"})
+		if row == nil || row.ID() != c.row || authority(demanded) != c.want {
+			t.Errorf("%s%s: row %v demands %s, want %s of %s", c.host, c.path, row, authority(demanded), c.want, c.row)
+		}
+	}
+	for name, want := range map[string]string{
+		"api.EU.b.test.": "[inner]", "x.y.c.test": "[two]", "any.a.test": "[wild]", "www.a.test": "[1.3 wild]",
+		"plain.a.test": "[wild]", "part.a.test": "[wild]", "open.test": "[none]", "nobody.test": "[]", "": "[]",
+	} {
+		var got []string
+		for _, one := range table.LookupHandshake(443, local, name) {
+			got = append(got, authority(one))
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%q may reach %v, want %s", name, got, want)
+		}
+	}
+}
+
+// What is demanded goes with the last row that demands it.
+func TestDemandsGo(t *testing.T) {
+	table := tableOf(t, https("a", "a.test", "/a", require("one")), https("b", "a.test", "", nil))
+	if got := table.LookupHandshake(443, local, "a.test"); len(got) != 1 || got[0].ClientCAs() != "one" {
+		t.Errorf("got %v", got)
+	}
+	if err := table.Patch("1", "2", []string{"a"}, NewRows(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := table.LookupHandshake(443, local, "a.test"); len(got) != 0 || table.ports[443].demanding != 0 {
+		t.Errorf("got %v of %d", got, table.ports[443].demanding)
+	}
+}
+
+func TestTLSOptionsAreChecked(t *testing.T) {
+	wrong := func(route RowJSON) {
+		t.Helper()
+		rows := NewRows(nil)
+		rows.Add(&route)
+		if len(rows.problems) == 0 {
+			t.Errorf("%+v was taken", route.TLSOptions)
+		}
+	}
+	wrong(https("a", "a.test", "", &TLSOptions{MinVersion: "1.1"}))
+	wrong(https("a", "a.test", "", &TLSOptions{ClientAuth: &ClientAuth{Mode: "require", CAPEM: "none"}}))
+	wrong(https("a", "a.test", "", &TLSOptions{ClientAuth: &ClientAuth{Mode: "demand"}}))
+	plain := https("a", "a.test", "", &TLSOptions{MinVersion: "1.2"})
+	plain.TLS = false
+	wrong(plain)
+}
