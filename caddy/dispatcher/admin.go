@@ -163,6 +163,8 @@ type addresses struct {
 	Names map[string]struct {
 		Addresses  []string `json:"addresses"`
 		TTLSeconds int      `json:"ttl_seconds"`
+		// Unknown tells that there is no such instance.
+		Unknown bool `json:"unknown"`
 	} `json:"names"`
 	Flush bool `json:"flush"`
 }
@@ -177,6 +179,9 @@ func postAddresses(r *http.Request) error {
 	for name, told := range body.Names {
 		if name == "" {
 			problems = append(problems, table.Problem{ID: name, Problem: "the name is empty"})
+		}
+		if told.Unknown && len(told.Addresses) > 0 {
+			problems = append(problems, table.Problem{ID: name, Problem: "it is unknown and has addresses"})
 		}
 		if told.TTLSeconds < 0 {
 			problems = append(problems, table.Problem{ID: name, Problem: "ttl_seconds is negative"})
@@ -199,7 +204,12 @@ func postAddresses(r *http.Request) error {
 			names.Flush()
 		}
 		for name, told := range body.Names {
-			names.Push(name, parsed[name], time.Duration(told.TTLSeconds)*time.Second)
+			ttl := time.Duration(told.TTLSeconds) * time.Second
+			if told.Unknown {
+				names.PushUnknown(name, ttl)
+			} else {
+				names.Push(name, parsed[name], ttl)
+			}
 		}
 		return true
 	})

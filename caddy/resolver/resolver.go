@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -30,6 +31,9 @@ const (
 
 // ErrNoAddress says that the DNS knows no address of the name: there is no such instance, or it has none now.
 var ErrNoAddress = errors.New("the instance has no address")
+
+// ErrNoName is the ErrNoAddress of a name that does not exist.
+var ErrNoName = fmt.Errorf("there is no such instance: %w", ErrNoAddress)
 
 // Resolver finds the addresses of instances by DNS and remembers them.
 //
@@ -221,7 +225,7 @@ func (r *Resolver) judge(found answer, err error, before *Item) *Item {
 	now := r.now()
 	switch {
 	case errors.Is(err, errName):
-		return &Item{err: ErrNoAddress, verified: now, expires: now.Add(negativeTTL)}
+		return &Item{err: ErrNoName, verified: now, expires: now.Add(negativeTTL)}
 	case err != nil:
 		if before != nil && len(before.addrs) > 0 && now.Before(before.verified.Add(lastKnownFor)) {
 			last := &Item{addrs: before.addrs, ttl: before.ttl, verified: before.verified, expires: now.Add(negativeTTL), failing: true}
@@ -229,6 +233,8 @@ func (r *Resolver) judge(found answer, err error, before *Item) *Item {
 			return last
 		}
 		return &Item{err: err, verified: now, expires: now.Add(negativeTTL)}
+	case !found.exists:
+		return &Item{err: ErrNoName, verified: now, expires: now.Add(negativeTTL)}
 	case len(found.addrs) == 0:
 		return &Item{err: ErrNoAddress, verified: now, expires: now.Add(negativeTTL)}
 	}
@@ -245,11 +251,21 @@ func (r *Resolver) Push(instance string, addrs []netip.Addr, ttl time.Duration) 
 	if len(addrs) == 0 {
 		item.err = ErrNoAddress
 	}
+	r.push(e, item)
+}
+
+// PushUnknown tells that there is no such instance.
+func (r *Resolver) PushUnknown(instance string, ttl time.Duration) {
+	now := r.now()
+	r.push(r.entry(strings.ToLower(instance)), &Item{err: ErrNoName, verified: now, expires: now.Add(max(ttl, r.minTTL))})
+}
+
+func (r *Resolver) push(e *entry, item *Item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.epoch++
 	e.item.Store(item)
-	e.usedUnix.CompareAndSwap(0, now.Unix())
+	e.usedUnix.CompareAndSwap(0, item.verified.Unix())
 	r.changes.Tell()
 }
 

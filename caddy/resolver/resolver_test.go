@@ -120,6 +120,24 @@ func TestNoAddressIsBelievedForASecond(t *testing.T) {
 	expect(t, r, "unknown", "10.0.0.1")
 }
 
+// D7: what does not exist is told apart from what has no address now.
+func TestNoNameIsNotNoAddress(t *testing.T) {
+	r, server, _ := startResolver(t, 0)
+	server.Set("asleep.test.internal", dnstest.Record{})
+	for name, exists := range map[string]bool{"asleep": true, "nobody": false, "a..b": false} {
+		if err := r.Lookup(context.Background(), name).Err(); errors.Is(err, ErrNoName) == exists || !errors.Is(err, ErrNoAddress) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r.PushUnknown("asleep", time.Minute)
+	r.Push("nobody", nil, time.Minute)
+	for name, exists := range map[string]bool{"asleep": false, "nobody": true} {
+		if err := r.Lookup(context.Background(), name).Err(); errors.Is(err, ErrNoName) == exists || !errors.Is(err, ErrNoAddress) {
+			t.Errorf("%s, pushed: %v", name, err)
+		}
+	}
+}
+
 func TestNXDomainEndsAnAddress(t *testing.T) {
 	r, server, clock := startResolver(t, 0)
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, TTL: 5 * time.Second})

@@ -130,7 +130,7 @@ func (b *balanced) explain(q *Request, found *findings) {
 	if len(found.sleeping) > 0 {
 		asked := false
 		for _, name := range found.sleeping {
-			if err := wakes.ask(name); err != nil {
+			if err := wakes.ask(name, q.Row.ID()); err != nil {
 				q.Err = err
 			} else {
 				asked = true
@@ -166,7 +166,7 @@ func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, 
 		if b.choose(q, r, len(q.failed) > 0 && !time.Now().Before(pause)) {
 			return b.upstream(), nil
 		}
-		if errors.Is(q.Err, errNotWoken) {
+		if errors.Is(q.Err, errNotWoken) || errors.Is(q.Err, errTooManyWakes) {
 			return nil, nil
 		}
 		left := time.Until(b.deadline())

@@ -98,7 +98,7 @@ func (g *gathering) addTarget(ctx context.Context, i int, special *table.Special
 	from.item = from.resolver.Lookup(ctx, from.name)
 	if err := from.item.Err(); err != nil {
 		g.err = err
-		if special != nil && special.Wake > 0 && errors.Is(err, resolver.ErrNoAddress) {
+		if special != nil && special.Wake > 0 && errors.Is(err, resolver.ErrNoAddress) && !errors.Is(err, resolver.ErrNoName) {
 			g.wake = max(g.wake, special.Wake)
 			g.sleeping = append(g.sleeping, name)
 		}

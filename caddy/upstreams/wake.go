@@ -16,13 +16,14 @@ const (
 	wakeFailedFor = time.Second
 	// wakeKept is how long an instance that was woken may take to have an address before it is asked for again.
 	wakeKept = 30 * time.Second
-	// maxWakes bounds the names that requests of patterns can make up.
-	maxWakes = 1024
+	// maxWakes bounds the instances of a rule that are woken at one time: hosts of a pattern may name them all.
+	maxWakes = 256
 )
 
 var (
-	errNotWoken = errors.New("the instance could not be started")
-	errWaking   = errors.New("the instance is starting")
+	errNotWoken     = errors.New("the instance could not be started")
+	errTooManyWakes = errors.New("too many instances of the rule are starting")
+	errWaking       = errors.New("the instance is starting")
 )
 
 // WakeResult is what became of an instance that was to be woken.
@@ -35,11 +36,15 @@ type WakeResult struct {
 type wakeBoard struct {
 	mu      sync.Mutex
 	entries map[string]*wakeEntry
+	// counts are how many entries each rule has.
+	counts map[string]int
 	// added is closed when there is something to collect.
 	added chan struct{}
 }
 
 type wakeEntry struct {
+	// rule is the row whose request asked first.
+	rule string
 	// collected is when the manager was told; zero while it was not.
 	collected time.Time
 	// done is when the manager said how it ended.
@@ -47,10 +52,14 @@ type wakeEntry struct {
 	failed bool
 }
 
-var wakes = &wakeBoard{entries: make(map[string]*wakeEntry), added: make(chan struct{})}
+var wakes = newWakeBoard()
 
-// ask has an instance woken, once for all requests. It returns an error when that has just failed.
-func (b *wakeBoard) ask(instance string) error {
+func newWakeBoard() *wakeBoard {
+	return &wakeBoard{entries: make(map[string]*wakeEntry), counts: make(map[string]int), added: make(chan struct{})}
+}
+
+// ask has an instance woken for a row, once for all requests. It returns an error when that has just failed.
+func (b *wakeBoard) ask(instance, rule string) error {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,25 +75,39 @@ func (b *wakeBoard) ask(instance string) error {
 			return nil
 		}
 	}
-	if entry == nil && len(b.entries) >= maxWakes && !b.sweep(now) {
-		return errNotWoken
+	if entry == nil && b.counts[rule] >= maxWakes {
+		if b.sweep(now); b.counts[rule] >= maxWakes {
+			return errTooManyWakes
+		}
 	}
-	b.entries[strings.Clone(instance)] = &wakeEntry{}
+	b.remove(instance)
+	b.counts[rule]++
+	b.entries[strings.Clone(instance)] = &wakeEntry{rule: rule}
 	close(b.added)
 	b.added = make(chan struct{})
 	return nil
 }
 
-// sweep drops what is long done, and tells whether there was any.
-func (b *wakeBoard) sweep(now time.Time) bool {
-	before := len(b.entries)
+// remove forgets an instance. mu is held.
+func (b *wakeBoard) remove(instance string) {
+	entry := b.entries[instance]
+	if entry == nil {
+		return
+	}
+	delete(b.entries, instance)
+	if b.counts[entry.rule]--; b.counts[entry.rule] == 0 {
+		delete(b.counts, entry.rule)
+	}
+}
+
+// sweep drops what is long done.
+func (b *wakeBoard) sweep(now time.Time) {
 	for name, entry := range b.entries {
 		if !entry.done.IsZero() && now.After(entry.done.Add(wakeFailedFor)) ||
 			!entry.collected.IsZero() && now.After(entry.collected.Add(wakeKept)) {
-			delete(b.entries, name)
+			b.remove(name)
 		}
 	}
-	return len(b.entries) < before
 }
 
 func (b *wakeBoard) finish(instance string, result WakeResult) {
@@ -99,7 +122,7 @@ func (b *wakeBoard) finish(instance string, result WakeResult) {
 func (b *wakeBoard) awake(instance string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.entries, instance)
+	b.remove(instance)
 }
 
 func (b *wakeBoard) collect() []string {

@@ -20,7 +20,12 @@ export interface RunningConfig {
 /** Addresses told to Caddy ahead of its own DNS question. An empty list means: known to have none. */
 export interface AddressPush {
   readonly names?: {
-    readonly [instance: string]: { readonly addresses: readonly string[]; readonly ttl_seconds: number };
+    readonly [instance: string]: {
+      readonly addresses: readonly string[];
+      readonly ttl_seconds: number;
+      /** There is no such instance, and not only none with an address: nothing can wake it. */
+      readonly unknown?: true;
+    };
   };
   /** Forget every cached address and ask again. */
   readonly flush?: boolean;

@@ -96,14 +96,14 @@ export class HypemanResolver implements InstanceResolver {
   }
 
   /**
-   * Has a sleeping instance restored (`Standby`) or started (`Stopped`) and waits until it has an address. Throws a
-   * plain Error that says why it cannot be. hypeman: `POST /instances/{id}/restore` and `/start`, scope
+   * Has a sleeping instance restored (`Standby`) or started (`Stopped`) and waits until it has an address. A prefix of
+   * an id names none here: hosts of visitors choose the name. Throws a plain Error that says why it cannot be. hypeman: `POST /instances/{id}/restore` and `/start`, scope
    * `instance:write`.
    */
   async wake(name: string): Promise<void> {
-    const reference = await this.reference(name);
-    if (reference.kind !== "found") throw new Error(`there is no one instance ${name}`);
-    const { id, state } = reference.instance;
+    const instance = this.#view.exact(name);
+    if (instance === undefined) throw new Error(`there is no one instance ${name}`);
+    const { id, state } = instance;
     const action = wakingActions[state];
     if (action === undefined && this.resolve(id).kind !== "addresses" && state !== "Initializing")
       throw new Error(`an instance that is ${state} cannot be started`);

@@ -85,6 +85,12 @@ export class SourceView {
     return known.kind === "unknown" ? this.#unavailable() : known;
   }
 
+  /** The instance with exactly this id or name; undefined when there is none, or more than one. */
+  exact(name: string): Instance | undefined {
+    const [named, ...more] = this.#index.named(name);
+    return this.#index.get(name) ?? (more.length === 0 ? named : undefined);
+  }
+
   list(): readonly Instance[] {
     return this.#index.list();
   }

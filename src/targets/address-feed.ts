@@ -70,14 +70,18 @@ export class AddressFeed extends Feed<Batch> {
 
   #pushOf(names: readonly string[], flush: boolean): AddressPush {
     const ttl_seconds = this.#options.ttlSeconds ?? 60;
-    const known: { [name: string]: { addresses: readonly string[]; ttl_seconds: number } } = {};
-    let unknown = false;
+    const told: { [name: string]: NonNullable<AddressPush["names"]>[string] } = {};
+    let unsaid = false;
     for (const name of names) {
       const resolution = this.#options.resolver.resolve(name);
-      if (resolution.kind === "unavailable") unknown = true;
+      if (resolution.kind === "unavailable") unsaid = true;
       else
-        known[name] = { addresses: resolution.kind === "addresses" ? resolution.addresses : [], ttl_seconds };
+        told[name] = {
+          addresses: resolution.kind === "addresses" ? resolution.addresses : [],
+          ttl_seconds,
+          ...(resolution.kind === "unknown" ? { unknown: true } : {}),
+        };
     }
-    return { ...(flush || unknown ? { flush: true } : {}), names: known };
+    return { ...(flush || unsaid ? { flush: true } : {}), names: told };
   }
 }

@@ -113,6 +113,8 @@ describe("wake: true", () => {
 
   it("wakes what a hostname captures, and nothing that does not exist", async () => {
     set({ name: "pattern", ip: null, state: "Standby" });
+    // Which has the source asked: no poll has told of the instance yet.
+    await serve("pattern-itself", { instance: "pattern" });
     await serve("pattern", { instance: "{x}" }, "{x}.wake.example.com");
     hypeman.action = (id) => {
       actions.push(id);
@@ -122,6 +124,33 @@ describe("wake: true", () => {
     expect((await gatewright.visit("pattern.wake.example.com")).status).toBe(200);
     expect((await gatewright.visit("nobody.wake.example.com")).status).toBe(503);
     expect(actions).toEqual(["id-pattern"]);
+  });
+
+  it("D7: starts no instance whose name or id only begins so, and asks for none that does not exist", async () => {
+    set({ name: "exact", id: "id-exact-1", ip: null, state: "Standby" });
+    await serve("exact-itself", { instance: "exact" });
+    await serve("made-up", { instance: "{x}" }, "{x}.made-up.example.com");
+    hypeman.action = (id) => {
+      actions.push(id);
+      set({ name: "exact", id: "id-exact-1", ip: backend.address });
+      return 200;
+    };
+    const before = gatewright.output().length;
+    // More than all the wake-ups that may wait at one time.
+    const names = ["id-exact", "id-e", "exac", ...Array.from({ length: 1_100 }, (_, at) => `nobody-${at}`)];
+    const statuses = new Set<number>();
+    for (let at = 0; at < names.length; at += 50) {
+      const some = names.slice(at, at + 50).map((name) => gatewright.visit(`${name}.made-up.example.com`));
+      for (const { status } of await Promise.all(some)) statuses.add(status);
+    }
+    expect([...statuses]).toEqual([503]);
+    expect(actions).toEqual([]);
+    const woken = await Promise.all(
+      ["exact", "id-exact-1"].map((name) => gatewright.visit<Seen>(`${name}.made-up.example.com`)),
+    );
+    expect(woken.map(({ status }) => status)).toEqual([200, 200]);
+    expect([...new Set(actions)]).toEqual(["id-exact-1"]);
+    expect(gatewright.output().slice(before)).not.toContain("could not be woken");
   });
 
   it("goes on through a reload and a restart of the manager", async () => {
