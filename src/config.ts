@@ -11,7 +11,7 @@ import { GatewrightError, type Problem } from "./errors.ts";
 
 export type { AcmeConfig, Config, EabConfig } from "./config/config-type.ts";
 export type { Duration } from "./config/duration.ts";
-export { settlePorts } from "./config/ports.ts";
+export { choosePorts } from "./config/ports.ts";
 export { Secret } from "./config/secret.ts";
 export type { InstanceSourceName, LogLevel, Subsystem } from "./config/settings.ts";
 

@@ -37,13 +37,13 @@ async function main(): Promise<void> {
   const gatewright = await Promise.race([starting, ending]);
   if (gatewright === undefined) process.exit(130);
   process.stderr.write(welcome(gatewright.config));
-  setTimeout(() => settle(isLarge), COMPACT_AFTER_MS).unref();
+  setTimeout(() => compact(isLarge), COMPACT_AFTER_MS).unref();
   await ending;
   await end(gatewright, logger);
 }
 
 /** What is better done when the first requests have been answered. */
-function settle(isLarge: boolean): void {
+function compact(isLarge: boolean): void {
   if (isLarge) setFlagsFromString(HEAP_FLAGS);
   compactHeap();
   // Node keeps it at an orderly end only, and the next start may come after a kill.

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { generateSettings } from "../scripts/generate-settings.ts";
 import { parseDuration } from "../src/config/duration.ts";
 import { settings } from "../src/config/settings.ts";
-import { type Config, loadConfig, settlePorts } from "../src/config.ts";
+import { type Config, choosePorts, loadConfig } from "../src/config.ts";
 import { isGatewrightError } from "../src/errors.ts";
 
 let folder: string;
@@ -341,12 +341,12 @@ describe("ports set to 0", () => {
 
   test("are chosen once and kept, whoever listens on them at the next start", async () => {
     const config = load({ ...open, DATA_DIR: path.join(folder, "data") });
-    const first = portsOf(await settlePorts(config));
+    const first = portsOf(await choosePorts(config));
     expect(new Set(first).size).toBe(5);
     for (const port of first) expect(port).toBeGreaterThan(1023);
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(first[3], "127.0.0.1", resolve));
-    expect(portsOf(await settlePorts(config))).toEqual(first);
+    expect(portsOf(await choosePorts(config))).toEqual(first);
     server.close();
     const file = path.join(folder, "data/ports.json");
     expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -355,16 +355,16 @@ describe("ports set to 0", () => {
 
   test("are added to those that were kept, and a damaged file is replaced", async () => {
     const data = { DATA_DIR: folder };
-    const first = await settlePorts(load({ ...data, PORT: "0" }));
-    const second = await settlePorts(load({ ...data, ...open }));
+    const first = await choosePorts(load({ ...data, PORT: "0" }));
+    const second = await choosePorts(load({ ...data, ...open }));
     expect(second.api.port).toBe(first.api.port);
     await writeFile(path.join(folder, "ports.json"), '{"PORT": "x"');
-    expect((await settlePorts(load({ ...data, PORT: "0" }))).api.port).toBeGreaterThan(0);
+    expect((await choosePorts(load({ ...data, PORT: "0" }))).api.port).toBeGreaterThan(0);
   });
 
   test("cost nothing when there are none", async () => {
     const config = load({ DATA_DIR: path.join(folder, "none") });
-    expect(await settlePorts(config)).toBe(config);
+    expect(await choosePorts(config)).toBe(config);
     await expect(stat(config.dataDir)).rejects.toMatchObject({ code: "ENOENT" });
   });
 });

@@ -5,12 +5,12 @@ import { GatewrightError } from "../errors.ts";
 import type { AdminClient } from "./admin-client.ts";
 import { bindFailure } from "./admin-refusal.ts";
 import { awaitEnd, identify, type ProcessIdentity, signalProcess } from "./process-identity.ts";
-import { type CaddyPlace, configPath, isOurCommandLine, writePid } from "./running-caddy.ts";
+import { type CaddyPaths, configPath, isOurCommandLine, writePid } from "./running-caddy.ts";
 import type { Scrub } from "./scrub.ts";
 import { failureReason, openStderrFile } from "./stderr-file.ts";
 
 export interface LaunchOptions {
-  readonly place: CaddyPlace;
+  readonly paths: CaddyPaths;
   readonly admin: AdminClient;
   /** Caddy's environment beside its XDG folders. */
   readonly environment: { readonly [name: string]: string | undefined };
@@ -48,10 +48,10 @@ export interface Launched extends ProcessIdentity {
  * Throws `caddy_start_failed` with Caddy's own reason; a listener that could not be bound stands in its details.
  */
 export async function launchCaddy(options: LaunchOptions): Promise<Launched> {
-  const { place, scrub } = options;
-  const stderr = openStderrFile(place.folder);
-  const child = spawn(place.binary, ["run", "--config", configPath(place)], {
-    cwd: place.folder,
+  const { paths, scrub } = options;
+  const stderr = openStderrFile(paths.folder);
+  const child = spawn(paths.binary, ["run", "--config", configPath(paths)], {
+    cwd: paths.folder,
     detached: true,
     stdio: ["ignore", stderr.fd, stderr.fd],
     env: childEnvironment(options),
@@ -60,7 +60,7 @@ export async function launchCaddy(options: LaunchOptions): Promise<Launched> {
   child.unref();
   const ended = childEnd(child);
   const identity = child.pid === undefined ? undefined : identify(child.pid);
-  if (identity !== undefined) await writePid(place, identity.pid);
+  if (identity !== undefined) await writePid(paths, identity.pid);
   const outcome = await raceReadiness(ended, options);
   if (identity !== undefined && outcome === "ready") {
     return {
@@ -116,25 +116,25 @@ async function raceReadiness(ended: Promise<Outcome>, options: LaunchOptions): P
   }
 }
 
-async function awaitReady({ admin, place, startMs }: LaunchOptions, signal: AbortSignal): Promise<Outcome> {
+async function awaitReady({ admin, paths, startMs }: LaunchOptions, signal: AbortSignal): Promise<Outcome> {
   const deadline = Date.now() + startMs;
   while (Date.now() < deadline) {
     const probe = await admin.probe();
     if (signal.aborted) return "abandoned";
-    if (probe.kind === "caddy" && isOurCommandLine(probe.args, place) && (await admin.isLoaded()))
+    if (probe.kind === "caddy" && isOurCommandLine(probe.args, paths) && (await admin.isLoaded()))
       return "ready";
     await sleep(20, undefined, { signal }).catch(() => undefined);
   }
   return "late";
 }
 
-function childEnvironment({ place, environment }: LaunchOptions): NodeJS.ProcessEnv {
+function childEnvironment({ paths, environment }: LaunchOptions): NodeJS.ProcessEnv {
   return {
     PATH: "/usr/local/bin:/usr/bin:/bin",
     ...environment,
     // Caddy's own folders, as hypeman's data folder has them.
-    XDG_DATA_HOME: path.join(place.folder, "data"),
-    XDG_CONFIG_HOME: path.join(place.folder, "config"),
+    XDG_DATA_HOME: path.join(paths.folder, "data"),
+    XDG_CONFIG_HOME: path.join(paths.folder, "config"),
   };
 }
 

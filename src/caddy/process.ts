@@ -7,7 +7,7 @@ import { type AdminClient, createAdminClient } from "./admin-client.ts";
 import { endProcess, launchCaddy, type StopTiming } from "./launch.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import {
-  type CaddyPlace,
+  type CaddyPaths,
   findRunningCaddy,
   isOurCommandLine,
   pidPath,
@@ -106,7 +106,7 @@ export function createCaddyProcess(options: CaddyProcessOptions): CaddyProcess {
 class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess {
   readonly #options: CaddyProcessOptions;
   readonly #timing: CaddyTiming;
-  readonly #place: CaddyPlace;
+  readonly #paths: CaddyPaths;
   readonly #admin: AdminClient;
   readonly #scrub: Scrub;
   /** Aborted when supervision ends. */
@@ -123,7 +123,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     this.#options = options;
     this.#timing = { ...defaultTiming, ...options.timing };
     this.#backoffMs = this.#timing.minBackoffMs;
-    this.#place = { binary: options.binary, folder: options.folder };
+    this.#paths = { binary: options.binary, folder: options.folder };
     this.#scrub = createScrub(secrets, [options.folder]);
     this.#admin = createAdminClient({ adminUrl: options.adminUrl, secrets });
   }
@@ -153,10 +153,10 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
 
   async stop(): Promise<void> {
     await this.#endSupervision();
-    const running = this.#running ?? findRunningCaddy(this.#place);
+    const running = this.#running ?? findRunningCaddy(this.#paths);
     if (running !== undefined) await endProcess(running, this.#timing.stopMs);
     this.#running = undefined;
-    await rm(pidPath(this.#place), { force: true });
+    await rm(pidPath(this.#paths), { force: true });
   }
 
   async detach(): Promise<void> {
@@ -179,7 +179,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
   }
 
   async #adoptOrLaunch(): Promise<CaddyStarted> {
-    const found = findRunningCaddy(this.#place);
+    const found = findRunningCaddy(this.#paths);
     if (found !== undefined) {
       if (!found.outdated && (await this.#answers(found))) return this.#adopt(found);
       const reason = found.outdated ? "it runs another build" : "it does not answer at the admin address";
@@ -201,14 +201,14 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     const deadline = Date.now() + Math.min(5_000, this.#timing.startMs);
     for (;;) {
       const probe = await this.#admin.probe();
-      if (probe.kind === "caddy") return isOurCommandLine(probe.args, this.#place);
+      if (probe.kind === "caddy") return isOurCommandLine(probe.args, this.#paths);
       if (!isAlive(found) || Date.now() >= deadline) return false;
       await sleep(100);
     }
   }
 
   async #adopt(found: RunningCaddy): Promise<CaddyStarted> {
-    await writePid(this.#place, found.pid);
+    await writePid(this.#paths, found.pid);
     const began = Date.now();
     const watch = setInterval(() => {
       if (isAlive(found)) return;
@@ -217,13 +217,13 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     }, this.#timing.watchMs);
     watch.unref();
     this.#ending.signal.addEventListener("abort", () => clearInterval(watch), { once: true });
-    return this.#settle(found, false);
+    return this.#announce(found, false);
   }
 
   async #launch(): Promise<CaddyStarted> {
     await this.#options.prepare();
     const launched = await launchCaddy({
-      place: this.#place,
+      paths: this.#paths,
       admin: this.#admin,
       environment: this.#options.environment ?? {},
       scrub: this.#scrub,
@@ -235,10 +235,10 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     void launched.ended.then((end) => {
       this.#onExit({ pid: launched.pid, ...end }, Date.now() - began, launched.output);
     });
-    return this.#settle({ pid: launched.pid, startTicks: launched.startTicks }, true);
+    return this.#announce({ pid: launched.pid, startTicks: launched.startTicks }, true);
   }
 
-  #settle(identity: ProcessIdentity, fresh: boolean): CaddyStarted {
+  #announce(identity: ProcessIdentity, fresh: boolean): CaddyStarted {
     const started = { pid: identity.pid, fresh };
     this.#running = identity;
     this.#options.logger.info(fresh ? "Caddy started" : "adopted the running Caddy", { pid: identity.pid });

@@ -10,7 +10,7 @@ import {
 } from "./process-identity.ts";
 
 /** Where the files of one Caddy are. */
-export interface CaddyPlace {
+export interface CaddyPaths {
   readonly binary: string;
   /** `<DATA_DIR>/caddy`. */
   readonly folder: string;
@@ -22,39 +22,39 @@ export interface RunningCaddy extends ProcessIdentity {
   readonly outdated: boolean;
 }
 
-export function configPath(place: CaddyPlace): string {
-  return path.join(place.folder, "config.json");
+export function configPath(paths: CaddyPaths): string {
+  return path.join(paths.folder, "config.json");
 }
 
-export function pidPath(place: CaddyPlace): string {
-  return path.join(place.folder, "caddy.pid");
+export function pidPath(paths: CaddyPaths): string {
+  return path.join(paths.folder, "caddy.pid");
 }
 
 /**
  * Finds our Caddy by the pid file, else among all processes. It counts as ours by its command line
  * (`… run --config <folder>/config.json`), so that a number that was given to another program is never taken.
  */
-export function findRunningCaddy(place: CaddyPlace): RunningCaddy | undefined {
-  const named = readPid(place);
-  const known = named === undefined ? undefined : ours(named, place);
+export function findRunningCaddy(paths: CaddyPaths): RunningCaddy | undefined {
+  const named = readPid(paths);
+  const known = named === undefined ? undefined : ours(named, paths);
   if (known !== undefined) return known;
   for (const pid of listProcesses()) {
-    const found = ours(pid, place);
+    const found = ours(pid, paths);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
 /** Keeps the number where operators and the next manager look for it: hypeman's `caddy.pid`, the bare number. */
-export async function writePid(place: CaddyPlace, pid: number): Promise<void> {
-  await writeFile(pidPath(place), `${pid}\n`, { mode: 0o600 });
+export async function writePid(paths: CaddyPaths, pid: number): Promise<void> {
+  await writeFile(pidPath(paths), `${pid}\n`, { mode: 0o600 });
   // The mode above is for a new file only, and hypeman leaves one that everybody may read.
-  await chmod(pidPath(place), 0o600);
+  await chmod(pidPath(paths), 0o600);
 }
 
-function readPid(place: CaddyPlace): number | undefined {
+function readPid(paths: CaddyPaths): number | undefined {
   try {
-    const pid = Number(readFileSync(pidPath(place), "utf8").trim());
+    const pid = Number(readFileSync(pidPath(paths), "utf8").trim());
     return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
   } catch {
     return undefined;
@@ -62,18 +62,18 @@ function readPid(place: CaddyPlace): number | undefined {
 }
 
 /** Whether a process with this command line is the Caddy of this folder. */
-export function isOurCommandLine(args: readonly string[], place: CaddyPlace): boolean {
+export function isOurCommandLine(args: readonly string[], paths: CaddyPaths): boolean {
   const config = args[args.indexOf("--config") + 1];
-  return args[1] === "run" && config !== undefined && samePath(config, configPath(place));
+  return args[1] === "run" && config !== undefined && samePath(config, configPath(paths));
 }
 
-function ours(pid: number, place: CaddyPlace): RunningCaddy | undefined {
-  if (!isOurCommandLine(commandLine(pid), place)) return undefined;
+function ours(pid: number, paths: CaddyPaths): RunningCaddy | undefined {
+  if (!isOurCommandLine(commandLine(pid), paths)) return undefined;
   const identity = identify(pid);
   if (identity === undefined) return undefined;
   // A program with file capabilities hides its path from other processes; then it is taken for the right one.
   const program = programPath(pid);
-  return { ...identity, outdated: program !== undefined && !samePath(program, place.binary) };
+  return { ...identity, outdated: program !== undefined && !samePath(program, paths.binary) };
 }
 
 function samePath(one: string, other: string): boolean {

@@ -18,7 +18,7 @@ export interface Compiled {
 
 /**
  * Compiles ingresses to Caddy's configuration and host table. Pure: the same ingresses in any order and the same
- * settings give the same result. The manager keeps the parts (rows, structure, digest) up to date row by row;
+ * settings give the same result. The manager keeps the parts (rows, needs, digest) up to date row by row;
  * a test holds that both ways agree.
  */
 export function compile(
@@ -26,28 +26,28 @@ export function compile(
   settings: CompilerSettings,
   imported: ImportedDigests = new Map(),
 ): Compiled {
-  const structure = new ConfigNeeds();
+  const needs = new ConfigNeeds();
   const digest = new TableDigest();
   const compiled = [...ingresses].flatMap((ingress) => compileRows(ingress, settings));
   for (const one of compiled) {
-    structure.add(one);
+    needs.add(one);
     digest.add(one.row);
   }
   const rows = compiled.map(({ row }) => row).sort((left, right) => (left.id < right.id ? -1 : 1));
   return {
-    config: compileConfig(structure, settings, imported),
+    config: compileConfig(needs, settings, imported),
     table: { version: digest.version(), rows },
   };
 }
 
 /** Renders the configuration for what the rows use, with the imported certificates as they are now. */
 export function compileConfig(
-  structure: NeedsView,
+  needs: NeedsView,
   settings: CompilerSettings,
   imported: ImportedDigests = new Map(),
 ): CaddyConfig {
-  const http = httpApp(structure.ports(), structure.tlsNeeds(), settings);
-  const layer4 = layer4App(structure.ports(), structure.tlsNeeds(), settings);
+  const http = httpApp(needs.ports(), needs.tlsNeeds(), settings);
+  const layer4 = layer4App(needs.ports(), needs.tlsNeeds(), settings);
   const pages = errorPagesField(settings.errorPages);
   const render = (version: string): CaddyConfig => ({
     admin: { ...settings.admin, enforce_origin: true, config: { persist: false } },
@@ -59,12 +59,12 @@ export function compileConfig(
         table_file: `${settings.folder}/table.json`,
         resolver: settings.resolver,
         guard: settings.guard,
-        policy_sets: Object.fromEntries(structure.policySets()),
+        policy_sets: Object.fromEntries(needs.policySets()),
         ...(pages === undefined ? {} : { error_pages: pages }),
       },
       ...(http === undefined ? {} : { http }),
       ...(layer4 === undefined ? {} : { gatewright_layer4: layer4 }),
-      ...tlsApps(structure.tlsNeeds(), settings, imported),
+      ...tlsApps(needs.tlsNeeds(), settings, imported),
     },
   });
   return render(digestOf(render("")));

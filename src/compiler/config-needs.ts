@@ -31,7 +31,7 @@ export interface NeedsView {
   tlsNeeds(): readonly TlsNeed[];
 }
 
-/** A structure at one moment. */
+/** A needs at one moment. */
 export class NeedsSnapshot implements NeedsView {
   readonly #ports: readonly PortUse[];
   readonly #policySets: readonly (readonly [string, PolicySet])[];
@@ -69,7 +69,7 @@ export class ConfigNeeds implements NeedsView {
   /** Managed names by how they are got. */
   readonly #managed = new Map<string, number>();
   #generation = 0;
-  #needsGeneration = 0;
+  #tlsGeneration = 0;
 
   /** Grows whenever a port, a kind of traffic on it, a policy set or what TLS needs comes or goes. */
   get generation(): number {
@@ -77,8 +77,8 @@ export class ConfigNeeds implements NeedsView {
   }
 
   /** Grows whenever what TLS needs comes or goes. */
-  get needsGeneration(): number {
-    return this.#needsGeneration;
+  get tlsGeneration(): number {
+    return this.#tlsGeneration;
   }
 
   add({ row, policySet, tlsNeeds }: CompiledRow): void {
@@ -124,7 +124,7 @@ export class ConfigNeeds implements NeedsView {
   #noteNeed(need: TlsNeed, step: 1 | -1): void {
     // Options of connections are in the host table.
     if (need.kind === "connection") return;
-    this.#needsGeneration += 1;
+    this.#tlsGeneration += 1;
     if (need.kind !== "managed") {
       this.#generation += 1;
       return;
@@ -182,7 +182,7 @@ export class ConfigNeeds implements NeedsView {
   }
 }
 
-/** What either of two structures has: a configuration for it serves the rows of both. */
+/** What either of two needs has: a configuration for it serves the rows of both. */
 export function unite(left: NeedsView, right: NeedsView): NeedsView {
   const ports = new Map<number, PortUse>();
   for (const use of [...left.ports(), ...right.ports()]) {

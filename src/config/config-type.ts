@@ -8,7 +8,7 @@ export interface Config {
   readonly dataDir: string;
   readonly api: {
     readonly address: string;
-    /** 0 until `settlePorts` has chosen one; the same for every port here. */
+    /** 0 until `choosePorts` has chosen one; the same for every port here. */
     readonly port: number;
     readonly secret?: Secret;
     readonly allowedHosts: readonly string[];
@@ -67,7 +67,7 @@ export interface Config {
     readonly issuer: "acme" | "internal";
     readonly preferWildcard: boolean;
     readonly onDemand: boolean;
-    /** Loopback port of Caddy's question whether it may order; 0 until settled. Used with `onDemand`. */
+    /** Loopback port of Caddy's question whether it may order; 0 until chosen. Used with `onDemand`. */
     readonly askPort: number;
     readonly renewInterval: Duration;
     readonly expiryWarning: Duration;

@@ -23,7 +23,7 @@ const highestPort = 32_000;
  * Replaces each port 0 by one that is free now (UDP and TCP), or by the one that was chosen at an earlier start:
  * `<DATA_DIR>/ports.json`. A kept port is not probed, since our own Caddy may be listening on it.
  */
-export async function settlePorts(config: Config): Promise<Config> {
+export async function choosePorts(config: Config): Promise<Config> {
   const wanted = openPorts(config);
   if (wanted.length === 0) return config;
   const file = path.join(config.dataDir, "ports.json");
@@ -37,18 +37,18 @@ export async function settlePorts(config: Config): Promise<Config> {
     ports[name] = port;
   }
   if (wanted.some(({ name }) => kept[name] === undefined)) await writeKept(file, ports);
-  const settle = (name: string, port: number) => (port === 0 ? (ports[name] ?? 0) : port);
+  const choose = (name: string, port: number) => (port === 0 ? (ports[name] ?? 0) : port);
   const { api, caddy, dns, tls } = config;
   return Object.freeze({
     ...config,
-    api: Object.freeze({ ...api, port: settle("PORT", api.port) }),
-    dns: Object.freeze({ ...dns, port: settle("INTERNAL_DNS_PORT", dns.port) }),
-    tls: Object.freeze({ ...tls, askPort: tls.onDemand ? settle("TLS_ASK_PORT", tls.askPort) : 0 }),
+    api: Object.freeze({ ...api, port: choose("PORT", api.port) }),
+    dns: Object.freeze({ ...dns, port: choose("INTERNAL_DNS_PORT", dns.port) }),
+    tls: Object.freeze({ ...tls, askPort: tls.onDemand ? choose("TLS_ASK_PORT", tls.askPort) : 0 }),
     caddy: Object.freeze({
       ...caddy,
-      httpPort: settle("HTTP_PORT", caddy.httpPort),
-      httpsPort: settle("HTTPS_PORT", caddy.httpsPort),
-      adminPort: settle("CADDY_ADMIN_PORT", caddy.adminPort),
+      httpPort: choose("HTTP_PORT", caddy.httpPort),
+      httpsPort: choose("HTTPS_PORT", caddy.httpsPort),
+      adminPort: choose("CADDY_ADMIN_PORT", caddy.adminPort),
     }),
   });
 }

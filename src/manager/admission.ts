@@ -94,7 +94,7 @@ export class Admission {
       ...held.name,
       ...held.claims,
       ...tlsConflicts(ingress.rules, before, {
-        structure: catalog.structure,
+        needs: catalog.needs,
         settings: compiler,
         lookup: certificates,
       }),
@@ -122,7 +122,7 @@ export class Admission {
         ...claimProblems(catalog.claims.conflicts(after.rules, ids, after)),
         ...claimProblems(coming.conflicts(after.rules, undefined, after)),
         ...tlsConflicts(after.rules, leaving, {
-          structure: catalog.structure,
+          needs: catalog.needs,
           settings: compiler,
           lookup: certificates,
         }),

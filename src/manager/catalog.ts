@@ -31,14 +31,14 @@ export interface RowChanges {
 const MOST_NOTED = 64;
 
 /**
- * All ingresses and what is derived from them: names, claims, structure, digest of the host table.
+ * All ingresses and what is derived from them: names, claims, needs, digest of the host table.
  *
  * Readers see committed ingresses only. The single writer stages changes on top of each other and then commits or
  * unstages them; the derived parts follow the staged state.
  */
 export class Catalog {
   readonly claims = new ClaimIndex();
-  readonly structure = new ConfigNeeds();
+  readonly needs = new ConfigNeeds();
   readonly setAside = new SetAside();
   readonly #settings: CompilerSettings;
   readonly #committed = new Map<string, Ingress>();
@@ -121,11 +121,11 @@ export class Catalog {
 
   /** What the committed ingresses need. Goes through them all while something is staged. */
   committedNeeds(): NeedsView {
-    if (this.#staged.size === 0) return this.structure;
-    const structure = new ConfigNeeds();
+    if (this.#staged.size === 0) return this.needs;
+    const needs = new ConfigNeeds();
     for (const ingress of this.#committed.values())
-      for (const compiled of compileRows(ingress, this.#settings)) structure.add(compiled);
-    return structure;
+      for (const compiled of compileRows(ingress, this.#settings)) needs.add(compiled);
+    return needs;
   }
 
   /** Every row as staged. */
@@ -208,7 +208,7 @@ export class Catalog {
       this.claims.remove(before);
       if (this.#names.get(before.name) === before.id) this.#names.delete(before.name);
       for (const compiled of compileRows(before, this.#settings)) {
-        this.structure.remove(compiled);
+        this.needs.remove(compiled);
         this.#digest.remove(compiled.row);
         remove.add(compiled.row.id);
       }
@@ -230,7 +230,7 @@ export class Catalog {
   }
 
   #count(compiled: CompiledRow): void {
-    this.structure.add(compiled);
+    this.needs.add(compiled);
     this.#digest.add(compiled.row);
   }
 }

@@ -145,12 +145,12 @@ function reportLackingModules(
   return lacking;
 }
 
-function tlsView({ structure }: Catalog, reconciler: Reconciler): TlsView {
+function tlsView({ needs }: Catalog, reconciler: Reconciler): TlsView {
   return {
-    generation: () => structure.needsGeneration,
-    needs: () => structure.tlsNeeds(),
-    usesOf: (need) => structure.usesOf(need),
-    usesOfName: (subject) => structure.usesOfName(subject),
+    generation: () => needs.tlsGeneration,
+    needs: () => needs.tlsNeeds(),
+    usesOf: (need) => needs.usesOf(need),
+    usesOfName: (subject) => needs.usesOfName(subject),
     holdNamesWhile: (test) => reconciler.holdNamesWhile(test),
     reload: () => reconciler.reloadCertificates(),
   };

@@ -125,7 +125,7 @@ export class Reconciler {
     const reasons = [...this.#watch.reasons()];
     if (!this.#programmed) reasons.push("caddy does not run the stored ingresses yet");
     if (this.#lastError !== undefined) reasons.push(`caddy: ${messageOf(this.#lastError)}`);
-    const ports = this.#options.catalog.structure.ports();
+    const ports = this.#options.catalog.needs.ports();
     if (ports.length > 0 && ports.every(({ port }) => this.leftOut.has(port)))
       reasons.push("no port is served");
     return reasons;
@@ -189,7 +189,7 @@ export class Reconciler {
     this.#host = host;
     await host.start();
     this.#ports.adopt(listenersIn((await api.config()).apps));
-    await this.#survey(catalog.structure);
+    await this.#survey(catalog.needs);
     for (const feed of feeds) feed.start();
     await turns.run(() => this.restore());
     this.#begun = true;
@@ -206,7 +206,7 @@ export class Reconciler {
     const { catalog } = this.#options;
     const rendered = await this.#growing();
     await onRendered();
-    const { generation } = catalog.structure;
+    const { generation } = catalog.needs;
     await this.#state.patiently(async () => {
       await this.#load(rendered, generation);
       await this.#state.setTable({
@@ -272,8 +272,8 @@ export class Reconciler {
 
   async #reach(): Promise<void> {
     const { catalog } = this.#options;
-    const exact = this.#render(catalog.structure);
-    const { generation } = catalog.structure;
+    const exact = this.#render(catalog.needs);
+    const { generation } = catalog.needs;
     const version = catalog.stagedVersion;
     await this.#state.patiently(async () => {
       const { needs, versions } = await this.#state.running();
@@ -291,9 +291,9 @@ export class Reconciler {
   /** A configuration for what runs and what is staged. Throws when a new port cannot be bound. */
   async #growing(): Promise<Rendered> {
     const { catalog, compiler } = this.#options;
-    if (this.#applied?.generation === catalog.structure.generation) return this.#applied.rendered;
-    await this.#ports.demand(listenersOf(catalog.structure.ports(), compiler));
-    const staged = new NeedsSnapshot(catalog.structure);
+    if (this.#applied?.generation === catalog.needs.generation) return this.#applied.rendered;
+    await this.#ports.demand(listenersOf(catalog.needs.ports(), compiler));
+    const staged = new NeedsSnapshot(catalog.needs);
     return this.#render(this.#runningNeeds().reduce(unite, staged));
   }
 
@@ -341,9 +341,9 @@ export class Reconciler {
 
   #isHeldUp(): boolean {
     const isQuiet = performance.now() - this.#appliedAt > SETTLING_MS && !this.#ordersUnderWay();
-    const isSettled = this.#applied?.generation === this.#options.catalog.structure.generation;
+    const isCurrent = this.#applied?.generation === this.#options.catalog.needs.generation;
     const isLost = this.#mustFlush || this.#state.known === undefined;
-    return !isQuiet && isSettled && !isLost && this.#lastError === undefined;
+    return !isQuiet && isCurrent && !isLost && this.#lastError === undefined;
   }
 
   async #survey(needs: NeedsView): Promise<boolean> {
@@ -355,7 +355,7 @@ export class Reconciler {
   async #retryPorts(): Promise<void> {
     if (this.#ports.leftOut.size === 0) return;
     await this.#options.turns.run(async () => {
-      if (await this.#survey(this.#options.catalog.structure)) await this.restore();
+      if (await this.#survey(this.#options.catalog.needs)) await this.restore();
     });
   }
 }

@@ -29,15 +29,15 @@ export async function referTargets(
   settings: ReferenceSettings,
 ): Promise<Referred> {
   const found = await Promise.all(
-    targetFields(rule).map(async ({ target, field }) => {
-      const place = `rules[${ruleIndex}].${field}`;
+    targetFields(rule).map(async ({ target, field: part }) => {
+      const field = `rules[${ruleIndex}].${part}`;
       const unwakeable = target.wake === true && settings.canWake !== true;
       const referred =
         targetKind(target) === "instance"
-          ? await referInstance(rule, target, place, resolver, settings.guard)
-          : { target, problems: addressProblems(target, place, settings.guard) };
+          ? await referInstance(rule, target, field, resolver, settings.guard)
+          : { target, problems: addressProblems(target, field, settings.guard) };
       return unwakeable
-        ? { target: referred.target, problems: [...referred.problems, cannotWake(place)] }
+        ? { target: referred.target, problems: [...referred.problems, cannotWake(field)] }
         : referred;
     }),
   );
@@ -51,7 +51,7 @@ export async function referTargets(
 async function referInstance(
   rule: IngressRule,
   target: IngressTarget,
-  place: string,
+  field: string,
   resolver: Pick<InstanceResolver, "reference">,
   guard: TargetGuard,
 ): Promise<{ target: IngressTarget; problems: readonly Problem[] }> {
@@ -61,44 +61,44 @@ async function referInstance(
   if (reference.kind === "unavailable") {
     throw new GatewrightError("source_unavailable", `instances cannot be looked up: ${reference.reason}`);
   }
-  if (reference.kind !== "found") return { target, problems: [instanceNotFound(instance, place)] };
+  if (reference.kind !== "found") return { target, problems: [instanceNotFound(instance, field)] };
   const { name, network } = reference.instance;
   const named = { ...target, instance: name };
-  if (!network.enabled) return { target: named, problems: [noNetwork(name, place)] };
+  if (!network.enabled) return { target: named, problems: [noNetwork(name, field)] };
   const refused = network.ip ? targetRefusal(network.ip, port, guard) : undefined;
   const what = `port ${port} of instance "${name}"`;
-  return { target: named, problems: refused === undefined ? [] : [notAllowed(what, refused, place)] };
+  return { target: named, problems: refused === undefined ? [] : [notAllowed(what, refused, field)] };
 }
 
 /** Addresses that are written down; those of names are checked when they are dialled. */
-function addressProblems(target: IngressTarget, place: string, guard: TargetGuard): readonly Problem[] {
+function addressProblems(target: IngressTarget, field: string, guard: TargetGuard): readonly Problem[] {
   const { address = "", resolvers = [], port } = target;
   const problems: Problem[] = [];
   const refused = isIP(address) === 0 ? undefined : targetRefusal(address, port, guard);
   if (refused !== undefined)
-    problems.push(notAllowed(`${address} port ${port}`, refused, `${place}.address`));
+    problems.push(notAllowed(`${address} port ${port}`, refused, `${field}.address`));
   for (const [index, text] of resolvers.entries()) {
     const resolver = parseResolver(text);
     const reason = resolver === undefined ? undefined : targetRefusal(resolver.ip, resolver.port, guard);
     if (reason !== undefined)
-      problems.push(notAllowed(`resolver ${text}`, reason, `${place}.resolvers[${index}]`));
+      problems.push(notAllowed(`resolver ${text}`, reason, `${field}.resolvers[${index}]`));
   }
   return problems;
 }
 
-function instanceNotFound(instance: string, place: string): Problem {
+function instanceNotFound(instance: string, field: string): Problem {
   return {
     code: "instance_not_found",
     message: `target instance not found: instance "${instance}" not found`,
-    field: `${place}.instance`,
+    field: `${field}.instance`,
   };
 }
 
-function noNetwork(instance: string, place: string): Problem {
+function noNetwork(instance: string, field: string): Problem {
   return {
     code: "instance_no_network",
     message: `target instance has no network: enable the network of instance "${instance}"`,
-    field: `${place}.instance`,
+    field: `${field}.instance`,
   };
 }
 
@@ -106,10 +106,10 @@ function notAllowed(what: string, reason: string, field: string): Problem {
   return { code: "target_not_allowed", message: `target not allowed: ${what} ${reason}`, field };
 }
 
-function cannotWake(place: string): Problem {
+function cannotWake(field: string): Problem {
   return {
     code: "invalid_target",
     message: "wake needs a source that can start instances: set INSTANCE_SOURCE=hypeman, or leave wake out",
-    field: `${place}.wake`,
+    field: `${field}.wake`,
   };
 }

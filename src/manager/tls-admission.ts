@@ -66,23 +66,19 @@ export function referCertificates(
 export function tlsConflicts(
   rules: readonly IngressRule[],
   before: readonly IngressRule[],
-  {
-    structure,
-    settings,
-    lookup,
-  }: { structure: ConfigNeeds; settings: CompilerSettings; lookup: CertificateLookup },
+  { needs, settings, lookup }: { needs: ConfigNeeds; settings: CompilerSettings; lookup: CertificateLookup },
 ): readonly Problem[] {
   const going = before.flatMap((rule) => tlsNeeds(rule, settings) ?? []);
   const earlier: TlsNeed[] = [];
   return rules.flatMap((rule, index) => {
-    const needs = tlsNeeds(rule, settings) ?? [];
-    const problems = needs.flatMap((need) => {
+    const wanted = tlsNeeds(rule, settings) ?? [];
+    const problems = wanted.flatMap((need) => {
       const gone = need.kind === "certificate" && lookup.find(need.id) === undefined;
       if (gone) return [missing(need.id, index)];
-      const clashes = structure.contradicts(need, going) || earlier.some((other) => disagree(need, other));
+      const clashes = needs.contradicts(need, going) || earlier.some((other) => disagree(need, other));
       return clashes ? [conflict(need, index)] : [];
     });
-    earlier.push(...needs);
+    earlier.push(...wanted);
     return problems;
   });
 }

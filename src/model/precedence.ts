@@ -1,7 +1,7 @@
 import type { IngressPath } from "./api.ts";
 
-/** Where a rule stands among those of its port: all that precedence looks at. */
-export interface RulePlace {
+/** All of a rule that precedence looks at. */
+export interface Specificity {
   /** See `Hostname.shape`. */
   readonly shape: string;
   /** Normalised. Absent, like the prefix `/`, takes every path. */
@@ -15,10 +15,10 @@ export interface RulePlace {
 /**
  * Negative when `left` comes first, positive when `right` does, 0 when they tie.
  * Host (literal; more literal labels; leftmost differing literal; `*`), path (exact; longest prefix), method list
- * present, more headers, redirects last. Places that cannot meet in one request are ordered by their text, so that the
+ * present, more headers, redirects last. Rules that cannot meet in one request are ordered by their text, so that the
  * order is total; it never depends on who came first.
  */
-export function comparePrecedence(left: RulePlace, right: RulePlace): number {
+export function comparePrecedence(left: Specificity, right: Specificity): number {
   return (
     compareShapes(left.shape, right.shape) ||
     comparePaths(left.path, right.path) ||
@@ -29,7 +29,7 @@ export function comparePrecedence(left: RulePlace, right: RulePlace): number {
 }
 
 /** How many headers a rule wants. */
-export function headerCount(headers: RulePlace["headers"]): number {
+export function headerCount(headers: Specificity["headers"]): number {
   return headers === undefined ? 0 : Object.keys(headers).length;
 }
 

@@ -33,14 +33,14 @@ export class Checker {
   readonly #options: CheckerOptions;
   readonly #stopping = new AbortController();
   /** Resolves when the first check is done, or the checker was stopped before. */
-  readonly settled: Promise<void>;
+  readonly firstCheck: Promise<void>;
   #state: HealthState = { health: "unknown", since: new Date().toISOString() };
   #streak = 0;
 
   constructor(options: CheckerOptions) {
     this.#options = options;
-    this.settled = this.#checkOnce();
-    void this.settled.then(() => this.#repeat());
+    this.firstCheck = this.#checkOnce();
+    void this.firstCheck.then(() => this.#repeat());
   }
 
   get state(): HealthState {

@@ -63,7 +63,7 @@ export class HealthChecks {
     // Most ingresses ask for no checks: a promise for each of them would be felt at a hundred thousand.
     const checked = Array.from(ingresses).filter((ingress) => checkPlans(ingress).length > 0);
     await Promise.all(checked.map((ingress) => this.put(ingress)));
-    await Promise.all([...this.#checks.values()].map(({ checker }) => checker.settled));
+    await Promise.all([...this.#checks.values()].map(({ checker }) => checker.firstCheck));
   }
 
   stop(): void {
@@ -85,7 +85,7 @@ export class HealthChecks {
       for (const name of plan.targets.flatMap((target) => watchedName(target) ?? []))
         this.#rulesOfName.set(name, (this.#rulesOfName.get(name) ?? new Set()).add(plan.rule));
     }
-    await Promise.all(plans.map(({ rule }) => this.#settle(rule)));
+    await Promise.all(plans.map(({ rule }) => this.#align(rule)));
   }
 
   /** An ingress was deleted. */
@@ -125,23 +125,23 @@ export class HealthChecks {
       "all" in change
         ? [...this.#rules.keys()]
         : new Set(change.names.flatMap((name) => [...(this.#rulesOfName.get(name.toLowerCase()) ?? [])]));
-    await Promise.all(Array.from(rules, (rule) => this.#settle(rule)));
+    await Promise.all(Array.from(rules, (rule) => this.#align(rule)));
   }
 
   async #lookUpAgain(): Promise<void> {
     const named = [...this.#rules].filter(([, { plan }]) =>
       plan.targets.some(({ address }) => address !== undefined),
     );
-    await Promise.all(named.map(([rule]) => this.#settle(rule)));
+    await Promise.all(named.map(([rule]) => this.#align(rule)));
   }
 
   /** Brings the checks of a rule in line with its addresses. */
-  async #settle(rule: string): Promise<void> {
+  async #align(rule: string): Promise<void> {
     const { plan } = this.#rules.get(rule) ?? {};
     if (plan === undefined) return;
     const found = await Promise.all(plan.targets.map((target) => this.#dials(target)));
     const checked = this.#rules.get(rule);
-    // Changed or deleted meanwhile: whoever did that settles it.
+    // Changed or deleted meanwhile: whoever did that aligns them.
     if (checked?.plan !== plan) return;
     const wanted = new Map(found.flat());
     for (const [dial, key] of [...checked.checks]) {

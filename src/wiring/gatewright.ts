@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Config, settlePorts } from "../config.ts";
+import { type Config, choosePorts } from "../config.ts";
 import { startDnsServer } from "../dns/server.ts";
 import type { Logger } from "../log.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
@@ -49,7 +49,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     return part;
   };
   await ensurePrivateFolder(options.config.dataDir);
-  const config = await settlePorts(options.config);
+  const config = await choosePorts(options.config);
   const api = started(await listenForCalls(config));
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
   const checkers = createCheckers(admissionSettings(config).ports);

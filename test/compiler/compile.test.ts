@@ -53,12 +53,12 @@ describe("compile", () => {
   it("gives the same as its parts kept up to date change by change", () => {
     const random = seededRandom(2);
     const present = new Map<string, Ingress>();
-    const structure = new ConfigNeeds();
+    const needs = new ConfigNeeds();
     const digest = new TableDigest();
     for (let step = 0; step < 400; step += 1) {
       const id = `i${Math.floor(random() * 20)}`;
       for (const compiled of compileRows(present.get(id) ?? ingress(id, []), settings)) {
-        structure.remove(compiled);
+        needs.remove(compiled);
         digest.remove(compiled.row);
       }
       present.delete(id);
@@ -66,30 +66,30 @@ describe("compile", () => {
         const added = randomIngress(random, id);
         present.set(id, added);
         for (const compiled of compileRows(added, settings)) {
-          structure.add(compiled);
+          needs.add(compiled);
           digest.add(compiled.row);
         }
       }
       const whole = compile(present.values(), settings);
       expect(digest.version()).toBe(whole.table.version);
-      expect(compileConfig(structure, settings)).toEqual(whole.config);
+      expect(compileConfig(needs, settings)).toEqual(whole.config);
     }
   });
 
-  it("tells a structure that changed from one that did not", () => {
-    const structure = new ConfigNeeds();
+  it("tells a needs that changed from one that did not", () => {
+    const needs = new ConfigNeeds();
     const add = (one: Ingress): void => {
-      for (const compiled of compileRows(one, settings)) structure.add(compiled);
+      for (const compiled of compileRows(one, settings)) needs.add(compiled);
     };
     add(ingress("a", [{}]));
-    const { generation } = structure;
+    const { generation } = needs;
     add(ingress("b", [{}]));
-    expect(structure.generation).toBe(generation);
+    expect(needs.generation).toBe(generation);
     add(ingress("c", [{ port: 81 }]));
-    expect(structure.generation).toBeGreaterThan(generation);
+    expect(needs.generation).toBeGreaterThan(generation);
   });
 
-  it("unites two structures to one that serves both", () => {
+  it("unites two needs to one that serves both", () => {
     const one = new ConfigNeeds();
     const other = new ConfigNeeds();
     const both = new ConfigNeeds();

@@ -35,35 +35,35 @@ const ingress = (id: string, ...rules: IngressRule[]): Ingress => ({
   updated_at: "2026-01-01T00:00:00.000Z",
 });
 
-function structureOf(rules: readonly IngressRule[], of: CompilerSettings = settings): ConfigNeeds {
-  const structure = new ConfigNeeds();
-  for (const one of compileRows(ingress("a1", ...rules), of)) structure.add(one);
-  return structure;
+function needsIn(rules: readonly IngressRule[], of: CompilerSettings = settings): ConfigNeeds {
+  const needs = new ConfigNeeds();
+  for (const one of compileRows(ingress("a1", ...rules), of)) needs.add(one);
+  return needs;
 }
 
 describe("what TLS needs", () => {
   it("changes the configuration at once with the first name only; further ones can wait", () => {
-    const structure = structureOf([rule("a.example.com")]);
-    const { generation, needsGeneration } = structure;
-    for (const one of compileRows(ingress("b1", rule("b.example.com")), settings)) structure.add(one);
-    expect(structure.generation).toBe(generation);
-    expect(structure.needsGeneration).toBeGreaterThan(needsGeneration);
+    const needs = needsIn([rule("a.example.com")]);
+    const { generation, tlsGeneration } = needs;
+    for (const one of compileRows(ingress("b1", rule("b.example.com")), settings)) needs.add(one);
+    expect(needs.generation).toBe(generation);
+    expect(needs.tlsGeneration).toBeGreaterThan(tlsGeneration);
   });
 
   it("are no part of the configuration where they are options of connections, but of an imported certificate", () => {
-    const structure = structureOf([rule("a.example.com")]);
-    const { generation, needsGeneration } = structure;
+    const needs = needsIn([rule("a.example.com")]);
+    const { generation, tlsGeneration } = needs;
     const add = (id: string, tls_options: NonNullable<IngressRule["tls_options"]>) => {
       for (const one of compileRows(ingress(id, rule(`${id}.example.net`, { tls_options })), settings))
-        structure.add(one);
+        needs.add(one);
     };
     add("a", { issuer: "acme" });
-    const named = structure.needsGeneration;
-    expect(named).toBeGreaterThan(needsGeneration);
+    const named = needs.tlsGeneration;
+    expect(named).toBeGreaterThan(tlsGeneration);
     add("a", { min_version: "1.3", client_auth: { mode: "require", ca_pem: "-" } });
-    expect([structure.generation, structure.needsGeneration]).toEqual([generation, named]);
+    expect([needs.generation, needs.tlsGeneration]).toEqual([generation, named]);
     add("a", { certificate: "c1" });
-    expect(structure.generation).toBeGreaterThan(generation);
+    expect(needs.generation).toBeGreaterThan(generation);
   });
 
   it("counts a name on two ports once, until both are gone", () => {
@@ -71,23 +71,23 @@ describe("what TLS needs", () => {
       rule("a.example.com"),
       rule("a.example.com", { match: { hostname: "a.example.com", port: 8443 } }),
     ];
-    const structure = structureOf(rules);
-    const managed = (): readonly TlsNeed[] => structure.tlsNeeds().filter(({ kind }) => kind === "managed");
+    const needs = needsIn(rules);
+    const managed = (): readonly TlsNeed[] => needs.tlsNeeds().filter(({ kind }) => kind === "managed");
     expect(managed()).toHaveLength(1);
     const [first, second] = compileRows(ingress("a1", ...rules), settings);
-    if (first !== undefined) structure.remove(first);
+    if (first !== undefined) needs.remove(first);
     expect(managed()).toHaveLength(1);
-    if (second !== undefined) structure.remove(second);
-    expect(structure.tlsNeeds()).toEqual([]);
-    expect(structure.ports()).toEqual([]);
+    if (second !== undefined) needs.remove(second);
+    expect(needs.tlsNeeds()).toEqual([]);
+    expect(needs.ports()).toEqual([]);
   });
 
   it("counts the rules that have a certificate for a name from Caddy, whoever signs it", () => {
     const internal = rule("a.example.com", { tls_options: { issuer: "internal", min_version: "1.3" } });
     const imported = rule("i.example.com", { tls_options: { certificate: "c1" } });
-    const structure = structureOf([internal, internal, rule("b.example.com"), imported]);
+    const needs = needsIn([internal, internal, rule("b.example.com"), imported]);
     const counts = ["a.example.com", "b.example.com", "i.example.com", "c.example.com"].map((name) =>
-      structure.usesOfName(name),
+      needs.usesOfName(name),
     );
     expect(counts).toEqual([2, 1, 0, 0]);
   });
@@ -109,25 +109,25 @@ describe("what TLS needs", () => {
 describe("contradictions", () => {
   const modern = rule("a.example.com", { tls_options: { min_version: "1.3" } });
   const needsOf = (one: IngressRule): readonly TlsNeed[] => tlsNeeds(one, settings) ?? [];
-  const clashes = (structure: ConfigNeeds, one: IngressRule, before: readonly IngressRule[] = []): boolean =>
-    needsOf(one).some((need) => structure.contradicts(need, before.flatMap(needsOf)));
+  const clashes = (needs: ConfigNeeds, one: IngressRule, before: readonly IngressRule[] = []): boolean =>
+    needsOf(one).some((need) => needs.contradicts(need, before.flatMap(needsOf)));
 
   it("are other options for the same host and port, and another issuer for the same name", () => {
-    const structure = structureOf([modern]);
+    const needs = needsIn([modern]);
     const { match } = rule("a.example.com");
-    expect(clashes(structure, rule("a.example.com", { tls_options: { min_version: "1.2" } }))).toBe(true);
-    expect(clashes(structure, rule("a.example.com", { tls_options: { issuer: "internal" } }))).toBe(true);
-    expect(clashes(structure, modern)).toBe(false);
-    expect(clashes(structure, rule("a.example.com"))).toBe(false);
-    expect(clashes(structure, rule("b.example.com", { tls_options: { min_version: "1.2" } }))).toBe(false);
+    expect(clashes(needs, rule("a.example.com", { tls_options: { min_version: "1.2" } }))).toBe(true);
+    expect(clashes(needs, rule("a.example.com", { tls_options: { issuer: "internal" } }))).toBe(true);
+    expect(clashes(needs, modern)).toBe(false);
+    expect(clashes(needs, rule("a.example.com"))).toBe(false);
+    expect(clashes(needs, rule("b.example.com", { tls_options: { min_version: "1.2" } }))).toBe(false);
     const elsewhere = { match: { ...match, port: 8443 }, tls_options: { min_version: "1.2" as const } };
-    expect(clashes(structure, rule("a.example.com", elsewhere))).toBe(false);
+    expect(clashes(needs, rule("a.example.com", elsewhere))).toBe(false);
   });
 
   it("are none with what the change itself replaces", () => {
     const changed = rule("a.example.com", { tls_options: { min_version: "1.2" } });
-    expect(clashes(structureOf([modern]), changed, [modern])).toBe(false);
-    expect(clashes(structureOf([modern, modern]), changed, [modern])).toBe(true);
+    expect(clashes(needsIn([modern]), changed, [modern])).toBe(false);
+    expect(clashes(needsIn([modern, modern]), changed, [modern])).toBe(true);
   });
 });
 

@@ -42,7 +42,7 @@ describe("Catalog", () => {
       const wanted = compile(catalog.values(), settings);
       expect(catalog.stagedVersion).toBe(wanted.table.version);
       expect(catalog.committedVersion).toBe(wanted.table.version);
-      expect(compileConfig(catalog.structure, settings)).toEqual(wanted.config);
+      expect(compileConfig(catalog.needs, settings)).toEqual(wanted.config);
       expect(catalog.rows().toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual(
         wanted.table.rows,
       );

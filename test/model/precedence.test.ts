@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { comparePrecedence, type RulePlace } from "../../src/model/precedence.ts";
+import { comparePrecedence, type Specificity } from "../../src/model/precedence.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 /** From the first to the last. */
-const ordered: readonly RulePlace[] = [
+const ordered: readonly Specificity[] = [
   { shape: "a.b.test" },
   { shape: "a.b.*.test", headers: { A: "1" } },
   { shape: "a.*.c.test" },
@@ -41,7 +41,7 @@ describe("comparePrecedence", () => {
     }
   });
 
-  it.each<[string, RulePlace, RulePlace]>([
+  it.each<[string, Specificity, Specificity]>([
     [
       "no path and the prefix /",
       { shape: "a.test" },

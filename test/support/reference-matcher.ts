@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import type { Row } from "../../src/compiler/row.ts";
 import { cleanPath, pathTakes } from "../../src/model/path.ts";
-import { comparePrecedence, type RulePlace } from "../../src/model/precedence.ts";
+import { comparePrecedence, type Specificity } from "../../src/model/precedence.ts";
 
 /** A request of test/cases: as it is sent, with the port of the listener that gets it. */
 export interface CaseRequest {
@@ -20,11 +20,11 @@ export function matchReference(rows: readonly Row[], request: CaseRequest): Row 
 
 /** Precedence, and for equal redirects the smallest id. */
 export function compareRows(left: Row, right: Row): number {
-  return comparePrecedence(placeOf(left), placeOf(right)) || (left.id < right.id ? -1 : 1);
+  return comparePrecedence(specificityOf(left), specificityOf(right)) || (left.id < right.id ? -1 : 1);
 }
 
 /** What precedence looks at in a row. */
-export function placeOf(row: Row): RulePlace {
+export function specificityOf(row: Row): Specificity {
   const shape = row.host.replace(/\{[^}]*\}/g, "*");
   const { path, methods, headers } = row;
   return { shape, path, methods, headers, redirect: row.redirect !== undefined };
@@ -43,7 +43,8 @@ export function rowMatches(row: Row, request: CaseRequest): boolean {
 
 /** Whether nothing tells two rows of one port apart for a request that both could match, with TLS or without. */
 export function rowsTie(left: Row, right: Row): boolean {
-  if (left.port !== right.port || comparePrecedence(placeOf(left), placeOf(right)) !== 0) return false;
+  if (left.port !== right.port || comparePrecedence(specificityOf(left), specificityOf(right)) !== 0)
+    return false;
   const methods = left.methods?.some((method) => right.methods?.includes(method)) ?? true;
   const headers = Object.entries(left.headers ?? {}).every(([name, value]) =>
     Object.entries(right.headers ?? {}).every(

@@ -46,10 +46,10 @@ describe("a checker", () => {
   it("decides by its first check", async () => {
     const unhealthy = scripted(false);
     expect(unhealthy.checker.state.health).toBe("unknown");
-    await unhealthy.checker.settled;
+    await unhealthy.checker.firstCheck;
     expect(unhealthy.checker.state).toMatchObject({ health: "unhealthy", message: "status 500" });
     const well = scripted(true);
-    await well.checker.settled;
+    await well.checker.firstCheck;
     expect(well.checker.state.health).toBe("healthy");
     expect(well.checker.state.message).toBeUndefined();
   });
@@ -79,7 +79,7 @@ describe("a checker", () => {
 
   it("tells the last failure while it is still healthy, and since when it is", async () => {
     const { checker, checks } = scripted(true, false, true, false);
-    await checker.settled;
+    await checker.firstCheck;
     const { since } = checker.state;
     await until(() => checks() >= 2);
     expect(checker.state.since).toBe(since);
@@ -99,7 +99,7 @@ describe("a checker", () => {
     });
     checker.stop();
     pending.resolve(undefined);
-    await checker.settled;
+    await checker.firstCheck;
     expect([checker.state.health, checks]).toEqual(["unknown", 1]);
   });
 });

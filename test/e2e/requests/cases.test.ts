@@ -4,8 +4,8 @@ import { call } from "../../support/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { type Filed, type RequestsCase, readRequestsCases, type Taker } from "../../support/cases.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Arrival, PlaceBackends } from "../../support/place-backend.ts";
 import type { CaseRequest } from "../../support/reference-matcher.ts";
+import { type Arrival, RowBackends } from "../../support/row-backends.ts";
 import { send } from "../../support/send.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
@@ -32,7 +32,7 @@ const mapped = (ports: PortMap, port: number): number => ports.get(port) ?? port
 function liveDocuments(
   { ingresses }: RequestsCase,
   ports: PortMap,
-  backends: PlaceBackends,
+  backends: RowBackends,
 ): Promise<CreateIngressRequest[]> {
   const liveRule = async (name: string, { match, target, ...rest }: IngressRuleInput, index: number) => {
     const port = match.port;
@@ -90,7 +90,7 @@ async function check(
   } else {
     expect(answer.status, answer.text).toBe(200);
     const arrival = JSON.parse(String(answer.headers["x-arrival"])) as Arrival;
-    expect([arrival.place, arrival.address]).toEqual([
+    expect([arrival.row, arrival.address]).toEqual([
       `${want.ingress}/${want.rule}`,
       addressesOf(one).get(instanceOf(one.ingresses, request) ?? ""),
     ]);
@@ -103,7 +103,7 @@ const yesNo = [() => true, () => false] as const;
 const title = "$method $host $path on $port (tls $tls) → $want";
 
 describe("requests through ingresses created over REST", () => {
-  const backends = use(() => new PlaceBackends());
+  const backends = use(() => new RowBackends());
   // Certificates of Caddy's own authority: TLS rules are spoken to without a CA.
   const gatewright = useGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" });
 

@@ -8,7 +8,7 @@ import type { Ingress } from "../../../src/model/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startLoadedCaddy, withInternalIssuer } from "../../support/loaded-caddy.ts";
-import { type Arrival, PlaceBackends } from "../../support/place-backend.ts";
+import { type Arrival, RowBackends } from "../../support/row-backends.ts";
 import { send } from "../../support/send.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
@@ -27,7 +27,7 @@ const goldens = readdirSync(folder)
 /** Keys of numbers that are listen ports. */
 const isListenPort = /^(http_port|https_port|alternate_port|dispatcher_port)$/;
 
-const backends = use(() => new PlaceBackends());
+const backends = use(() => new RowBackends());
 const nobody = use(async () => ({ port: await freePort() }));
 const caddy = use(startLoadedCaddy);
 
@@ -69,12 +69,14 @@ async function live({ want }: GoldenCase): Promise<Compiled> {
   const rows: Row[] = [];
   for (const row of want.table.rows) {
     const { redirect, targets } = row;
-    const place = await backends.portOf(row.id);
+    const backendPort = await backends.portOf(row.id);
     rows.push({
       ...row,
       port: await portFor(row.port),
       ...(redirect === undefined ? {} : { redirect: { port: await portFor(redirect.port) } }),
-      ...(targets === undefined ? {} : { targets: targets.map((target) => ({ ...target, port: place })) }),
+      ...(targets === undefined
+        ? {}
+        : { targets: targets.map((target) => ({ ...target, port: backendPort })) }),
     });
   }
   return { config, table: { version: want.table.version, rows } };
@@ -126,7 +128,7 @@ async function check(row: Row, golden: GoldenCase): Promise<void> {
     expect(answer.headers["location"]).toBe(`https://${hostOf(row)}:${row.redirect.port}/`);
   } else if (isPlain(row, golden)) {
     expect(answer.status, answer.text).toBe(200);
-    expect((JSON.parse(String(answer.headers["x-arrival"])) as Arrival).place).toBe(row.id);
+    expect((JSON.parse(String(answer.headers["x-arrival"])) as Arrival).row).toBe(row.id);
   } else {
     // The policies' own tests say what they do; here the rule took the request.
     expect(answer.text).not.toMatch(/no ingress configured/);

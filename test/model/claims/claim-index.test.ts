@@ -6,7 +6,7 @@ import type { Ingress, IngressMatch, IngressRule } from "../../../src/model/api.
 import { ClaimIndex } from "../../../src/model/claims/claim-index.ts";
 import { comparePrecedence } from "../../../src/model/precedence.ts";
 import { growthOf } from "../../support/growth.ts";
-import { type CaseRequest, compareRows, placeOf, rowMatches } from "../../support/reference-matcher.ts";
+import { type CaseRequest, compareRows, rowMatches, specificityOf } from "../../support/reference-matcher.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 function ingress(
@@ -231,7 +231,8 @@ describe("claims and precedence", () => {
       const left = randomMatch(random);
       const right = similarMatch(left, random);
       const [one, other] = [rowOf("left", left), rowOf("right", right)];
-      const tie = comparePrecedence(placeOf(one), placeOf(other)) === 0 && left.port === right.port;
+      const tie =
+        comparePrecedence(specificityOf(one), specificityOf(other)) === 0 && left.port === right.port;
       const meet = requests.some((request) => rowMatches(one, request) && rowMatches(other, request));
       const claims = new ClaimIndex();
       claims.add(ingress("left", { match: left }));
@@ -260,9 +261,10 @@ describe("claims and precedence", () => {
       for (const request of requests) {
         const [first, second] = rows.filter((row) => rowMatches(row, request)).sort(compareRows);
         if (first === undefined || second === undefined) continue;
-        expect(comparePrecedence(placeOf(first), placeOf(second)), `${first.id} ${second.id}`).toBeLessThan(
-          0,
-        );
+        expect(
+          comparePrecedence(specificityOf(first), specificityOf(second)),
+          `${first.id} ${second.id}`,
+        ).toBeLessThan(0);
       }
     }
   });

@@ -2,27 +2,27 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Where a request arrived: the place that the listener stands for, and the address that was dialled. */
+/** Where a request arrived: the row whose listener took it, and the address that was dialled. */
 export interface Arrival {
-  readonly place: string;
+  readonly row: string;
   readonly address: string;
   readonly url: string;
 }
 
 /**
- * Backends that tell rules and instances apart: each place (a rule) has a port of its own on every loopback address,
- * so that the port tells which rule took a request, and the address which instance.
+ * Backends that tell rows and instances apart: each row has a port of its own on every loopback address,
+ * so that the port tells which row took a request, and the address which instance.
  */
-export class PlaceBackends implements AsyncDisposable {
+export class RowBackends implements AsyncDisposable {
   readonly #servers = new Map<string, Server>();
 
-  /** The port of a place; opened when it is asked for first. */
-  async portOf(place: string): Promise<number> {
-    let server = this.#servers.get(place);
+  /** The port of a row; opened when it is asked for first. */
+  async portOf(row: string): Promise<number> {
+    let server = this.#servers.get(row);
     if (server === undefined) {
       server = createServer((request, response) => {
         const arrival: Arrival = {
-          place,
+          row,
           address: request.socket.localAddress ?? "",
           url: request.url ?? "",
         };
@@ -33,7 +33,7 @@ export class PlaceBackends implements AsyncDisposable {
       });
       server.listen({ host: "0.0.0.0", port: 0 });
       await once(server, "listening");
-      this.#servers.set(place, server);
+      this.#servers.set(row, server);
     }
     return (server.address() as AddressInfo).port;
   }
