@@ -1,20 +1,18 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
 import { GatewrightError } from "../errors.ts";
 import type { IngressManager, JsonValue } from "../manager/ingress-manager.ts";
-import type { CreateIngressRequest, Ingress, ReplaceIngressRequest, SetAsideIngress } from "../model/api.ts";
+import type { CreateIngressRequest, Ingress, ReplaceIngressRequest } from "../model/api.ts";
 import { hasVersion, requiredVersion } from "./conditional.ts";
 import { methodNotAllowed } from "./error-handler.ts";
-import { streamJsonArray } from "./json-stream.ts";
+import { ingressFilter, type Listed } from "./ingress-filter.ts";
+import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, guarded, type OperationContext, operation } from "./operation.ts";
-import { enumParameter, integerParameter, matchesTags, queryOf, tagFilter } from "./query.ts";
+import { enumParameter, integerParameter, TAGS } from "./query.ts";
 import { findOne, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
 /** Largest page that can be asked for; without `limit` everything is streamed. */
 const maxPageSize = 10_000;
-
-/** An entry of a list: an ingress that is served, or one that is set aside. */
-type Listed = Ingress | SetAsideIngress;
 
 /** `/ingresses` and `/ingresses/{id}`. */
 export function ingressRoutes(manager: IngressManager, context: OperationContext, storeId?: string): Router {
@@ -102,18 +100,18 @@ function listIngresses(
   context: OperationContext,
   storeId: string | undefined,
 ): RequestHandler {
-  const options = { scope: "ingress:read", failure: "failed to list ingresses" } as const;
-  return operation(context, options, async ({ request, response }) => {
+  const options = {
+    scope: "ingress:read",
+    failure: "failed to list ingresses",
+    query: ["name", "hostname", "instance", "q", TAGS, "state", "limit", "cursor"],
+  } as const;
+  return operation(context, options, async ({ request, response, query }) => {
     if (storeId !== undefined) response.setHeader("Gatewright-Store", storeId);
-    const query = queryOf(request);
-    const filter = tagFilter(query);
+    const matches = ingressFilter(query);
     const limit = integerParameter(query, "limit", { min: 1, max: maxPageSize });
-    const matches = (one: Listed): boolean =>
-      matchesTags("reason" in one ? one.ingress?.tags : one.tags, filter);
     const isSetAside = enumParameter(query, "state", ["served", "set-aside"]) === "set-aside";
-    const all = isSetAside ? manager.setAside() : manager.list();
-    const selected = select(all, query.get("cursor") ?? "", matches);
-    const listed = limit === undefined ? selected : pageOf(response, query, selected, limit);
+    const selected = matching<Listed>(isSetAside ? manager.setAside() : manager.list(), matches);
+    const listed = limit === undefined ? selected : [await pageOf(response, query, selected, limit)];
     // A HEAD's body would be thrown away, one entry after another.
     await streamJsonArray(response, request.method === "HEAD" ? [] : listed);
   });
@@ -151,29 +149,20 @@ function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "create
 }
 
 /** The first of those selected; names the next page in the answer's `Link` when there is one. */
-function pageOf(
+async function pageOf(
   response: Response,
   query: URLSearchParams,
-  selected: Iterable<Listed>,
+  selected: AsyncIterable<readonly Listed[]>,
   limit: number,
-): readonly Listed[] {
+): Promise<readonly Listed[]> {
   const page: Listed[] = [];
-  for (const ingress of selected) {
-    if (page.length === limit) {
-      response.setHeader("Link", nextLink(query, page.at(-1)));
-      break;
-    }
-    page.push(ingress);
+  for await (const batch of selected) {
+    page.push(...batch);
+    if (page.length <= limit) continue;
+    response.setHeader("Link", nextLink(query, page[limit - 1]));
+    break;
   }
-  return page;
-}
-
-function* select(
-  ingresses: Iterable<Listed>,
-  after: string,
-  matches: (listed: Listed) => boolean,
-): Generator<Listed> {
-  for (const ingress of ingresses) if (ingress.id > after && matches(ingress)) yield ingress;
+  return page.slice(0, limit);
 }
 
 /** RFC 8288. The cursor is the last id seen: it stays right whatever is created or deleted meanwhile. */

@@ -5,9 +5,9 @@ import document from "../model/openapi.json" with { type: "json" };
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { InstanceRegistry } from "../resolver/registry.ts";
 import { methodNotAllowed } from "./error-handler.ts";
-import { streamJsonArray } from "./json-stream.ts";
+import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
-import { enumParameter, matchesTags, queryOf, tagFilter } from "./query.ts";
+import { containsFilter, enumParameter, matchesTags, TAGS, tagFilter } from "./query.ts";
 import { findOne, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
@@ -37,15 +37,23 @@ export function instanceRoutes(sources: InstanceSources, context: OperationConte
 }
 
 function listInstances({ resolver }: InstanceSources, context: OperationContext): RequestHandler {
-  const options = { scope: "instance:read", failure: "failed to list instances" } as const;
+  const options = {
+    scope: "instance:read",
+    failure: "failed to list instances",
+    query: ["state", "name", "q", TAGS],
+  } as const;
   const states = document.components.schemas.InstanceState.enum as readonly InstanceState[];
-  return operation(context, options, async ({ request, response }) => {
-    const query = queryOf(request);
+  return operation(context, options, async ({ request, response, query }) => {
     const filter = tagFilter(query);
     const state = enumParameter(query, "state", states);
+    const name = query.get("name");
+    const contains = containsFilter(query);
     const matches = (instance: Instance): boolean =>
-      (state === undefined || instance.state === state) && matchesTags(instance.tags, filter);
-    await streamJsonArray(response, request.method === "HEAD" ? [] : resolver.list().filter(matches));
+      (state === undefined || instance.state === state) &&
+      (name === null || instance.name === name) &&
+      matchesTags(instance.tags, filter) &&
+      contains([instance.id, instance.name, instance.service]);
+    await streamJsonArray(response, request.method === "HEAD" ? [] : matching(resolver.list(), matches));
   });
 }
 

@@ -5,23 +5,48 @@ import { toWire } from "./wire.ts";
 /** Characters that are gathered before they are written: large enough to be cheap, small enough to start at once. */
 const chunkSize = 64 * 1024;
 
+/** After so many items other requests are served, whether they match or not. */
+const batchSize = 500;
+
+/** The items that match, in batches between which other requests are served. */
+export async function* matching<Item>(
+  items: Iterable<Item>,
+  matches: (item: Item) => boolean,
+): AsyncGenerator<readonly Item[]> {
+  let batch: Item[] = [];
+  let looked = 0;
+  for (const item of items) {
+    if (matches(item)) batch.push(item);
+    if (++looked % batchSize !== 0) continue;
+    yield batch;
+    batch = [];
+    await nextTurn();
+  }
+  yield batch;
+}
+
 /**
  * Answers 200 with a JSON array, written in chunks as the iteration goes: memory stays bounded, a slow client slows
  * the iteration down, and other requests are served between two chunks. Stops when the client goes away.
  */
-export async function streamJsonArray(response: Response, items: Iterable<unknown>): Promise<void> {
+export async function streamJsonArray(
+  response: Response,
+  batches: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
+): Promise<void> {
   response.statusCode = 200;
   response.setHeader("Content-Type", "application/json");
   let chunk = "[";
   let separator = "";
-  for (const item of items) {
-    chunk += separator + toWire(item);
-    separator = ",";
-    if (chunk.length < chunkSize) continue;
-    if (!response.write(chunk)) await drained(response);
-    if (response.destroyed) return;
-    chunk = "";
-    await nextTurn();
+  for await (const batch of batches) {
+    for (const item of batch) {
+      chunk += separator + toWire(item);
+      separator = ",";
+      if (chunk.length < chunkSize) continue;
+      if (!response.write(chunk)) await drained(response);
+      if (response.destroyed) return;
+      chunk = "";
+      await nextTurn();
+    }
   }
   response.end(`${chunk}]\n`);
 }

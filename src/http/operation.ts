@@ -3,6 +3,7 @@ import { GatewrightError, isGatewrightError } from "../errors.ts";
 import { parseBody, type SchemaName, type SchemaTypes } from "../validation/schema.ts";
 import { type AuthOptions, authenticate, type Caller, requireScope, type Scope } from "./auth.ts";
 import { readJson } from "./body.ts";
+import { queryOf } from "./query.ts";
 
 /** What every operation needs. */
 export interface OperationContext {
@@ -16,6 +17,8 @@ export interface OperationOptions {
   readonly scope: Scope;
   /** Message of the 500 when something unforeseen happens: `failed to create ingress`. */
   readonly failure: string;
+  /** Keys of the query that the operation knows. Default: none. */
+  readonly query?: readonly string[];
 }
 
 /** An operation that takes a body. */
@@ -30,10 +33,12 @@ export interface Call<Body> {
   readonly request: Request;
   readonly response: Response;
   readonly caller: Caller;
+  /** Holds known keys only. */
+  readonly query: URLSearchParams;
   readonly body: Body;
 }
 
-/** Makes a request handler that checks the token, then the scope, then runs the operation. */
+/** Makes a request handler that checks the token, then the scope, then the query's keys, then runs the operation. */
 export function operation(
   context: OperationContext,
   options: OperationOptions,
@@ -42,12 +47,13 @@ export function operation(
   return async (request, response) => {
     const caller = authenticate(request.headers.authorization, context.auth);
     requireScope(caller, options.scope);
-    await guarded(options.failure, () => run({ request, response, caller, body: undefined }));
+    const query = queryOf(request, options.query ?? []);
+    await guarded(options.failure, () => run({ request, response, caller, query, body: undefined }));
   };
 }
 
 /**
- * Makes a request handler that checks the token, then the scope, then the body against its schema, then runs the
+ * Makes a request handler that checks the token, then the scope, then the query's keys, then the body against its schema, then runs the
  * operation. hypeman checks the scope last: a body costs time, which is for callers who may make the call.
  */
 export function bodyOperation<Name extends SchemaName>(
@@ -59,8 +65,9 @@ export function bodyOperation<Name extends SchemaName>(
   return async (request, response) => {
     const caller = authenticate(request.headers.authorization, context.auth);
     requireScope(caller, options.scope);
+    const query = queryOf(request, options.query ?? []);
     const body = parseBody(options.schema, await readJson(request, reading));
-    await guarded(options.failure, () => run({ request, response, caller, body }));
+    await guarded(options.failure, () => run({ request, response, caller, query, body }));
   };
 }
 

@@ -1,26 +1,53 @@
 import type { Request } from "express";
 import { GatewrightError } from "../errors.ts";
 import type { Tags } from "../model/api.ts";
+import { nearest } from "../util/nearest.ts";
+import { tagProblems } from "../validation/tags.ts";
 
 /** Tags that a listed resource must carry, each with exactly this value. */
 export type TagFilter = ReadonlyMap<string, string>;
 
-/** The query of a request. Keys that the API does not know are ignored, as hypeman does. */
-export function queryOf(request: Request): URLSearchParams {
+/** How the filter by tags is listed among an operation's query keys. */
+export const TAGS = "tags[key]";
+
+/**
+ * The query of a request. Throws `Bad Request` for keys that the operation does not know, which would answer too much if
+ * they were ignored, and for keys that are given twice.
+ */
+export function queryOf(request: Request, known: readonly string[]): URLSearchParams {
   const start = request.url.indexOf("?");
-  return new URLSearchParams(start < 0 ? "" : request.url.slice(start + 1));
+  const query = new URLSearchParams(start < 0 ? "" : request.url.slice(start + 1));
+  const seen = new Set<string>();
+  for (const key of query.keys()) {
+    if (known.includes(TAGS) && (key === "tags" || key.startsWith("tags["))) continue;
+    if (!known.includes(key) || key === TAGS) throw badParameter(key.slice(0, 100), unknownKey(key, known));
+    if (seen.has(key)) throw badParameter(key, "it is given twice: give it once");
+    seen.add(key);
+  }
+  return query;
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = nearest(
+    key.replace(/\[.*/s, "").slice(0, 100),
+    known.map((one) => one.replace(/\[.*/, "")),
+  );
+  if (meant === undefined) return "it is unknown: this call takes none";
+  return `it is unknown: the nearest known key is ${JSON.stringify(meant === "tags" ? TAGS : meant)}`;
 }
 
 /**
- * Reads `?tags[team]=web&tags[env]=prod` (OpenAPI's deepObject). Throws `Bad Request` for any other form of `tags`:
- * a filter that were ignored would answer too much.
+ * Reads `?tags[team]=web&tags[env]=prod` (OpenAPI's deepObject). Throws `Bad Request` for any other form of `tags`, and
+ * for what no tag can be: a filter that were ignored would answer too much, one that fits nothing too little.
  */
 export function tagFilter(query: URLSearchParams): TagFilter {
   const filter = new Map<string, string>();
   for (const [key, value] of query) {
     if (key !== "tags" && !key.startsWith("tags[")) continue;
     const tag = /^tags\[([^[\]]+)\]$/.exec(key)?.[1];
-    if (tag === undefined) throw badParameter("tags", "write it as tags[key]=value");
+    if (tag === undefined) throw badParameter("tags", `write it as ${TAGS}=value`);
+    const [problem] = tagProblems({ [tag]: value });
+    if (problem !== undefined) throw badParameter("tags", problem.message);
     if (filter.has(tag) && filter.get(tag) !== value)
       throw badParameter("tags", "a tag has one value: name each once");
     filter.set(tag, value);
@@ -34,6 +61,16 @@ export function matchesTags(tags: Tags | undefined, filter: TagFilter): boolean 
     if (tags === undefined || !Object.hasOwn(tags, key) || tags[key] !== value) return false;
   }
   return true;
+}
+
+/** Whether one of some texts contains `?q=`, without case; without `q` every resource fits. */
+export function containsFilter(query: URLSearchParams): (texts: Iterable<string | undefined>) => boolean {
+  const wanted = query.get("q")?.toLowerCase() ?? "";
+  return (texts) => {
+    if (wanted === "") return true;
+    for (const text of texts) if (text?.toLowerCase().includes(wanted) === true) return true;
+    return false;
+  };
 }
 
 /** A whole number between the limits; undefined when the parameter is absent. Throws `Bad Request`. */
@@ -65,7 +102,8 @@ export function enumParameter<T extends string>(
   return found;
 }
 
-function badParameter(name: string, reason: string): GatewrightError {
+/** An error in a parameter of the query. */
+export function badParameter(name: string, reason: string): GatewrightError {
   return new GatewrightError(
     "Bad Request",
     `parameter ${JSON.stringify(name)} in query has an error: ${reason}`,

@@ -27,6 +27,9 @@ export interface RowChanges {
   readonly upsert: readonly Row[];
 }
 
+/** Ids → ingresses as a list shall have them. */
+type Replaced = Map<string, Ingress | undefined>;
+
 /** Above this many changed ids they are sorted anew when the order is needed. */
 const MOST_NOTED = 64;
 
@@ -49,6 +52,8 @@ export class Catalog {
   #order = new SortedKeys();
   #unsorted = new Set<string>();
   #committedVersion = this.#digest.version();
+  /** What changed since the lists under way began: a list is of one moment, and copying all for each costs too much. */
+  readonly #lists = new Set<Replaced>();
 
   constructor(settings: CompilerSettings) {
     this.#settings = settings;
@@ -85,12 +90,30 @@ export class Catalog {
     return this.#names.get(name);
   }
 
-  /** Committed ingresses by ascending id. */
-  *list(): Generator<Ingress> {
-    // Later changes move the ids of the order itself.
-    for (const id of [...this.#sorted().values()]) {
+  /** The committed ingress of a name. */
+  committedNamed(name: string): Ingress | undefined {
+    const staged = this.#committed.get(this.#names.get(name) ?? "");
+    if (staged?.name === name) return staged;
+    // The name is about to go, or to go to another.
+    for (const id of this.#staged.keys()) {
       const ingress = this.#committed.get(id);
-      if (ingress !== undefined) yield ingress;
+      if (ingress?.name === name) return ingress;
+    }
+    return undefined;
+  }
+
+  /** Committed ingresses by ascending id, as they are when the iteration begins. */
+  *list(): Generator<Ingress> {
+    const replaced: Replaced = new Map();
+    this.#lists.add(replaced);
+    try {
+      // Later changes move the ids of the order itself.
+      for (const id of [...this.#sorted().values()]) {
+        const ingress = replaced.has(id) ? replaced.get(id) : this.#committed.get(id);
+        if (ingress !== undefined) yield ingress;
+      }
+    } finally {
+      this.#lists.delete(replaced);
     }
   }
 
@@ -179,6 +202,7 @@ export class Catalog {
   /** Makes all staged changes visible to readers. */
   commit(): void {
     for (const [id, ingress] of this.#staged) {
+      for (const replaced of this.#lists) if (!replaced.has(id)) replaced.set(id, this.#committed.get(id));
       if (ingress === undefined) this.#committed.delete(id);
       else this.#committed.set(id, ingress);
       if (this.#unsorted.size <= MOST_NOTED) this.#unsorted.add(id);

@@ -107,7 +107,7 @@ export class IngressService implements IngressManager {
     const { catalog } = this.#options;
     return (
       this.#byId(reference) ??
-      found(this.#named(reference)) ??
+      found(catalog.committedNamed(reference)) ??
       notServed(catalog.setAside.named(reference)) ??
       this.#byPrefix(reference)
     );
@@ -142,12 +142,6 @@ export class IngressService implements IngressManager {
         ...problems,
       ],
     };
-  }
-
-  #named(name: string): Ingress | undefined {
-    const id = this.#options.catalog.idOfName(name);
-    const ingress = id === undefined ? undefined : this.#options.catalog.get(id);
-    return ingress?.name === name ? ingress : undefined;
   }
 
   #byId(id: string): Lookup | undefined {

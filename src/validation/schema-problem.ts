@@ -1,6 +1,6 @@
 import type { ErrorObject } from "ajv";
-import { distance } from "fastest-levenshtein";
 import type { ErrorCode, Problem } from "../errors.ts";
+import { nearest } from "../util/nearest.ts";
 
 /** One failure of a schema: as a problem of ours, and in the words of hypeman's validator with its path. */
 export interface DescribedError {
@@ -143,17 +143,9 @@ function explain(error: ErrorObject): Explanation {
 function unknownKey(error: ErrorObject, key: string): Explanation {
   const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {});
   const reason = `property ${JSON.stringify(shorten(key))} is unsupported`;
-  const nearest = nearestKey(shorten(key), known);
-  const remedy = nearest === undefined ? "remove it" : `the nearest known key is ${JSON.stringify(nearest)}`;
+  const meant = nearest(shorten(key), known);
+  const remedy = meant === undefined ? "remove it" : `the nearest known key is ${JSON.stringify(meant)}`;
   return { code: "unknown_key", reason, remedy };
-}
-
-/** By edit distance; swapped letters (`paht`) count as one edit, not two. */
-function nearestKey(key: string, known: readonly string[]): string | undefined {
-  const letters = (text: string): string => [...text].sort().join("");
-  const cost = (candidate: string): number =>
-    distance(key, candidate) - (letters(key) === letters(candidate) ? 1 : 0);
-  return known.toSorted((a, b) => cost(a) - cost(b))[0];
 }
 
 function wrongType(error: ErrorObject, type: string | readonly string[]): Explanation {

@@ -12,6 +12,13 @@ export interface DocumentedOperation {
   readonly scopes: readonly string[];
   /** The schema of the body that it takes, if any. */
   readonly bodySchema?: string;
+  /** Names of its parameters in the query. */
+  readonly queryKeys: readonly string[];
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly in: string;
 }
 
 interface Reference {
@@ -24,6 +31,7 @@ interface DocumentedResponse {
 
 interface Operation {
   readonly security: readonly { readonly bearerAuth: readonly string[] }[];
+  readonly parameters?: readonly Reference[];
   readonly requestBody?: { readonly content: { readonly [type: string]: { readonly schema: Reference } } };
   readonly responses: { readonly [status: string]: DocumentedResponse | Reference };
 }
@@ -32,6 +40,8 @@ const paths = document.paths as unknown as {
   readonly [path: string]: { readonly [method: string]: Operation };
 };
 const shared = document.components.responses as unknown as { readonly [name: string]: DocumentedResponse };
+
+const parameters = document.components.parameters as { readonly [name: string]: Parameter };
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
 ajvFormats.default(ajv, ["date-time"]);
@@ -50,6 +60,9 @@ export function documentedOperations(): readonly DocumentedOperation[] {
         method: method.toUpperCase(),
         path,
         scopes: operation.security.flatMap((requirement) => requirement.bearerAuth),
+        queryKeys: (operation.parameters ?? [])
+          .map(({ $ref }) => parameters[$ref.split("/").at(-1) ?? ""])
+          .flatMap((parameter) => (parameter?.in === "query" ? [parameter.name] : [])),
         ...(body === undefined ? {} : { bodySchema: body }),
       };
     }),

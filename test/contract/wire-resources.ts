@@ -94,9 +94,7 @@ export function resourceContract(run: ContractRun): void {
       expect((await run.call({ path: `/ingresses?tags[team]=${run.id.toUpperCase()}%20web%3D1` })).text).toBe(
         "[]\n",
       );
-      expect((await run.call({ path: "/ingresses?unknown=1" })).json<readonly unknown[]>()).toHaveLength(
-        all.length,
-      );
+      expect((await run.call({ path: "/ingresses?unknown=1" })).status).toBe(400);
     });
 
     it("leaves empty tags out", async () => {

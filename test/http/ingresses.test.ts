@@ -1,6 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Ingress } from "../../src/model/api.ts";
+import { documentedOperations } from "../contract/documented.ts";
 import { startApi, type TestApi } from "../support/http-api.ts";
 import { instanceFrom } from "../support/instances.ts";
 
@@ -209,9 +210,131 @@ describe("lists", () => {
     ["tags=web", '"tags" in query has an error: write it as tags[key]=value'],
     ["tags[a][b]=c", '"tags" in query has an error: write it as tags[key]=value'],
     ["tags[]=c", '"tags" in query has an error: write it as tags[key]=value'],
+    [
+      "tags[a%2Ab]=c",
+      '"tags" in query has an error: tag key "a*b" must be 1-128 letters, digits, spaces and _.:/=+@-',
+    ],
+    [
+      "tags[a]=%00",
+      '"tags" in query has an error: value of tag "a" must be 0-256 letters, digits, spaces and _.:/=+@-',
+    ],
+    [
+      "tag[team]=t3",
+      '"tag[team]" in query has an error: it is unknown: the nearest known key is "tags[key]"',
+    ],
+    ["nmae=x", '"nmae" in query has an error: it is unknown: the nearest known key is "name"'],
+    ["limit=1&limit=2", '"limit" in query has an error: it is given twice: give it once'],
+    [
+      "hostname=a..b",
+      '"hostname" in query has an error: "a..b" has an empty label; write one dot between labels',
+    ],
     ["tags[a]=b&tags[a]=c", '"tags" in query has an error: a tag has one value: name each once'],
   ])("refuses ?%s", async (query, message) => {
     const reply = await api.call({ path: `/ingresses?${query}` });
     expect([reply.status, reply.json()["message"]]).toEqual([400, `parameter ${message}`]);
   });
+});
+
+describe("C10: queries", () => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startApi({ instances: [...instances, instanceFrom({ name: "vm-2" })] });
+    for (const [name, rule] of Object.entries({
+      shop: { match: { hostname: "Shop.example.com" }, target: { instance: "vm-1", port: 80 } },
+      blog: { match: { hostname: "bücher.example" }, target: { instance: "vm-2", port: 80 } },
+      dev: { match: { hostname: "{one}.dev.example.com" }, target: { instance: "{one}", port: 80 } },
+      pool: {
+        match: { hostname: "pool.example.com" },
+        targets: [
+          { instance: "vm-1", port: 80 },
+          { service: "Web", port: 80 },
+        ],
+      },
+    })) {
+      const tags = { kind: name.length > 3 ? "long" : "short" };
+      const reply = await api.call({
+        method: "POST",
+        path: "/ingresses",
+        json: { name, tags, rules: [rule] },
+      });
+      expect(reply.status, reply.text).toBe(201);
+    }
+  });
+  afterAll(() => api[Symbol.asyncDispose]());
+
+  const names = async (query: string, path = "/ingresses"): Promise<readonly string[]> =>
+    (await api.call({ path: `${path}?${query}` }))
+      .json<readonly Ingress[]>()
+      .map(({ name }) => name)
+      .sort();
+
+  it.each([
+    ["name=shop", ["shop"]],
+    ["name=sho", []],
+    ["hostname=SHOP.example.com.", ["shop"]],
+    ["hostname=xn--bcher-kva.example", ["blog"]],
+    ["hostname=%7Bother%7D.dev.example.com", ["dev"]],
+    ["hostname=*.dev.example.com", ["dev"]],
+    ["hostname=x.dev.example.com", []],
+    ["instance=vm-1", ["pool", "shop"]],
+    ["instance=vm", []],
+    ["q=EXAMPLE.com", ["dev", "pool", "shop"]],
+    ["q=web", ["pool"]],
+    ["q=", ["blog", "dev", "pool", "shop"]],
+    ["tags[kind]=long&q=vm-1", ["pool", "shop"]],
+    ["state=set-aside&q=vm-1", []],
+  ])("?%s selects %j", async (query, selected) => {
+    expect(await names(query)).toEqual(selected);
+  });
+
+  it("selects instances by name and by part", async () => {
+    expect(await names("name=vm-2", "/instances")).toEqual(["vm-2"]);
+    expect(await names("q=VM", "/instances")).toEqual(["vm-1", "vm-2"]);
+  });
+
+  it("keeps the selection from page to page", async () => {
+    const page = await api.call({ path: "/ingresses?instance=vm-1&limit=1" });
+    const next = /<([^>]+)>/.exec(String(page.headers.link))?.[1] ?? "";
+    expect(page.json<readonly Ingress[]>().length).toBe(1);
+    const last = await api.call({ path: next });
+    expect([last.json<readonly Ingress[]>().length, last.headers.link]).toEqual([1, undefined]);
+  });
+
+  it.each(documentedOperations().filter(({ scopes }) => scopes.length > 0))(
+    "$method $path refuses unknown keys and knows those that are documented",
+    async ({ method, path, queryKeys }) => {
+      const address = path.replace("{id}", "nobody");
+      const unknown = await api.call({ method, path: `${address}?no_such_key=1` });
+      expect([unknown.status, unknown.json()["message"]]).toEqual([
+        400,
+        expect.stringContaining('"no_such_key" in query has an error: it is unknown'),
+      ]);
+      for (const key of queryKeys) {
+        const reply = await api.call({ method, path: `${address}?${key === "tags" ? "tags[a]" : key}=1` });
+        expect(reply.text).not.toContain("it is unknown");
+      }
+    },
+  );
+});
+
+it("C9: a name whose deletion is under way is not taken for the start of another one's id", async () => {
+  await using api = await startApi({
+    ingresses: [
+      { ...sketch(1), name: "w" },
+      { ...sketch(2), id: "w1234567", name: "other" },
+    ],
+  });
+  const entered = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  api.world.store.beforeCommit = () => {
+    entered.resolve();
+    return release.promise;
+  };
+  const first = api.call({ method: "DELETE", path: "/ingresses/w" });
+  await entered.promise;
+  const second = api.call({ method: "DELETE", path: "/ingresses/w" });
+  expect((await api.call({ path: "/ingresses/w" })).json()["name"]).toBe("w");
+  release.resolve();
+  expect([(await first).status, (await second).status]).toEqual([204, 404]);
+  expect((await api.call({ path: "/ingresses/other" })).status).toBe(200);
 });

@@ -109,4 +109,47 @@ describe("Catalog", () => {
     }
     expect(seen).toEqual(["b", "d", "f"]);
   });
+
+  it("C9: lists one moment: what changes or goes meanwhile is listed as it was", () => {
+    const catalog = new Catalog(settings);
+    const before = ["a", "b", "c", "d"].map((id) => ingress(id, 80));
+    for (const after of before) catalog.stage({ after });
+    catalog.commit();
+    const seen: Ingress[] = [];
+    const other: Ingress[] = [];
+    for (const one of catalog.list()) {
+      seen.push(one);
+      if (one.id !== "a") continue;
+      const [a, b, c, d] = before as [Ingress, Ingress, Ingress, Ingress];
+      // The hostname of `a`, which has been listed, goes to `d`; then more changes, and another list.
+      catalog.stage({ before: a });
+      catalog.stage({ before: d, after: { ...d, rules: a.rules } });
+      catalog.commit();
+      other.push(...catalog.list());
+      catalog.stage({ before: { ...d, rules: a.rules }, after: d });
+      catalog.stage({ before: b });
+      catalog.stage({ before: c, after: { ...c, name: "other" } });
+      catalog.commit();
+    }
+    expect(seen).toEqual(before);
+    expect(other.map(({ id, rules }) => [id, rules[0]?.match.hostname])).toEqual([
+      ["b", "b.example.com"],
+      ["c", "c.example.com"],
+      ["d", "a.example.com"],
+    ]);
+  });
+
+  it("finds a committed name while its deletion or its loss is staged", () => {
+    const catalog = new Catalog(settings);
+    const [one, other] = [ingress("one", 80), ingress("other", 80)];
+    for (const after of [one, other]) catalog.stage({ after });
+    catalog.commit();
+    catalog.stage({ before: one });
+    catalog.stage({ before: other, after: { ...other, name: one.name } });
+    expect(catalog.committedNamed(one.name)).toBe(one);
+    expect(catalog.committedNamed(other.name)).toBe(other);
+    catalog.commit();
+    expect(catalog.committedNamed(one.name)?.id).toBe("other");
+    expect(catalog.committedNamed(other.name)).toBeUndefined();
+  });
 });
