@@ -65,7 +65,7 @@ describe("logging", () => {
 describe("side effects", () => {
   const homes: { [library: string]: readonly string[] } = {
     undici: ["caddy/admin-client.ts", "resolver/hypeman.ts"],
-    dns2: ["dns/server.ts"],
+    dns2: ["dns/server.ts", "dns/message.ts"],
     winston: ["log.ts"],
   };
 

@@ -1,21 +1,16 @@
 import type { RemoteInfo, SocketOptions, SocketType } from "node:dgram";
 import { once } from "node:events";
-import { isIPv6, type Socket } from "node:net";
-import { type Packet, TCPServer, UDPServer } from "dns2";
+import { isIPv6, Server as NetServer, type Socket } from "node:net";
+import { UDPServer } from "dns2";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
+import { longestQueryBytes, readAnyQuery, readQuery } from "./message.ts";
 import { PacketCache } from "./packet-cache.ts";
-import {
-  headerBytes,
-  largestTcpBytes,
-  largestUdpBytes,
-  plainUdpBytes,
-  type Query,
-  recordType,
-} from "./protocol.ts";
+import { headerBytes, largestTcpBytes, largestUdpBytes, plainUdpBytes, type Query } from "./protocol.ts";
 import { readPlainQuery } from "./query.ts";
-import { type EncodedZone, encodeName, encodeZone, respond } from "./response.ts";
+import { type EncodedZone, encodeZone, respond } from "./response.ts";
+import { serveTcp } from "./tcp-connection.ts";
 
 /** How the DNS server listens and what it serves. */
 export interface DnsServerOptions {
@@ -46,10 +41,8 @@ export interface DnsServer {
 
 /** How often a free UDP port whose TCP side is taken is exchanged for another. */
 const freePortAttempts = 20;
-/** A client that asks over TCP without reading its answers is cut off here. */
-const unreadBytesAtMost = 1024 * 1024;
-/** No honest query is longer; parsing costs time by length. */
-const longestUdpQueryBytes = 4096;
+/** Of all connections together 64 MiB. */
+const unreadBytesAtMost = 256 * 1024;
 /** Of more changed names than these every kept answer is forgotten: looking for each would hold up the questions. */
 const namesForgottenAtMost = 1000;
 
@@ -96,13 +89,6 @@ class UdpServer extends UDPServer {
     const kept = new PacketCache(zone.wireName);
     this.#unwatch = options.resolver.watch?.((change) => forget(kept, change));
     this.#kept = this.#unwatch === undefined ? undefined : kept;
-    this.on("request", (request: Packet, _send: unknown, client: RemoteInfo) => {
-      const query = queryOf(request);
-      if (query !== undefined) this.#answer(query, client);
-    });
-    this.on("requestError", (error: Error) =>
-      options.logger.debug("unreadable DNS message", { error: error.message }),
-    );
   }
 
   async stop(): Promise<void> {
@@ -125,14 +111,19 @@ class UdpServer extends UDPServer {
   }
 
   #handleNew(data: Buffer, client: RemoteInfo): void {
-    const query = readPlainQuery(data);
-    if (query === undefined) {
-      if (data.length <= longestUdpQueryBytes) super.handle(data, client);
+    const plain = readPlainQuery(data);
+    if (plain === undefined) {
+      if (data.length <= longestQueryBytes) this.#handleOther(data, client);
       return;
     }
-    const answer = this.#answer(query, client);
-    const question = query.question?.wire.length ?? 0;
+    const answer = this.#answer(plain, client);
+    const question = plain.question?.wire.length ?? 0;
     if (answer !== undefined) this.#kept?.keep(data, headerBytes + question, answer);
+  }
+
+  #handleOther(data: Buffer, client: RemoteInfo): void {
+    const query = readOrLog(data, readAnyQuery, this.#options.logger);
+    if (query !== undefined) this.#answer(query, client);
   }
 
   #answer(query: Query, client: RemoteInfo): Buffer | undefined {
@@ -176,28 +167,31 @@ function forget(kept: PacketCache, change: ResolverChange): void {
   else for (const name of change.names) kept.forget(name);
 }
 
-class TcpServer extends TCPServer {
-  /** dns2 reads this at each connection. */
-  readonly idleTimeout: number;
+/** Ends only its side when the client has ended its own: the answers are still to come. */
+class TcpServer extends NetServer {
   readonly #connections = new Set<Socket>();
 
   constructor(options: DnsServerOptions, zone: EncodedZone) {
-    super();
-    this.idleTimeout = options.idleTimeoutMs ?? 10_000;
+    super({ allowHalfOpen: true });
     this.maxConnections = options.connectionsAtMost ?? 256;
-    // dns2 ends its side only; a client that never ends its own would hold the connection for good.
+    const limits = {
+      idleTimeoutMs: options.idleTimeoutMs ?? 10_000,
+      longestBytes: longestQueryBytes,
+      unreadBytes: unreadBytesAtMost,
+    };
+    const respondTo = (message: Buffer): Buffer | undefined => {
+      try {
+        const query = readOrLog(message, readQuery, options.logger);
+        return query === undefined ? undefined : respond(query, zone, options.resolver, largestTcpBytes);
+      } catch (error) {
+        options.logger.error("a DNS question could not be answered", { error });
+        return undefined;
+      }
+    };
     this.on("connection", (socket: Socket) => {
       this.#connections.add(socket);
-      socket.on("timeout", () => socket.destroySoon());
       socket.on("close", () => this.#connections.delete(socket));
-    });
-    this.on("requestError", (error: Error) =>
-      options.logger.debug("unreadable DNS message", { error: error.message }),
-    );
-    this.on("request", (request: Packet, send: (answer: Buffer) => unknown, socket: Socket) => {
-      const query = queryOf(request);
-      if (query === undefined || socket.writableLength > unreadBytesAtMost) socket.destroy();
-      else send(respond(query, zone, options.resolver, largestTcpBytes));
+      serveTcp(socket, respondTo, limits);
     });
   }
 
@@ -209,39 +203,17 @@ class TcpServer extends TCPServer {
   }
 }
 
-/** dns2's view of a message as a query; undefined for an answer, which must not be answered. */
-export function queryOf(packet: Packet): Query | undefined {
-  const { header, questions, additionals, errors } = packet;
-  if (header.qr === 1) return undefined;
-  const [question] = questions;
-  const options = additionals.filter((record) => record.type === recordType.OPT);
-  const [opt] = options;
-  const wellFormed =
-    errors.length === 0 && header.qdcount === 1 && options.length <= 1 && (opt?.name ?? "") === "";
-  return {
-    id: header.id,
-    opcode: header.opcode,
-    recursionDesired: header.rd === 1,
-    checkingDisabled: (header as { cd?: number }).cd === 1,
-    ...(question === undefined ? {} : { question: questionOf(question) }),
-    ...(opt === undefined
-      ? {}
-      : { edns: { version: opt.version ?? 0, payloadBytes: opt.class, dnssecOk: opt.doFlag === true } }),
-    malformed: !wellFormed,
-  };
-}
-
-function questionOf(question: { name: string; type: number; class: number }): NonNullable<Query["question"]> {
-  const end = Buffer.alloc(4);
-  end.writeUInt16BE(question.type, 0);
-  end.writeUInt16BE(question.class, 2);
-  return {
-    // ASCII letters alone compare without case (RFC 4343).
-    name: question.name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()),
-    type: question.type,
-    class: question.class,
-    wire: Buffer.concat([encodeName(question.name), end]),
-  };
+function readOrLog(
+  message: Buffer,
+  read: (message: Buffer) => Query | undefined,
+  logger: Logger,
+): Query | undefined {
+  try {
+    return read(message);
+  } catch (error) {
+    logger.debug("unreadable DNS message", { error: (error as Error).message });
+    return undefined;
+  }
 }
 
 function zoneOf(options: DnsServerOptions): EncodedZone {

@@ -62,10 +62,9 @@ export function requireScope(caller: Caller, scope: Scope): void {
 function verify(token: string, secret: string): jwt.JwtPayload {
   try {
     const claims = jwt.verify(token, secret, { algorithms: ["HS256", "HS384", "HS512"] });
-    if (typeof claims === "object") return claims;
-  } catch (error) {
-    // Why it is refused is not the caller's business: a forger learns nothing.
-    if (!(error instanceof jwt.JsonWebTokenError)) throw error;
+    if (typeof claims === "object" && claims !== null && !Array.isArray(claims)) return claims;
+  } catch {
+    // Why it is refused is not the caller's business: a forger learns nothing. A payload that is no JSON is a SyntaxError.
   }
   throw unauthorized("invalid token");
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type HttpReply, httpCall } from "../support/http-call.ts";
-import { signToken, unsignedToken } from "../support/sign-token.ts";
+import { signedText, signToken, unsignedToken } from "../support/sign-token.ts";
 import type { ContractRun } from "./contract-run.ts";
 import { documentedOperations } from "./documented.ts";
 
@@ -25,6 +25,21 @@ export function authContract(run: ContractRun): void {
       ["no token", () => "Bearer", "invalid authorization header format"],
       ["garbage", () => "Bearer x.y.z", "invalid token"],
       ["another key", () => `Bearer ${signToken(`${run.target.secret}x`)}`, "invalid token"],
+      [
+        "C9: a payload that is no JSON",
+        () => `Bearer ${signedText(run.target.secret, "no JSON")}`,
+        "invalid token",
+      ],
+      [
+        "C9: a payload that is a list",
+        () => `Bearer ${signedText(run.target.secret, "[]")}`,
+        "invalid token",
+      ],
+      [
+        "C9: a payload that is null",
+        () => `Bearer ${signedText(run.target.secret, "null")}`,
+        "invalid token",
+      ],
       ["no signature", () => `Bearer ${unsignedToken()}`, "invalid token"],
       [
         "an expired token",

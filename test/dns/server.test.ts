@@ -367,6 +367,29 @@ describe("TCP", () => {
     await other.close();
   });
 
+  it("E8: closes connections that send bytes and no message", async () => {
+    const other = await start({ connectionsAtMost: 3, idleTimeoutMs: 200 });
+    const slow = await Promise.all([1, 2, 3].map(() => DnsConnection.open(other.port)));
+    const trickles = slow.map(({ socket }) => {
+      socket.on("error", () => undefined);
+      socket.write(Buffer.from([0x0f]));
+      return setInterval(() => socket.write(Buffer.alloc(1)), 20);
+    });
+    await Promise.all(slow.map(({ socket }) => until(() => socket.destroyed)));
+    for (const trickle of trickles) clearInterval(trickle);
+    const next = await DnsConnection.open(other.port);
+    next.send(encodeAsk({ name: "web-1.hypeman.internal" }));
+    expect(see(await next.receive()).answers).toEqual([address]);
+    await other.close();
+  });
+
+  it("C9: closes a connection that announces a message longer than any question", async () => {
+    const connection = await DnsConnection.open(server.port);
+    connection.socket.on("error", () => undefined);
+    connection.socket.write(Buffer.from([0xff, 0xff]));
+    await until(() => connection.socket.destroyed);
+  });
+
   it("closes connections above the limit and keeps the others", async () => {
     const other = await start({ connectionsAtMost: 3 });
     const kept = await Promise.all([1, 2, 3].map(() => DnsConnection.open(other.port)));

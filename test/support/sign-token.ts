@@ -19,3 +19,8 @@ export function unsignedToken(claims: TokenClaims = {}): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   return `${part({ alg: "none", typ: "JWT" })}.${part(claims)}.`;
 }
+
+/** A token whose signature is right and whose payload is any text. */
+export function signedText(secret: string, payload: string): string {
+  return jwt.sign(payload, secret, { header: { alg: "HS256", typ: "JWT" } });
+}
