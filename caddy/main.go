@@ -8,6 +8,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	_ "github.com/mholt/caddy-ratelimit"
 
+	_ "gatewright.dev/caddy/app"
 	_ "gatewright.dev/caddy/certificates"
 	_ "gatewright.dev/caddy/dispatcher"
 	_ "gatewright.dev/caddy/handshake"

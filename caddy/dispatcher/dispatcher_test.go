@@ -607,9 +607,9 @@ func TestRequestsDuringPatches(t *testing.T) {
 	clients.Wait()
 }
 
-// TestDocumentedConfiguration loads the example of the package's documentation.
+// TestDocumentedConfiguration loads the example of the documentation of package app.
 func TestDocumentedConfiguration(t *testing.T) {
-	text, err := os.ReadFile("doc.go")
+	text, err := os.ReadFile("../app/doc.go")
 	if err != nil {
 		t.Fatal(err)
 	}

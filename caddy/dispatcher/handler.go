@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/listeners"
 	"gatewright.dev/caddy/table"
@@ -31,7 +32,7 @@ type Handler struct {
 	// Port is the listen port whose rows are used. Default: the local port of the request's connection.
 	Port uint16 `json:"port,omitempty"`
 
-	app    *App
+	app    *app.App
 	logger *zap.Logger
 }
 
@@ -42,11 +43,10 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	loaded, err := ctx.AppIfConfigured(appID)
-	if err != nil {
-		return fmt.Errorf("the handler needs the app: %w", err)
+	var err error
+	if h.app, err = app.Of(ctx); err != nil {
+		return err
 	}
-	h.app = loaded.(*App)
 	h.logger = ctx.Logger()
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		listeners.Follow(server)
@@ -64,7 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		return nil
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	row, host, demanded := hostTable.Lookup(&table.Request{
+	row, host, demanded := app.HostTable().Lookup(&table.Request{
 		Port:   h.port(local),
 		Local:  local,
 		TLS:    r.TLS != nil,
@@ -87,16 +87,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		redirect(w, r, host, port)
 		return nil
 	}
-	app, set := h.policySet(row.Policy())
+	owner, set := h.policySet(row.Policy())
 	if set == nil {
 		h.fail(w, r, row, http.StatusServiceUnavailable, fmt.Errorf("policy set %q is not configured", row.Policy()))
 		return nil
 	}
-	if _, _, demanded := row.Auth(); demanded && !set.checksHeader {
+	if _, _, demanded := row.Auth(); demanded && !set.ChecksHeader() {
 		h.fail(w, r, row, http.StatusServiceUnavailable, errUnchecked)
 		return nil
 	}
-	q := &upstreams.Request{Row: row, Host: host, Resolver: app.resolver, Guard: &app.Guard}
+	q := &upstreams.Request{Row: row, Host: host, Resolver: owner.Addresses(), Guard: &owner.Guard}
 	q.Attach(r)
 	status, ended := 0, false
 	// Deferred, since the proxy panics when a response breaks off.
@@ -107,7 +107,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 			h.brokenOff(r, row)
 		}
 	}()
-	err := set.chain.ServeHTTP(w, r)
+	err := set.ServeHTTP(w, r)
 	ended = true
 	if err != nil {
 		status = statusOf(err, q)
@@ -144,12 +144,12 @@ func (h *Handler) port(local net.Addr) uint16 {
 
 // policySet finds a set in this configuration or, for a kept connection of an older one that meets a row of
 // the newer, in the one that runs now.
-func (h *Handler) policySet(key string) (*App, *PolicySet) {
+func (h *Handler) policySet(key string) (*app.App, *app.PolicySet) {
 	if set := h.app.PolicySets[key]; set != nil {
 		return h.app, set
 	}
-	if app := running(); app != nil {
-		return app, app.PolicySets[key]
+	if running := app.Running(); running != nil {
+		return running, running.PolicySets[key]
 	}
 	return nil, nil
 }

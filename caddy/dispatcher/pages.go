@@ -148,7 +148,7 @@ func (h *Handler) notFound(w http.ResponseWriter, r *http.Request) {
 
 // unrouted answers a request of no row, with told unless there is a page for the status.
 func (h *Handler) unrouted(w http.ResponseWriter, status int, told string) {
-	if page, ok := h.app.ErrorPages.find(status); ok {
+	if page, ok := h.app.ErrorPages.Find(status); ok {
 		writePage(w, status, page)
 		return
 	}
@@ -209,4 +209,23 @@ func quality(parameters string) float64 {
 		}
 	}
 	return 1
+}
+
+// pageFor is the page of the row's policy set, then that of the app.
+func (h *Handler) pageFor(policy string, status int) (page string, ok bool) {
+	if _, set := h.policySet(policy); set != nil {
+		if page, ok = set.ErrorPages.Find(status); ok {
+			return page, ok
+		}
+	}
+	return h.app.ErrorPages.Find(status)
+}
+
+// writePage sends a page of the user's.
+func writePage(w http.ResponseWriter, status int, page string) {
+	contentType := "text/plain; charset=utf-8"
+	if strings.HasPrefix(strings.TrimSpace(page), "<") {
+		contentType = "text/html; charset=utf-8"
+	}
+	writeBody(w, status, contentType, page)
 }

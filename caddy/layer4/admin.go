@@ -7,7 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/app"
 )
 
 func init() { caddy.RegisterModule(Admin{}) }
@@ -58,7 +58,7 @@ func serveCounters(w http.ResponseWriter, r *http.Request) error {
 	reports := make(map[string]ruleReport)
 	rules.Range(func(key, value any) bool {
 		id, counted := key.(string), value.(*rule)
-		if counted.active.Load() == 0 && !dispatcher.HostTable().Has(id) {
+		if counted.active.Load() == 0 && !app.HostTable().Has(id) {
 			rules.Delete(id)
 			return true
 		}

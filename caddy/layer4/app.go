@@ -10,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/app"
 )
 
 func init() { caddy.RegisterModule(&App{}) }
@@ -29,7 +29,7 @@ type App struct {
 	// UDP are `ip:port`.
 	UDP []string `json:"udp,omitempty"`
 
-	app     *dispatcher.App
+	app     *app.App
 	logger  *zap.Logger
 	opened  []net.Listener
 	sockets map[string]*socket // by address
@@ -61,7 +61,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 			return fmt.Errorf("tcp[%d]: %w", i, err)
 		}
 	}
-	a.app, err = dispatcher.AppOf(ctx)
+	a.app, err = app.Of(ctx)
 	return err
 }
 

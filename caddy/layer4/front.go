@@ -13,7 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/table"
@@ -33,7 +33,7 @@ type front struct {
 	// TLS is how TLS is ended. Default: it is not ended here.
 	TLS *handshake.TLS `json:"tls,omitempty"`
 
-	app    *dispatcher.App
+	app    *app.App
 	logger *zap.Logger
 	// http and raw end TLS before HTTP, and where it is not known what comes; nil where TLS is not ended here.
 	http, raw *tls.Config
@@ -45,12 +45,12 @@ func (f *front) provision(ctx caddy.Context) (err error) {
 		f.HelloTimeout = caddy.Duration(helloTime)
 	}
 	if f.TLS != nil {
-		if err := f.TLS.Provision(ctx, dispatcher.HostTable()); err != nil {
+		if err := f.TLS.Provision(ctx, app.HostTable()); err != nil {
 			return fmt.Errorf("tls: %w", err)
 		}
 		f.http, f.raw = f.TLS.HTTP(), f.TLS.Raw()
 	}
-	f.app, err = dispatcher.AppOf(ctx)
+	f.app, err = app.Of(ctx)
 	return err
 }
 
@@ -102,7 +102,7 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 		return &choice{secure: f.http != nil}, nil
 	}
 	number := portOf(listener)
-	hosts := dispatcher.HostTable()
+	hosts := app.HostTable()
 	if row := hosts.LookupPort("tcp", number, listener); row != nil {
 		return &choice{row: row}, nil
 	}

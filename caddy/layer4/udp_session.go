@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/table"
 )
 
@@ -93,7 +93,7 @@ func (s *session) end() {
 func (s *session) run() {
 	defer s.end()
 	owner := s.socket.owner()
-	row := dispatcher.HostTable().LookupPort("udp", s.socket.port, s.socket.local)
+	row := app.HostTable().LookupPort("udp", s.socket.port, s.socket.local)
 	if row == nil || owner == nil {
 		return
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	"gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/app"
+	_ "gatewright.dev/caddy/dispatcher"
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/table"
 )
@@ -117,7 +118,7 @@ func (w *world) rows(routes ...table.RowJSON) {
 		rows.Add(&routes[i])
 	}
 	w.tables++
-	if err := dispatcher.HostTable().Replace(fmt.Sprint(w.t.Name(), w.tables), rows); err != nil {
+	if err := app.HostTable().Replace(fmt.Sprint(w.t.Name(), w.tables), rows); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -52,7 +52,7 @@ export type LogWriter =
       readonly roll_gzip: boolean;
     };
 
-/** Our app: what the dispatcher and the upstream source share (caddy/dispatcher). */
+/** Our app: what the dispatcher and the upstream source share (caddy/app). */
 export interface GatewrightApp {
   /** Digest of this configuration without this field; `GET /gatewright/state` answers it. */
   readonly version: string;

@@ -11,9 +11,9 @@ export interface CaddyModule {
 
 /** What a binary has beside Caddy's standard modules, as far as Gatewright uses it. */
 export const caddyModules: readonly CaddyModule[] = [
-  { id: "gatewright", package: "gatewright.dev/caddy/dispatcher", required: true },
+  { id: "gatewright", package: "gatewright.dev/caddy/app", required: true },
   { id: "http.handlers.gatewright", package: "gatewright.dev/caddy/dispatcher", required: true },
-  { id: "admin.api.gatewright", package: "gatewright.dev/caddy/dispatcher", required: true },
+  { id: "admin.api.gatewright", package: "gatewright.dev/caddy/app", required: true },
   {
     id: "http.reverse_proxy.upstreams.gatewright",
     package: "gatewright.dev/caddy/upstreams",

@@ -22,7 +22,7 @@ export interface RowTarget {
 }
 
 /**
- * One row of the host table that the dispatcher of our Caddy keeps in memory (caddy/dispatcher).
+ * One row of the host table that our Caddy keeps in memory (caddy/app, caddy/table).
  * Rows travel by delta or whole through Caddy's admin endpoint, never inside the Caddy configuration, so that
  * a new host under a known policy set needs no reload.
  */

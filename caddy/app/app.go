@@ -1,31 +1,22 @@
-package dispatcher
+package app
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/resolver"
-	"gatewright.dev/caddy/table"
 )
 
 func init() { caddy.RegisterModule(App{}) }
 
-// appID is the name of the app in the configuration's `apps`.
-const appID = "gatewright"
-
-// hostTable is the table of this process. Configurations come and go above it.
-var hostTable table.Table
+// ID is the name of the app in the configuration's `apps`.
+const ID = "gatewright"
 
 // generations counts the configurations that were started in this process.
 var generations atomic.Uint64
@@ -80,7 +71,7 @@ type resolverKey struct {
 
 // CaddyModule returns the module's information.
 func (App) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: appID, New: func() caddy.Module { return new(App) }}
+	return caddy.ModuleInfo{ID: ID, New: func() caddy.Module { return new(App) }}
 }
 
 // Provision sets the app up, and reads the table of a process that has none.
@@ -117,27 +108,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return a.readTable()
 }
 
-// readTable fills the table of a process that has none yet.
-func (a *App) readTable() error {
-	if a.TableFile == "" || hostTable.Version() != "" {
-		return nil
-	}
-	file, err := os.Open(a.TableFile)
-	if err != nil {
-		return fmt.Errorf("table_file: %w", err)
-	}
-	defer file.Close()
-	rows := table.NewRows(nil)
-	version, err := table.ReadTable(file, rows.Add)
-	if err == nil {
-		_, err = hostTable.ReplaceFirst(version, rows)
-	}
-	if err != nil {
-		return fmt.Errorf("table_file %s: %w", a.TableFile, err)
-	}
-	return nil
-}
-
 // Start tells which policy sets the table names and this configuration lacks: their requests get 503.
 func (a *App) Start() error {
 	a.generation = generations.Add(1)
@@ -161,56 +131,27 @@ func (a *App) Cleanup() error {
 
 func (a *App) knows(policy string) bool { return a.PolicySets[policy] != nil }
 
-// running returns the app of the configuration that runs, as opposed to one that is loading or ending; nil when
+// Of returns the app of the configuration that is being loaded.
+func Of(ctx caddy.Context) (*App, error) {
+	loaded, err := ctx.AppIfConfigured(ID)
+	if err != nil {
+		return nil, fmt.Errorf("the handler needs the app: %w", err)
+	}
+	return loaded.(*App), nil
+}
+
+// Addresses is what finds the addresses of instances.
+func (a *App) Addresses() *resolver.Resolver { return a.resolver }
+
+// Running returns the app of the configuration that runs, as opposed to one that is loading or ending; nil when
 // there is none.
-func running() *App {
-	loaded, err := caddy.ActiveContext().AppIfConfigured(appID)
+func Running() *App {
+	loaded, err := caddy.ActiveContext().AppIfConfigured(ID)
 	if err != nil {
 		return nil
 	}
 	app, _ := loaded.(*App)
 	return app
-}
-
-// PolicySet is a chain of HTTP handlers.
-type PolicySet struct {
-	// Handlers run in this order, each calling the next, as in a route of Caddy.
-	HandlersRaw []json.RawMessage `json:"handle,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
-
-	// ErrorPages are sent instead of the dispatcher's own.
-	ErrorPages ErrorPages `json:"error_pages,omitempty"`
-
-	chain caddyhttp.Handler
-	// checksHeader tells that a handler of the set checks the header that a row demands.
-	checksHeader bool
-}
-
-func (s *PolicySet) provision(ctx caddy.Context) error {
-	if len(s.HandlersRaw) == 0 {
-		return errors.New("handle is empty")
-	}
-	if err := s.ErrorPages.validate(); err != nil {
-		return err
-	}
-	loaded, err := ctx.LoadModule(s, "HandlersRaw")
-	if err != nil {
-		return err
-	}
-	handlers := loaded.([]any)
-	// Built here and not for each request. Behind the last handler nothing has answered: that is an error.
-	s.chain = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
-		return caddyhttp.Error(http.StatusInternalServerError, errors.New("no handler of the policy set answered"))
-	})
-	for i := len(handlers) - 1; i >= 0; i-- {
-		handler, next := handlers[i].(caddyhttp.MiddlewareHandler), s.chain
-		if _, is := handler.(*policies.HeaderAuth); is {
-			s.checksHeader = true
-		}
-		s.chain = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-			return handler.ServeHTTP(w, r, next)
-		})
-	}
-	return nil
 }
 
 // Interface guards.

@@ -1,20 +1,14 @@
-package dispatcher
+package app
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/netip"
-	"runtime/debug"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
-	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
 
@@ -22,9 +16,6 @@ func init() { caddy.RegisterModule(Admin{}) }
 
 // maxBody bounds the body of a change: a million rows have about 300 MB.
 const maxBody = 1 << 30
-
-// manyRows is the size of a replaced table from which memory is given back to the system afterwards.
-const manyRows = 5000
 
 // Admin is the module `admin.api.gatewright`: routes of Caddy's admin endpoint that read and change the host
 // table of the process and the addresses that it knows.
@@ -91,7 +82,7 @@ type state struct {
 }
 
 func currentState() (s state) {
-	if app := running(); app != nil {
+	if app := Running(); app != nil {
 		s.Config, s.Generation = app.Version, app.generation
 	}
 	s.Table, s.Routes = hostTable.State()
@@ -122,112 +113,6 @@ func respond(w http.ResponseWriter, status int, body any) error {
 }
 
 func getState(*http.Request) error { return nil }
-
-// newRows refuses rows whose policy set the running configuration lacks.
-func newRows() *table.Rows {
-	app := running()
-	return table.NewRows(func(policy string) bool { return app != nil && app.knows(policy) })
-}
-
-func putTable(r *http.Request) error {
-	rows := newRows()
-	version, err := table.ReadTable(r.Body, rows.Add)
-	if err != nil {
-		return err
-	}
-	if err := hostTable.Replace(version, rows); err != nil {
-		return err
-	}
-	if _, count := hostTable.State(); count >= manyRows {
-		giveBack()
-	}
-	return nil
-}
-
-func patchTable(r *http.Request) error {
-	var delta table.Delta
-	if err := table.ReadStrict(r.Body, &delta); err != nil {
-		return err
-	}
-	if delta.To == "" {
-		return errors.New("to is missing or empty")
-	}
-	rows := newRows()
-	for i := range delta.Upsert {
-		rows.Add(&delta.Upsert[i])
-	}
-	return hostTable.Patch(delta.From, delta.To, delta.Remove, rows)
-}
-
-type addresses struct {
-	Names map[string]struct {
-		Addresses  []string `json:"addresses"`
-		TTLSeconds int      `json:"ttl_seconds"`
-		// Unknown tells that there is no such instance.
-		Unknown bool `json:"unknown"`
-	} `json:"names"`
-	Flush bool `json:"flush"`
-}
-
-func postAddresses(r *http.Request) error {
-	var body addresses
-	if err := table.ReadStrict(r.Body, &body); err != nil {
-		return err
-	}
-	parsed := make(map[string][]netip.Addr, len(body.Names))
-	var problems []table.Problem
-	for name, told := range body.Names {
-		if name == "" {
-			problems = append(problems, table.Problem{ID: name, Problem: "the name is empty"})
-		}
-		if told.Unknown && len(told.Addresses) > 0 {
-			problems = append(problems, table.Problem{ID: name, Problem: "it is unknown and has addresses"})
-		}
-		if told.TTLSeconds < 0 {
-			problems = append(problems, table.Problem{ID: name, Problem: "ttl_seconds is negative"})
-		}
-		for i, text := range told.Addresses {
-			addr, err := netip.ParseAddr(text)
-			if err != nil || addr.Zone() != "" {
-				problems = append(problems, table.Problem{ID: name, Problem: fmt.Sprintf("addresses[%d] %q is not an IP address", i, text)})
-				continue
-			}
-			parsed[name] = append(parsed[name], addr.Unmap())
-		}
-	}
-	if len(problems) > 0 {
-		return &table.Refusal{Problems: problems}
-	}
-	resolvers.Range(func(_, value any) bool {
-		names := value.(*resolver.Resolver)
-		if body.Flush {
-			names.Flush()
-		}
-		for name, told := range body.Names {
-			ttl := time.Duration(told.TTLSeconds) * time.Second
-			if told.Unknown {
-				names.PushUnknown(name, ttl)
-			} else {
-				names.Push(name, parsed[name], ttl)
-			}
-		}
-		return true
-	})
-	return nil
-}
-
-var givingBack atomic.Bool
-
-// giveBack returns to the system what reading a big table took and the old one had.
-func giveBack() {
-	if !givingBack.CompareAndSwap(false, true) {
-		return
-	}
-	go func() {
-		defer givingBack.Store(false)
-		debug.FreeOSMemory()
-	}()
-}
 
 // Interface guards.
 var (

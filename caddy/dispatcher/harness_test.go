@@ -3,7 +3,6 @@ package dispatcher
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,17 +11,20 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/table"
 	_ "gatewright.dev/caddy/transport"
 )
+
+// This file is the harness of the package's tests, which are those of the app and its admin endpoint too: a request needs
+// both, and what the endpoint changes is seen in requests.
 
 // world is a Caddy in this process with our modules, a DNS server, and what tests do with them.
 // The host table is the process's, so that tests that use a world do not run in parallel.
@@ -43,7 +45,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	hostTable = table.Table{}
+	*app.HostTable() = table.Table{}
 	w := &world{
 		t: t, dns: dnstest.Start(t), admin: "127.0.0.1:" + strconv.Itoa(freePort(t)), port: freePort(t),
 		storage: t.TempDir(), app: map[string]any{}, servers: map[string]any{},
@@ -115,7 +117,11 @@ func (w *world) config(version string, edit ...func(app map[string]any)) []byte 
 		apps["tls"] = w.tls
 	}
 	text, err := json.Marshal(map[string]any{
-		"admin":   map[string]any{"listen": w.admin, "config": map[string]any{"persist": false}},
+		// On the process's own socket, as Gatewright has it: a load replaces the admin server, and what the old one has not
+		// accepted goes to the new one.
+		"admin": map[string]any{
+			"listen": "gatewright/" + w.admin, "origins": []string{w.admin}, "config": map[string]any{"persist": false},
+		},
 		"logging": map[string]any{"logs": map[string]any{"default": map[string]any{"level": "FATAL"}}},
 		"storage": map[string]any{"module": "file_system", "root": w.storage},
 		"apps":    apps,
@@ -145,20 +151,14 @@ func (w *world) call(method, path string, body any) (status int, answer map[stri
 		}
 		text = string(encoded)
 	}
-	var response *http.Response
-	for attempt := 0; ; attempt++ {
-		request, err := http.NewRequest(method, "http://"+w.admin+path, strings.NewReader(text))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		request.Close = true
-		if response, err = w.client.Do(request); err == nil {
-			break
-		}
-		// Each load replaces the admin server, and resets what the old one has not accepted yet.
-		if attempt == 5 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
-			w.t.Fatal(err)
-		}
+	request, err := http.NewRequest(method, "http://"+w.admin+path, strings.NewReader(text))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	request.Close = true
+	response, err := w.client.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {

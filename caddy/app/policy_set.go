@@ -1,0 +1,61 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"gatewright.dev/caddy/policies"
+)
+
+// PolicySet is a chain of HTTP handlers.
+type PolicySet struct {
+	// Handlers run in this order, each calling the next, as in a route of Caddy.
+	HandlersRaw []json.RawMessage `json:"handle,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
+
+	// ErrorPages are sent instead of the dispatcher's own.
+	ErrorPages ErrorPages `json:"error_pages,omitempty"`
+
+	chain caddyhttp.Handler
+	// checksHeader tells that a handler of the set checks the header that a row demands.
+	checksHeader bool
+}
+
+func (s *PolicySet) provision(ctx caddy.Context) error {
+	if len(s.HandlersRaw) == 0 {
+		return errors.New("handle is empty")
+	}
+	if err := s.ErrorPages.validate(); err != nil {
+		return err
+	}
+	loaded, err := ctx.LoadModule(s, "HandlersRaw")
+	if err != nil {
+		return err
+	}
+	handlers := loaded.([]any)
+	// Built here and not for each request. Behind the last handler nothing has answered: that is an error.
+	s.chain = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+		return caddyhttp.Error(http.StatusInternalServerError, errors.New("no handler of the policy set answered"))
+	})
+	for i := len(handlers) - 1; i >= 0; i-- {
+		handler, next := handlers[i].(caddyhttp.MiddlewareHandler), s.chain
+		if _, is := handler.(*policies.HeaderAuth); is {
+			s.checksHeader = true
+		}
+		s.chain = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			return handler.ServeHTTP(w, r, next)
+		})
+	}
+	return nil
+}
+
+// ServeHTTP has the handlers of the set handle a request.
+func (s *PolicySet) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	return s.chain.ServeHTTP(w, r)
+}
+
+// ChecksHeader tells whether a handler of the set checks the header that a row demands.
+func (s *PolicySet) ChecksHeader() bool { return s.checksHeader }
