@@ -1,0 +1,37 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+const pages = [
+  ...readdirSync(root).filter((file) => file.endsWith(".md")),
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".md"))
+    .map((file) => join("docs", file)),
+];
+
+function read(page: string): string {
+  return readFileSync(join(root, page), "utf8");
+}
+
+describe("documentation", () => {
+  it.each(pages)("%s links to files that are there", (page) => {
+    const links = [...read(page).matchAll(/\]\((?!\w+:)([^)#\s]+)/g)].map(([, link = ""]) => link);
+    expect(links.filter((link) => !existsSync(join(root, dirname(page), link)))).toEqual([]);
+  });
+
+  it("lists every decision in docs/architecture.md", () => {
+    const listed = [
+      ...read("docs/architecture.md").matchAll(/^\[(\d{4}) .*\(decisions\/(\1-[\w-]+\.md)\)/gm),
+    ];
+    expect(listed.map(([, , file]) => file)).toEqual(readdirSync(join(root, "docs/decisions")).sort());
+  });
+
+  it("has the words of the glossary in order, each once", () => {
+    const words = [...read("docs/glossary.md").matchAll(/^\| ([a-z][^|]*?) \|/gm)]
+      .map(([, word = ""]) => word)
+      .filter((word) => word !== "word");
+    expect(words.length).toBeGreaterThan(30);
+    expect(words).toEqual([...new Set(words)].sort());
+  });
+});
