@@ -45,11 +45,19 @@ export function findRunningCaddy(paths: CaddyPaths): RunningCaddy | undefined {
   return undefined;
 }
 
-/** Keeps the number where operators and the next manager look for it: hypeman's `caddy.pid`, the bare number. */
+/**
+ * Keeps the number where operators and the next manager look for it: hypeman's `caddy.pid`, the bare number. On a disk
+ * that takes nothing it is left out: our Caddy is found without it.
+ */
 export async function writePid(paths: CaddyPaths, pid: number): Promise<void> {
-  await writeFile(pidPath(paths), `${pid}\n`, { mode: 0o600 });
-  // The mode above is for a new file only, and hypeman leaves one that everybody may read.
-  await chmod(pidPath(paths), 0o600);
+  try {
+    await writeFile(pidPath(paths), `${pid}\n`, { mode: 0o600 });
+    // The mode above is for a new file only, and hypeman leaves one that everybody may read.
+    await chmod(pidPath(paths), 0o600);
+  } catch (error) {
+    if (!["ENOSPC", "EDQUOT", "EROFS", "EIO"].includes(String((error as NodeJS.ErrnoException).code)))
+      throw error;
+  }
 }
 
 function readPid(paths: CaddyPaths): number | undefined {

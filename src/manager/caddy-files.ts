@@ -1,11 +1,11 @@
-import { open, rename } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import { TableDigest } from "../compiler/digest.ts";
 import { compileRows } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Ingress } from "../model/api.ts";
-import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
+import { ensurePrivateFolder, PRIVATE_FILE_MODE, storeUnavailable, writeDurably } from "../store/durable.ts";
 
 /** Characters of rows gathered before they are written. */
 const CHUNK = 1 << 20;
@@ -18,6 +18,13 @@ export class CaddyFiles {
     this.#folder = folder;
   }
 
+  /** Whether there are files that a Caddy was started with, or could have been. */
+  async exist(): Promise<boolean> {
+    const sizes = ["config.json", "table.json"].map((name) => stat(join(this.#folder, name)));
+    const found = await Promise.allSettled(sizes);
+    return found.every((one) => one.status === "fulfilled" && one.value.size > 0);
+  }
+
   async writeConfig(config: CaddyConfig): Promise<void> {
     await ensurePrivateFolder(this.#folder);
     await writeDurably(join(this.#folder, "config.json"), JSON.stringify(config));
@@ -27,25 +34,39 @@ export class CaddyFiles {
   async writeTable(ingresses: Iterable<Ingress>, settings: CompilerSettings): Promise<void> {
     await ensurePrivateFolder(this.#folder);
     const path = join(this.#folder, "table.json");
-    const file = await open(`${path}.tmp`, "w", 0o600);
+    const temporary = `${path}.tmp`;
     try {
-      const digest = new TableDigest();
-      let chunk = '{"rows":[';
-      let separator = "";
-      for (const ingress of ingresses) {
-        for (const { row } of compileRows(ingress, settings)) {
-          digest.add(row);
-          chunk += separator + JSON.stringify(row);
-          separator = ",\n";
-        }
-        if (chunk.length < CHUNK) continue;
-        await file.write(chunk);
-        chunk = "";
-      }
-      await file.write(`${chunk}],"version":${JSON.stringify(digest.version())}}\n`);
-    } finally {
-      await file.close();
+      await rm(temporary, { force: true });
+      await using file = await open(temporary, "wx", PRIVATE_FILE_MODE);
+      await writeRows(file, ingresses, settings);
+      await file.sync();
+      await rename(temporary, path);
+    } catch (error) {
+      // On a full disk it would keep what is left.
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw storeUnavailable("table.json could not be written", error);
     }
-    await rename(`${path}.tmp`, path);
   }
+}
+
+async function writeRows(
+  file: FileHandle,
+  ingresses: Iterable<Ingress>,
+  settings: CompilerSettings,
+): Promise<void> {
+  const digest = new TableDigest();
+  let chunk = '{"rows":[';
+  let separator = "";
+  for (const ingress of ingresses) {
+    for (const { row } of compileRows(ingress, settings)) {
+      digest.add(row);
+      chunk += separator + JSON.stringify(row);
+      separator = ",\n";
+    }
+    if (chunk.length < CHUNK) continue;
+    // `write` may write less than it is given.
+    await file.writeFile(chunk);
+    chunk = "";
+  }
+  await file.writeFile(`${chunk}],"version":${JSON.stringify(digest.version())}}\n`);
 }

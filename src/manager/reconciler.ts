@@ -1,4 +1,5 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
+import type { CaddyConfig } from "../caddy-json/config.ts";
 import { compileConfig } from "../compiler/compile.ts";
 import { NeedsSnapshot, type NeedsView, unite } from "../compiler/config-needs.ts";
 import { listenersIn, listenersOf } from "../compiler/listeners.ts";
@@ -6,6 +7,7 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
 import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Ingress } from "../model/api.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
 import type { CaddyFiles } from "./caddy-files.ts";
 import { CaddyState, type Rendered } from "./caddy-state.ts";
@@ -152,19 +154,33 @@ export class Reconciler {
     return this.#ports.leftOut;
   }
 
-  /** Writes what a starting Caddy reads: the committed state. No Caddy of ours runs now, so every port can be probed. */
+  /**
+   * Writes what a starting Caddy reads: the committed state. Where the disk takes nothing, a Caddy starts from what is
+   * there, and is brought to the stored state when it runs. No Caddy of ours runs now, so every port can be probed.
+   */
   async prepare(): Promise<void> {
-    const { catalog, compiler, files } = this.#options;
+    const { catalog, compiler } = this.#options;
     this.#ports.adopt([]);
     await this.#survey(catalog.committedNeeds());
     // Both of one moment: a batch may commit while they are written.
     const { config, needs } = this.#render(catalog.committedNeeds());
     const ingresses = [...catalog.values()];
-    await files.writeConfig(config);
-    this.#saved = config.apps.gatewright.version;
-    await files.writeTable(ingresses, compiler);
+    await this.#writeFiles(config, ingresses);
     // Caddy has these from its first moment on, before anybody is told that it runs.
     this.#ports.adopt(listenersOf(needs.ports(), compiler));
+  }
+
+  async #writeFiles(config: CaddyConfig, ingresses: readonly Ingress[]): Promise<void> {
+    const { compiler, files, logger } = this.#options;
+    this.#saved = undefined;
+    try {
+      await files.writeConfig(config);
+      await files.writeTable(ingresses, compiler);
+      this.#saved = config.apps.gatewright.version;
+    } catch (error) {
+      if (!(await files.exist())) throw error;
+      logger.error("caddy's files cannot be written; it starts from the last ones", { error });
+    }
   }
 
   /** A Caddy process was started or found; what it runs has to be asked. */

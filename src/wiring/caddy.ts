@@ -1,3 +1,4 @@
+import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { adminAddress } from "../caddy/admin-address.ts";
 import { type AdminClient, createAdminClient } from "../caddy/admin-client.ts";
@@ -7,7 +8,7 @@ import { createCaddyProcess } from "../caddy/process.ts";
 import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
 import type { ManagerOptions } from "../manager/manager.ts";
-import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
+import { ensurePrivateFolder, PRIVATE_FILE_MODE, writeDurably } from "../store/durable.ts";
 import { caddyFolder, secretFiles } from "./compiler-settings.ts";
 
 export interface CaddyOptions {
@@ -32,7 +33,7 @@ export async function openCaddy({ config, logger, progress }: CaddyOptions): Pro
   const folder = caddyFolder(config);
   await ensurePrivateFolder(folder);
   await ensurePrivateFolder(join(folder, "data"));
-  for (const { path, secret } of secretFiles(config)) await writeDurably(path, secret.reveal());
+  for (const { path, secret } of secretFiles(config)) await keepSecret(path, secret.reveal());
   const binary = await obtainCaddy({
     dataDir: config.dataDir,
     sourceDir: join(import.meta.dirname, "../../caddy"),
@@ -67,6 +68,13 @@ export async function openCaddy({ config, logger, progress }: CaddyOptions): Pro
     },
     close: () => running.disposeAsync(),
   };
+}
+
+/** Leaves a file alone that says so already: a full disk could not take it. */
+async function keepSecret(path: string, text: string): Promise<void> {
+  const known = await readFile(path, "utf8").catch(() => undefined);
+  if (known === text) await chmod(path, PRIVATE_FILE_MODE);
+  else await writeDurably(path, text);
 }
 
 function adminUrlOf({ caddy }: Config): string {
