@@ -106,7 +106,7 @@ export class BundleKeeper {
 
   #install(draft: BundleDraft, before: number): void {
     installBundle(this.#settings.folder, draft);
-    this.#documents = draft.written + draft.left;
-    this.#stale += draft.left - before;
+    this.#documents = draft.written + draft.young;
+    this.#stale += draft.young - before;
   }
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import {
   closeSync,
   fstatSync,
@@ -26,7 +27,7 @@ import { PRIVATE_FILE_MODE } from "./durable.ts";
 /** A file that changed less than this long ago may change again within one tick of the file system's clock. */
 const YOUNGEST_MS = 2_000;
 /** Larger documents stay out of the bundle: few, and reading them is not what costs. */
-const LARGEST_BYTES = 64 * 1024;
+export const LARGEST_BUNDLED_BYTES = 64 * 1024;
 const DOCUMENTS_PER_BLOCK = 100;
 
 /** A bundle that is not in place yet. */
@@ -34,8 +35,8 @@ export interface BundleDraft {
   /** Of its file in the folder. */
   readonly name: string;
   readonly written: number;
-  /** Left out: too young, too large, unreadable or not good. */
-  readonly left: number;
+  /** Left out since they may change again unnoticed: another draft has them. Others that are left out it has not either. */
+  readonly young: number;
 }
 
 /** How documents are checked, and the name of the rules; see `Checker`. */
@@ -83,14 +84,16 @@ export function draftBundle(
   const key = options.check?.key ?? "";
   const asStored = new BlockWriter(output, { key, isMade: false });
   const made = new BlockWriter(output, { key, isMade: true });
-  let left = 0;
+  let young = 0;
   try {
     // In order, so that a start has less to sort.
     for (const file of readdirSync(folder).filter(isDocumentName).sort()) {
       const found = readSettled(`${folder}/${file}`, documentIdOf(file), now);
-      const document = found === undefined ? undefined : checked(found.document, options.check);
-      if (found === undefined || document === undefined) left += 1;
-      else (document === found.document ? asStored : made).add({ stamp: found.stamp, document });
+      if (found === "young") young += 1;
+      if (found === undefined || found === "young") continue;
+      const document = checked(found.document, options.check);
+      if (document !== undefined)
+        (document === found.document ? asStored : made).add({ stamp: found.stamp, document });
     }
     asStored.flush();
     made.flush();
@@ -100,7 +103,7 @@ export function draftBundle(
   } finally {
     closeSync(output);
   }
-  return { name, written: asStored.written + made.written, left };
+  return { name, written: asStored.written + made.written, young };
 }
 
 /**
@@ -159,19 +162,24 @@ class BlockWriter {
   }
 }
 
-const shared = Buffer.allocUnsafe(LARGEST_BYTES);
+const shared = Buffer.allocUnsafe(LARGEST_BUNDLED_BYTES);
 
 /** A document whose file is at rest. The stamp is taken first: a write during the reading makes it void. */
-function readSettled(path: string, id: string, now: () => number): Settled | undefined {
+function readSettled(path: string, id: string, now: () => number): Settled | "young" | undefined {
   const descriptor = openOrNone(path);
   if (descriptor === undefined) return undefined;
   try {
     const status = fstatSync(descriptor);
-    if (!status.isFile() || status.size > LARGEST_BYTES || (status.mode & 0o077) !== 0) return undefined;
-    // A time to come too: the clock was set back, and may get there again.
-    if (status.ctimeMs > now() - YOUNGEST_MS) return undefined;
+    if (!status.isFile() || status.size > LARGEST_BUNDLED_BYTES || (status.mode & 0o077) !== 0)
+      return undefined;
+    const ageMs = now() - status.ctimeMs;
+    // A time to come: the clock was set back, and may get there again.
+    if (ageMs < YOUNGEST_MS) return ageMs < 0 ? undefined : "young";
     if (readSync(descriptor, shared, 0, status.size, 0) !== status.size) return undefined;
-    const document: unknown = JSON.parse(shared.toString("utf8", 0, status.size));
+    const text = shared.subarray(0, status.size);
+    // As a reading of the file: what is no UTF-8 would become another document here.
+    if (!isUtf8(text)) return undefined;
+    const document: unknown = JSON.parse(text.toString());
     return isDocument(document) && document.id === id ? { stamp: stampOf(status), document } : undefined;
   } catch {
     return undefined;

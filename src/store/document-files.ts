@@ -74,17 +74,20 @@ export class DocumentFiles {
     this.#unwritten.add(staged);
   }
 
-  /** Writes what is staged until now, by rename but without fsync. */
+  /** Writes what is staged until now, by rename but without fsync. One that cannot be written holds up no other. */
   async write(): Promise<void> {
     // A copy: going through what is added meanwhile would not end while commits keep coming, and no checkpoint begin.
-    for (const staged of [...this.#unwritten]) await this.#apply(staged);
+    const { errors } = await this.#applyEach([...this.#unwritten]);
+    if (errors.length > 0) throw errors[0];
   }
 
-  /** Writes everything staged until now and makes it durable. When it throws, all of that is written anew next time. */
+  /**
+   * Writes everything staged until now and makes it durable. When one cannot be written, it throws after the others.
+   * When they cannot be made durable, all are written anew next time.
+   */
   async makeDurable(): Promise<void> {
-    const covered = [...this.#staged.values()];
+    const { applied: covered, errors } = await this.#applyEach([...this.#staged.values()]);
     try {
-      for (const staged of covered) await this.#apply(staged);
       await this.#syncAll(covered);
       await this.#step("folder-sync");
       await syncFolder(this.#folder);
@@ -94,6 +97,23 @@ export class DocumentFiles {
       throw error;
     }
     for (const staged of covered) if (this.#isCurrent(staged)) this.#staged.delete(staged.id);
+    if (errors.length > 0) throw errors[0];
+  }
+
+  async #applyEach(
+    all: readonly Staged[],
+  ): Promise<{ applied: readonly Staged[]; errors: readonly unknown[] }> {
+    const applied: Staged[] = [];
+    const errors: unknown[] = [];
+    for (const staged of all) {
+      try {
+        await this.#apply(staged);
+        applied.push(staged);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    return { applied, errors };
   }
 
   async #apply(staged: Staged): Promise<void> {

@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { getSystemErrorMessage } from "node:util";
 import { GatewrightError } from "../errors.ts";
 
 /** Mode of every file that Gatewright writes: it may hold keys and tokens. */
 export const PRIVATE_FILE_MODE = 0o600;
+const TEMPORARY_END = ".tmp";
+const LEFTOVER = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
 /** Mode of every folder that Gatewright makes. */
 export const PRIVATE_FOLDER_MODE = 0o700;
 
@@ -20,7 +23,10 @@ export async function writeDurably(
   data: string | Uint8Array,
   options: { readonly mode?: number } = {},
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  const temporary = join(
+    dirname(path),
+    `.${basename(path)}.${randomBytes(6).toString("hex")}${TEMPORARY_END}`,
+  );
   try {
     await using file = await open(temporary, "wx", options.mode ?? PRIVATE_FILE_MODE);
     await file.writeFile(data);
@@ -31,6 +37,22 @@ export async function writeDurably(
     throw storeUnavailable(`${basename(path)} could not be written`, error);
   }
   await syncFolder(dirname(path));
+}
+
+/**
+ * Removes what `writeDurably` left in a folder when its process was killed: it may be a key or a token. Only files from
+ * before this process are taken, and only who holds the data folder may call it. A folder that is missing has none.
+ */
+export async function removeLeftovers(
+  folder: string,
+  before: number = performance.timeOrigin,
+): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((one) => LEFTOVER.test(one))) {
+    const path = join(folder, name);
+    const status = await lstat(path).catch(() => undefined);
+    if (status?.isFile() && status.mtimeMs < before) await rm(path, { force: true }).catch(() => undefined);
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type ReadBlock, readBundle } from "./bundle.ts";
+import { LARGEST_BUNDLED_BYTES, type ReadBlock, readBundle } from "./bundle.ts";
 import { documentIdOf, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
 import type { Document, UnreadableDocument } from "./document-store.ts";
 import { PRIVATE_FILE_MODE, systemCode } from "./durable.ts";
@@ -37,7 +37,7 @@ export interface FolderContent<T extends Document> {
   readonly journal: readonly JournalFile[];
   /** Journal files that were found damaged at an earlier opening. */
   readonly damagedBefore: readonly JournalFile[];
-  /** How many document files had to be read, since the bundle does not hold them as they are. */
+  /** How many documents were read from their files and could stand in the bundle. */
   readonly unbundled: number;
   /** How many bundled documents were checked by other rules than these. */
   readonly outdated: number;
@@ -78,12 +78,15 @@ export function readFolder<T extends Document>(
   const unreadable = new Map<string, UnreadableDocument>();
   // A line may be damaged, or be unreadable by now, or a document break a rule: the files tell.
   const names = documents.size === bundled ? files : filesBeside(folder, documents);
+  let unbundled = 0;
   for (const name of names) {
     const id = documentIdOf(name);
     // Not join(), which costs 5 % of the whole here.
     const result = readDocument(`${folder}/${name}`, id, check.validate);
-    if ("document" in result) documents.set(id, result.document);
-    else unreadable.set(id, result);
+    if ("document" in result) {
+      documents.set(id, result.document);
+      if (result.bytes <= LARGEST_BUNDLED_BYTES) unbundled += 1;
+    } else unreadable.set(id, result);
   }
   const read = (name: string): JournalFile => {
     tighten((mode) => chmodSync(join(folder, name), mode));
@@ -95,7 +98,7 @@ export function readFolder<T extends Document>(
     unreadable,
     journal: journalNames.map(read),
     damagedBefore: damagedNames.map(read),
-    unbundled: names.length,
+    unbundled,
     outdated,
   };
 }
@@ -166,14 +169,14 @@ function readDocument<T extends Document>(
   path: string,
   id: string,
   validate: Validate<T>,
-): { readonly document: T } | UnreadableDocument {
+): { readonly document: T; readonly bytes: number } | UnreadableDocument {
   let bytes: Buffer | undefined;
   try {
     bytes = readBounded(path);
     if (bytes.length > MAX_DOCUMENT_BYTES)
       throw new Error(`The file is larger than ${MAX_DOCUMENT_BYTES} bytes.`);
     if (!isUtf8(bytes)) throw new Error("The file is not UTF-8 text.");
-    return { document: checkDocument(JSON.parse(bytes.toString()), id, validate) };
+    return { document: checkDocument(JSON.parse(bytes.toString()), id, validate), bytes: bytes.length };
   } catch (error) {
     return describeUnreadable(id, path, error, bytes?.toString("utf8", 0, MAX_TEXT_BYTES) ?? "");
   }

@@ -22,7 +22,13 @@ export interface Damage {
   readonly text: string;
 }
 
-export type JournalEntry = BaseRecord | CommitRecord | Damage;
+/** The first line of a file that another version of Gatewright wrote. Nothing that follows it can be read. */
+export interface ForeignFormat {
+  readonly kind: "foreign";
+  readonly format: unknown;
+}
+
+export type JournalEntry = BaseRecord | CommitRecord | Damage | ForeignFormat;
 
 // A line is `{"sum":"<CRC-32 of the record's bytes in hex>","record":<record>}`: JSON Lines, readable with jq.
 const HEAD = '{"sum":"';
@@ -73,7 +79,7 @@ function checksum(body: Buffer): string {
   return crc32(body).toString(16).padStart(8, "0");
 }
 
-function readRecord(line: Buffer): BaseRecord | CommitRecord | undefined {
+function readRecord(line: Buffer): Exclude<JournalEntry, Damage> | undefined {
   const body = line.subarray(BODY_START, -1);
   const expected = `${HEAD}${checksum(body)}${MIDDLE}`;
   if (line.at(-1) !== 0x7d || line.toString("latin1", 0, BODY_START) !== expected) return undefined;
@@ -84,8 +90,9 @@ function readRecord(line: Buffer): BaseRecord | CommitRecord | undefined {
   }
 }
 
-function toRecord(value: unknown): BaseRecord | CommitRecord | undefined {
+function toRecord(value: unknown): Exclude<JournalEntry, Damage> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
+  if ("format" in value && value.format !== FORMAT) return { kind: "foreign", format: value.format };
   if ("base" in value && typeof value.base === "number") return { kind: "base", base: value.base };
   if (!("revision" in value && "puts" in value && "deletes" in value)) return undefined;
   const { revision, puts, deletes } = value;

@@ -1,3 +1,4 @@
+import { GatewrightError } from "../errors.ts";
 import type { CommitRecord, JournalEntry } from "./journal-format.ts";
 
 /** A journal file's name and what could be read of it. */
@@ -22,7 +23,8 @@ export interface Replay {
 }
 
 /**
- * Works out what was committed from the journal files, the oldest first. Pure.
+ * Works out what was committed from the journal files, the oldest first. Pure. Throws `store_unavailable` for a format
+ * of another version: what stands in it was acknowledged.
  *
  * Each file's base says up to which revision the older files count: a commit beyond it was refused after all (its
  * fdatasync failed). Revisions have no gaps, so a gap is damage, unless an unreadable line already explains it.
@@ -41,6 +43,7 @@ export function replayJournal(files: readonly JournalFile[]): Replay {
         gapIsExplained = true;
         continue;
       }
+      if (entry.kind === "foreign") throw foreignFormat(name, entry.format);
       const before = entry.kind === "base" ? entry.base : entry.revision - 1;
       if (entry.kind === "base") commits = commits.filter((commit) => commit.revision <= before);
       if (revision !== undefined && revision < before && !gapIsExplained) {
@@ -54,6 +57,13 @@ export function replayJournal(files: readonly JournalFile[]): Replay {
     if (reason !== undefined) damaged.push({ name, reason, text: damageText(entries) });
   }
   return { revision: revision ?? 0, commits, damaged };
+}
+
+function foreignFormat(name: string, format: unknown): GatewrightError {
+  return new GatewrightError(
+    "store_unavailable",
+    `The journal ${name} has format ${JSON.stringify(format)}, which this version cannot read; start the version that wrote it.`,
+  );
 }
 
 /** The unreadable lines of a journal file, joined. */

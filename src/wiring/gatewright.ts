@@ -5,7 +5,7 @@ import type { Logger } from "../log.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
 import { startManager } from "../manager/manager.ts";
 import type { WriterStep } from "../manager/writer.ts";
-import { ensurePrivateFolder } from "../store/durable.ts";
+import { ensurePrivateFolder, removeLeftovers } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import { admissionSettings } from "./admission-settings.ts";
@@ -76,6 +76,9 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
   stack.defer(() => manager.stop());
+  // Whoever holds the store is the only one to write here.
+  for (const folder of ["", "caddy", "caddy/certificates"])
+    await removeLeftovers(join(config.dataDir, folder));
   targets.follow(manager.ingresses.list());
   const follower = startFollower(config, manager, logger.child("follow"));
   stack.defer(() => follower?.stop());

@@ -32,7 +32,7 @@ async function writeNote(id: string, text: string, path = pathOf(id)): Promise<v
 function bundle(options: Parameters<typeof draftBundle>[1] = { now: () => Date.now() + 60_000 }) {
   const draft = draftBundle(folder, options);
   installBundle(folder, draft);
-  return { written: draft.written, left: draft.left };
+  return { written: draft.written, young: draft.young };
 }
 
 /** Waits until every file is so old that a bundle takes it, since a store writes no other for a few that it lacks. */
@@ -61,7 +61,7 @@ async function textsInFiles(): Promise<{ readonly [id: string]: string }> {
 describe("a bundle", () => {
   it("spares the reading of each file that has not changed", async () => {
     expect(readFolder(folder, { validate }).unbundled).toBe(ids.length);
-    expect(bundle()).toEqual({ written: ids.length, left: 0 });
+    expect(bundle()).toEqual({ written: ids.length, young: 0 });
     const content = readFolder(folder, { validate });
     expect(content.unbundled).toBe(0);
     expect(textsOf(content)).toEqual(await textsInFiles());
@@ -69,7 +69,7 @@ describe("a bundle", () => {
   });
 
   it("leaves out files that may change again within one tick of the file system's clock", () => {
-    expect(bundle({})).toEqual({ written: 0, left: ids.length });
+    expect(bundle({})).toEqual({ written: 0, young: ids.length });
     expect(readFolder(folder, { validate }).unbundled).toBe(ids.length);
   });
 
@@ -77,12 +77,21 @@ describe("a bundle", () => {
     await writeFile(pathOf("broken"), "{", { mode: 0o600 });
     await writeNote("other", "another id", pathOf("named"));
     await symlink(pathOf("note-000"), pathOf("link"));
-    expect(bundle()).toEqual({ written: ids.length, left: 3 });
+    expect(bundle()).toEqual({ written: ids.length, young: 0 });
     expect([...readFolder(folder, { validate }).unreadable.keys()].sort()).toEqual([
       "broken",
       "link",
       "named",
     ]);
+  });
+
+  it("C9: leaves out a file that is not UTF-8, which each start reports", async () => {
+    await writeFile(pathOf("latin"), Buffer.from('{"id":"latin","text":"caf\xe9"}', "latin1"), {
+      mode: 0o600,
+    });
+    bundle();
+    const { unreadable } = readFolder(folder, { validate });
+    expect(unreadable.get("latin")?.reason).toBe("The file is not UTF-8 text.");
   });
 
   it("is removed by nobody who restarts, and half-written ones are", async () => {
@@ -229,7 +238,7 @@ describe("a bundle that was checked", () => {
 
   it("leaves out what the rules refuse, which is reported at each start", async () => {
     await writeNote("note-100", "bad");
-    expect(bundleBy(rules("a1"))).toEqual({ written: 249, left: 1 });
+    expect(bundleBy(rules("a1"))).toEqual({ written: 249, young: 0 });
     const content = readFolder(folder, rules("a1"));
     expect(content.unreadable.get("note-100")?.reason).toBe("It is bad.");
     expect(content.documents.size).toBe(249);
@@ -351,6 +360,27 @@ describe("a store with many documents", () => {
       await expect.poll(state, { timeout: 15_000 }).toEqual({ keys: [key], ids: good });
       await store.close();
     }
+  }, 40_000);
+
+  it("C9: is not written again and again for documents that it cannot take", async () => {
+    const large = ids.map((id) => ({ id: `large-${id}`, text: "x".repeat(70_000) }));
+    for (const { id, text } of large.slice(0, 40)) await writeNote(id, text);
+    await writeFile(pathOf("broken"), "{", { mode: 0o600 });
+    await filesAtRest();
+    const store = openFileStore<Note>({ folder, validate, bundleFrom: 20, bundleDelayMs: 5 });
+    await store.open();
+    const inode = () =>
+      stat(bundlePath()).then(
+        ({ ino }) => ino,
+        () => undefined,
+      );
+    await expect.poll(inode, { timeout: 15_000 }).toBeDefined();
+    const first = await inode();
+    // Twenty times as long as a store waits between two.
+    const until = Date.now() + 20 * 60;
+    await expect.poll(() => Date.now(), { timeout: 15_000 }).toBeGreaterThan(until);
+    expect(await inode()).toBe(first);
+    await store.close();
   }, 40_000);
 
   it("ends the writing when it is closed", async () => {

@@ -1,7 +1,13 @@
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ensurePrivateFolder, storeUnavailable, syncFolder, writeDurably } from "../../src/store/durable.ts";
+import {
+  ensurePrivateFolder,
+  removeLeftovers,
+  storeUnavailable,
+  syncFolder,
+  writeDurably,
+} from "../../src/store/durable.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 let folder: string;
@@ -85,4 +91,23 @@ it("storeUnavailable keeps an error that is one already", () => {
   const error = storeUnavailable("first", new Error("reason"));
   expect(error.message).toBe("first: reason.");
   expect(storeUnavailable("second", error)).toBe(error);
+});
+
+describe("C9: what a killed process left of its writing", () => {
+  it("goes, and nothing else does", async () => {
+    const names = [
+      ".token.0123456789ab.tmp",
+      ".key.pem.abcdef012345.tmp",
+      ".new.0123456789ab.tmp",
+      "kept.tmp",
+      ".env",
+    ];
+    for (const name of names) {
+      await writeFile(join(folder, name), "secret");
+      if (!name.startsWith(".new")) await utimes(join(folder, name), 1, 1);
+    }
+    await removeLeftovers(folder);
+    expect((await readdir(folder)).sort()).toEqual([".env", ".new.0123456789ab.tmp", "kept.tmp"]);
+    await removeLeftovers(join(folder, "missing"));
+  });
 });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, open, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { GatewrightError } from "../../src/errors.ts";
@@ -219,4 +219,48 @@ it("takes back the half line of a file system that has no more room, for real", 
   expect(JSON.parse(output)).toEqual({ refused: "store_unavailable EFBIG", next: 2 });
   const { revision, documents } = await afterCrash();
   expect({ revision, ids: documents.map(({ id }) => id) }).toEqual({ revision: 2, ids: ["first", "small"] });
+});
+
+describe("C9: a document whose file cannot be written", () => {
+  it("holds up no other, and is written when it can be", async () => {
+    const { store, reported } = await openRefusing();
+    // A folder that is not empty cannot be replaced by a file.
+    await mkdir(join(folder, "a.json", "full"), { recursive: true });
+    const puts = ["a", "b", "c"].map((id) => note(id));
+    await store.commit({ expected: 0, puts, deletes: [] });
+    await expect.poll(() => reported.length).toBeGreaterThan(0);
+    for (const id of ["b", "c"])
+      expect(JSON.parse(await readFile(join(folder, `${id}.json`), "utf8"))).toEqual(note(id));
+    await expect(store.checkpoint()).rejects.toMatchObject({ code: "store_unavailable" });
+    expect((await afterCrash()).documents).toEqual(puts);
+    await rm(join(folder, "a.json"), { recursive: true });
+    await store.checkpoint();
+    expect(JSON.parse(await readFile(join(folder, "a.json"), "utf8"))).toEqual(note("a"));
+    expect((await readdir(folder)).filter((name) => name.startsWith(".journal-"))).toHaveLength(1);
+    await store.close();
+  });
+});
+
+describe("a new journal file", () => {
+  it("is in its folder for good before a batch in it is acknowledged: the folder is synced after the file", async () => {
+    const { store, seen } = await openRefusing();
+    await using handle = await open(root.path, "r");
+    const prototype = Object.getPrototypeOf(handle) as { sync: (this: typeof handle) => Promise<void> };
+    const { sync } = prototype;
+    const synced: string[] = [];
+    prototype.sync = async function (this: typeof handle) {
+      await sync.call(this);
+      synced.push(`${basename(await readlink(`/proc/self/fd/${this.fd}`))} after ${seen.at(-1)}`);
+    };
+    try {
+      await commit(store, 0, "a");
+    } finally {
+      prototype.sync = sync;
+    }
+    expect(synced.slice(0, 2)).toEqual([
+      ".journal-00000001 after journal-start-sync",
+      "store after journal-start-sync",
+    ]);
+    await store.close();
+  });
 });

@@ -1,5 +1,6 @@
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFileStore } from "../../src/store/file-store.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -170,4 +171,18 @@ describe("damage to what was acknowledged", () => {
     expect((await third.open()).unreadable).toEqual([]);
     await third.close();
   });
+});
+
+it("C9: does not open a journal of a format that it does not know, and leaves it as it is", async () => {
+  const record = '{"format":2,"base":0}';
+  const sum = crc32(Buffer.from(record)).toString(16).padStart(8, "0");
+  const bytes = Buffer.concat([
+    Buffer.from(`{"sum":"${sum}","record":${record}}\n`),
+    journal.subarray(ends[0]),
+  ]);
+  await expect(openJournal(bytes)).rejects.toMatchObject({
+    code: "store_unavailable",
+    message: expect.stringMatching(/\.journal-00000001.*format 2/),
+  });
+  expect(await readFile(join(root.path, String(folders), JOURNAL))).toEqual(bytes);
 });
