@@ -1,6 +1,7 @@
 import type { Request } from "express";
-import { GatewrightError, isGatewrightError } from "../errors.ts";
+import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import { hold } from "./byte-budget.ts";
+import { duplicateKeys } from "./duplicate-keys.ts";
 
 /** Deeper nesting than any document of ours has; what follows may recurse. */
 const maxDepth = 32;
@@ -27,9 +28,17 @@ export async function readJson(request: Request, options: BodyOptions): Promise<
   }
   const encoding = request.headers["content-encoding"] ?? "identity";
   if (encoding !== "identity") throw badBody("compressed bodies are not supported");
-  const value = parse(bytes);
+  const text = decode(bytes);
+  const value = parse(text);
   if (isDeeperThan(value, maxDepth)) throw badBody(`nested deeper than ${maxDepth} levels`);
+  refuseDuplicates(text);
   return value;
+}
+
+function refuseDuplicates(text: string): void {
+  const details = duplicateKeys(text);
+  const [first] = details;
+  if (first !== undefined) throw badBody(`${first.field}: ${first.message}`, details);
 }
 
 async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
@@ -59,13 +68,15 @@ function tooLarge(maxBytes: number): GatewrightError {
   return new GatewrightError("payload_too_large", `request body is larger than ${maxBytes} bytes`);
 }
 
-function parse(bytes: Buffer): unknown {
-  let text: string;
+function decode(bytes: Buffer): string {
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw badBody("failed to decode request body: invalid UTF-8");
   }
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -88,6 +99,6 @@ function isDeeperThan(value: unknown, depth: number): boolean {
   return Object.values(value).some((member) => isDeeperThan(member, depth - 1));
 }
 
-function badBody(reason: string): GatewrightError {
-  return new GatewrightError("Bad Request", `request body has an error: ${reason}`);
+function badBody(reason: string, details: readonly Problem[] = []): GatewrightError {
+  return new GatewrightError("Bad Request", `request body has an error: ${reason}`, { details });
 }

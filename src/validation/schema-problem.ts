@@ -78,7 +78,7 @@ function unescapePointer(token: string): string {
 }
 
 /** `rules[0].match.path`, and `tags["a b"]` for keys that are no identifiers. */
-function fieldOf(path: readonly string[]): string {
+export function fieldOf(path: readonly string[]): string {
   let field = "";
   for (const token of path) {
     if (/^\d+$/.test(token)) field += `[${token}]`;
