@@ -1,7 +1,7 @@
 /**
  * Runs a TypeScript file of this repository: `node scripts/run.mjs <file.ts> [arguments]`.
  *
- * Works on Node 20 or newer with nothing installed: installs the dependencies when they are missing or stale, then
+ * Works on Node 18 or newer with nothing installed: installs the dependencies when they are missing or stale, then
  * hands over to the pinned Node (the npm package `node`), or to the running one where that is new enough and the
  * pinned one is missing. Arguments, signals, stdio and the exit code pass through.
  */
@@ -13,9 +13,12 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-const top = path.dirname(import.meta.dirname);
+/** Older ones lack what this file itself uses. */
+const oldestNode = 18;
+// `import.meta.dirname` is of Node 20.11.
+const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const modules = path.join(top, "node_modules");
 const stampPath = path.join(modules, ".gatewright-lock");
 const pinnedNode = path.join(modules, ".bin", "node");
@@ -185,6 +188,12 @@ async function ensureInstalled() {
   });
 }
 
+if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+  say(
+    `Node ${process.versions.node} is too old: start with Node ${oldestNode} or newer; the one that runs Gatewright is installed beside it`,
+  );
+  process.exit(1);
+}
 const [file, ...rest] = process.argv.slice(2);
 if (file === undefined) {
   say("usage: node scripts/run.mjs <file.ts> [arguments]");

@@ -4,6 +4,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { until } from "../support/until.ts";
 
 const top = path.resolve(import.meta.dirname, "../..");
 
@@ -95,6 +96,23 @@ test("takes what somebody's own npm ci has installed", async () => {
   expect((await run(["0"])).installs).toBe(0);
 });
 
+test("C11: an old Node hands over to the pinned one; one that is too old is told so", async () => {
+  // What stands in the first lines of node's own bin is not at hand here: a fake version, and no newer API of modules.
+  const older = (version: string) => ({
+    NODE_OPTIONS: `--import data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'});delete%20process.execve`,
+  });
+  const source = await readFile(path.join(folder, "scripts/run.mjs"), "utf8");
+  expect(source.replace(/\/\/.*$/gm, "")).not.toMatch(
+    /import\.meta\.(?:dirname|filename)|withResolvers|toSorted/,
+  );
+  expect(await run(["5"], older("18.20.8"))).toMatchObject({ code: 5, installs: 1 });
+  const refused = await run(["5"], older("16.20.2"));
+  expect([refused.code, refused.output]).toEqual([1, ""]);
+  expect(refused.errors).toBe(
+    "gatewright: Node 16.20.2 is too old: start with Node 18 or newer; the one that runs Gatewright is installed beside it\n",
+  );
+});
+
 test("several starts at once install once", async () => {
   const ends = await Promise.all([run(["0"]), run(["0"]), run(["0"])]);
   expect(ends.map(({ code }) => code)).toEqual([0, 0, 0]);
@@ -127,6 +145,25 @@ describe("a signal", () => {
     child.kill("SIGTERM");
     expect(await once(child, "close")).toEqual([7, null]);
     expect(lines.join("")).toContain("terminated");
+  });
+
+  test("E8: to the process of npm start reaches the file, and npm ends with its exit code", async () => {
+    await run(["0"]);
+    const { scripts } = JSON.parse(await readFile(path.join(top, "package.json"), "utf8")) as {
+      scripts: { start: string };
+    };
+    const manifest = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8")) as object;
+    const command = scripts.start.replace("src/main.ts", "script.ts wait");
+    await writeJson("package.json", { ...manifest, scripts: { start: command } });
+    const npm = spawn("npm", ["start"], { cwd: folder });
+    let output = "";
+    npm.stdout.on("data", (chunk: Buffer) => {
+      output += chunk;
+    });
+    await until(() => output.includes('"rest"'));
+    npm.kill("SIGTERM");
+    expect(await once(npm, "close")).toEqual([7, null]);
+    expect(output).toContain("terminated");
   });
 
   test("that kills the file kills the wrapper", async () => {
