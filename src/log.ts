@@ -80,7 +80,7 @@ function renderJson({ time, level, subsystem, message, fields }: LogEntry): stri
   for (const [key, value] of Object.entries(fields)) entry[key in core ? `${key}_` : key] = plain(value);
   // JSON escapes the controls up to U+001F; a terminal obeys those above, and U+2028 ends a line for some readers.
   return JSON.stringify(entry).replace(
-    unsafe,
+    UNSAFE,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
@@ -107,14 +107,14 @@ function showValue(value: unknown): string {
   return escapeControls(JSON.stringify(simple) ?? "undefined");
 }
 
-const longestDepth = 6;
+const LONGEST_DEPTH = 6;
 
 /** The value as JSON can hold it: errors with their code and cause, no cycles, no bigint. */
 function plain(value: unknown, depth = 0): unknown {
   if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function")
     return String(value);
   if (typeof value !== "object" || value === null) return value;
-  if (depth >= longestDepth) return "…";
+  if (depth >= LONGEST_DEPTH) return "…";
   if (value instanceof Error) return plainError(value, depth);
   if (typeof (value as { toJSON?: unknown }).toJSON === "function")
     return (value as { toJSON(): unknown }).toJSON();
@@ -146,10 +146,10 @@ function plainError(error: Error, depth: number): object {
  * marks that turn the direction of text (CWE-117).
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the purpose
-const unsafe = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 function escapeControls(text: string): string {
-  return text.replace(unsafe, (char) => {
+  return text.replace(UNSAFE, (char) => {
     const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
     return short ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });

@@ -79,3 +79,16 @@ describe("side effects", () => {
     expect(readers.filter((file) => file !== "config.ts")).toEqual([]);
   });
 });
+
+describe("constants", () => {
+  it("that are a number, a text or a pattern are written LIKE_THIS", () => {
+    const other = files.flatMap((file) =>
+      [
+        ...readFileSync(join(source, file), "utf8").matchAll(
+          /^(?:export )?const (\w*[a-z]\w*) = (?:[\d"'`/]|new RegExp)/gm,
+        ),
+      ].map(([, name]) => `${file}: ${name}`),
+    );
+    expect(other).toEqual([]);
+  });
+});

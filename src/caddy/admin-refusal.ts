@@ -2,7 +2,7 @@ import { GatewrightError } from "../errors.ts";
 import type { Scrub } from "./scrub.ts";
 
 /** Characters of Caddy's own text that an error keeps. */
-const maxTextLength = 500;
+const MAX_TEXT_LENGTH = 500;
 
 /**
  * The error for an answer of Caddy's admin endpoint that is not a success.
@@ -65,5 +65,5 @@ function problemText(problems: readonly { readonly id?: string; readonly problem
 
 function firstLine(text: string): string {
   const line = text.trim().split("\n")[0]?.trim() ?? "";
-  return line.length > maxTextLength ? `${line.slice(0, maxTextLength)}…` : line;
+  return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH)}…` : line;
 }

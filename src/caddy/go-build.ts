@@ -30,7 +30,7 @@ export interface Environment {
 }
 
 /** Lines of Go's output that explain a failure. */
-const keptLines = 20;
+const KEPT_LINES = 20;
 
 /** Builds the module's main package. Throws `caddy_build_failed`, naming the ways out. */
 export async function buildGo(options: GoBuildOptions): Promise<void> {
@@ -89,7 +89,7 @@ async function runGoBuild(go: string, output: string, options: GoBuildOptions): 
   createInterface({ input: child.stderr }).on("line", (line) => {
     if (/^go: downloading /.test(line)) counts.downloaded++;
     else if (/^[\w.-]+(\/[\w.~-]+)*$/.test(line)) counts.compiled++;
-    else if (kept.push(line) > keptLines) kept.shift();
+    else if (kept.push(line) > KEPT_LINES) kept.shift();
   });
   const stopProgress = reportProgress(options, counts);
   const code = await new Promise<number | string>((resolve, reject) => {

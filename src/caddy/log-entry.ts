@@ -48,7 +48,7 @@ const routine: ReadonlySet<string> = new Set([
 ]);
 
 /** What Caddy says at `info` is news where it is about certificates; each start and reload says the rest again. */
-const news = /^tls\.(?:obtain|renew|issuance|on_demand)/;
+const NEWS = /^tls\.(?:obtain|renew|issuance|on_demand)/;
 
 function parseObject(line: string): { readonly [key: string]: unknown } | undefined {
   try {
@@ -73,7 +73,7 @@ function plainValue(value: unknown, scrub: Scrub): unknown {
 function levelOf(level: unknown, logger: unknown): CaddyLogEntry["level"] {
   switch (level) {
     case "info":
-      return typeof logger === "string" && news.test(logger) ? "info" : "debug";
+      return typeof logger === "string" && NEWS.test(logger) ? "info" : "debug";
     case "debug":
     case "warn":
       return level;

@@ -25,7 +25,7 @@ export interface LogForwarder {
 }
 
 /** Bytes that are read at a time; a longer line is not forwarded. */
-const chunkBytes = 64 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 /**
  * Passes each new entry of `<folder>/caddy.log` to the logger, also across Caddy's rotation of the file. What was
@@ -42,7 +42,7 @@ class Follower implements LogForwarder {
   readonly #options: LogForwarderOptions;
   readonly #file: string;
   readonly #scrub: Scrub;
-  readonly #buffer = Buffer.alloc(chunkBytes);
+  readonly #buffer = Buffer.alloc(CHUNK_BYTES);
   #handle: FileHandle | undefined;
   #inode: number | undefined;
   #offset = 0;
@@ -129,11 +129,11 @@ class Follower implements LogForwarder {
     }
     this.#skipFlood(size);
     for (;;) {
-      const { bytesRead } = await this.#handle.read(this.#buffer, 0, chunkBytes, this.#offset);
+      const { bytesRead } = await this.#handle.read(this.#buffer, 0, CHUNK_BYTES, this.#offset);
       if (bytesRead === 0) return;
       // Whole lines only, so that no character is cut in two.
       const end = this.#buffer.lastIndexOf(0x0a, bytesRead - 1);
-      if (end === -1 && bytesRead < chunkBytes) return;
+      if (end === -1 && bytesRead < CHUNK_BYTES) return;
       this.#offset += end === -1 ? bytesRead : end + 1;
       if (end === -1) continue;
       for (const line of this.#buffer.toString("utf8", 0, end).split("\n")) this.#forward(line);

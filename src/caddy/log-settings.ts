@@ -2,9 +2,9 @@ import path from "node:path";
 import type { LogConfig, LoggingConfig } from "../caddy-json/config.ts";
 
 /** Size at which Caddy starts a new log file, in MiB. */
-const rollSizeMb = 10;
+const ROLL_SIZE_MB = 10;
 /** Old log files that stay. */
-const rollKeep = 3;
+const ROLL_KEEP = 3;
 
 /** Path of the log that Caddy writes and rotates itself. */
 export function caddyLogPath(folder: string): string {
@@ -29,8 +29,8 @@ export function caddyLogging(folder: string, level: LogConfig["level"]): Logging
           output: "file",
           filename: caddyLogPath(folder),
           mode: "0600",
-          roll_size_mb: rollSizeMb,
-          roll_keep: rollKeep,
+          roll_size_mb: ROLL_SIZE_MB,
+          roll_keep: ROLL_KEEP,
           roll_gzip: false,
         },
         encoder: { format: "json" },

@@ -92,14 +92,14 @@ export function requireModules(
 export function xcaddyLine(pins: ReadonlyMap<string, string>): string {
   const packages = [...new Set(caddyModules.map((module) => module.package))];
   const withs = packages.map((name) => {
-    if (name.startsWith(`${ownGoModule}/`)) return `--with ${name}`;
+    if (name.startsWith(`${OWN_GO_MODULE}/`)) return `--with ${name}`;
     const version = pins.get(name);
     return `--with ${name}${version === undefined ? "" : `@${version}`}`;
   });
   const caddy = pins.get("github.com/caddyserver/caddy/v2") ?? "";
-  return ["xcaddy build", caddy, `--replace ${ownGoModule}=./caddy`, ...withs]
+  return ["xcaddy build", caddy, `--replace ${OWN_GO_MODULE}=./caddy`, ...withs]
     .filter((part) => part !== "")
     .join(" ");
 }
 
-const ownGoModule = "gatewright.dev/caddy";
+const OWN_GO_MODULE = "gatewright.dev/caddy";

@@ -2,8 +2,8 @@
 export type Scrub = (text: string) => string;
 
 /** Folders of a Unix machine whose paths say more about it than about an ingress. */
-const machineFolders = "bin|boot|data|dev|etc|home|lib|media|mnt|opt|proc|root|run|srv|sys|tmp|usr|var|work";
-const machinePath = new RegExp(`(?<![\\w/.:-])/(?:${machineFolders})(?:/[\\w.@+~-]+)+/?`, "g");
+const MACHINE_FOLDERS = "bin|boot|data|dev|etc|home|lib|media|mnt|opt|proc|root|run|srv|sys|tmp|usr|var|work";
+const MACHINE_PATH = new RegExp(`(?<![\\w/.:-])/(?:${MACHINE_FOLDERS})(?:/[\\w.@+~-]+)+/?`, "g");
 
 /**
  * A function that replaces every secret by `[redacted]`, also where Go or JSON quoted it, and every path of the
@@ -22,6 +22,6 @@ export function createScrub(secrets: readonly string[], folders: readonly string
     let clean = text;
     for (const form of forms) clean = clean.replaceAll(form, "[redacted]");
     for (const folder of own) clean = clean.replaceAll(`${folder}/`, "").replaceAll(folder, "");
-    return clean.replace(machinePath, (match) => match.replace(/\/$/, "").split("/").at(-1) ?? "");
+    return clean.replace(MACHINE_PATH, (match) => match.replace(/\/$/, "").split("/").at(-1) ?? "");
   };
 }

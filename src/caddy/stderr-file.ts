@@ -3,9 +3,9 @@ import path from "node:path";
 import type { Scrub } from "./scrub.ts";
 
 /** Bytes from which on the file is emptied at a start. */
-const emptyAtBytes = 1024 * 1024;
+const EMPTY_AT_BYTES = 1024 * 1024;
 /** Bytes of its end that are read to explain a failure. */
-const tailBytes = 16 * 1024;
+const TAIL_BYTES = 16 * 1024;
 
 /** What one Caddy process writes to its standard output and error, in `caddy-stderr.log`. */
 export interface StderrFile {
@@ -25,7 +25,7 @@ export function openStderrFile(folder: string): StderrFile {
   const file = path.join(folder, "caddy-stderr.log");
   const fd = openSync(file, "a", 0o600);
   fchmodSync(fd, 0o600);
-  if (fstatSync(fd).size > emptyAtBytes) ftruncateSync(fd, 0);
+  if (fstatSync(fd).size > EMPTY_AT_BYTES) ftruncateSync(fd, 0);
   const begin = fstatSync(fd).size;
   return {
     fd,
@@ -44,7 +44,7 @@ function readTail(file: string, begin: number): string {
   }
   try {
     const { size } = fstatSync(fd);
-    const from = Math.max(begin, size - tailBytes);
+    const from = Math.max(begin, size - TAIL_BYTES);
     const buffer = Buffer.alloc(Math.max(0, size - from));
     readSync(fd, buffer, 0, buffer.length, from);
     return buffer.toString("utf8");

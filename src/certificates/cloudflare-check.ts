@@ -21,7 +21,7 @@ export interface CloudflareFindings {
 }
 
 /** More names than this are not looked at one by one. */
-const mostNames = 1_000;
+const MOST_NAMES = 1_000;
 
 /**
  * Verifies the token, finds the zone of each name and whether the token may edit its records. Never throws; changes
@@ -58,7 +58,7 @@ async function checkZones(client: Cloudflare, options: CloudflareCheckOptions): 
   ];
   let isFit = true;
   const needed = new Set<string>();
-  for (const name of names.slice(0, mostNames)) {
+  for (const name of names.slice(0, MOST_NAMES)) {
     const zone = zoneOf(name, zones);
     if (zone !== undefined) needed.add(zone);
     else {

@@ -37,8 +37,8 @@ export interface CertificateMonitorOptions {
 }
 
 /** Names in one question, so that no answer takes long. */
-const mostAsked = 5_000;
-const dayMs = 24 * 60 * 60 * 1000;
+const MOST_ASKED = 5_000;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Follows the certificates that Caddy manages: asks often for those that are wanting, seldom for the others, and logs
@@ -157,8 +157,8 @@ export class CertificateMonitor {
 
   async #askFor(names: readonly string[]): Promise<void> {
     try {
-      for (let first = 0; first < names.length; first += mostAsked) {
-        const asked = names.slice(first, first + mostAsked);
+      for (let first = 0; first < names.length; first += MOST_ASKED) {
+        const asked = names.slice(first, first + MOST_ASKED);
         for (const answer of await this.#options.api.certificates(asked)) this.#note(answer);
       }
     } catch {
@@ -196,7 +196,7 @@ export class CertificateMonitor {
   /** Once a day, while it lasts. */
   #warnOfEnd(name: string, notAfter: Date): void {
     const now = Date.now();
-    if (now - (this.#warned.get(name) ?? 0) < dayMs) return;
+    if (now - (this.#warned.get(name) ?? 0) < DAY_MS) return;
     this.#warned.set(name, now);
     this.#options.logger.warn("a certificate ends soon", { name, notAfter });
   }

@@ -16,9 +16,9 @@ export interface OnDemandOptions {
   readonly now?: () => number;
 }
 
-const hourMs = 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
 /** Names whose permission is remembered. */
-const mostRemembered = 100_000;
+const MOST_REMEMBERED = 100_000;
 
 /**
  * Decides, from memory, whether a certificate may be ordered for a name at its first handshake: a TLS rule must claim
@@ -62,7 +62,7 @@ export class OnDemandNames {
   }
 
   #permit(host: string): void {
-    if (this.#permitted.size >= mostRemembered) {
+    if (this.#permitted.size >= MOST_REMEMBERED) {
       const [oldest] = this.#permitted;
       if (oldest !== undefined) this.#permitted.delete(oldest);
     }
@@ -73,7 +73,7 @@ export class OnDemandNames {
     const now = this.#now();
     this.#tokens = Math.min(
       this.#capacity,
-      this.#tokens + ((now - this.#filledAt) * this.#capacity) / hourMs,
+      this.#tokens + ((now - this.#filledAt) * this.#capacity) / HOUR_MS,
     );
     this.#filledAt = now;
     if (this.#tokens < 1) return false;

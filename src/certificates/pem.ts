@@ -20,7 +20,7 @@ export interface CheckedPair {
   readonly keyPem: string;
 }
 
-const leastRsaBits = 2048;
+const LEAST_RSA_BITS = 2048;
 const curves: ReadonlySet<string> = new Set(["prime256v1", "secp384r1", "secp521r1"]);
 
 /**
@@ -123,7 +123,9 @@ function keyProblems(key: KeyObject): Problem[] {
 function weakness({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | undefined {
   if (asymmetricKeyType === "rsa" || asymmetricKeyType === "rsa-pss") {
     const bits = asymmetricKeyDetails?.modulusLength ?? 0;
-    return bits < leastRsaBits ? `a weak RSA key of ${bits} bits; ${leastRsaBits} is the least` : undefined;
+    return bits < LEAST_RSA_BITS
+      ? `a weak RSA key of ${bits} bits; ${LEAST_RSA_BITS} is the least`
+      : undefined;
   }
   if (asymmetricKeyType === "ec") {
     const curve = asymmetricKeyDetails?.namedCurve ?? "unknown";

@@ -8,7 +8,7 @@ export interface TlsWarning {
 }
 
 /** More rules than this are counted, not listed. */
-const mostListed = 20;
+const MOST_LISTED = 20;
 
 /** What of the stored ingresses the settings do not let be served with TLS, and what is served without verification. */
 export function tlsWarnings(ingresses: Iterable<Ingress>, settings: TlsSettings): readonly TlsWarning[] {
@@ -27,10 +27,10 @@ export function tlsWarnings(ingresses: Iterable<Ingress>, settings: TlsSettings)
       }
     }
   }
-  const rest = warnings.length - mostListed;
+  const rest = warnings.length - MOST_LISTED;
   if (rest <= 0) return warnings;
   return [
-    ...warnings.slice(0, mostListed),
+    ...warnings.slice(0, MOST_LISTED),
     { message: "more rules like these are not listed", fields: { rest } },
   ];
 }

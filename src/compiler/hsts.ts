@@ -1,6 +1,6 @@
 import type { Hsts, IngressRule } from "../model/api.ts";
 
-const yearSeconds = 31_536_000;
+const YEAR_SECONDS = 31_536_000;
 
 /** Sets Strict-Transport-Security on every response of the rule, also where the instance sets its own. */
 export interface HstsHandler {
@@ -19,7 +19,7 @@ export function hstsHandlers(rule: IngressRule): readonly HstsHandler[] {
   return [{ handler: "headers", response: { set, deferred: true } }];
 }
 
-function hstsValue({ max_age_seconds = yearSeconds, include_subdomains, preload }: Hsts): string {
+function hstsValue({ max_age_seconds = YEAR_SECONDS, include_subdomains, preload }: Hsts): string {
   const parts = [`max-age=${max_age_seconds}`];
   if (include_subdomains === true) parts.push("includeSubDomains");
   if (preload === true) parts.push("preload");

@@ -94,7 +94,7 @@ function caddyConfig(values: Values, environment: Environment): Config["caddy"] 
       connect: duration(values, "UPSTREAM_CONNECT_TIMEOUT"),
     },
     environment: {
-      GOGC: caddyGcPercent,
+      GOGC: CADDY_GC_PERCENT,
       ...Object.fromEntries(Object.entries(environment).filter(([name]) => caddyVariables.test(name))),
     },
   };
@@ -104,7 +104,7 @@ function caddyConfig(values: Values, environment: Environment): Config["caddy"] 
  * How far Caddy's heap grows between two collections, in percent; Go's default is 100. Each collection walks the host
  * table: with 100,000 hosts it took 19 % of the processor time of proxied requests (docs/performance.md).
  */
-const caddyGcPercent = "200";
+const CADDY_GC_PERCENT = "200";
 
 /** What changes Caddy's behaviour towards the machine; tokens and everything else stay out of its process. */
 const caddyVariables =

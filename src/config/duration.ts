@@ -15,14 +15,14 @@ const unitMs: { readonly [unit: string]: number } = {
   h: 3_600_000,
 };
 
-const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g;
-const whole = /^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/;
+const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g;
+const WHOLE = /^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/;
 
 /** Reads Go's form of a duration (https://pkg.go.dev/time#ParseDuration), above zero; undefined for other text. */
 export function parseDuration(text: string): Duration | undefined {
-  if (!whole.test(text)) return undefined;
+  if (!WHOLE.test(text)) return undefined;
   let ms = 0;
-  for (const [, amount, unit] of text.matchAll(part))
+  for (const [, amount, unit] of text.matchAll(PART))
     ms += Number(amount) * (unitMs[unit ?? ""] ?? Number.NaN);
   return ms > 0 && Number.isFinite(ms) ? { text, ms } : undefined;
 }

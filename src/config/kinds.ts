@@ -126,10 +126,10 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
   path: { takes: "a path", schema: { type: "string", format: "path" }, read: asText },
 };
 
-const label = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
-const namePattern = new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`, "i");
+const LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
+const NAME_PATTERN = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*$`, "i");
 
-const isName = (text: string): boolean => namePattern.test(text);
+const isName = (text: string): boolean => NAME_PATTERN.test(text);
 const isHost = (text: string): boolean => isIP(text) !== 0 || isName(text);
 
 function isCidr(text: string): boolean {

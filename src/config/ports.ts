@@ -16,8 +16,8 @@ interface OpenPort {
  * Below the ephemeral range of Linux (32768 to 60999), so that no outgoing connection holds a kept port at the
  * next start, and above the usual fixed ones.
  */
-const lowestPort = 10_000;
-const highestPort = 32_000;
+const LOWEST_PORT = 10_000;
+const HIGHEST_PORT = 32_000;
 
 /**
  * Replaces each port 0 by one that is free now (UDP and TCP), or by the one that was chosen at an earlier start:
@@ -99,7 +99,7 @@ async function writeKept(file: string, ports: { readonly [name: string]: number 
 
 async function choosePort(address: string, taken: ReadonlySet<number>): Promise<number> {
   for (;;) {
-    const port = lowestPort + Math.floor(Math.random() * (highestPort - lowestPort));
+    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT));
     if (!taken.has(port) && (await isFree(address, port))) return port;
   }
 }

@@ -24,7 +24,7 @@ export interface Answer {
 }
 
 /** Keeps one answer below 64 KB, the limit of TCP. */
-const mostAddresses = 2000;
+const MOST_ADDRESSES = 2000;
 
 const refused: Answer = { code: responseCode.REFUSED, authoritative: false, records: [], negative: false };
 const serverFailure: Answer = { ...refused, code: responseCode.SERVFAIL };
@@ -75,7 +75,7 @@ function instanceAnswer(type: number, resolution: Resolution): Answer {
 function addressAnswer(type: "A" | "AAAA", addresses: readonly string[]): Answer {
   const records: AnswerRecord[] = [];
   for (const address of addresses) {
-    if (records.length === mostAddresses) break;
+    if (records.length === MOST_ADDRESSES) break;
     if (address.includes(":") === (type === "AAAA")) records.push({ type, address });
   }
   return records.length === 0 ? noData : positive(records);

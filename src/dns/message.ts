@@ -1,12 +1,12 @@
 import { Packet } from "dns2";
-import { headerBytes, type Query, type Question, recordType } from "./protocol.ts";
+import { HEADER_BYTES, type Query, type Question, recordType } from "./protocol.ts";
 import { readPlainQuery } from "./query.ts";
 
 /** No honest query is longer; parsing costs time by length. */
-export const longestQueryBytes = 4096;
+export const LONGEST_QUERY_BYTES = 4096;
 /** One OPT, perhaps a signature (TSIG, SIG(0)), or what a NOTIFY and an IXFR carry. */
-const recordsAtMost = 4;
-const longestNameBytes = 255;
+const RECORDS_AT_MOST = 4;
+const LONGEST_NAME_BYTES = 255;
 
 /**
  * What a message asks, by the short way where it can be read so, else by dns2's parser; undefined for an answer and for
@@ -19,10 +19,10 @@ export function readQuery(message: Buffer): Query | undefined {
 
 /** `readQuery` without the short way. */
 export function readAnyQuery(message: Buffer): Query | undefined {
-  if (message.length < headerBytes || ((message[2] as number) & 0x80) !== 0) return undefined;
+  if (message.length < HEADER_BYTES || ((message[2] as number) & 0x80) !== 0) return undefined;
   const records = message.readUInt16BE(6) + message.readUInt16BE(8) + message.readUInt16BE(10);
   const question = message.readUInt16BE(4) === 1 ? readQuestion(message) : undefined;
-  const isBounded = records <= recordsAtMost && message.length <= longestQueryBytes;
+  const isBounded = records <= RECORDS_AT_MOST && message.length <= LONGEST_QUERY_BYTES;
   if (question === undefined || !isBounded) return malformed(message);
   const { header, additionals, errors } = Packet.parse(message);
   const options = additionals.filter((record) => record.type === recordType.OPT);
@@ -54,7 +54,7 @@ function malformed(message: Buffer): Query {
 /** The question behind the header; undefined when its name is compressed (there is nothing before it), too long or cut off. */
 function readQuestion(message: Buffer): Question | undefined {
   const labels: string[] = [];
-  let at = headerBytes;
+  let at = HEADER_BYTES;
   for (;;) {
     const length = message[at];
     if (length === undefined || length > 63) return undefined;
@@ -64,12 +64,12 @@ function readQuestion(message: Buffer): Question | undefined {
     at += length;
   }
   const end = at + 4;
-  if (at - headerBytes > longestNameBytes || end > message.length) return undefined;
+  if (at - HEADER_BYTES > LONGEST_NAME_BYTES || end > message.length) return undefined;
   return {
     name: labels.join("."),
     type: message.readUInt16BE(at),
     class: message.readUInt16BE(at + 2),
-    wire: message.subarray(headerBytes, end),
+    wire: message.subarray(HEADER_BYTES, end),
   };
 }
 

@@ -1,4 +1,4 @@
-import { headerBytes, optBytes, recordType } from "./protocol.ts";
+import { HEADER_BYTES, OPT_BYTES, recordType } from "./protocol.ts";
 import { isPlainHeader, isPlainOpt } from "./query.ts";
 import { encodeName, writeOpt } from "./response.ts";
 
@@ -35,7 +35,7 @@ export class PacketCache {
   answer(message: Buffer): Buffer | undefined {
     if (!isPlainHeader(message)) return undefined;
     const hasOpt = message[11] === 1;
-    const end = hasOpt ? message.length - optBytes : message.length;
+    const end = hasOpt ? message.length - OPT_BYTES : message.length;
     const partEnd = this.#partEnd(message, end);
     if (partEnd < 0) return undefined;
     // What is kept is smaller than any limit that EDNS can set, so only its version matters.
@@ -47,19 +47,19 @@ export class PacketCache {
   /** Keeps the answer to a message, whose only question ends at `end`, unless it is long or has no address. */
   keep(message: Buffer, end: number, answer: Buffer): void {
     const partEnd = this.#partEnd(message, end);
-    const recordsEnd = answer.length - (answer[11] === 0 ? 0 : optBytes);
+    const recordsEnd = answer.length - (answer[11] === 0 ? 0 : OPT_BYTES);
     if (partEnd < 0 || !hasAddresses(answer, end)) return;
-    if (SLOT_HEADER_BYTES + partEnd - headerBytes + recordsEnd - end > SLOT_BYTES) return;
+    if (SLOT_HEADER_BYTES + partEnd - HEADER_BYTES + recordsEnd - end > SLOT_BYTES) return;
     if (this.#used * SLOT_BYTES * 2 >= this.#table.length) this.#grow();
-    const slot = this.#freeSlot(message, headerBytes, partEnd);
+    const slot = this.#freeSlot(message, HEADER_BYTES, partEnd);
     const table = this.#table;
     if (table[slot] === 0) this.#used++;
-    table[slot] = partEnd - headerBytes;
+    table[slot] = partEnd - HEADER_BYTES;
     table[slot + 1] = recordsEnd - end;
     table[slot + 2] = answer[7] as number;
     table[slot + 3] = message[end - 3] as number;
-    message.copy(table, slot + SLOT_HEADER_BYTES, headerBytes, partEnd);
-    answer.copy(table, slot + SLOT_HEADER_BYTES + partEnd - headerBytes, end, recordsEnd);
+    message.copy(table, slot + SLOT_HEADER_BYTES, HEADER_BYTES, partEnd);
+    answer.copy(table, slot + SLOT_HEADER_BYTES + partEnd - HEADER_BYTES, end, recordsEnd);
   }
 
   /** Forgets all answers about a name below the zone, in text form, whatever their type and the case of the question. */
@@ -101,7 +101,7 @@ export class PacketCache {
   #partEnd(message: Buffer, end: number): number {
     const zone = this.#zone;
     const partEnd = end - TYPE_AND_CLASS_BYTES - zone.length;
-    if (partEnd <= headerBytes) return -1;
+    if (partEnd <= HEADER_BYTES) return -1;
     for (let at = 0; at < zone.length; at++) if (message[partEnd + at] !== zone[at]) return -1;
     return partEnd;
   }
@@ -110,7 +110,7 @@ export class PacketCache {
     const table = this.#table;
     if (message[end - 4] !== 0 || message[end - 2] !== 0 || message[end - 1] !== 1) return -1;
     const type = message[end - 3];
-    let slot = this.#firstSlot(message, headerBytes, partEnd);
+    let slot = this.#firstSlot(message, HEADER_BYTES, partEnd);
     for (let tried = 0; tried < CANDIDATES && table[slot] !== 0; tried++) {
       if (table[slot + 3] === type && isPart(table, slot, message, partEnd)) return slot;
       slot = this.#after(slot);
@@ -145,7 +145,7 @@ export class PacketCache {
     const table = this.#table;
     const records = table[slot + 1] as number;
     const additional = message[11] as number;
-    const answer = Buffer.allocUnsafe(end + records + additional * optBytes);
+    const answer = Buffer.allocUnsafe(end + records + additional * OPT_BYTES);
     // QR and AA; RD and CD as they came.
     for (let at = 0; at < end; at++) answer[at] = message[at] as number;
     answer[2] = 0x84 | ((message[2] as number) & 0x01);
@@ -173,8 +173,8 @@ function hasAddresses(answer: Buffer, end: number): boolean {
 }
 
 function isPart(table: Buffer, slot: number, message: Buffer, partEnd: number): boolean {
-  if (table[slot] !== partEnd - headerBytes) return false;
-  const shift = slot + SLOT_HEADER_BYTES - headerBytes;
-  for (let at = headerBytes; at < partEnd; at++) if (table[shift + at] !== message[at]) return false;
+  if (table[slot] !== partEnd - HEADER_BYTES) return false;
+  const shift = slot + SLOT_HEADER_BYTES - HEADER_BYTES;
+  for (let at = HEADER_BYTES; at < partEnd; at++) if (table[shift + at] !== message[at]) return false;
   return true;
 }

@@ -28,15 +28,15 @@ export const responseCode = {
 } as const;
 
 /** Octets of the header of every message (RFC 1035 section 4.1.1). */
-export const headerBytes = 12;
+export const HEADER_BYTES = 12;
 /** Octets of an OPT record without options (RFC 6891 section 6.1.2). */
-export const optBytes = 11;
+export const OPT_BYTES = 11;
 /** Largest UDP message of a client that says nothing of EDNS (RFC 1035 section 4.2.1). */
-export const plainUdpBytes = 512;
+export const PLAIN_UDP_BYTES = 512;
 /** Largest UDP message that this server takes and sends: no fragments on a common path (dnsflagday.net/2020). */
-export const largestUdpBytes = 1232;
+export const LARGEST_UDP_BYTES = 1232;
 /** Largest TCP message: its length is a 16-bit number (RFC 1035 section 4.2.2). */
-export const largestTcpBytes = 65_535;
+export const LARGEST_TCP_BYTES = 65_535;
 
 /** What a client's message asks. */
 export interface Query {

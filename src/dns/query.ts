@@ -1,6 +1,6 @@
-import { headerBytes, optBytes, type Query, recordType } from "./protocol.ts";
+import { HEADER_BYTES, OPT_BYTES, type Query, recordType } from "./protocol.ts";
 
-const dot = 0x2e;
+const DOT = 0x2e;
 /** Lowercase text of the name being read; a message is read to its end before the next one. */
 const scratch = Buffer.alloc(256);
 
@@ -14,7 +14,7 @@ export function readPlainQuery(message: Buffer): Query | undefined {
   const nameEnd = readName(message);
   if (nameEnd < 0) return undefined;
   const end = nameEnd + 4;
-  if (message.length !== end + (additional === 0 ? 0 : optBytes)) return undefined;
+  if (message.length !== end + (additional === 0 ? 0 : OPT_BYTES)) return undefined;
   if (additional === 1 && !isPlainOpt(message, end)) return undefined;
   return {
     id: uint16(message, 0),
@@ -22,10 +22,10 @@ export function readPlainQuery(message: Buffer): Query | undefined {
     recursionDesired: ((message[2] as number) & 0x01) !== 0,
     checkingDisabled: ((message[3] as number) & 0x10) !== 0,
     question: {
-      name: scratch.toString("latin1", 0, Math.max(0, nameEnd - headerBytes - 2)),
+      name: scratch.toString("latin1", 0, Math.max(0, nameEnd - HEADER_BYTES - 2)),
       type: uint16(message, nameEnd),
       class: uint16(message, nameEnd + 2),
-      wire: message.subarray(headerBytes, end),
+      wire: message.subarray(HEADER_BYTES, end),
     },
     malformed: false,
     ...(additional === 0 ? {} : { edns: readOpt(message, end) }),
@@ -34,26 +34,26 @@ export function readPlainQuery(message: Buffer): Query | undefined {
 
 /** A query (QR and opcode 0, TC 0) with one question, no answer or authority, at most one additional record. */
 export function isPlainHeader(message: Buffer): boolean {
-  if (message.length < headerBytes + 5 || ((message[2] as number) & 0xfa) !== 0) return false;
+  if (message.length < HEADER_BYTES + 5 || ((message[2] as number) & 0xfa) !== 0) return false;
   for (let at = 4; at < 11; at++) if (message[at] !== (at === 5 ? 1 : 0)) return false;
   return (message[11] as number) <= 1;
 }
 
 /** Copies the question's name into `scratch` as lowercase text; returns the offset behind it, -1 when it is unusual. */
 function readName(message: Buffer): number {
-  let at = headerBytes;
+  let at = HEADER_BYTES;
   for (;;) {
     const label = message[at] as number;
     if (label === 0) return at + 1;
     const end = at + 1 + label;
     // Compression pointers and reserved lengths have the two high bits. A name has 255 octets with its end.
-    if (label > 63 || end + 4 >= message.length || end - headerBytes > 254) return -1;
-    if (at > headerBytes) scratch[at - headerBytes - 1] = dot;
+    if (label > 63 || end + 4 >= message.length || end - HEADER_BYTES > 254) return -1;
+    if (at > HEADER_BYTES) scratch[at - HEADER_BYTES - 1] = DOT;
     for (at++; at < end; at++) {
       const byte = message[at] as number;
       // A dot inside a label is no separator; the full parser's text form cannot tell, so it must not get here.
-      if (byte === dot) return -1;
-      scratch[at - headerBytes - 1] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+      if (byte === DOT) return -1;
+      scratch[at - HEADER_BYTES - 1] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
     }
   }
 }

@@ -2,9 +2,9 @@ import ipaddr from "ipaddr.js";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { type Answer, type AnswerRecord, answer, type Zone } from "./answer.ts";
 import {
-  headerBytes,
-  largestUdpBytes,
-  optBytes,
+  HEADER_BYTES,
+  LARGEST_UDP_BYTES,
+  OPT_BYTES,
   type Query,
   recordClass,
   recordType,
@@ -18,9 +18,9 @@ export interface EncodedZone extends Zone {
 }
 
 /** Fixed part of a record with a compressed owner: pointer, type, class, TTL, length. */
-const recordHeaderBytes = 12;
+const RECORD_HEADER_BYTES = 12;
 /** Offset of the question's name in every message, as a compression pointer (RFC 1035 section 4.1.4). */
-const questionPointer = 0xc000 | headerBytes;
+const QUESTION_POINTER = 0xc000 | HEADER_BYTES;
 const noQuestion = Buffer.alloc(0);
 /** RFC 8482 section 4.2: CPU "RFC8482", OS "". */
 const hinfoData = Buffer.from("\x07RFC8482\x00", "latin1");
@@ -55,15 +55,15 @@ export function respond(
 ): Buffer {
   const reply = judge(query, zone, resolver);
   const question = query.question?.wire ?? noQuestion;
-  const edns = query.edns === undefined ? 0 : optBytes;
-  const full = headerBytes + question.length + recordsBytes(reply, zone) + edns;
+  const edns = query.edns === undefined ? 0 : OPT_BYTES;
+  const full = HEADER_BYTES + question.length + recordsBytes(reply, zone) + edns;
   return full <= limitBytes
     ? encode(query, reply, zone, full)
     : encode(
         query,
         { ...reply, records: [], negative: false, truncated: true },
         zone,
-        headerBytes + question.length + edns,
+        HEADER_BYTES + question.length + edns,
       );
 }
 
@@ -84,8 +84,8 @@ function failure(code: number): Reply {
 }
 
 function recordsBytes(reply: Reply, zone: EncodedZone): number {
-  let bytes = reply.negative ? recordHeaderBytes + zone.soaData.length : 0;
-  for (const record of reply.records) bytes += recordHeaderBytes + dataBytes(record, zone);
+  let bytes = reply.negative ? RECORD_HEADER_BYTES + zone.soaData.length : 0;
+  for (const record of reply.records) bytes += RECORD_HEADER_BYTES + dataBytes(record, zone);
   return bytes;
 }
 
@@ -103,12 +103,12 @@ function encode(query: Query, reply: Reply, zone: EncodedZone, bytes: number): B
   const message = Buffer.allocUnsafe(bytes);
   const question = query.question?.wire ?? noQuestion;
   writeHeader(message, query, reply);
-  message.set(question, headerBytes);
-  let at = headerBytes + question.length;
+  message.set(question, HEADER_BYTES);
+  let at = HEADER_BYTES + question.length;
   for (const record of reply.records) at = writeRecord(message, at, record, zone);
   if (reply.negative) {
     // The owner is the apex, which is the end of the question's name.
-    const apex = headerBytes + question.length - 4 - zone.wireName.length;
+    const apex = HEADER_BYTES + question.length - 4 - zone.wireName.length;
     at = writeRecordHeader(message, at, 0xc000 | apex, recordType.SOA, zone.ttlSeconds, zone.soaData.length);
     message.set(zone.soaData, at);
     at += zone.soaData.length;
@@ -137,7 +137,7 @@ function writeRecord(message: Buffer, at: number, record: AnswerRecord, zone: En
   const data = writeRecordHeader(
     message,
     at,
-    questionPointer,
+    QUESTION_POINTER,
     recordType[record.type],
     zone.ttlSeconds,
     bytes,
@@ -162,14 +162,14 @@ function writeRecordHeader(
   writeUint16(message, at + 6, ttl >>> 16);
   writeUint16(message, at + 8, ttl);
   writeUint16(message, at + 10, bytes);
-  return at + recordHeaderBytes;
+  return at + RECORD_HEADER_BYTES;
 }
 
 /** RFC 6891 section 6.1.2: the class is our payload size, the TTL holds code, version 0 and DO. */
 export function writeOpt(message: Buffer, at: number, dnssecOk: boolean, code: number): void {
   message[at] = 0;
   writeUint16(message, at + 1, recordType.OPT);
-  writeUint16(message, at + 3, largestUdpBytes);
+  writeUint16(message, at + 3, LARGEST_UDP_BYTES);
   writeUint16(message, at + 5, (code >>> 4) << 8);
   writeUint16(message, at + 7, dnssecOk ? 0x8000 : 0);
   writeUint16(message, at + 9, 0);

@@ -5,9 +5,15 @@ import { UDPServer } from "dns2";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
-import { longestQueryBytes, readAnyQuery, readQuery } from "./message.ts";
+import { LONGEST_QUERY_BYTES, readAnyQuery, readQuery } from "./message.ts";
 import { PacketCache } from "./packet-cache.ts";
-import { headerBytes, largestTcpBytes, largestUdpBytes, plainUdpBytes, type Query } from "./protocol.ts";
+import {
+  HEADER_BYTES,
+  LARGEST_TCP_BYTES,
+  LARGEST_UDP_BYTES,
+  PLAIN_UDP_BYTES,
+  type Query,
+} from "./protocol.ts";
 import { readPlainQuery } from "./query.ts";
 import { type EncodedZone, encodeZone, respond } from "./response.ts";
 import { serveTcp } from "./tcp-connection.ts";
@@ -40,11 +46,11 @@ export interface DnsServer {
 }
 
 /** How often a free UDP port whose TCP side is taken is exchanged for another. */
-const freePortAttempts = 20;
+const FREE_PORT_ATTEMPTS = 20;
 /** Of all connections together 64 MiB. */
-const unreadBytesAtMost = 256 * 1024;
+const UNREAD_BYTES_AT_MOST = 256 * 1024;
 /** Of more changed names than these every kept answer is forgotten: looking for each would hold up the questions. */
-const namesForgottenAtMost = 1000;
+const NAMES_FORGOTTEN_AT_MOST = 1000;
 
 /**
  * Answers DNS questions over UDP and TCP until it is closed. Throws `address_in_use` when another process has the port,
@@ -69,7 +75,7 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     } catch (error) {
       await udp.stop();
       // The system chose a port that is free for UDP only.
-      const retry = options.port === 0 && isInUse(error) && attempt < freePortAttempts;
+      const retry = options.port === 0 && isInUse(error) && attempt < FREE_PORT_ATTEMPTS;
       if (!retry) throw error;
     }
   }
@@ -113,12 +119,12 @@ class UdpServer extends UDPServer {
   #handleNew(data: Buffer, client: RemoteInfo): void {
     const plain = readPlainQuery(data);
     if (plain === undefined) {
-      if (data.length <= longestQueryBytes) this.#handleOther(data, client);
+      if (data.length <= LONGEST_QUERY_BYTES) this.#handleOther(data, client);
       return;
     }
     const answer = this.#answer(plain, client);
     const question = plain.question?.wire.length ?? 0;
-    if (answer !== undefined) this.#kept?.keep(data, headerBytes + question, answer);
+    if (answer !== undefined) this.#kept?.keep(data, HEADER_BYTES + question, answer);
   }
 
   #handleOther(data: Buffer, client: RemoteInfo): void {
@@ -127,7 +133,7 @@ class UdpServer extends UDPServer {
   }
 
   #answer(query: Query, client: RemoteInfo): Buffer | undefined {
-    const limit = Math.min(Math.max(query.edns?.payloadBytes ?? 0, plainUdpBytes), largestUdpBytes);
+    const limit = Math.min(Math.max(query.edns?.payloadBytes ?? 0, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES);
     try {
       const message = respond(query, this.#zone, this.#options.resolver, limit);
       this.#say(message, client);
@@ -163,7 +169,7 @@ function socketType(address: string): SocketOptions & SocketType {
 }
 
 function forget(kept: PacketCache, change: ResolverChange): void {
-  if ("all" in change || change.names.length > namesForgottenAtMost) kept.forgetAll();
+  if ("all" in change || change.names.length > NAMES_FORGOTTEN_AT_MOST) kept.forgetAll();
   else for (const name of change.names) kept.forget(name);
 }
 
@@ -176,13 +182,13 @@ class TcpServer extends NetServer {
     this.maxConnections = options.connectionsAtMost ?? 256;
     const limits = {
       idleTimeoutMs: options.idleTimeoutMs ?? 10_000,
-      longestBytes: longestQueryBytes,
-      unreadBytes: unreadBytesAtMost,
+      longestBytes: LONGEST_QUERY_BYTES,
+      unreadBytes: UNREAD_BYTES_AT_MOST,
     };
     const respondTo = (message: Buffer): Buffer | undefined => {
       try {
         const query = readOrLog(message, readQuery, options.logger);
-        return query === undefined ? undefined : respond(query, zone, options.resolver, largestTcpBytes);
+        return query === undefined ? undefined : respond(query, zone, options.resolver, LARGEST_TCP_BYTES);
       } catch (error) {
         options.logger.error("a DNS question could not be answered", { error });
         return undefined;

@@ -4,7 +4,7 @@ import { hold } from "./byte-budget.ts";
 import { duplicateKeys } from "./duplicate-keys.ts";
 
 /** Deeper nesting than any document of ours has; what follows may recurse. */
-const maxDepth = 32;
+const MAX_DEPTH = 32;
 
 /** How a request's body is read. */
 export interface BodyOptions {
@@ -30,7 +30,7 @@ export async function readJson(request: Request, options: BodyOptions): Promise<
   if (encoding !== "identity") throw badBody("compressed bodies are not supported");
   const text = decode(bytes);
   const value = parse(text);
-  if (isDeeperThan(value, maxDepth)) throw badBody(`nested deeper than ${maxDepth} levels`);
+  if (isDeeperThan(value, MAX_DEPTH)) throw badBody(`nested deeper than ${MAX_DEPTH} levels`);
   refuseDuplicates(text);
   return value;
 }

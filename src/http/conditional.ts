@@ -2,7 +2,7 @@ import type { Request } from "express";
 import { GatewrightError } from "../errors.ts";
 
 /** RFC 9110 section 8.8.3: an optional `W/`, then the opaque tag in quotes. */
-const entityTag = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
+const ENTITY_TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
 
 interface EntityTag {
   readonly weak: boolean;
@@ -38,7 +38,7 @@ function parseTags(name: string, header: string): readonly EntityTag[] {
   return parts
     .filter((part) => part !== "")
     .map((part) => {
-      const match = entityTag.exec(part);
+      const match = ENTITY_TAG.exec(part);
       if (match !== null) return { weak: match[1] !== undefined, opaque: match[2] ?? "" };
       const message = `parameter "${name}" in header has an error: give "*" or quoted entity tags, as the ETag header has them`;
       throw new GatewrightError("Bad Request", message);

@@ -3,7 +3,7 @@ import type { Problem } from "../errors.ts";
 import { fieldOf } from "../validation/schema-problem.ts";
 
 /** More than these are not looked for: one is enough to refuse a body. */
-const mostProblems = 200;
+const MOST_PROBLEMS = 200;
 
 /**
  * Keys that an object of a JSON text has twice, each with its place. JSON.parse takes the last one silently, so that a
@@ -18,7 +18,7 @@ export function duplicateKeys(text: string): readonly Problem[] {
     },
     onObjectProperty: (key, _offset, _length, line, character, pathOf) => {
       const keys = objects.at(-1);
-      if (keys?.has(key) === true && problems.length < mostProblems)
+      if (keys?.has(key) === true && problems.length < MOST_PROBLEMS)
         problems.push(problem([...pathOf(), key], line, character));
       keys?.add(key);
     },

@@ -5,7 +5,7 @@ import { errorStatus } from "./error-status.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
 /** Seconds after which a retry of a 503 makes sense: Caddy's restart takes about one. */
-const retryAfterSeconds = 1;
+const RETRY_AFTER_SECONDS = 1;
 
 /** The one place where errors become answers. What is not a GatewrightError is logged, and answered without its text. */
 export function errorHandler(logger: Logger): ErrorRequestHandler {
@@ -48,7 +48,7 @@ export function methodNotAllowed(allowed: readonly string[]): RequestHandler {
 /** hypeman's SDK retries 409 and 429 and every 5xx unless told otherwise. */
 function setRetryHeaders(response: Response, status: number): void {
   if (status < 500) response.setHeader("x-should-retry", "false");
-  if (status === 503) response.setHeader("Retry-After", retryAfterSeconds);
+  if (status === 503) response.setHeader("Retry-After", RETRY_AFTER_SECONDS);
 }
 
 function asGatewrightError(thrown: unknown): GatewrightError {

@@ -12,7 +12,7 @@ import { findOne, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
 /** Largest page that can be asked for; without `limit` everything is streamed. */
-const maxPageSize = 10_000;
+const MAX_PAGE_SIZE = 10_000;
 
 /** `/ingresses` and `/ingresses/{id}`. */
 export function ingressRoutes(manager: IngressManager, context: OperationContext, storeId?: string): Router {
@@ -108,7 +108,7 @@ function listIngresses(
   return operation(context, options, async ({ request, response, query }) => {
     if (storeId !== undefined) response.setHeader("Gatewright-Store", storeId);
     const matches = ingressFilter(query);
-    const limit = integerParameter(query, "limit", { min: 1, max: maxPageSize });
+    const limit = integerParameter(query, "limit", { min: 1, max: MAX_PAGE_SIZE });
     const isSetAside = enumParameter(query, "state", ["served", "set-aside"]) === "set-aside";
     const selected = matching<Listed>(isSetAside ? manager.setAside() : manager.list(), matches);
     const listed = limit === undefined ? selected : [await pageOf(response, query, selected, limit)];

@@ -3,10 +3,10 @@ import type { Response } from "express";
 import { toWire } from "./wire.ts";
 
 /** Characters that are gathered before they are written: large enough to be cheap, small enough to start at once. */
-const chunkSize = 64 * 1024;
+const CHUNK_SIZE = 64 * 1024;
 
 /** After so many items other requests are served, whether they match or not. */
-const batchSize = 500;
+const BATCH_SIZE = 500;
 
 /** The items that match, in batches between which other requests are served. */
 export async function* matching<Item>(
@@ -17,7 +17,7 @@ export async function* matching<Item>(
   let looked = 0;
   for (const item of items) {
     if (matches(item)) batch.push(item);
-    if (++looked % batchSize !== 0) continue;
+    if (++looked % BATCH_SIZE !== 0) continue;
     yield batch;
     batch = [];
     await nextTurn();
@@ -41,7 +41,7 @@ export async function streamJsonArray(
     for (const item of batch) {
       chunk += separator + toWire(item);
       separator = ",";
-      if (chunk.length < chunkSize) continue;
+      if (chunk.length < CHUNK_SIZE) continue;
       if (!response.write(chunk)) await drained(response);
       if (response.destroyed) return;
       chunk = "";

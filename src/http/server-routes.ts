@@ -37,13 +37,13 @@ export function documentRoutes(version: string): Router {
     .get((_request, response) => {
       response.setHeader("Content-Type", "text/html; charset=utf-8");
       response.setHeader("Content-Security-Policy", contentSecurityPolicy);
-      response.end(page);
+      response.end(PAGE);
     })
     .all(methodNotAllowed(["GET", "HEAD"]));
   router.use("/docs", (request, response, next) => {
     const name = request.path.slice(1);
     if (request.method !== "GET" && request.method !== "HEAD") next();
-    else if (name === "start.js") sendText(response, 200, "text/javascript; charset=utf-8", start);
+    else if (name === "start.js") sendText(response, 200, "text/javascript; charset=utf-8", START);
     else if (!assets.has(name)) next();
     else
       response.sendFile(name, { root: assetFolder, cacheControl: false }, (error) => {
@@ -66,7 +66,7 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-const page = `<!doctype html>
+const PAGE = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -84,12 +84,12 @@ const page = `<!doctype html>
 `;
 
 /** `validatorUrl: null`: by default swagger-ui sends the document's address to a service on the internet. */
-const start = `SwaggerUIBundle({
+const START = `SwaggerUIBundle({
   url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null, tryItOutEnabled: true,
 });
 `;
 
-const bundle = "swagger-ui-bundle.js";
+const BUNDLE = "swagger-ui-bundle.js";
 /** Files of swagger-ui that the page needs; the folder has more. */
-const assets: ReadonlySet<string> = new Set([bundle, "swagger-ui.css", "favicon-32x32.png"]);
-const assetFolder = dirname(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${bundle}`)));
+const assets: ReadonlySet<string> = new Set([BUNDLE, "swagger-ui.css", "favicon-32x32.png"]);
+const assetFolder = dirname(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${BUNDLE}`)));

@@ -25,9 +25,9 @@ export interface HypemanOptions {
 }
 
 /** Longest time between two questions while hypeman fails. */
-const longestBackoffMs = 30_000;
+const LONGEST_BACKOFF_MS = 30_000;
 /** Longest time that a restore or a start may take. */
-const longestWakingMs = 60_000;
+const LONGEST_WAKING_MS = 60_000;
 /** How hypeman starts an instance again, by the state it sleeps in. */
 const wakingActions: { readonly [state: string]: string } = {
   Standby: "restore",
@@ -35,7 +35,7 @@ const wakingActions: { readonly [state: string]: string } = {
   Shutdown: "start",
 };
 /** 100,000 instances of 2 KB. A larger answer is a failure, not a reason to run out of memory. */
-const largestAnswerBytes = 200 * 1024 * 1024;
+const LARGEST_ANSWER_BYTES = 200 * 1024 * 1024;
 
 /**
  * Instances of a running hypeman. It has no way to watch the list, so it is asked again and again
@@ -50,7 +50,7 @@ export class HypemanResolver implements InstanceResolver {
   readonly #timeoutMs: number;
   readonly #staleMs: number;
   readonly #askAgainMs: number;
-  readonly #agent = new Agent({ maxResponseSize: largestAnswerBytes });
+  readonly #agent = new Agent({ maxResponseSize: LARGEST_ANSWER_BYTES });
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #asking: Promise<void> | undefined;
@@ -108,7 +108,7 @@ export class HypemanResolver implements InstanceResolver {
     if (action === undefined && this.resolve(id).kind !== "addresses" && state !== "Initializing")
       throw new Error(`an instance that is ${state} cannot be started`);
     if (action !== undefined) await this.#order(`${encodeURIComponent(id)}/${action}`);
-    const deadline = Date.now() + longestWakingMs;
+    const deadline = Date.now() + LONGEST_WAKING_MS;
     while (this.resolve(id).kind !== "addresses") {
       if (Date.now() > deadline || this.#closing.signal.aborted)
         throw new Error("it has no address although it was started");
@@ -122,7 +122,7 @@ export class HypemanResolver implements InstanceResolver {
         method: "POST",
         dispatcher: this.#agent,
         headers: this.#headers(),
-        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(longestWakingMs)]),
+        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LONGEST_WAKING_MS)]),
       });
       await body.dump();
       // 409: somebody else started it meanwhile.
@@ -156,7 +156,7 @@ export class HypemanResolver implements InstanceResolver {
     while (!this.#closing.signal.aborted) {
       const backoffMs = Math.min(
         this.#intervalMs * 2 ** this.#failures,
-        Math.max(longestBackoffMs, this.#intervalMs),
+        Math.max(LONGEST_BACKOFF_MS, this.#intervalMs),
       );
       await this.#pause(backoffMs);
       if (!this.#closing.signal.aborted) await this.#ask();

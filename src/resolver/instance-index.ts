@@ -3,7 +3,7 @@ import type { Instance } from "../model/api.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
 import { resolveInstance } from "./instance-address.ts";
 import type { Reference, Resolution } from "./instance-resolver.ts";
-import { ServiceIndex, serviceKey, serviceSuffix } from "./service-index.ts";
+import { SERVICE_SUFFIX, ServiceIndex, serviceKey } from "./service-index.ts";
 
 interface Sorted {
   readonly ids: SortedKeys;
@@ -19,7 +19,7 @@ const parentOnly: Resolution = {
 };
 
 /** Sorts names before ids; no name contains it. */
-const separator = "\0";
+const SEPARATOR = "\0";
 
 /**
  * Instances by name, id and id prefix, in memory and without regard to case. Pure: no clock, no input, no output.
@@ -42,7 +42,7 @@ export class InstanceIndex {
   /** Exact id or name, or `<service>.svc`. */
   resolve(name: string): Resolution {
     const key = name.toLowerCase();
-    if (key.endsWith(serviceSuffix)) return this.#services.resolve(key);
+    if (key.endsWith(SERVICE_SUFFIX)) return this.#services.resolve(key);
     const instance = this.#byId.get(key);
     if (instance !== undefined) return resolveInstance(instance);
     const named = this.#byName.get(key);
@@ -79,7 +79,7 @@ export class InstanceIndex {
   list(): readonly Instance[] {
     return this.#orders()
       .names.values()
-      .map((key) => this.#instance(key.slice(key.indexOf(separator) + 1)));
+      .map((key) => this.#instance(key.slice(key.indexOf(SEPARATOR) + 1)));
   }
 
   /** Makes `instances` the whole content. Returns the names, ids and services whose answer changed. */
@@ -125,7 +125,7 @@ export class InstanceIndex {
   }
 
   #hasBelow(key: string): boolean {
-    return this.#parents.has(key) || (key === serviceSuffix.slice(1) && !this.#services.empty);
+    return this.#parents.has(key) || (key === SERVICE_SUFFIX.slice(1) && !this.#services.empty);
   }
 
   #instance(id: string): Instance {
@@ -178,7 +178,7 @@ function idKey(instance: Instance): string {
 }
 
 function nameKey(instance: Instance): string {
-  return `${instance.name.toLowerCase()}${separator}${idKey(instance)}`;
+  return `${instance.name.toLowerCase()}${SEPARATOR}${idKey(instance)}`;
 }
 
 function keySet(instances: Iterable<Instance>, key: (instance: Instance) => string): ReadonlySet<string> {

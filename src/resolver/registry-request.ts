@@ -3,9 +3,9 @@ import type { Instance, PutInstanceRequest } from "../model/api.ts";
 import { canonicalAddress } from "./instance-address.ts";
 
 /** RFC 1123 section 2.1, in lowercase. */
-const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 /** A DNS name has 253 characters (RFC 1035 section 2.3.4); this leaves room for the zone. */
-const longestName = 200;
+const LONGEST_NAME = 200;
 
 /** Lowercase form of an instance's name: one DNS label or several with dots. Throws `bad_request`. */
 export function canonicalName(name: string): string {
@@ -21,10 +21,10 @@ export function canonicalName(name: string): string {
     const message = `"${name}" ends in the label svc, which stands for services; choose another name`;
     throw refused({ code: "invalid_value", message, field: "name" });
   }
-  if (canonical.length > longestName || !canonical.split(".").every((part) => label.test(part))) {
+  if (canonical.length > LONGEST_NAME || !canonical.split(".").every((part) => LABEL.test(part))) {
     throw refused({
       code: "invalid_value",
-      message: `"${name.slice(0, longestName)}" is not a name: labels of at most 63 letters, digits and inner hyphens, joined by dots, ${longestName} characters in all`,
+      message: `"${name.slice(0, LONGEST_NAME)}" is not a name: labels of at most 63 letters, digits and inner hyphens, joined by dots, ${LONGEST_NAME} characters in all`,
       field: "name",
     });
   }
@@ -46,7 +46,7 @@ export function checkRequest(name: string, request: PutInstanceRequest): void {
       field: "name",
     });
   }
-  if (request.id !== undefined && !label.test(request.id)) {
+  if (request.id !== undefined && !LABEL.test(request.id)) {
     problems.push({
       code: "invalid_value",
       message: "id must be lowercase letters, digits and inner hyphens",

@@ -34,8 +34,8 @@ interface Pending {
 }
 
 /** Bounds the size of one commit, and so the time the first change in it waits. */
-const largestBatch = 1000;
-const attemptsAtConflict = 5;
+const LARGEST_BATCH = 1000;
+const ATTEMPTS_AT_CONFLICT = 5;
 
 /**
  * The embedded registry: instances that are written over REST and kept in a store.
@@ -169,7 +169,7 @@ export class InstanceRegistry implements InstanceResolver {
   async #drain(): Promise<void> {
     // One turn of the event loop lets the requests that arrived together share the first commit.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#pending.length > 0) await this.#commit(this.#pending.splice(0, largestBatch));
+    while (this.#pending.length > 0) await this.#commit(this.#pending.splice(0, LARGEST_BATCH));
     this.#writing = undefined;
   }
 
@@ -184,7 +184,7 @@ export class InstanceRegistry implements InstanceResolver {
         return;
       } catch (error) {
         // Another writer's change comes by watch; the batch is judged again on top of it.
-        if (isGatewrightError(error, "store_conflict") && attempt < attemptsAtConflict) {
+        if (isGatewrightError(error, "store_conflict") && attempt < ATTEMPTS_AT_CONFLICT) {
           await new Promise((resolve) => setImmediate(resolve));
           continue;
         }

@@ -2,11 +2,11 @@ import type { Instance } from "../model/api.ts";
 import type { Resolution } from "./instance-resolver.ts";
 
 /** Ends the names by which services are asked for, below the zone: `web.svc`. No instance is reached by such a name. */
-export const serviceSuffix = ".svc";
+export const SERVICE_SUFFIX = ".svc";
 
 /** The name that is asked for a service's instances; undefined when the instance belongs to none. */
 export function serviceKey({ service }: Pick<Instance, "service">): string | undefined {
-  return service === undefined ? undefined : `${service.toLowerCase()}${serviceSuffix}`;
+  return service === undefined ? undefined : `${service.toLowerCase()}${SERVICE_SUFFIX}`;
 }
 
 interface Members {

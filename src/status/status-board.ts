@@ -18,7 +18,7 @@ interface Seen {
 }
 
 /** Ingresses whose transitions are remembered; the one looked at longest ago goes first. */
-const mostRemembered = 10_000;
+const MOST_REMEMBERED = 10_000;
 
 /**
  * Puts the conditions of an ingress together and remembers since when each has its status. A condition first looked at
@@ -57,7 +57,7 @@ export class StatusBoard {
     this.#seen.delete(ingress.id);
     this.#seen.set(ingress.id, seen);
     const [oldest] = this.#seen.keys();
-    if (this.#seen.size > mostRemembered && oldest !== undefined) this.#seen.delete(oldest);
+    if (this.#seen.size > MOST_REMEMBERED && oldest !== undefined) this.#seen.delete(oldest);
     return conditions;
   }
 }

@@ -18,7 +18,7 @@ export interface Metrics {
 }
 
 /** Names with a series of their own: those that end first. */
-const mostNames = 1_000;
+const MOST_NAMES = 1_000;
 const states = ["ready", "pending", "failed", "expired"] as const;
 
 /** Makes a registry of its own; nothing is collected before a scrape asks. */
@@ -91,7 +91,7 @@ function certificateMetrics(registers: Registry[], certificates: MetricSources["
   });
   new Gauge({
     name: "gatewright_certificate_not_after_timestamp_seconds",
-    help: `End of each certificate's validity, Unix time; of the ${mostNames} that end first.`,
+    help: `End of each certificate's validity, Unix time; of the ${MOST_NAMES} that end first.`,
     labelNames: ["name", "source"],
     registers,
     collect() {
@@ -101,7 +101,7 @@ function certificateMetrics(registers: Registry[], certificates: MetricSources["
       );
       for (const { name, source, seconds } of ends
         .sort((one, other) => one.seconds - other.seconds)
-        .slice(0, mostNames))
+        .slice(0, MOST_NAMES))
         this.set({ name, source }, seconds);
     },
   });
@@ -114,7 +114,7 @@ function certificateMetrics(registers: Registry[], certificates: MetricSources["
       this.reset();
       for (const { id, error } of certificates()
         .filter((one) => one.error !== undefined)
-        .slice(0, mostNames))
+        .slice(0, MOST_NAMES))
         this.set({ name: id }, error?.failures ?? 0);
     },
   });

@@ -1,5 +1,5 @@
 /** Above this many changed keys one sort is cheaper than moving the array once for each. */
-const singleChangesAtMost = 64;
+const SINGLE_CHANGES_AT_MOST = 64;
 
 /** Strings in ascending order of their UTF-16 units, for prefix lookups and ordered lists. */
 export class SortedKeys {
@@ -11,7 +11,7 @@ export class SortedKeys {
       this.#keys = [...added].sort();
       return;
     }
-    if (removed.size + added.size > singleChangesAtMost) {
+    if (removed.size + added.size > SINGLE_CHANGES_AT_MOST) {
       this.#keys = [...this.#keys.filter((key) => !removed.has(key) && !added.has(key)), ...added].sort();
       return;
     }

@@ -30,11 +30,11 @@ export interface SchemaTypes {
 export type SchemaName = keyof SchemaTypes;
 
 /** More problems than this are counted, not listed: an answer stays readable and bounded. */
-const maxProblems = 200;
+const MAX_PROBLEMS = 200;
 /** Of more errors than this only so many, in the schema's order, are looked at for the first problem in hypeman's order. */
-const maxSorted = 1000;
-/** The errors of so many rules are looked for first, then of more until there are `maxProblems`. */
-const fewRules = 32;
+const MAX_SORTED = 1000;
+/** The errors of so many rules are looked for first, then of more until there are `MAX_PROBLEMS`. */
+const FEW_RULES = 32;
 /** The largest array of the document: anything larger is refused before its members are looked at. */
 const maxMembers = document.components.schemas.CreateIngressRequest.properties.rules.maxItems;
 
@@ -73,10 +73,10 @@ function check(name: SchemaName, value: unknown): Findings {
   }
   if (validator(name, "first")(value)) return { problems: [] };
   const { errors, isWhole } = errorsOf(validator(name, "all"), value);
-  const described = errors.slice(0, maxSorted).sort(compareErrors).slice(0, maxProblems).map(describeError);
+  const described = errors.slice(0, MAX_SORTED).sort(compareErrors).slice(0, MAX_PROBLEMS).map(describeError);
   const problems = described.map(({ problem }) => problem);
-  if (errors.length > maxProblems) {
-    const rest = `${isWhole ? "" : "at least "}${errors.length - maxProblems}`;
+  if (errors.length > MAX_PROBLEMS) {
+    const rest = `${isWhole ? "" : "at least "}${errors.length - MAX_PROBLEMS}`;
     problems.push({ code: "Bad Request", message: `${rest} more problems are not listed: mend these first` });
   }
   const first = described[0];
@@ -94,14 +94,14 @@ function errorsOf(
 ): { readonly errors: readonly ErrorObject[]; readonly isWhole: boolean } {
   const rules = (value as { readonly rules?: unknown } | null)?.rules;
   const total = Array.isArray(rules) ? rules.length : 0;
-  for (let number = fewRules; ; number *= 4) {
+  for (let number = FEW_RULES; ; number *= 4) {
     const isWhole = number >= total;
     validate(isWhole ? value : { ...(value as object), rules: (rules as unknown[]).slice(0, number) });
     // A failing key of a map is reported twice: by its own rule and as `propertyNames`; so is a failing `else`.
     const errors = (validate.errors ?? []).filter(
       ({ keyword }) => keyword !== "propertyNames" && keyword !== "if",
     );
-    if (isWhole || errors.length > maxProblems) return { errors, isWhole };
+    if (isWhole || errors.length > MAX_PROBLEMS) return { errors, isWhole };
   }
 }
 

@@ -5,8 +5,8 @@ import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
 import { isStream } from "../model/protocol.ts";
 import { ruleField } from "../model/wording.ts";
 
-const yearSeconds = 31_536_000;
-const mostAuthorities = 100;
+const YEAR_SECONDS = 31_536_000;
+const MOST_AUTHORITIES = 100;
 
 /** The problems of `tls_options` and `upstream.tls` of a rule, beyond their schemas. */
 export function tlsOptionProblems(rule: IngressRuleInput, ruleIndex: number): Problem[] {
@@ -35,8 +35,8 @@ function optionProblems(rule: IngressRuleInput, options: TlsOptions, ruleIndex: 
     report("tls_options.client_auth.ca_pem", "client_auth needs ca_pem, or anybody's certificate would do");
   const unreadable = clients?.ca_pem === undefined ? undefined : authorityProblem(clients.ca_pem);
   if (unreadable !== undefined) report("tls_options.client_auth.ca_pem", unreadable);
-  const { max_age_seconds = yearSeconds, include_subdomains, preload } = hsts ?? {};
-  if (preload === true && (include_subdomains !== true || max_age_seconds < yearSeconds))
+  const { max_age_seconds = YEAR_SECONDS, include_subdomains, preload } = hsts ?? {};
+  if (preload === true && (include_subdomains !== true || max_age_seconds < YEAR_SECONDS))
     report(
       "tls_options.hsts.preload",
       "preload needs include_subdomains and max_age_seconds of a year or more",
@@ -70,7 +70,7 @@ function authorityProblem(pem: string): string | undefined {
   if (pem.includes("PRIVATE KEY")) return "ca_pem has a private key in it; only certificates belong there";
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) return "ca_pem has no PEM certificate";
-  if (blocks.length > mostAuthorities) return `ca_pem has more than ${mostAuthorities} certificates`;
+  if (blocks.length > MOST_AUTHORITIES) return `ca_pem has more than ${MOST_AUTHORITIES} certificates`;
   try {
     const authorities = blocks.map((block) => new X509Certificate(`${block}\n`));
     if (authorities.every(({ ca }) => ca)) return undefined;

@@ -10,7 +10,7 @@ import type { TlsSettings } from "../model/tls-plan.ts";
 export const deniedNetworks = ["169.254.0.0/16", "fe80::/10"] as const;
 
 /** Least time that Caddy keeps an address: the manager pushes every change (docs/decisions/0003). */
-const minTtl = "5m";
+const MIN_TTL = "5m";
 
 const caddyLevels = { debug: "DEBUG", info: "INFO", warn: "WARN", error: "ERROR" } as const;
 
@@ -36,7 +36,7 @@ export function compilerSettings(config: Config): CompilerSettings {
     folder: caddyFolder(config),
     admin: { listen, origins },
     logging: caddyLogging(caddyFolder(config), caddyLevels[log.levels["caddy"] ?? log.level]),
-    resolver: { address: listenAddress(dns.address, dns.port), zone: dns.zone, min_ttl: minTtl },
+    resolver: { address: listenAddress(dns.address, dns.port), zone: dns.zone, min_ttl: MIN_TTL },
     guard: {
       deny: deniedNetworks,
       deny_local_ports: ownPorts(config),

@@ -16,7 +16,7 @@ export interface Diagnosis {
   readonly message: string;
 }
 
-const timeoutMs = 10_000;
+const TIMEOUT_MS = 10_000;
 
 /**
  * Looks at what certificates take, from the settings and the stored ingresses: nothing is changed anywhere, and
@@ -73,7 +73,7 @@ function askDirectory(directory: string, root: string | undefined): Promise<stri
   // Some authorities answer nobody without a name (RFC 8555 section 6.1).
   const headers = { "user-agent": "gatewright-doctor" };
   return new Promise((resolve) => {
-    const options = { ...(root === undefined ? {} : { ca: root }), timeout: timeoutMs, headers };
+    const options = { ...(root === undefined ? {} : { ca: root }), timeout: TIMEOUT_MS, headers };
     const sent = request(directory, options, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -101,7 +101,11 @@ async function cloudflareDiagnoses(
   );
   const allowed = config.tls.allowedDomains.filter((name) => name !== "*");
   const asked = [...new Set([...names, ...allowed])].sort();
-  const { isFit, lines } = await checkCloudflare({ token: dns.token.reveal(), names: asked, timeoutMs });
+  const { isFit, lines } = await checkCloudflare({
+    token: dns.token.reveal(),
+    names: asked,
+    timeoutMs: TIMEOUT_MS,
+  });
   return lines.map((message) => ({ verdict: isFit ? "ok" : "failure", message }) as const);
 }
 

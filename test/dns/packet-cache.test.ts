@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { PacketCache } from "../../src/dns/packet-cache.ts";
-import { headerBytes } from "../../src/dns/protocol.ts";
+import { HEADER_BYTES } from "../../src/dns/protocol.ts";
 import { readPlainQuery } from "../../src/dns/query.ts";
 import { encodeZone, respond } from "../../src/dns/response.ts";
 import { InstanceIndex } from "../../src/resolver/instance-index.ts";
@@ -28,7 +28,7 @@ index.fill(
 function answerTo(message: Buffer): { readonly answer: Buffer; readonly end: number } | undefined {
   const query = readPlainQuery(message);
   if (query?.question === undefined) return undefined;
-  return { answer: respond(query, zone, index, 1232), end: headerBytes + query.question.wire.length };
+  return { answer: respond(query, zone, index, 1232), end: HEADER_BYTES + query.question.wire.length };
 }
 
 function keep(kept: PacketCache, message: Buffer): void {
