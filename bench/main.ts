@@ -76,7 +76,7 @@ async function measureAll(options: Options): Promise<readonly Measurement[]> {
   return measurements;
 }
 
-/** Measures the rows one after another. One that fails is told of and makes the run fail; the others go on. */
+/** Measures the rows one after another. One that fails is reported and makes the run fail; the others go on. */
 async function measureSite(
   bench: Bench,
   site: Site,

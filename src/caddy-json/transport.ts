@@ -61,7 +61,7 @@ export function transportWith(
     network_proxy: { from: "none" },
     // What the instance has encoded is passed on as it is, and nothing else is asked for.
     compression: false,
-    // Caddy's default of 32 idle connections makes a busy instance dial anew under load.
+    // With Caddy's default of 32 idle connections a busy instance is dialled again and again.
     keep_alive: { max_idle_conns_per_host: 256, idle_timeout: "2m" },
     ...options,
   };

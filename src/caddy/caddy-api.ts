@@ -115,7 +115,7 @@ export interface StreamAddress {
   readonly last_error?: string;
 }
 
-/** Whoever counts connections of layer 4, by row id. */
+/** What counts connections of layer 4, by row id. */
 export interface StreamSource {
   /** Throws `caddy_unavailable`. */
   streams(): Promise<{ readonly [row: string]: StreamCounts }>;
@@ -126,13 +126,13 @@ export interface RefusalCounts {
   readonly [row: string]: { readonly [status: string]: number };
 }
 
-/** Whoever counts what policies refuse. */
+/** What counts the requests that policies refuse. */
 export interface RefusalSource {
   /** Throws `caddy_unavailable`. */
   refusals(): Promise<RefusalCounts>;
 }
 
-/** Whoever knows the state of certificates. */
+/** What knows the state of certificates. */
 export interface CertificateSource {
   /** The state of each name, in the order asked. Throws `caddy_unavailable`. */
   certificates(names: readonly string[]): Promise<readonly CaddyCertificate[]>;

@@ -36,7 +36,7 @@ export async function startAskServer({ port, names, logger }: AskServerOptions):
   };
 }
 
-/** Names that Caddy has certificates for on disk: they are renewed and loaded, not ordered anew. */
+/** Names that Caddy has certificates for on disk: they are renewed and loaded, not ordered again. */
 export async function storedNames(caddyFolder: string): Promise<readonly string[]> {
   const certificates = join(caddyFolder, "data", "certificates");
   const issuers = await readdir(certificates).catch(() => []);

@@ -78,7 +78,7 @@ async function readKept(file: string): Promise<{ readonly [name: string]: number
     );
     return Object.fromEntries(valid);
   } catch {
-    // Missing or damaged: ports are chosen anew.
+    // Missing or damaged: new ones are chosen.
     return {};
   }
 }

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-/** A value that shows itself only to who asks for it: printed, logged or put into JSON it is `[redacted]`. */
+/** A value that only `reveal()` shows: printed, logged or put into JSON it is `[redacted]`. */
 export class Secret {
   readonly #value: string;
 

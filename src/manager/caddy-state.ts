@@ -50,7 +50,7 @@ export type Check =
   | { readonly kind: "expected" }
   /** A change is under way, or what runs has not been asked since one was lost. */
   | { readonly kind: "unsure" }
-  /** Found once; until it runs another configuration or table again nothing is told of it. */
+  /** Found once; it is reported again only when Caddy runs yet another configuration or table. */
   | { readonly kind: "drifted" | "drifted-still"; readonly reason: string };
 
 /** Pause before what runs is looked at again: a Caddy that has just died may not be noticed yet. */

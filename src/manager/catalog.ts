@@ -30,7 +30,7 @@ export interface RowChanges {
 /** Ids → ingresses as a list shall have them. */
 type Replaced = Map<string, Ingress | undefined>;
 
-/** Above this many changed ids they are sorted anew when the order is needed. */
+/** Above this many changed ids all are sorted again when the order is needed. */
 const MOST_NOTED = 64;
 
 /**

@@ -52,7 +52,7 @@ export interface ManagerOptions {
   readonly onStep?: (step: WriterStep) => void | Promise<void>;
 }
 
-/** What of TLS the committed and staged ingresses need, for whoever follows certificates. */
+/** What the committed and staged ingresses need of TLS; for the module that follows certificates. */
 export interface TlsView {
   /** Changes whenever needs come or go. */
   generation(): number;

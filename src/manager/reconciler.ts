@@ -22,11 +22,11 @@ export interface CaddyHost {
   start(): Promise<unknown>;
   /** Rejects with `caddy_unavailable` when Caddy does not run after the time given. */
   whenRunning(timeoutMs: number): Promise<void>;
-  /** Starts Caddy anew where its process runs and nobody listens at its admin address any more. */
+  /** Starts Caddy again where its process runs but nobody listens at its admin address any more. */
   replaceUnreachable(): Promise<void>;
 }
 
-/** Tells Caddy of changes beside its state, and all anew when it may have lost them. */
+/** Tells Caddy of changes beside its state, and of all of them again when it may have lost them. */
 export interface Feed {
   start(): void;
   flush(): void;
@@ -39,7 +39,7 @@ export interface ReconcilerOptions {
   readonly compiler: CompilerSettings;
   /** What is done when somebody else changes Caddy. */
   readonly drift: DriftPolicy;
-  /** What tells Caddy of changes beside its state; told all anew after a restart. */
+  /** What tells Caddy of changes beside its state, and of everything again after a restart. */
   readonly feeds: readonly Feed[];
   /** What a starting Caddy reads. */
   readonly files: CaddyFiles;

@@ -83,7 +83,7 @@ export class DocumentFiles {
 
   /**
    * Writes everything staged until now and makes it durable. When one cannot be written, it throws after the others.
-   * When they cannot be made durable, all are written anew next time.
+   * When they cannot be made durable, all are written again next time.
    */
   async makeDurable(): Promise<void> {
     const { applied: covered, errors } = await this.#applyEach([...this.#staged.values()]);

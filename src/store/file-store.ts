@@ -36,7 +36,7 @@ export interface FileStoreOptions<T extends Document> {
   readonly retryMs?: number;
   /** From this many documents on a bundle is kept, for fast starts. Default: 1000. */
   readonly bundleFrom?: number;
-  /** A stale bundle is written anew this much later. Default: 5000. */
+  /** A stale bundle is written again this much later. Default: 5000. */
   readonly bundleDelayMs?: number;
   /**
    * Told when document files cannot be written after their commit was acknowledged: nothing is lost, the journal

@@ -9,7 +9,7 @@ export interface FolderScan {
   readonly hidden: readonly string[];
   /** Names of documents that the bundle does not have as they are. */
   readonly files: readonly string[];
-  /** For each line of the bundle that may be used: places in it of documents that are no more as it has them. */
+  /** For each line of the bundle that may be used: the indexes of its documents that have changed since. */
   readonly lines: ReadonlyMap<number, readonly number[]>;
   /** How many documents the bundle has as they are in these lines. */
   readonly bundled: number;

@@ -17,12 +17,12 @@ export class FolderScanner {
     this.#worker.once("message", resolve);
     this.#worker.once("error", reject);
     this.#worker.once("exit", () => reject(new Error("The scan was ended.")));
-    // Who asks for it is told.
+    // `result()` scans again; until it is called nobody handles the rejection.
     promise.catch(() => undefined);
     this.#scan = promise;
   }
 
-  /** What was found. A scan that failed in its thread is made anew, whatever it was. Throws as `scanFolder`. */
+  /** What was found. A scan that failed in its thread is repeated here, whatever the reason. Throws as `scanFolder`. */
   async result(): Promise<FolderScan> {
     try {
       return await this.#scan;

@@ -11,7 +11,7 @@ export interface AddressFeedOptions extends FeedOptions {
 
 interface Batch {
   readonly names: readonly string[];
-  /** Every address is asked for anew. */
+  /** Every address is looked up again. */
   readonly flush: boolean;
 }
 

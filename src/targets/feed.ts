@@ -41,7 +41,7 @@ export abstract class Feed<Batch> {
     if (this.hasNews()) this.take();
   }
 
-  /** Has Caddy told everything anew, after a time in which it may have lost it. */
+  /** Tells Caddy everything again, after a time in which it may have lost it. */
   abstract flush(): void;
 
   /** Resolves when Caddy knows all changes so far; rejects with why it does not. */

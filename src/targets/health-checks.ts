@@ -141,7 +141,7 @@ export class HealthChecks {
     if (plan === undefined) return;
     const found = await Promise.all(plan.targets.map((target) => this.#dials(target)));
     const checked = this.#rules.get(rule);
-    // Changed or deleted meanwhile: whoever did that aligns them.
+    // Changed or deleted meanwhile: that change aligns the checks itself.
     if (checked?.plan !== plan) return;
     const wanted = new Map(found.flat());
     for (const [dial, key] of [...checked.checks]) {

@@ -15,7 +15,7 @@ export interface RefusalMetricSources {
 /** Rules with a series of their own: those with the most refusals. */
 const MOST_RULES = 1_000;
 
-/** Adds `gatewright_refused_requests_total` to a registry. Caddy counts; a restart of Caddy begins anew. */
+/** Adds `gatewright_refused_requests_total` to a registry. Caddy counts, from zero after each restart. */
 export function addRefusalMetrics(registry: Registry, { refusals, nameOf }: RefusalMetricSources): void {
   new Counter({
     name: "gatewright_refused_requests_total",
