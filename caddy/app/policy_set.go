@@ -3,12 +3,20 @@ package app
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"gatewright.dev/caddy/policies"
+)
+
+// Values of PolicySet.UncleanPaths.
+const (
+	CleanPaths  = "clean"
+	RejectPaths = "reject"
+	KeepPaths   = "keep"
 )
 
 // PolicySet is a chain of HTTP handlers.
@@ -18,6 +26,10 @@ type PolicySet struct {
 
 	// ErrorPages are sent instead of the dispatcher's own.
 	ErrorPages ErrorPages `json:"error_pages,omitempty"`
+
+	// UncleanPaths is what becomes of paths that servers read in more than one way: "clean", "reject" (400) or "keep".
+	// Default: "clean" where a rule of a path had to be asked, else "keep".
+	UncleanPaths string `json:"unclean_paths,omitempty"`
 
 	chain caddyhttp.Handler
 	// checksHeader tells that a handler of the set checks the header that a row demands.
@@ -30,6 +42,11 @@ func (s *PolicySet) provision(ctx caddy.Context) error {
 	}
 	if err := s.ErrorPages.validate(); err != nil {
 		return err
+	}
+	switch s.UncleanPaths {
+	case "", CleanPaths, RejectPaths, KeepPaths:
+	default:
+		return fmt.Errorf("unclean_paths: %q is not known", s.UncleanPaths)
 	}
 	loaded, err := ctx.LoadModule(s, "HandlersRaw")
 	if err != nil {

@@ -64,7 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		return nil
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	row, host, demanded := app.HostTable().Lookup(&table.Request{
+	asked := table.Request{
 		Port:   h.port(local),
 		Local:  local,
 		TLS:    r.TLS != nil,
@@ -72,7 +72,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		Path:   r.URL.Path,
 		Method: r.Method,
 		Header: r.Header,
-	})
+	}
+	row, host, demanded := app.HostTable().Lookup(&asked)
 	if row == nil {
 		h.notFound(w, r)
 		return nil
@@ -94,6 +95,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	}
 	if _, _, demanded := row.Auth(); demanded && !set.ChecksHeader() {
 		h.fail(w, r, row, http.StatusServiceUnavailable, errUnchecked)
+		return nil
+	}
+	if !settlePath(r, set.UncleanPaths, asked.Clean != "") {
+		h.answer(w, r, row, http.StatusBadRequest, "The path of the request can be read in more than one way.")
 		return nil
 	}
 	q := &upstreams.Request{Row: row, Host: host, Resolver: owner.Addresses(), Guard: &owner.Guard}

@@ -125,15 +125,20 @@ func connectTLS(t *testing.T, address, protocol string) *tls.Conn {
 func sendFirst(t *testing.T, address, method, target string) (int, string) {
 	conn := connectTLS(t, address, "http/1.1")
 	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", method, target)
+	return readAnswer(t, conn)
+}
+
+func readAnswer(t *testing.T, conn io.Reader) (status int, body string) {
+	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := io.ReadAll(response.Body)
+	read, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response.StatusCode, string(body)
+	return response.StatusCode, string(read)
 }
 
 // pseudo are the pseudo header fields of a request. CONNECT has its target as authority, and no more.

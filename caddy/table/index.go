@@ -111,7 +111,7 @@ func compareShapes(a, b *shape) int {
 }
 
 // match returns the first row in the order of precedence that takes the whole request.
-func (h *hosts) match(host string, q *query) *Row {
+func (h *hosts) match(host string, q *Request) *Row {
 	if row := h.literal[host].match(q); row != nil {
 		return row
 	}

@@ -87,7 +87,7 @@ func (r rules) rows() []*Row {
 }
 
 // match returns the first row in the order of precedence that takes the whole request.
-func (r rules) match(q *query) *Row {
+func (r rules) match(q *Request) *Row {
 	if r.only != nil {
 		if r.only.takes(q) {
 			return r.only
@@ -103,7 +103,7 @@ func (r rules) match(q *query) *Row {
 	return r.many.index.match(q)
 }
 
-func (p *pathIndex) match(q *query) *Row {
+func (p *pathIndex) match(q *Request) *Row {
 	path := q.cleanPath()
 	if row := firstMatch(p.exact[path], q); row != nil {
 		return row
@@ -118,7 +118,7 @@ func (p *pathIndex) match(q *query) *Row {
 	}
 }
 
-func firstMatch(rows []*Row, q *query) *Row {
+func firstMatch(rows []*Row, q *Request) *Row {
 	for _, row := range rows {
 		if row.takes(q) {
 			return row
@@ -134,7 +134,7 @@ func (r *Row) path() (path string, exact bool) {
 	return r.cond.path, r.cond.exact
 }
 
-func (r *Row) takes(q *query) bool {
+func (r *Row) takes(q *Request) bool {
 	if r.tls != q.TLS || r.stream != nil {
 		return false
 	}
@@ -165,7 +165,7 @@ func (r *Row) takes(q *query) bool {
 
 // has tells whether the request carries a header with exactly this value. One that was sent several times has its
 // values joined (RFC 9110 section 5.3), so that no request has two values.
-func (q *query) has(h header) bool {
+func (q *Request) has(h header) bool {
 	values := q.Header[h.name]
 	switch {
 	case h.name == "Host":

@@ -40,33 +40,29 @@ type Request struct {
 	Method string
 	// Header has canonical names, as net/http's.
 	Header map[string][]string
+
+	// Clean is the cleaned path once a row has asked for it: what Lookup leaves there tells that paths were decided by.
+	Clean string
 }
 
-// query is a request with its path cleaned once, when a row asks for it.
-type query struct {
-	*Request
-	clean string
-}
-
-func (q *query) cleanPath() string {
-	if q.clean == "" {
-		q.clean = CleanPath(q.Path)
+func (r *Request) cleanPath() string {
+	if r.Clean == "" {
+		r.Clean = CleanPath(r.Path)
 	}
-	return q.clean
+	return r.Clean
 }
 
 // Lookup returns the first row in the order of precedence that takes the whole request, or nil, the canonical host that
 // Row.Target expands captures from, and what the row demands of the request's connection.
 func (t *Table) Lookup(r *Request) (*Row, string, Demands) {
 	host := CanonicalHost(r.Host)
-	q := query{Request: r}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	hosts := t.ports[r.Port]
 	if hosts == nil {
 		return nil, host, Demands{}
 	}
-	row := hosts.match(host, &q)
+	row := hosts.match(host, r)
 	return row, host, hosts.demandsOf(row, host)
 }
 

@@ -365,7 +365,7 @@ func scan(present map[string]RowJSON, request *Request) string {
 		for i := range pattern {
 			fits = fits && (row.host == "*" || pattern[i] == "*" || pattern[i] == labels[i])
 		}
-		if fits && row.port == request.Port && row.takes(&query{Request: request}) {
+		if fits && row.port == request.Port && row.takes(request) {
 			return row.ID()
 		}
 	}

@@ -86,6 +86,8 @@ export interface PolicySet {
   readonly handle: readonly PolicyHandler[];
   /** Pages that the dispatcher sends instead of its own, by status (`502`) or class (`5xx`). */
   readonly error_pages?: { readonly [status: string]: string };
+  /** Absent: `clean` where a rule of a path had to be asked, else `keep`. */
+  readonly unclean_paths?: "clean" | "reject" | "keep";
 }
 
 export interface ReverseProxyHandler {

@@ -68,7 +68,12 @@ function renderSet(rule: IngressRule, settings: CompilerSettings): PolicySet {
   if (lacking.length > 0) return { handle: [unserved(lacking)] };
   const pages = errorPagesField(rule.policies?.error_pages);
   const handle = [...hstsHandlers(rule), ...policyHandlers(rule, settings), reverseProxy(rule, settings)];
-  return { handle, ...(pages === undefined ? {} : { error_pages: pages }) };
+  const paths = rule.policies?.unclean_paths;
+  return {
+    handle,
+    ...(pages === undefined ? {} : { error_pages: pages }),
+    ...(paths === undefined ? {} : { unclean_paths: paths }),
+  };
 }
 
 function unserved(modules: readonly string[]): RefuseHandler {

@@ -625,9 +625,13 @@ export interface HealthCheckPolicy {
   readonly passive?: PassiveHealthCheck;
 }
 /**
- * What is done with the rule's requests, in this order: `access`, `rate_limit`, `maintenance`, `request_header_auth` of the rule, `basic_auth`, `forward_auth`, `headers`, `compress`, `max_request_body`, `rewrite`, the proxy.
+ * What is done with the rule's requests, in this order: `unclean_paths`, `access`, `rate_limit`, `maintenance`, `request_header_auth` of the rule, `basic_auth`, `forward_auth`, `headers`, `compress`, `max_request_body`, `rewrite`, the proxy.
  */
 export interface Policies {
+  /**
+   * What becomes of paths that servers read in more than one way, by `.` and `..` segments, `//`, `%2f`, `\` or `%5c`: `clean` has the instance asked for the path that the rule was found by (and answers 400 for `\`), `reject` answers 400, `keep` passes them on as they came. Default: `clean` where the host has rules of paths, else `keep`.
+   */
+  readonly unclean_paths?: "clean" | "reject" | "keep";
   readonly access?: AccessPolicy;
   readonly rate_limit?: RateLimitPolicy;
   readonly basic_auth?: BasicAuthPolicy;

@@ -11,12 +11,14 @@ import type { FixedStep, Policy, PolicyKey, PolicyValue } from "./policy.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { requestHeaderAuth } from "./request-header-auth.ts";
 import { rewrite } from "./rewrite.ts";
+import { uncleanPaths } from "./unclean-paths.ts";
 
 /** What the instance and forward auth are told about the client. */
 const clientHeaders: FixedStep = { always: [{ handler: "gatewright_forwarded" }] };
 
 /** In the order in which requests pass through; what one refuses, the next never sees. */
 export const steps: readonly (Policy | FixedStep)[] = [
+  uncleanPaths,
   access,
   rateLimit,
   maintenance,
