@@ -44,8 +44,7 @@ test("without any variable: the documented defaults", () => {
       listenAddress: "0.0.0.0",
       httpPort: 80,
       httpsPort: 443,
-      adminAddress: "127.0.0.1",
-      adminPort: 2019,
+      adminAddress: "unix//var/lib/gatewright/caddy/admin.sock",
       stopOnShutdown: false,
       timeouts: {
         readIdle: { text: "30s", ms: 30_000 },
@@ -218,7 +217,14 @@ describe("settings that need each other", () => {
     ],
     [{ HTTP_PORT: "443" }, "HTTPS_PORT", /HTTP_PORT are both 443/],
     [{ HTTP_PORT: "8080" }, "HTTP_PORT", /PORT are both 8080/],
-    [{ INTERNAL_DNS_PORT: "2019" }, "CADDY_ADMIN_PORT", /INTERNAL_DNS_PORT are both 2019/],
+    [
+      { INTERNAL_DNS_PORT: "2019", CADDY_ADMIN_ADDRESS: "127.0.0.1" },
+      "CADDY_ADMIN_PORT",
+      /INTERNAL_DNS_PORT are both 2019/,
+    ],
+    [{ DATA_DIR: `/${"d".repeat(90)}` }, "DATA_DIR", /has 108 bytes.*takes 107 bytes.*CADDY_ADMIN_ADDRESS=/],
+    [{ CADDY_ADMIN_ADDRESS: `unix//${"é".repeat(54)}` }, "CADDY_ADMIN_ADDRESS", /has 109 bytes/],
+    [{ DATA_DIR: "/data|0777" }, "DATA_DIR", /must not contain/],
   ])("%j", (environment, field, message) => {
     expect(problemsOf(environment)).toEqual([[field, expect.stringMatching(message)]]);
   });
@@ -228,6 +234,28 @@ describe("settings that need each other", () => {
     expect(problemsOf({ CADDY_ADMIN_ADDRESS: "unix//run/a.sock", PORT: "2019" })).toEqual([]);
     expect(problemsOf({ LISTEN_ADDRESS: "127.0.0.2" })).toEqual([]);
     expect(problemsOf({ LISTEN_ADDRESS: "::1" })).toEqual([]);
+  });
+});
+
+describe("E4: Caddy's admin endpoint", () => {
+  const adminOf = (environment: Variables) => {
+    const { caddy, warnings } = load({ DATA_DIR: "/data", ...environment });
+    return [caddy.adminAddress, caddy.adminPort, warnings.length];
+  };
+  test.each<[Variables, unknown[]]>([
+    [{}, ["unix//data/caddy/admin.sock", undefined, 0]],
+    [{ CADDY_ADMIN_ADDRESS: "", CADDY_ADMIN_PORT: "" }, ["unix//data/caddy/admin.sock", undefined, 0]],
+    [{ CADDY_ADMIN_PORT: "2019" }, ["127.0.0.1", 2019, 1]],
+    [{ CADDY_ADMIN_PORT: "0" }, ["127.0.0.1", 0, 1]],
+    [{ CADDY_ADMIN_ADDRESS: "::1" }, ["::1", 2019, 1]],
+    [
+      { CADDY_ADMIN_ADDRESS: "unix//run/a.sock", CADDY_ADMIN_PORT: "2020" },
+      ["unix//run/a.sock", undefined, 0],
+    ],
+    [{ DATA_DIR: `/${"d".repeat(200)}`, CADDY_ADMIN_PORT: "2019" }, ["127.0.0.1", 2019, 1]],
+    [{ DATA_DIR: `/${"d".repeat(89)}` }, [`unix//${"d".repeat(89)}/caddy/admin.sock`, undefined, 0]],
+  ])("%j", (environment, expected) => {
+    expect(adminOf(environment)).toEqual(expected);
   });
 });
 

@@ -41,10 +41,11 @@ export function parseLogEntry(line: string, scrub: Scrub): CaddyLogEntry | undef
   return { level, message: scrub(parsed["msg"]), fields };
 }
 
-/** Warnings of what is so on purpose: one for each plain port at each load. */
+/** Warnings of what is so on purpose, at each load: for each plain port, and for a Unix socket as admin endpoint. */
 const routine: ReadonlySet<string> = new Set([
   "HTTP/2 skipped because it requires TLS",
   "HTTP/3 skipped because it requires TLS",
+  "admin endpoint on open interface; host checking disabled",
 ]);
 
 /** What Caddy says at `info` is news where it is about certificates; each start and reload says the rest again. */

@@ -3,8 +3,10 @@ import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { parseAdminUrl } from "./admin-address.ts";
 import { type AdminClient, createAdminClient } from "./admin-client.ts";
 import { endProcess, launchCaddy, type StopTiming } from "./launch.ts";
+import { moveAdmin } from "./move-admin.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import {
   type CaddyPaths,
@@ -181,6 +183,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
   async #adoptOrLaunch(): Promise<CaddyStarted> {
     const found = findRunningCaddy(this.#paths);
     if (found !== undefined) {
+      if (!found.outdated) await moveAdmin(this.#paths, parseAdminUrl(this.#options.adminUrl));
       if (!found.outdated && (await this.#answers(found))) return this.#adopt(found);
       const reason = found.outdated ? "it runs another build" : "it does not answer at the admin address";
       this.#options.logger.warn("replacing the running Caddy", { pid: found.pid, reason });
@@ -190,7 +193,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
       throw new GatewrightError(
         "address_in_use",
         `Something else answers at Caddy's admin address ${this.#options.adminUrl}, maybe another Caddy. ` +
-          "Stop it, or set CADDY_ADMIN_PORT or CADDY_ADMIN_ADDRESS to a free one.",
+          "Stop it, or set CADDY_ADMIN_PORT or CADDY_ADMIN_ADDRESS to a free one, or neither for a socket of our own.",
       );
     }
     return this.#launch();

@@ -15,6 +15,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     .filter((value) => value !== undefined)
     .map((value) => new Secret(value));
   const address = text(values, "LISTEN_ADDRESS");
+  const admin = adminConfig(values, path.resolve(dataDir));
   return {
     dataDir: path.resolve(dataDir),
     api: {
@@ -24,7 +25,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       allowedHosts: values.list("API_ALLOWED_HOSTS"),
       loopback: isLoopback(address),
     },
-    caddy: caddyConfig(values, environment),
+    caddy: { ...caddyConfig(values, environment), ...admin },
     dns: {
       address: text(values, "INTERNAL_DNS_ADDRESS"),
       port: values.port("INTERNAL_DNS_PORT"),
@@ -56,7 +57,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     },
     toolEnvironment: withoutOurs(environment),
     secrets,
-    warnings: warningsOf(values, environment),
+    warnings: warningsOf(values, environment, admin),
   };
 }
 
@@ -71,7 +72,25 @@ function followConfig(values: Values): Config["caddy"]["follow"] {
   };
 }
 
-function caddyConfig(values: Values, environment: Environment): Config["caddy"] {
+/** hypeman's port, where TCP is asked for. */
+const ADMIN_PORT = 2019;
+
+/** TCP is only where a port or an IP address is named: every user of the machine reaches it. */
+function adminConfig(values: Values, dataDir: string): Pick<Config["caddy"], "adminAddress" | "adminPort"> {
+  const address = values.text("CADDY_ADMIN_ADDRESS");
+  if (address?.startsWith("unix/")) return { adminAddress: address };
+  const hasPort = values.has("CADDY_ADMIN_PORT");
+  if (address === undefined && !hasPort)
+    return { adminAddress: `unix/${path.join(dataDir, "caddy/admin.sock")}` };
+  return {
+    adminAddress: address ?? "127.0.0.1",
+    adminPort: hasPort ? values.port("CADDY_ADMIN_PORT") : ADMIN_PORT,
+  };
+}
+
+type CaddyConfig = Omit<Config["caddy"], "adminAddress" | "adminPort">;
+
+function caddyConfig(values: Values, environment: Environment): CaddyConfig {
   const bin = values.text("CADDY_BIN");
   const errorPages = values.text("ERROR_PAGES_DIR");
   return {
@@ -81,8 +100,6 @@ function caddyConfig(values: Values, environment: Environment): Config["caddy"] 
     ...optional("follow", followConfig(values)),
     httpPort: values.port("HTTP_PORT"),
     httpsPort: values.port("HTTPS_PORT"),
-    adminAddress: text(values, "CADDY_ADMIN_ADDRESS"),
-    adminPort: values.port("CADDY_ADMIN_PORT"),
     drift: values.text("DRIFT") === "report" ? "report" : "repair",
     stopOnShutdown: values.flag("CADDY_STOP_ON_SHUTDOWN"),
     http2Cleartext: values.flag("HTTP2_CLEARTEXT"),

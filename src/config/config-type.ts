@@ -29,9 +29,10 @@ export interface Config {
     };
     readonly httpPort: number;
     readonly httpsPort: number;
-    /** An IP address, or `unix//path`, where the port means nothing. */
+    /** `unix//path`, or an IP address. */
     readonly adminAddress: string;
-    readonly adminPort: number;
+    /** Absent with a Unix socket. */
+    readonly adminPort?: number;
     /** What is done when somebody else changes what Caddy runs. */
     readonly drift: "repair" | "report";
     readonly stopOnShutdown: boolean;

@@ -6,12 +6,21 @@ import { settings } from "./settings.ts";
 
 /** What is wrong between settings that are right each by itself. */
 export function inconsistencies(values: Values, config: Config): readonly Problem[] {
-  return [...missingSettings(values, config), ...portConflicts(config)];
+  return [...missingSettings(values, config), ...portConflicts(config), ...socketProblems(values, config)];
 }
 
 /** What an operator should know, but does not stop the start. */
-export function warningsOf(values: Values, environment: Environment): readonly string[] {
-  return [...misspeltNames(environment), ...idleSettings(environment), ...weakSecret(values)];
+export function warningsOf(
+  values: Values,
+  environment: Environment,
+  admin: Pick<Config["caddy"], "adminAddress" | "adminPort">,
+): readonly string[] {
+  return [
+    ...misspeltNames(environment),
+    ...idleSettings(environment),
+    ...weakSecret(values),
+    ...openAdmin(admin),
+  ];
 }
 
 /** Settings that others make necessary. */
@@ -73,7 +82,7 @@ function portConflicts(config: Config): readonly Problem[] {
     { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
     { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },
     ...(tls.onDemand ? [{ name: "TLS_ASK_PORT", address: "127.0.0.1", port: tls.askPort }] : []),
-    ...(caddy.adminAddress.startsWith("unix/")
+    ...(caddy.adminPort === undefined
       ? []
       : [{ name: "CADDY_ADMIN_PORT", address: caddy.adminAddress, port: caddy.adminPort }]),
   ].filter(({ port }) => port !== 0);
@@ -89,6 +98,36 @@ function portConflicts(config: Config): readonly Problem[] {
         message: `${other.name} and ${one.name} are both ${one.port} on the same address; choose another port for one of them`,
       })),
   );
+}
+
+/** `sun_path` has 108 bytes, the last of which is zero: unix(7). */
+const MOST_SOCKET_BYTES = 107;
+
+/** A socket that Caddy could not make or would read otherwise. */
+function socketProblems(values: Values, { caddy: { adminAddress } }: Config): readonly Problem[] {
+  if (!adminAddress.startsWith("unix/")) return [];
+  const socket = adminAddress.slice("unix/".length);
+  const field = values.has("CADDY_ADMIN_ADDRESS") ? "CADDY_ADMIN_ADDRESS" : "DATA_DIR";
+  const bytes = Buffer.byteLength(socket);
+  const problem = (what: string): readonly Problem[] => {
+    const message = `${field}: the socket of Caddy's admin endpoint, ${socket}, ${what}; set CADDY_ADMIN_ADDRESS=unix//run/gatewright/caddy.sock or another short path`;
+    return [{ code: "invalid_value", field, message }];
+  };
+  if (bytes > MOST_SOCKET_BYTES)
+    return problem(`has ${bytes} bytes, and the operating system takes ${MOST_SOCKET_BYTES} bytes`);
+  // Caddy takes what follows a bar for the mode, and braces for placeholders.
+  return /[|{}]/.test(socket) ? problem("must not contain |, { and }") : [];
+}
+
+function openAdmin({
+  adminAddress,
+  adminPort,
+}: Pick<Config["caddy"], "adminAddress" | "adminPort">): readonly string[] {
+  if (adminPort === undefined) return [];
+  return [
+    `Caddy's admin endpoint is at ${adminAddress}:${adminPort}, where every user of this machine can drive Caddy and read its files; ` +
+      "without CADDY_ADMIN_PORT and CADDY_ADMIN_ADDRESS it is a socket that only its owner opens",
+  ];
 }
 
 function idleSettings(environment: Environment): readonly string[] {

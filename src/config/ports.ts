@@ -48,25 +48,26 @@ export async function choosePorts(config: Config): Promise<Config> {
       ...caddy,
       httpPort: choose("HTTP_PORT", caddy.httpPort),
       httpsPort: choose("HTTPS_PORT", caddy.httpsPort),
-      adminPort: choose("CADDY_ADMIN_PORT", caddy.adminPort),
+      ...(caddy.adminPort === undefined ? {} : { adminPort: choose("CADDY_ADMIN_PORT", caddy.adminPort) }),
     }),
   });
 }
 
 function openPorts({ api, caddy, dns, tls }: Config): readonly OpenPort[] {
-  const admin = caddy.adminAddress.startsWith("unix/") ? "127.0.0.1" : caddy.adminAddress;
   return [
     { name: "PORT", address: api.address, port: api.port },
     { name: "HTTP_PORT", address: caddy.listenAddress, port: caddy.httpPort },
     { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
     { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },
-    { name: "CADDY_ADMIN_PORT", address: admin, port: caddy.adminPort },
+    ...(caddy.adminPort === undefined
+      ? []
+      : [{ name: "CADDY_ADMIN_PORT", address: caddy.adminAddress, port: caddy.adminPort }]),
     ...(tls.onDemand ? [{ name: "TLS_ASK_PORT", address: "127.0.0.1", port: tls.askPort }] : []),
   ].filter(({ port }) => port === 0);
 }
 
 function fixedPorts({ api, caddy, dns, tls }: Config): readonly number[] {
-  return [api.port, caddy.httpPort, caddy.httpsPort, caddy.adminPort, dns.port, tls.askPort];
+  return [api.port, caddy.httpPort, caddy.httpsPort, caddy.adminPort ?? 0, dns.port, tls.askPort];
 }
 
 async function readKept(file: string): Promise<{ readonly [name: string]: number }> {

@@ -13,6 +13,8 @@ export interface Environment {
 export interface Values {
   /** Undefined where the variable and its default are empty. */
   text(name: string): string | undefined;
+  /** Whether there is a value, its default included. */
+  has(name: string): boolean;
   /** A number from 0 to 65535. */
   port(name: string): number;
   flag(name: string): boolean;
@@ -92,6 +94,7 @@ function valuesOf(given: { readonly [name: string]: Raw }): Values {
   const text = (name: string) => take(name, (value) => typeof value === "string");
   return {
     text,
+    has: (name) => given[name] !== undefined,
     port: (name) => take(name, (value) => typeof value === "number") ?? 0,
     flag: (name) => take(name, (value) => typeof value === "boolean") ?? false,
     list: (name) => take(name, (value): value is readonly string[] => Array.isArray(value)) ?? [],

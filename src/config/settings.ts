@@ -156,15 +156,20 @@ export const settingGroups: readonly SettingGroup[] = [
       {
         name: "CADDY_ADMIN_ADDRESS",
         kind: "adminAddress",
-        default: "127.0.0.1",
+        default: "",
+        defaultText: "the socket `DATA_DIR/caddy/admin.sock`; 127.0.0.1 where CADDY_ADMIN_PORT is set",
+        example: "unix//run/gatewright/caddy.sock",
         effect:
-          "Address of Caddy's admin endpoint: a loopback address, or a Unix socket, which gets mode 0600.",
+          "Address of Caddy's admin endpoint: a Unix socket, which gets mode 0600, or a loopback address, by which every user of this machine can drive Caddy.",
       },
       {
         name: "CADDY_ADMIN_PORT",
         kind: "port",
-        default: "2019",
-        effect: "TCP port of Caddy's admin endpoint; not used with a Unix socket.",
+        default: "",
+        defaultText: "none; 2019 where CADDY_ADMIN_ADDRESS is a loopback address",
+        example: "2019",
+        effect:
+          "TCP port of Caddy's admin endpoint, instead of a Unix socket. Not used where CADDY_ADMIN_ADDRESS is one.",
       },
       {
         name: "CADDY_BIN",

@@ -79,5 +79,5 @@ async function keepSecret(path: string, text: string): Promise<void> {
 
 function adminUrlOf({ caddy }: Config): string {
   const { adminAddress: address, adminPort } = caddy;
-  return address.startsWith("unix/") ? address : adminAddress(address, adminPort).url;
+  return adminPort === undefined ? address : adminAddress(address, adminPort).url;
 }

@@ -21,13 +21,14 @@ export function caddyFolder(config: Config): string {
 
 /** Ports of our own listeners, which no target may reach on this machine. */
 export function ownPorts({ api, caddy, dns, tls }: Config): readonly number[] {
-  return [api.port, caddy.adminPort, dns.port, ...(tls.onDemand ? [tls.askPort] : [])];
+  const admin = caddy.adminPort === undefined ? [] : [caddy.adminPort];
+  return [api.port, ...admin, dns.port, ...(tls.onDemand ? [tls.askPort] : [])];
 }
 
 /** The settings that the compiler renders into Caddy's configuration. */
 export function compilerSettings(config: Config): CompilerSettings {
   const { caddy, dns, log, security } = config;
-  const { listen, origins } = adminAddress(caddy.adminAddress, caddy.adminPort);
+  const { listen, origins } = adminAddress(caddy.adminAddress, caddy.adminPort ?? 0);
   const timeouts = Object.entries(caddy.timeouts).map(([name, { text }]) => [name, text]);
   return {
     listenAddress: caddy.listenAddress,

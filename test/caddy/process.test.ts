@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createAdminClient } from "../../src/caddy/admin-client.ts";
 import {
   type CaddyExited,
   type CaddyProcess,
@@ -117,19 +118,30 @@ describe("start", () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  test("replaces its Caddy that listens on another admin port than the present one", async () => {
+  test("E4: has its Caddy that listens at another admin address move to the present one", async () => {
     const before = supervise();
     const { pid } = await before.start();
     await before.detach();
     const adminPort = await freePort();
-    const after = await supervise({
-      adminUrl: `http://127.0.0.1:${adminPort}`,
-      timing: { startMs: 3_000 },
-      prepare: async () => {
-        const config = JSON.stringify(place.config()).replaceAll(String(place.adminPort), String(adminPort));
-        await writeFile(path.join(place.folder, "config.json"), config);
-      },
-    }).start();
+    const adminUrl = `http://127.0.0.1:${adminPort}`;
+    expect(await supervise({ adminUrl }).start()).toEqual({ pid, fresh: false });
+    const client = createAdminClient({ adminUrl });
+    expect(await client.probe()).toMatchObject({ kind: "caddy" });
+    await client.close();
+  });
+
+  test("replaces its Caddy that is neither at the present admin address nor at that of its file", async () => {
+    const before = supervise();
+    const { pid } = await before.start();
+    await before.detach();
+    const adminPort = await freePort();
+    const prepare = async () => {
+      const config = JSON.stringify(place.config()).replaceAll(String(place.adminPort), String(adminPort));
+      await writeFile(path.join(place.folder, "config.json"), config);
+    };
+    await prepare();
+    const adminUrl = `http://127.0.0.1:${adminPort}`;
+    const after = await supervise({ adminUrl, timing: { startMs: 3_000 }, prepare }).start();
     expect(after.fresh).toBe(true);
     expect(isAlive(pid)).toBe(false);
   });

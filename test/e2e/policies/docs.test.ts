@@ -9,14 +9,15 @@ import { use } from "../../support/use.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
 
 const backend = use(() => startBackend("web"));
-const gatewright = useGatewright();
+// Its admin endpoint is the socket that the page asks.
+const gatewright = useGatewright({ CADDY_ADMIN_PORT: "" });
 const site = use(async () => ({ port: await freePort() }));
 
 /** Runs an example as a reader would paste it, with the ports of this test. */
 async function run(script: string): Promise<string> {
   const here = script
     .replaceAll("127.0.0.1:8080", `127.0.0.1:${gatewright.ports.api}`)
-    .replaceAll("127.0.0.1:2019", `127.0.0.1:${gatewright.ports.admin}`)
+    .replaceAll("/var/lib/gatewright", gatewright.dataDir)
     .replaceAll("8000", String(site.port))
     .replaceAll("3000", String(backend.port));
   const { stdout } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", here], { timeout: 20_000 });
