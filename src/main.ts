@@ -6,7 +6,7 @@ import { GatewrightError } from "./errors.ts";
 import type { RootLogger } from "./log.ts";
 import { compactHeap } from "./wiring/compact-heap.ts";
 import type { Gatewright } from "./wiring/gatewright.ts";
-import { prepareFolders } from "./wiring/prepared-folders.ts";
+import { prefetchFolders } from "./wiring/prefetched-folders.ts";
 import { welcome } from "./wiring/welcome.ts";
 
 /**
@@ -21,8 +21,8 @@ async function main(): Promise<void> {
   // Caddy inherits it: its storage makes lock files that everybody may read otherwise.
   process.umask(0o077);
   const config = loadConfig();
-  const prepared = prepareFolders(config);
-  const isLarge = prepared.ingresses !== undefined || prepared.instances !== undefined;
+  const prefetched = prefetchFolders(config);
+  const isLarge = prefetched.ingresses !== undefined || prefetched.instances !== undefined;
   if (!isLarge) setFlagsFromString(HEAP_FLAGS);
   // Loading these takes half a second, in which other threads look at large folders.
   const [{ createLogger }, { startGatewright }] = await Promise.all([
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const logger = createLogger(config.log);
   for (const warning of config.warnings) logger.warn(warning);
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
-  const starting = startGatewright({ config, logger, version: manifest.version, progress, prepared });
+  const starting = startGatewright({ config, logger, version: manifest.version, progress, prefetched });
   const ending = signalled();
   const gatewright = await Promise.race([starting, ending]);
   if (gatewright === undefined) process.exit(130);

@@ -53,6 +53,28 @@ describe("the import table", () => {
   });
 });
 
+describe("imports", () => {
+  it("go in no circle, types included", () => {
+    const graph = new Map(
+      files.map((file) => {
+        const local = importsOf(file).filter((name) => name.startsWith("."));
+        return [file, local.map((name) => relative(source, resolve(source, dirname(file), name)))] as const;
+      }),
+    );
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const walk = (file: string, way: readonly string[]): void => {
+      const start = way.indexOf(file);
+      if (start !== -1) circles.push([...way.slice(start), file].join(" → "));
+      if (start !== -1 || done.has(file)) return;
+      for (const next of graph.get(file) ?? []) walk(next, [...way, file]);
+      done.add(file);
+    };
+    for (const file of files) walk(file, []);
+    expect(circles).toEqual([]);
+  });
+});
+
 describe("logging", () => {
   it("has a LOG_LEVEL_ setting for every subsystem that is logged by", () => {
     const used = files.flatMap((file) =>

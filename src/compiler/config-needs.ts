@@ -1,25 +1,9 @@
 import type { PolicySet } from "../caddy-json/config.ts";
 import { PortCounts, uniteUses } from "./port-counts.ts";
+import type { PortUse } from "./port-use.ts";
 import type { Row } from "./row.ts";
 import type { CompiledRow } from "./rows.ts";
 import { keyOf, slotOf, type TlsNeed } from "./tls-needs.ts";
-
-/** A listen port and the kinds of traffic that rows expect on it. */
-export interface PortUse {
-  readonly port: number;
-  readonly plain: boolean;
-  readonly tls: boolean;
-  /** TLS connections are passed on or ended by name. */
-  readonly names?: true;
-  /** TLS of such connections is ended here. */
-  readonly ends?: true;
-  /** Every TCP connection belongs to one rule. */
-  readonly whole?: true;
-  /** Addresses that rules of TCP name, "" for those that name none. Absent: none is named. */
-  readonly listen?: readonly string[];
-  /** The same for UDP. Absent: no rule of UDP. */
-  readonly udp?: readonly string[];
-}
 
 /** What of the rows decides the Caddy configuration: ports, policy sets, names with certificates. */
 export interface NeedsView {

@@ -1,9 +1,9 @@
 import type { HttpApp, HttpServer } from "../caddy-json/config.ts";
 import { trustedProxies } from "./client-address.ts";
-import type { PortUse } from "./config-needs.ts";
 import { quicPolicies } from "./connection-policies.ts";
 import { addressesOf, frontDoor, isHttpPort, isShared } from "./layer4.ts";
 import { sharedAddress } from "./listen-address.ts";
+import type { PortUse } from "./port-use.ts";
 import type { CompilerSettings } from "./settings.ts";
 import type { TlsNeed } from "./tls-needs.ts";
 

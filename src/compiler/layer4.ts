@@ -2,9 +2,9 @@ import type { FrontDoor, Layer4App, Layer4Server, ListenerWrapper } from "../cad
 import type { Ingress, IngressRule, Policies } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { isStream, protocolOf } from "../model/protocol.ts";
-import type { PortUse } from "./config-needs.ts";
 import { endedTls } from "./connection-policies.ts";
 import { listenAddress, sharedAddress } from "./listen-address.ts";
+import type { PortUse } from "./port-use.ts";
 import type { Row, RowStream } from "./row.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { importedCertificatePath } from "./tls.ts";

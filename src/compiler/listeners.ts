@@ -1,7 +1,7 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
-import type { PortUse } from "./config-needs.ts";
 import { addressesOf } from "./layer4.ts";
 import { usesTcp } from "./port-counts.ts";
+import type { PortUse } from "./port-use.ts";
 import type { CompilerSettings } from "./settings.ts";
 
 /** One socket that Caddy listens on. */

@@ -1,4 +1,4 @@
-import type { PortUse } from "./config-needs.ts";
+import type { PortUse } from "./port-use.ts";
 import type { Row } from "./row.ts";
 
 /** What rows expect of a port: `<kind>` and `<kind> <listen address>`, each with the number of rows. */

@@ -1,4 +1,4 @@
-import type { CreateCheck } from "../store/checker.ts";
+import type { CreateCheck } from "../store/bundle/document-check.ts";
 import type { ListenPorts } from "../validation/ingress.ts";
 import { readStoredIngress } from "./fill-catalog.ts";
 

@@ -2,7 +2,7 @@ import type { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
 import type { DocumentFiles } from "./document-files.ts";
 import { storeUnavailable } from "./durable.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal } from "./journal/journal.ts";
 
 /** When the work in the background is done, and who hears of its failures. */
 export interface CheckpointSettings {

@@ -119,7 +119,7 @@ export class DocumentFiles {
   async #apply(staged: Staged): Promise<void> {
     if (!this.#unwritten.has(staged)) return;
     const { id, text } = staged;
-    if (this.#unreadable.has(id)) await this.#setAside(id);
+    if (this.#unreadable.has(id)) await this.#keepUnreadable(id);
     if (text === undefined) await this.#remove(id);
     else await this.#write(id, text);
     this.#unwritten.delete(staged);
@@ -160,11 +160,11 @@ export class DocumentFiles {
     return this.#staged.get(staged.id) === staged;
   }
 
-  async #setAside(id: string): Promise<void> {
+  async #keepUnreadable(id: string): Promise<void> {
     const path = this.#path(id);
     let number = 1;
     while (statusOf(`${path}.unreadable-${number}`) !== undefined) number += 1;
-    await this.#step("document-set-aside");
+    await this.#step("document-keep");
     const status = statusOf(path);
     // An empty file, as a crash of the machine leaves it, has nothing to keep.
     if (status !== undefined && !(status.isFile() && status.size === 0)) {

@@ -1,7 +1,8 @@
 import { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
-import { BundleKeeper } from "./bundle-keeper.ts";
-import type { Checker } from "./checker.ts";
+import { BundleKeeper } from "./bundle/bundle-keeper.ts";
+import type { DocumentCheck } from "./bundle/document-check.ts";
+import type { PrefetchedFolder } from "./bundle/prefetched-folder.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { DocumentFiles, documentText } from "./document-files.ts";
 import { checkBatchIds, isDocument } from "./document-id.ts";
@@ -9,9 +10,8 @@ import type { Batch, Change, Document, DocumentStore, Snapshot } from "./documen
 import { ensurePrivateFolder, storeUnavailable } from "./durable.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import type { Validate } from "./folder-reader.ts";
-import { Journal } from "./journal.ts";
-import { encodeCommit } from "./journal-format.ts";
-import type { PreparedFolder } from "./prepared-folder.ts";
+import { Journal } from "./journal/journal.ts";
+import { encodeCommit } from "./journal/journal-format.ts";
 import { type Recovery, recoverFolder } from "./recovery.ts";
 import type { StepHook } from "./store-step.ts";
 
@@ -25,9 +25,9 @@ export interface FileStoreOptions<T extends Document> {
    * Where `validate` is to be found by the process that drafts bundles, so that the next start need not check again what
    * was checked there. Default: each start checks all.
    */
-  readonly checker?: Checker;
-  /** What `prepareFolder` made of the folder. The store takes it over. */
-  readonly prepared?: PreparedFolder | undefined;
+  readonly documentCheck?: DocumentCheck;
+  /** What `prefetchFolder` made of the folder. The store takes it over. */
+  readonly prefetched?: PrefetchedFolder | undefined;
   /** A checkpoint starts this long after the last commit. Default: 1000. */
   readonly idleMs?: number;
   /** A checkpoint starts when the journal has grown by this much. Default: 8 MiB. */
@@ -72,23 +72,27 @@ class FolderStore<T extends Document> implements FileStore<T> {
   readonly #step: StepHook;
   readonly #commits = new SerialQueue();
   readonly #listeners = new Set<(change: Change<T>) => void>();
-  #prepared: PreparedFolder | undefined;
+  #prefetched: PrefetchedFolder | undefined;
   #open: OpenFolder | undefined;
 
   constructor(options: FileStoreOptions<T>) {
     this.#options = options;
-    this.#prepared = options.prepared;
+    this.#prefetched = options.prefetched;
     this.#step = options.onStep ?? (() => undefined);
   }
 
   async open(): Promise<Snapshot<T>> {
     if (this.#open !== undefined) throw new GatewrightError("internal_error", "The store is open already.");
-    const { folder, checker, validate = withoutValidation<T> } = this.#options;
+    const { folder, documentCheck, validate = withoutValidation<T> } = this.#options;
     await ensurePrivateFolder(folder);
-    const prepared = this.#takePrepared();
-    const lock = prepared?.lock ?? lockFolder(folder);
+    const prefetched = this.#takePrefetched();
+    const lock = prefetched?.lock ?? lockFolder(folder);
     try {
-      const recovery = await recoverFolder(folder, { validate, key: checker?.key }, prepared?.scanner);
+      const recovery = await recoverFolder(
+        folder,
+        { validate, key: documentCheck?.key },
+        prefetched?.scanner,
+      );
       this.#open = { lock, ...this.#start(recovery) };
       return recovery.snapshot;
     } catch (error) {
@@ -116,7 +120,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
   }
 
   async close(): Promise<void> {
-    await this.#takePrepared()?.close();
+    await this.#takePrefetched()?.close();
     const open = await this.#commits.run(async () => {
       const present = this.#open;
       this.#open = undefined;
@@ -129,10 +133,10 @@ class FolderStore<T extends Document> implements FileStore<T> {
     open.lock.release();
   }
 
-  #takePrepared(): PreparedFolder | undefined {
-    const prepared = this.#prepared;
-    this.#prepared = undefined;
-    return prepared;
+  #takePrefetched(): PrefetchedFolder | undefined {
+    const prefetched = this.#prefetched;
+    this.#prefetched = undefined;
+    return prefetched;
   }
 
   #start(recovery: Recovery<T>): Omit<OpenFolder, "lock"> {
@@ -157,11 +161,11 @@ class FolderStore<T extends Document> implements FileStore<T> {
   }
 
   #keepBundle({ snapshot, stale }: Recovery<T>): BundleKeeper {
-    const { folder, bundleFrom, bundleDelayMs, checker } = this.#options;
+    const { folder, bundleFrom, bundleDelayMs, documentCheck } = this.#options;
     return new BundleKeeper(
       {
         folder,
-        checker,
+        documentCheck,
         fewest: bundleFrom ?? 1000,
         delayMs: bundleDelayMs ?? 5000,
         intervalMs: 12 * (bundleDelayMs ?? 5000),

@@ -12,14 +12,14 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
-import { LARGEST_BUNDLED_BYTES, type ReadBlock, readBundle } from "./bundle.ts";
+import { LARGEST_BUNDLED_BYTES, type ReadBlock, readBundle } from "./bundle/bundle.ts";
+import { type FolderScan, scanFolder } from "./bundle/folder-scan.ts";
 import { documentIdOf, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
 import type { Document, UnreadableDocument } from "./document-store.ts";
 import { PRIVATE_FILE_MODE, systemCode } from "./durable.ts";
-import { type FolderScan, scanFolder } from "./folder-scan.ts";
-import { DAMAGED_SUFFIX, journalNumber } from "./journal.ts";
-import { parseJournal } from "./journal-format.ts";
-import type { JournalFile } from "./journal-replay.ts";
+import { DAMAGED_SUFFIX, journalNumber } from "./journal/journal.ts";
+import { parseJournal } from "./journal/journal-format.ts";
+import type { JournalFile } from "./journal/journal-replay.ts";
 
 /** Checks a parsed document and returns it as its type; throws an Error whose message says what is wrong. */
 export type Validate<T extends Document> = (value: unknown) => T;

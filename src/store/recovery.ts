@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { readBundle } from "./bundle.ts";
+import { readBundle } from "./bundle/bundle.ts";
+import type { FolderScanner } from "./bundle/folder-scanner.ts";
 import { documentFileName, documentText } from "./document-files.ts";
 import type { Document, Snapshot, UnreadableDocument } from "./document-store.ts";
 import {
@@ -11,9 +12,8 @@ import {
   readFolder,
   type Validate,
 } from "./folder-reader.ts";
-import type { FolderScanner } from "./folder-scanner.ts";
-import { DAMAGED_SUFFIX, journalNumber } from "./journal.ts";
-import { type DamagedJournal, damageText, replayJournal } from "./journal-replay.ts";
+import { DAMAGED_SUFFIX, journalNumber } from "./journal/journal.ts";
+import { type DamagedJournal, damageText, replayJournal } from "./journal/journal-replay.ts";
 
 /** What opening a folder finds. */
 export interface Recovery<T extends Document> {

@@ -10,7 +10,7 @@ export type StoreStep =
   | "journal-sync"
   | "journal-take-back"
   | "acknowledge"
-  | "document-set-aside"
+  | "document-keep"
   | "document-write"
   | "document-rename"
   | "document-remove"

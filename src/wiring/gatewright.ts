@@ -12,12 +12,12 @@ import { admissionSettings } from "./admission-settings.ts";
 import { listenForCalls } from "./api.ts";
 import { type Caddy, openCaddy } from "./caddy.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
-import { type Checkers, createCheckers } from "./checkers.ts";
 import { compilerSettings } from "./compiler-settings.ts";
+import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts";
 import { readErrorPages } from "./error-pages.ts";
 import { startFollower } from "./follower.ts";
 import { createInstances } from "./instances.ts";
-import type { PreparedFolders } from "./prepared-folders.ts";
+import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { createTargets } from "./targets.ts";
 
 export interface GatewrightOptions {
@@ -25,7 +25,7 @@ export interface GatewrightOptions {
   readonly logger: Logger;
   readonly version: string;
   /** What was begun before. Default: nothing. */
-  readonly prepared?: PreparedFolders;
+  readonly prefetched?: PrefetchedFolders;
   /** Where the lines of a long first start go. */
   readonly progress: (line: string) => void;
   /** For crash tests; see `WriterOptions.onStep`. */
@@ -42,7 +42,7 @@ export interface Gatewright {
 
 /** Starts everything in the order in which it depends on each other, and stops it in the reverse one. */
 export async function startGatewright(options: GatewrightOptions): Promise<Gatewright> {
-  const { logger, prepared, progress, version } = options;
+  const { logger, prefetched, progress, version } = options;
   await using stack = new AsyncDisposableStack();
   const started = <Part extends { close(): Promise<unknown> }>(part: Part): Part => {
     stack.defer(async () => void (await part.close()));
@@ -52,8 +52,8 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const config = await choosePorts(options.config);
   const api = started(await listenForCalls(config));
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
-  const checkers = createCheckers(admissionSettings(config).ports);
-  const how = { checker: checkers.instances, prepared: prepared?.instances };
+  const documentChecks = createDocumentChecks(admissionSettings(config).ports);
+  const how = { documentCheck: documentChecks.instances, prefetched: prefetched?.instances };
   const instances = createInstances(config, logger.child("instances"), how);
   const { resolver, wake } = instances;
   await resolver.start();
@@ -61,7 +61,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   started(await startDnsServer({ ...config.dns, resolver, logger: logger.child("dns") }));
   const caddy = started(await openCaddy({ config, logger: logger.child("caddy"), progress }));
   const imported = await openCertificates(config, logger.child("certificates"));
-  const store = openIngresses(options, config, checkers);
+  const store = openIngresses(options, config, documentChecks);
   const targets = started(
     await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, logger }),
   );
@@ -108,15 +108,15 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
 }
 
 function openIngresses(
-  { logger, prepared }: GatewrightOptions,
+  { logger, prefetched }: GatewrightOptions,
   config: Config,
-  checkers: Checkers,
+  documentChecks: DocumentChecks,
 ): IngressStore {
   const { ports } = admissionSettings(config);
   return openFileStore({
     folder: join(config.dataDir, "ingresses"),
-    checker: checkers.ingresses,
-    prepared: prepared?.ingresses,
+    documentCheck: documentChecks.ingresses,
+    prefetched: prefetched?.ingresses,
     validate: (value) => readStoredIngress(value, ports),
     onBackgroundError: ({ message }) => logger.child("store").warn(message),
   });

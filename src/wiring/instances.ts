@@ -22,7 +22,7 @@ export interface Instances {
 export function createInstances(
   config: Config,
   logger: Logger,
-  how: Pick<FileStoreOptions<Instance>, "checker" | "prepared">,
+  how: Pick<FileStoreOptions<Instance>, "documentCheck" | "prefetched">,
 ): Instances {
   const { source, file, hypeman } = config.instances;
   if (source === "file" && file !== undefined) return { resolver: new FileResolver({ path: file, logger }) };

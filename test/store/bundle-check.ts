@@ -1,4 +1,4 @@
-import type { CreateCheck } from "../../src/store/checker.ts";
+import type { CreateCheck } from "../../src/store/bundle/document-check.ts";
 import type { Note } from "./document-store.contract.ts";
 
 /** Refuses the document with the id that the settings name. */

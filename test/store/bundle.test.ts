@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { draftBundle, installBundle, readBundle } from "../../src/store/bundle.ts";
+import { draftBundle, installBundle, readBundle } from "../../src/store/bundle/bundle.ts";
+import { scanFolder } from "../../src/store/bundle/folder-scan.ts";
+import { prefetchFolder } from "../../src/store/bundle/prefetched-folder.ts";
 import { openFileStore } from "../../src/store/file-store.ts";
 import { type Check, type FolderContent, readFolder } from "../../src/store/folder-reader.ts";
-import { scanFolder } from "../../src/store/folder-scan.ts";
-import { prepareFolder } from "../../src/store/prepared-folder.ts";
 import { type Note, note } from "./document-store.contract.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -36,8 +36,8 @@ function bundle(options: Parameters<typeof draftBundle>[1] = { now: () => Date.n
 }
 
 /** Waits until every file is so old that a bundle takes it, since a store writes no other for a few that it lacks. */
-async function filesAtRest(): Promise<void> {
-  const { ctimeMs } = await stat(pathOf(ids.at(-1) ?? ""));
+async function filesAtRest(lastId = ids.at(-1) ?? ""): Promise<void> {
+  const { ctimeMs } = await stat(pathOf(lastId));
   await expect.poll(() => Date.now() - ctimeMs, { timeout: 15_000 }).toBeGreaterThan(2_100);
 }
 
@@ -269,7 +269,7 @@ describe("a folder that is scanned before it is opened", () => {
     await writeNote("note-100", "edited");
     await rm(pathOf("note-101"));
     await writeNote("note-more", "added");
-    const store = openFileStore<Note>({ folder, validate, prepared: prepareFolder(folder, 0) });
+    const store = openFileStore<Note>({ folder, validate, prefetched: prefetchFolder(folder, 0) });
     const { documents } = await store.open();
     await store.close();
     expect(Object.fromEntries(documents.map(({ id, text }) => [id, text]))).toEqual(await textsInFiles());
@@ -277,27 +277,27 @@ describe("a folder that is scanned before it is opened", () => {
 
   it("is locked from then on, and free when the store is closed unopened", async () => {
     bundle();
-    const prepared = prepareFolder(folder, 0);
-    expect(prepared).toBeDefined();
+    const prefetched = prefetchFolder(folder, 0);
+    expect(prefetched).toBeDefined();
     await expect(openFileStore<Note>({ folder, validate }).open()).rejects.toThrow("in use by");
-    expect(prepareFolder(folder, 0)).toBeUndefined();
-    await openFileStore<Note>({ folder, validate, prepared }).close();
+    expect(prefetchFolder(folder, 0)).toBeUndefined();
+    await openFileStore<Note>({ folder, validate, prefetched }).close();
     const store = openFileStore<Note>({ folder, validate });
     expect((await store.open()).documents.length).toBe(250);
     await store.close();
   });
 
   it("is left alone while it is small or has no bundle", () => {
-    expect(prepareFolder(folder, 0)).toBeUndefined();
+    expect(prefetchFolder(folder, 0)).toBeUndefined();
     bundle();
-    expect(prepareFolder(folder)).toBeUndefined();
+    expect(prefetchFolder(folder)).toBeUndefined();
   });
 
   it("is scanned anew when the thread ends without an answer", async () => {
     bundle();
-    const prepared = prepareFolder(folder, 0);
-    await prepared?.scanner.close();
-    const store = openFileStore<Note>({ folder, validate, prepared });
+    const prefetched = prefetchFolder(folder, 0);
+    await prefetched?.scanner.close();
+    const store = openFileStore<Note>({ folder, validate, prefetched });
     expect((await store.open()).documents.length).toBe(250);
     await store.close();
   });
@@ -354,8 +354,14 @@ describe("a store with many documents", () => {
     await filesAtRest();
     const good = ids.filter((id) => id !== "note-100");
     for (const key of ["a1", "b2"]) {
-      const checker = { key, module, settings: "note-100" };
-      const store = openFileStore<Note>({ folder, validate, checker, bundleFrom: 100, bundleDelayMs: 20 });
+      const documentCheck = { key, module, settings: "note-100" };
+      const store = openFileStore<Note>({
+        folder,
+        validate,
+        documentCheck,
+        bundleFrom: 100,
+        bundleDelayMs: 20,
+      });
       await store.open();
       await expect.poll(state, { timeout: 15_000 }).toEqual({ keys: [key], ids: good });
       await store.close();
@@ -366,7 +372,7 @@ describe("a store with many documents", () => {
     const large = ids.map((id) => ({ id: `large-${id}`, text: "x".repeat(70_000) }));
     for (const { id, text } of large.slice(0, 40)) await writeNote(id, text);
     await writeFile(pathOf("broken"), "{", { mode: 0o600 });
-    await filesAtRest();
+    await filesAtRest("broken");
     const store = openFileStore<Note>({ folder, validate, bundleFrom: 20, bundleDelayMs: 5 });
     await store.open();
     const inode = () =>

@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openFileStore } from "../../src/store/file-store.ts";
-import { parseJournal } from "../../src/store/journal-format.ts";
+import { parseJournal } from "../../src/store/journal/journal-format.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
 import { documentsAt, spoiltAt, spoiltIds, spoiltText, workload } from "./crash-workload.ts";
 import type { Note } from "./document-store.contract.ts";
@@ -33,8 +33,8 @@ const crashes: readonly [StoreStep, number, Fate][] = [
   ["document-rename", 12, "either"],
   ["document-remove", 1, "either"],
   ["document-remove", 3, "either"],
-  ["document-set-aside", 1, "either"],
-  ["document-set-aside", 2, "either"],
+  ["document-keep", 1, "either"],
+  ["document-keep", 2, "either"],
   ["document-sync", 1, "absent"],
   ["document-sync", 5, "absent"],
   ["folder-sync", 1, "absent"],

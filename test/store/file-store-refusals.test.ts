@@ -163,11 +163,11 @@ describe("work behind the commits that is refused", () => {
     },
   );
 
-  it("(document-set-aside) keeps the unreadable file where it is until that goes through", async () => {
+  it("(document-keep) keeps the unreadable file where it is until that goes through", async () => {
     await mkdir(folder);
     await writeFile(join(folder, "a.json"), "spoilt {");
     const { store, refused } = await openRefusing();
-    refused.add("document-set-aside");
+    refused.add("document-keep");
     await commit(store, 0, "a");
     await expect(store.checkpoint()).rejects.toMatchObject({ code: "store_unavailable" });
     expect(await readFile(join(folder, "a.json"), "utf8")).toBe("spoilt {");

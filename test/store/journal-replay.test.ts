@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import type { JournalEntry } from "../../src/store/journal-format.ts";
-import { replayJournal } from "../../src/store/journal-replay.ts";
+import type { JournalEntry } from "../../src/store/journal/journal-format.ts";
+import { replayJournal } from "../../src/store/journal/journal-replay.ts";
 import { note } from "./document-store.contract.ts";
 
 const base = (revision: number): JournalEntry => ({ kind: "base", base: revision });

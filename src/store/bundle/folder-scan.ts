@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
+import { documentFileName, isDocumentName } from "../document-files.ts";
 import { decodeStamps, isUnchanged } from "./bundle-format.ts";
 import { bundleLines } from "./bundle-lines.ts";
-import { documentFileName, isDocumentName } from "./document-files.ts";
 
 /** What a folder holds, and how much of it the bundle has. Survives being sent between threads. */
 export interface FolderScan {

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
-import { isDocument, isDocumentId } from "./document-id.ts";
-import type { Document } from "./document-store.ts";
+import { isDocument, isDocumentId } from "../document-id.ts";
+import type { Document } from "../document-store.ts";
 
 /** The first line of every journal file: its commits start at `base` + 1, and those of older files end at `base`. */
 export interface BaseRecord {

@@ -1,6 +1,6 @@
 import type { Stats } from "node:fs";
 import { crc32 } from "node:zlib";
-import type { Document } from "./document-store.ts";
+import type { Document } from "../document-store.ts";
 
 /** Name of the bundle in a store's folder. */
 export const BUNDLE_NAME = ".bundle";

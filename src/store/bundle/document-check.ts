@@ -1,7 +1,5 @@
-import type { BundleDraft } from "./bundle.ts";
-
 /** Where another process finds what documents are checked by. */
-export interface Checker {
+export interface DocumentCheck {
   /** The name of the rules: another one whenever they, or `settings`, may judge otherwise. Lowercase hex digits. */
   readonly key: string;
   /** URL of a module that exports `createCheck` of the type `CreateCheck`. */
@@ -15,12 +13,3 @@ export interface Checker {
  * that is good as it is, and throws when it is not good.
  */
 export type CreateCheck = (settings: unknown) => (value: unknown) => unknown;
-
-/** What the process that drafts bundles is told, as JSON. */
-export interface BundleOrder {
-  readonly folder: string;
-  readonly checker?: Checker | undefined;
-}
-
-/** What it answers. */
-export type BundleAnswer = BundleDraft | { readonly error: string };

@@ -1,8 +1,8 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PRIVATE_FILE_MODE, syncFolder } from "./durable.ts";
+import { PRIVATE_FILE_MODE, syncFolder } from "../durable.ts";
+import type { StepHook } from "../store-step.ts";
 import { encodeBase } from "./journal-format.ts";
-import type { StepHook } from "./store-step.ts";
 
 const NAME = /^\.journal-(\d{8,})$/;
 /** Behind the name of a journal file that is kept for a human. */
@@ -39,7 +39,7 @@ export class Journal {
   #revision: number;
   #bytes = 0;
 
-  /** `numbers` are the files that exist, ascending; `damaged` the names of those that are set aside instead of removed. */
+  /** `numbers` are the files that exist, ascending; `damaged` the names of those that are renamed instead of removed. */
   constructor(options: {
     readonly folder: string;
     readonly step: StepHook;

@@ -1,6 +1,7 @@
 import { setPriority } from "node:os";
 import { type BundleCheck, draftBundle } from "./bundle.ts";
-import type { BundleAnswer, BundleOrder, CreateCheck } from "./checker.ts";
+import type { BundleAnswer, BundleOrder } from "./bundle-order.ts";
+import type { CreateCheck } from "./document-check.ts";
 
 // The program of the process that BundleKeeper starts; not for import.
 try {
@@ -15,11 +16,11 @@ process.once("message", (order: BundleOrder) => {
   answerTo(order).then(tell, (error: unknown) => tell({ error: String(error) }));
 });
 
-async function answerTo({ folder, checker }: BundleOrder): Promise<BundleAnswer> {
+async function answerTo({ folder, documentCheck }: BundleOrder): Promise<BundleAnswer> {
   let check: BundleCheck | undefined;
-  if (checker !== undefined) {
-    const { createCheck } = (await import(checker.module)) as { readonly createCheck: CreateCheck };
-    check = { key: checker.key, validate: createCheck(checker.settings) };
+  if (documentCheck !== undefined) {
+    const { createCheck } = (await import(documentCheck.module)) as { readonly createCheck: CreateCheck };
+    check = { key: documentCheck.key, validate: createCheck(documentCheck.settings) };
   }
   return draftBundle(folder, { check });
 }

@@ -1,4 +1,4 @@
-import { GatewrightError } from "../errors.ts";
+import { GatewrightError } from "../../errors.ts";
 import type { CommitRecord, JournalEntry } from "./journal-format.ts";
 
 /** A journal file's name and what could be read of it. */

@@ -9,6 +9,10 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
+import { documentIdOf, isDocumentName, TEMPORARY_PREFIX } from "../document-files.ts";
+import { isDocument } from "../document-id.ts";
+import type { Document } from "../document-store.ts";
+import { PRIVATE_FILE_MODE } from "../durable.ts";
 import {
   type Block,
   BUNDLE_NAME,
@@ -18,11 +22,7 @@ import {
   stampOf,
 } from "./bundle-format.ts";
 import { bundleLines, openOrNone } from "./bundle-lines.ts";
-import type { CreateCheck } from "./checker.ts";
-import { documentIdOf, isDocumentName, TEMPORARY_PREFIX } from "./document-files.ts";
-import { isDocument } from "./document-id.ts";
-import type { Document } from "./document-store.ts";
-import { PRIVATE_FILE_MODE } from "./durable.ts";
+import type { CreateCheck } from "./document-check.ts";
 
 /** A file that changed less than this long ago may change again within one tick of the file system's clock. */
 const YOUNGEST_MS = 2_000;
@@ -39,7 +39,7 @@ export interface BundleDraft {
   readonly young: number;
 }
 
-/** How documents are checked, and the name of the rules; see `Checker`. */
+/** How documents are checked, and the name of the rules; see `DocumentCheck`. */
 export interface BundleCheck {
   readonly key: string;
   readonly validate: ReturnType<CreateCheck>;
@@ -88,7 +88,7 @@ export function draftBundle(
   try {
     // In order, so that a start has less to sort.
     for (const file of readdirSync(folder).filter(isDocumentName).sort()) {
-      const found = readSettled(`${folder}/${file}`, documentIdOf(file), now);
+      const found = readAtRest(`${folder}/${file}`, documentIdOf(file), now);
       if (found === "young") young += 1;
       if (found === undefined || found === "young") continue;
       const document = checked(found.document, options.check);
@@ -125,7 +125,7 @@ function checked(document: Document, check: BundleCheck | undefined): Document |
   }
 }
 
-interface Settled {
+interface AtRest {
   readonly stamp: FileStamp;
   readonly document: Document;
 }
@@ -133,7 +133,7 @@ interface Settled {
 class BlockWriter {
   readonly #output: number;
   readonly #kind: Pick<Block, "key" | "isMade">;
-  #block: Settled[] = [];
+  #block: AtRest[] = [];
   written = 0;
 
   constructor(output: number, kind: Pick<Block, "key" | "isMade">) {
@@ -141,8 +141,8 @@ class BlockWriter {
     this.#kind = kind;
   }
 
-  add(settled: Settled): void {
-    this.#block.push(settled);
+  add(document: AtRest): void {
+    this.#block.push(document);
     if (this.#block.length === DOCUMENTS_PER_BLOCK) this.flush();
   }
 
@@ -165,7 +165,7 @@ class BlockWriter {
 const shared = Buffer.allocUnsafe(LARGEST_BUNDLED_BYTES);
 
 /** A document whose file is at rest. The stamp is taken first: a write during the reading makes it void. */
-function readSettled(path: string, id: string, now: () => number): Settled | "young" | undefined {
+function readAtRest(path: string, id: string, now: () => number): AtRest | "young" | undefined {
   const descriptor = openOrNone(path);
   if (descriptor === undefined) return undefined;
   try {

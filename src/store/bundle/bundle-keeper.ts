@@ -3,13 +3,14 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type BundleDraft, draftName, installBundle } from "./bundle.ts";
-import type { BundleAnswer, BundleOrder, Checker } from "./checker.ts";
+import type { BundleAnswer, BundleOrder } from "./bundle-order.ts";
+import type { DocumentCheck } from "./document-check.ts";
 
 /** When a bundle is written. */
 export interface BundleSettings {
   readonly folder: string;
   /** Where documents are checked. Default: they are not. */
-  readonly checker?: Checker | undefined;
+  readonly documentCheck?: DocumentCheck | undefined;
   /** Folders with fewer documents get none: reading them takes milliseconds. */
   readonly fewest: number;
   /** From the time that it is stale until it is written. */
@@ -72,7 +73,7 @@ export class BundleKeeper {
   #write(): void {
     this.#timer = undefined;
     const before = this.#stale;
-    const { folder, checker, onError } = this.#settings;
+    const { folder, documentCheck, onError } = this.#settings;
     const drafter = fork(fileURLToPath(new URL("bundle-process.ts", import.meta.url)), {
       execArgv: [`--max-old-space-size=${HEAP_MB}`],
       stdio: ["ignore", "ignore", "ignore", "ipc"],
@@ -100,7 +101,7 @@ export class BundleKeeper {
     };
     drafter.on("error", ended);
     drafter.on("exit", (code, signal) => ended(new Error(`Its process ended with ${signal ?? code}.`)));
-    const order: BundleOrder = { folder, checker };
+    const order: BundleOrder = { folder, documentCheck };
     drafter.send(order);
   }
 

@@ -1,15 +1,15 @@
-import type { Checker } from "../store/checker.ts";
+import type { DocumentCheck } from "../store/bundle/document-check.ts";
 import type { ListenPorts } from "../validation/ingress.ts";
 import { checkKey } from "./check-key.ts";
 
-/** What stored documents are checked by; see `FileStoreOptions.checker`. */
-export interface Checkers {
-  readonly ingresses: Checker;
-  readonly instances: Checker;
+/** What stored documents are checked by; see `FileStoreOptions.documentCheck`. */
+export interface DocumentChecks {
+  readonly ingresses: DocumentCheck;
+  readonly instances: DocumentCheck;
 }
 
-/** The checkers of this process. `ports` decide how rules without a port are read. */
-export function createCheckers(ports: ListenPorts): Checkers {
+/** The checks of this process. `ports` decide how rules without a port are read. */
+export function createDocumentChecks(ports: ListenPorts): DocumentChecks {
   const key = checkKey(ports);
   const urlOf = (path: string): string => new URL(path, import.meta.url).href;
   return {

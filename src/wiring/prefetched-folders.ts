@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import { type PrefetchedFolder, prefetchFolder } from "../store/bundle/prefetched-folder.ts";
+
+/** The large folders of documents, which are looked at while the rest of Gatewright is loaded. */
+export interface PrefetchedFolders {
+  readonly ingresses: PrefetchedFolder | undefined;
+  readonly instances: PrefetchedFolder | undefined;
+}
+
+/** Begins to look at the folders that this configuration will open. */
+export function prefetchFolders({ dataDir, instances }: Config): PrefetchedFolders {
+  return {
+    instances: instances.source === "registry" ? prefetchFolder(join(dataDir, "instances")) : undefined,
+    ingresses: prefetchFolder(join(dataDir, "ingresses")),
+  };
+}
