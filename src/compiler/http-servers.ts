@@ -55,7 +55,7 @@ function protocolsOf(use: PortUse, settings: CompilerSettings): readonly string[
 }
 
 /** Whether the port speaks HTTP/3. QUIC would have TLS alone of what a shared port takes. */
-export function hasQuic(use: PortUse, settings: CompilerSettings): boolean {
+function hasQuic(use: PortUse, settings: CompilerSettings): boolean {
   return settings.tls.http3 === true && use.tls && !isShared(use);
 }
 

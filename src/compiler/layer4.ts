@@ -144,7 +144,7 @@ export function isHttpPort({ plain, tls }: PortUse): boolean {
 }
 
 /** Whether connections of the port are of layer 4, some or all. */
-export function isStreamPort({ names, whole }: PortUse): boolean {
+function isStreamPort({ names, whole }: PortUse): boolean {
   return names === true || whole === true;
 }
 

@@ -35,7 +35,7 @@ function sockets(
 }
 
 /** Reads `ip:port`, with IPv6 in brackets, and the network before it, as in `udp/`. */
-export function parseListener(network: Listener["network"], text: string): Listener {
+function parseListener(network: Listener["network"], text: string): Listener {
   const address = text.replace(/^(?:gatewright|tcp|udp)\//, "");
   const colon = address.lastIndexOf(":");
   return {

@@ -23,7 +23,7 @@ export interface SettingGroup {
   readonly settings: readonly Setting[];
 }
 
-export const logLevels = ["debug", "info", "warn", "error"] as const;
+const logLevels = ["debug", "info", "warn", "error"] as const;
 
 /** A level; entries below it are not written. */
 export type LogLevel = (typeof logLevels)[number];
@@ -44,11 +44,11 @@ export const subsystems = [
 
 export type Subsystem = (typeof subsystems)[number];
 
-export const instanceSources = ["registry", "hypeman", "file"] as const;
+const instanceSources = ["registry", "hypeman", "file"] as const;
 
 export type InstanceSourceName = (typeof instanceSources)[number];
 
-export const driftPolicies = ["repair", "report"] as const;
+const driftPolicies = ["repair", "report"] as const;
 
 /** Every setting: the one list that reading, checking, `.env.example` and docs/configuration.md are made from. */
 export const settingGroups: readonly SettingGroup[] = [

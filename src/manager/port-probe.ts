@@ -24,11 +24,6 @@ export function probe({ network, address, port }: Listener): Promise<void> {
   });
 }
 
-/** As `probe`, for a TCP port. */
-export function probePort(address: string, port: number): Promise<void> {
-  return probe({ network: "tcp", address, port });
-}
-
 function refusal(address: string, port: number, error: NodeJS.ErrnoException): GatewrightError {
   const options = { cause: error };
   switch (error.code) {

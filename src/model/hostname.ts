@@ -77,11 +77,6 @@ export function hostnameShape(canonical: string): string {
   return canonical.includes("{") ? canonical.replace(/\{[^}]*\}/g, "*") : canonical;
 }
 
-/** The name that a certificate for the hostname must carry: `*` for each capture. */
-export function tlsSubject(hostname: Hostname): string {
-  return hostname.shape;
-}
-
 /** The captures that a text refers to, such as the target `{a}-{b}`, and what is left of it without them. */
 export function captureReferences(text: string): {
   readonly names: readonly string[];

@@ -50,13 +50,6 @@ export function cleanPath(decoded: string): string {
   return `/${segments.join("/")}${/\/\.{0,2}$/.test(decoded) ? "/" : ""}`;
 }
 
-/** Whether a cleaned request path is one that a normalised rule's path takes. No path takes all. */
-export function pathTakes(path: IngressPath | undefined, cleaned: string): boolean {
-  if (path === undefined) return true;
-  if (path.type === "exact") return cleaned === path.value;
-  return path.value === "/" || cleaned === path.value || cleaned.startsWith(`${path.value}/`);
-}
-
 function decode(text: string): string | undefined {
   if (!text.isWellFormed()) return undefined;
   try {

@@ -10,7 +10,7 @@ const TEMPORARY_END = ".tmp";
 const LEFTOVER = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
 /** Mode of every folder that Gatewright makes. */
-export const PRIVATE_FOLDER_MODE = 0o700;
+const PRIVATE_FOLDER_MODE = 0o700;
 
 /**
  * Replaces a file so that a crash of the process or the machine leaves the old content or the new, never a mixture:

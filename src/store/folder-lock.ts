@@ -5,7 +5,7 @@ import { GatewrightError } from "../errors.ts";
 import { PRIVATE_FILE_MODE, storeUnavailable, systemCode } from "./durable.ts";
 
 /** Name of the lock file. It stays behind, empty; only the kernel's lock on it counts. */
-export const LOCK_FILE = ".lock";
+const LOCK_FILE = ".lock";
 
 const SQLITE_BUSY = 5;
 

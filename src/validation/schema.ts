@@ -54,11 +54,6 @@ export function schemaProblems(name: SchemaName, value: unknown): readonly Probl
   return check(name, value).problems;
 }
 
-/** Whether a value fits a schema of openapi.json. */
-export function fitsSchema<Name extends SchemaName>(name: Name, value: unknown): value is SchemaTypes[Name] {
-  return validator(name, "first")(value);
-}
-
 interface Findings {
   readonly problems: readonly Problem[];
   /** The first failure in the words of hypeman's validator, with its path. */

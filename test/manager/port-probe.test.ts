@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { probePort } from "../../src/manager/port-probe.ts";
+import { probe } from "../../src/manager/port-probe.ts";
 import { startBackend } from "../support/backend.ts";
 import { freePort } from "../support/free-port.ts";
 
-describe("probePort", () => {
+const probePort = (address: string, port: number): Promise<void> => probe({ network: "tcp", address, port });
+
+describe("probe", () => {
   it("resolves for a free port and leaves it free", async () => {
     const port = await freePort();
     await probePort("127.0.0.1", port);

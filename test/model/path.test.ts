@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { cleanPath, isPathProblem, normalizePath, pathTakes } from "../../src/model/path.ts";
+import { cleanPath, isPathProblem, normalizePath } from "../../src/model/path.ts";
+import { pathTakes } from "../support/reference-matcher.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 describe("cleanPath", () => {

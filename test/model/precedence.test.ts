@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { comparePrecedence, type Specificity } from "../../src/model/precedence.ts";
+import { comparePrecedence, type Specificity } from "../support/precedence.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 /** From the first to the last. */

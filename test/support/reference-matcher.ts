@@ -1,7 +1,8 @@
 import { isIPv6 } from "node:net";
 import type { Row } from "../../src/compiler/row.ts";
-import { cleanPath, pathTakes } from "../../src/model/path.ts";
-import { comparePrecedence, type Specificity } from "../../src/model/precedence.ts";
+import type { IngressPath } from "../../src/model/api.ts";
+import { cleanPath } from "../../src/model/path.ts";
+import { comparePrecedence, type Specificity } from "./precedence.ts";
 
 /** A request of test/cases: as it is sent, with the port of the listener that gets it. */
 export interface CaseRequest {
@@ -39,6 +40,13 @@ export function rowMatches(row: Row, request: CaseRequest): boolean {
   const wanted = Object.entries(row.headers ?? {});
   if (!wanted.every(([name, value]) => sent.get(name.toLowerCase()) === value)) return false;
   return pathTakes(row.path, requestPath(request.path));
+}
+
+/** Whether a cleaned request path is one that a normalised rule's path takes. No path takes all. */
+export function pathTakes(path: IngressPath | undefined, cleaned: string): boolean {
+  if (path === undefined) return true;
+  if (path.type === "exact") return cleaned === path.value;
+  return path.value === "/" || cleaned === path.value || cleaned.startsWith(`${path.value}/`);
 }
 
 /** Whether nothing tells two rows of one port apart for a request that both could match, with TLS or without. */

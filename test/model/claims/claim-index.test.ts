@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { Row } from "../../../src/compiler/row.ts";
 import type { Ingress, IngressMatch, IngressRule } from "../../../src/model/api.ts";
 import { ClaimIndex } from "../../../src/model/claims/claim-index.ts";
-import { comparePrecedence } from "../../../src/model/precedence.ts";
 import { growthOf } from "../../support/growth.ts";
+import { comparePrecedence } from "../../support/precedence.ts";
 import { type CaseRequest, compareRows, rowMatches, specificityOf } from "../../support/reference-matcher.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
