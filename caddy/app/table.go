@@ -20,9 +20,6 @@ var hostTable table.Table
 // HostTable is the table of this process.
 func HostTable() *table.Table { return &hostTable }
 
-// HostTable is the table of this process, for modules that know the app by its name.
-func (*App) HostTable() *table.Table { return &hostTable }
-
 // readTable fills the table of a process that has none yet.
 func (a *App) readTable() error {
 	if a.TableFile == "" || hostTable.Version() != "" {

@@ -2,11 +2,11 @@ package handshake
 
 import (
 	"crypto/tls"
-	"errors"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/table"
 )
 
@@ -29,15 +29,7 @@ func (Matcher) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision finds the host table.
-func (m *Matcher) Provision(ctx caddy.Context) error {
-	loaded, err := ctx.AppIfConfigured("gatewright")
-	if err != nil {
-		return err
-	}
-	app, ok := loaded.(interface{ HostTable() *table.Table })
-	if !ok {
-		return errors.New("the app gatewright has no host table")
-	}
+func (m *Matcher) Provision(caddy.Context) error {
 	m.hosts = app.HostTable()
 	return nil
 }

@@ -263,14 +263,6 @@ func lineEcho(t *testing.T) int {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _, _ = io.Copy(conn, conn) }()
-		}
-	}()
+	go echo(listener)
 	return listener.Addr().(*net.TCPAddr).Port
 }

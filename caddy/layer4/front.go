@@ -86,22 +86,30 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 		return &choice{secure: f.http != nil}, nil
 	}
 	hasHTTP := port != onlyRows
-	done, err := enter(p.conn, time.Duration(f.HelloTimeout))
-	if err != nil {
-		return nil, err
-	}
-	defer done()
 	// Rows are of the port that the connection came to, whatever a PROXY header tells.
 	listener := p.conn.LocalAddr()
+	number := portOf(listener)
+	_ = p.conn.SetReadDeadline(time.Now().Add(time.Duration(f.HelloTimeout)))
+	defer func() { _ = p.conn.SetReadDeadline(time.Time{}) }()
 	if f.awaitsHeader(p) {
-		if err := p.readProxyHeader(); err != nil && !(hasHTTP && errors.Is(err, errProxy)) {
+		// All of a proxy's connections come from its address: until the header they have the port's share.
+		if !waiting.enter(number, netip.Addr{}) {
+			return nil, errTooMany
+		}
+		err := p.readProxyHeader()
+		waiting.leave(number, netip.Addr{})
+		if err != nil && !(hasHTTP && errors.Is(err, errProxy)) {
 			return nil, err
 		}
 	}
 	if port == onlyHTTP {
 		return &choice{secure: f.http != nil}, nil
 	}
-	number := portOf(listener)
+	client := addrOf(p.client)
+	if !waiting.enter(number, client) {
+		return nil, errTooMany
+	}
+	defer waiting.leave(number, client)
 	hosts := app.HostTable()
 	if row := hosts.LookupPort("tcp", number, listener); row != nil {
 		return &choice{row: row}, nil

@@ -2,27 +2,75 @@ package layer4
 
 import (
 	"errors"
-	"net"
-	"sync/atomic"
-	"time"
+	"net/netip"
+	"sync"
+	"syscall"
 )
 
-// maxWaiting bounds the connections that have not said enough yet to know where they go.
+// maxWaiting bounds the connections that have not said enough yet to know where they go, however many descriptors the
+// process may have.
 const maxWaiting = 16 << 10
-
-var waiting atomic.Int64
 
 var errTooMany = errors.New("too many connections that have not said where they go")
 
-// enter counts a connection among those that wait, which have the time of timeout; the caller calls done.
-func enter(conn net.Conn, timeout time.Duration) (done func(), err error) {
-	if waiting.Add(1) > maxWaiting {
-		waiting.Add(-1)
-		return nil, errTooMany
+// waiting are the connections of this process that have not said enough yet to know where they go.
+var waiting = crowd{most: min(maxWaiting, max(descriptors()/4, 64))}
+
+// descriptors are how many files and sockets the process may have open (RLIMIT_NOFILE).
+func descriptors() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
 	}
-	done = func() {
-		waiting.Add(-1)
-		_ = conn.SetReadDeadline(time.Time{})
+	return int(min(limit.Cur, 1<<20))
+}
+
+// crowd counts connections, so that neither a client nor a port has the places of all.
+type crowd struct {
+	most int
+
+	mu      sync.Mutex
+	total   int
+	ports   map[uint16]int
+	clients map[netip.Prefix]int
+}
+
+// enter counts a connection; the caller calls leave. The zero address is no client's, and has the port's share. False:
+// there is no room for it. One more port than have connections now shall have its part; a client has a quarter of all.
+func (c *crowd) enter(port uint16, client netip.Addr) bool {
+	key := clientKey(client)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ports == nil {
+		c.ports, c.clients = make(map[uint16]int), make(map[netip.Prefix]int)
 	}
-	return done, conn.SetReadDeadline(time.Now().Add(timeout))
+	ports := len(c.ports) + 1
+	if c.ports[port] > 0 {
+		ports--
+	}
+	if c.total >= c.most || c.ports[port] >= c.most/(ports+1) || client.IsValid() && c.clients[key] >= max(c.most/4, 1) {
+		return false
+	}
+	c.total++
+	c.ports[port]++
+	if client.IsValid() {
+		c.clients[key]++
+	}
+	return true
+}
+
+func (c *crowd) leave(port uint16, client netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.total--
+	if c.ports[port]--; c.ports[port] == 0 {
+		delete(c.ports, port)
+	}
+	if !client.IsValid() {
+		return
+	}
+	key := clientKey(client)
+	if c.clients[key]--; c.clients[key] == 0 {
+		delete(c.clients, key)
+	}
 }

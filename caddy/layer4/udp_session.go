@@ -32,6 +32,12 @@ type session struct {
 	socket *socket
 	client netip.AddrPort
 	last   atomic.Int64
+	// stands is the session's place among the unproven ones; the socket's mu guards it.
+	stands standing
+	// answered: the target has answered.
+	answered atomic.Bool
+	// done is closed when the session has given back what it had.
+	done chan struct{}
 
 	mu     sync.Mutex
 	queued [][]byte
@@ -76,9 +82,7 @@ func (s *session) dequeue() (packets [][]byte) {
 // end forgets the session; the client's next packet begins another.
 func (s *session) end() {
 	s.socket.mu.Lock()
-	if s.socket.sessions[s.client] == s {
-		delete(s.socket.sessions, s.client)
-	}
+	s.socket.forget(s)
 	s.socket.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,6 +95,7 @@ func (s *session) end() {
 
 // run finds the target and copies its packets to the client until the session is idle.
 func (s *session) run() {
+	defer close(s.done)
 	defer s.end()
 	owner := s.socket.owner()
 	row := app.HostTable().LookupPort("udp", s.socket.port, s.socket.local)
@@ -107,6 +112,9 @@ func (s *session) run() {
 	defer counted.active.Add(^uint64(0))
 	where := &places{row, "", counted, owner.app.Addresses(), &owner.app.Guard}
 	chosen, err := s.connect(where, stream)
+	if errors.Is(err, errFull) && stream.MaxConnections <= 0 && s.socket.makeRoom(s) {
+		chosen, err = s.connect(where, stream)
+	}
 	if err != nil {
 		counted.fail(err)
 		if suppressed, ok := warnings.Allow(row.ID()); ok {
@@ -131,7 +139,7 @@ func (s *session) connect(where *places, stream *table.Stream) (*candidate, erro
 	}
 	limit := stream.MaxConnections
 	if limit <= 0 {
-		limit = maxSessions
+		limit = s.socket.atTarget
 	}
 	err = errFull
 	for c := range where.order(found, s.client.Addr().Unmap().String()) {
@@ -230,6 +238,7 @@ func (s *session) forward(raw syscall.RawConn) error {
 		return err
 	}
 	s.rule.sent.Add(uint64(n))
+	s.answered.Store(true)
 	_, _ = s.socket.conn.WriteToUDPAddrPort(buf[:n], s.client)
 	return nil
 }

@@ -1,6 +1,7 @@
 package layer4
 
 import (
+	"container/list"
 	"errors"
 	"net"
 	"net/netip"
@@ -24,6 +25,11 @@ type socket struct {
 
 	mu       sync.Mutex
 	sessions map[netip.AddrPort]*session
+	room     room
+	// most is how many sessions there may be.
+	most func() int
+	// atTarget is how many sessions one address of a target has, where its rule does not say.
+	atTarget int64
 	closed   bool
 	// owners are the configurations that use the socket, the newest last: when it fails to start, it is the turn of
 	// the one before again.
@@ -62,7 +68,11 @@ func openSocket(listen string) (*socket, error) {
 		return nil, err
 	}
 	_ = conn.SetReadBuffer(receiveBuffer)
-	s := &socket{conn: conn, local: conn.LocalAddr(), port: uint16(addr.Port), sessions: make(map[netip.AddrPort]*session)}
+	s := &socket{
+		conn: conn, local: conn.LocalAddr(), port: uint16(addr.Port), sessions: make(map[netip.AddrPort]*session), most: sessionsOfPort,
+		atTarget: maxSessions,
+	}
+	openSockets.Add(1)
 	go s.receive()
 	return s, nil
 }
@@ -76,6 +86,7 @@ func (s *socket) Destruct() error {
 		open = append(open, one)
 	}
 	s.mu.Unlock()
+	openSockets.Add(-1)
 	err := s.conn.Close()
 	for _, one := range open {
 		one.end()
@@ -99,19 +110,78 @@ func (s *socket) receive() {
 	}
 }
 
+// sessionOf is the session of a client, which may be a new one.
 func (s *socket) sessionOf(client netip.AddrPort) *session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	one := s.sessions[client]
-	if one == nil {
-		one = &session{socket: s, client: client}
-		one.touch()
-		if s.closed || len(s.sessions) >= 4*maxSessions {
-			one.ended = true
-			return one
-		}
-		s.sessions[client] = one
-		go one.run()
+	one, instead := s.take(client)
+	if instead != nil {
+		instead.end()
 	}
 	return one
+}
+
+// take returns the client's session, and the one that makes room for it.
+func (s *socket) take(client netip.AddrPort) (one, instead *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one := s.sessions[client]; one != nil {
+		s.room.hear(one)
+		return one, nil
+	}
+	one = &session{socket: s, client: client, done: make(chan struct{})}
+	one.touch()
+	most := s.most()
+	of := s.room.client(client)
+	var crowded *list.List
+	switch {
+	case of.sessions >= max(most/clientShare, 1):
+		crowded = &of.unproven
+	case len(s.sessions) >= most:
+		crowded = &s.room.unproven
+	}
+	if crowded != nil {
+		instead = oldest(crowded)
+	}
+	if s.closed || crowded != nil && instead == nil {
+		one.ended = true
+		return one, nil
+	}
+	if instead != nil {
+		s.forget(instead)
+	}
+	s.sessions[client] = one
+	s.room.add(one)
+	go one.run()
+	return one, instead
+}
+
+// forget takes a session away. mu is held.
+func (s *socket) forget(one *session) {
+	if s.sessions[one.client] == one {
+		delete(s.sessions, one.client)
+		s.room.remove(one)
+	}
+}
+
+// makeRoom ends the unproven session that was silent longest, but not the one that asks, and waits until it has given
+// back what it had. False when there is none.
+func (s *socket) makeRoom(asks *session) bool {
+	s.mu.Lock()
+	instead := oldest(&s.room.unproven)
+	if instead == asks {
+		instead = nil
+	}
+	if instead != nil {
+		s.forget(instead)
+	}
+	s.mu.Unlock()
+	if instead == nil {
+		return false
+	}
+	instead.end()
+	select {
+	case <-instead.done:
+	case <-time.After(time.Second):
+		// It waits for its target's address, and has none yet.
+	}
+	return true
 }

@@ -12,6 +12,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"gatewright.dev/caddy/app"
+	_ "gatewright.dev/caddy/app"
 	_ "gatewright.dev/caddy/dispatcher"
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/table"

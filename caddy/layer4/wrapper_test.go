@@ -74,25 +74,7 @@ func TestKindsOnOnePort(t *testing.T) {
 	w.apps["tls"] = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
 	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
 	w.load()
-	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
-	go func() {
-		for {
-			conn, err := raw.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _, _ = io.Copy(conn, conn) }()
-		}
-	}()
-	w.rows(w.row("secure", "a.test", true), w.row("plain", "b.test", false), w.passed("raw", "raw.test", raw.Addr()))
+	w.rows(w.row("secure", "a.test", true), w.row("plain", "b.test", false), w.passed("raw", "raw.test", tlsEcho(t)))
 	for _, c := range []struct{ host, want string }{{"a.test", "404"}, {"b.test", "b.test/"}} {
 		if got, err := w.ask(c.host, "/"); err != nil || got != c.want {
 			t.Errorf("http %s: %q, %v", c.host, got, err)
@@ -116,6 +98,34 @@ func TestKindsOnOnePort(t *testing.T) {
 	fmt.Fprintln(conn, "hello")
 	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "hello\n" {
 		t.Errorf("passthrough: %q, %v", line, err)
+	}
+}
+
+// tlsEcho is the address of a TLS server that sends back what it gets.
+func tlsEcho(t *testing.T) net.Addr {
+	t.Helper()
+	certificate, key := selfSigned(t, "raw.test")
+	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go echo(listener)
+	return listener.Addr()
+}
+
+// echo sends back what comes over each connection.
+func echo(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() { _, _ = io.Copy(conn, conn) }()
 	}
 }
 

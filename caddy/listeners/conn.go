@@ -12,6 +12,10 @@ import (
 // maxKept bounds what is kept of a request whose handling has not begun.
 const maxKept = 64 << 10
 
+// tellsWithin is how soon a server tells the state of a connection that it has closed while a handler had it. One that
+// tells none has not ended the handling: it was made to close its connections (http.Server.Close).
+const tellsWithin = time.Second
+
 // idleAtMost is how long a connection is idle that leaves before its server has said how long; Caddy's default.
 const idleAtMost = 5 * time.Minute
 
@@ -223,6 +227,7 @@ func (c *conn) Close() error {
 		// Either the server is done with it, or one that shuts down found it idle before idle was called. The
 		// state that comes next tells.
 		c.closing = true
+		time.AfterFunc(tellsWithin, c.end)
 		return nil
 	}
 	c.gone = true

@@ -13,30 +13,36 @@ type connKey struct{}
 // Follow has the plain HTTP/1.1 connections of a server live through reloads. Its handlers must ask Take. Connections
 // that TLS or a listener wrapper reads before the server does are left alone: there the state is more than bytes.
 func Follow(server *caddyhttp.Server) {
-	server.RegisterConnContext(func(ctx context.Context, other net.Conn) context.Context {
-		c, ok := other.(*conn)
-		if !ok {
-			return ctx
-		}
-		c.mu.Lock()
-		c.followed = true
-		c.mu.Unlock()
-		return context.WithValue(ctx, connKey{}, c)
-	})
-	server.RegisterConnState(func(other net.Conn, state http.ConnState) {
-		c, ok := other.(*conn)
-		if !ok {
-			return
-		}
-		switch state {
-		case http.StateIdle:
-			c.idle()
-		case http.StateHijacked:
-			c.hijacked()
-		case http.StateClosed:
-			c.end()
-		}
-	})
+	server.RegisterConnContext(follow)
+	server.RegisterConnState(tell)
+}
+
+// follow is http.Server.ConnContext.
+func follow(ctx context.Context, other net.Conn) context.Context {
+	c, ok := other.(*conn)
+	if !ok {
+		return ctx
+	}
+	c.mu.Lock()
+	c.followed = true
+	c.mu.Unlock()
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// tell is http.Server.ConnState.
+func tell(other net.Conn, state http.ConnState) {
+	c, ok := other.(*conn)
+	if !ok {
+		return
+	}
+	switch state {
+	case http.StateIdle:
+		c.idle()
+	case http.StateHijacked:
+		c.hijacked()
+	case http.StateClosed:
+		c.end()
+	}
 }
 
 // Take notes that the handling of a request begins. False: its connection has left for a newer configuration, which

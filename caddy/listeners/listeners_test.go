@@ -416,28 +416,34 @@ func TestHTTP2Stays(t *testing.T) {
 	}
 }
 
-// TestLeavesWithADeadline: a server that shuts down finds a connection idle before it has set the idle timeout.
-func TestLeavesWithADeadline(t *testing.T) {
+// pair is a connection to a share, the far end of it, and the newer configuration's share.
+func pair(t *testing.T) (c *conn, far net.Conn, newer *share) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	far, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
+	if far, err = net.Dial("tcp", listener.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	defer far.Close()
 	near, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer near.Close()
+	t.Cleanup(func() { far.Close(); near.Close() })
+	_ = far.SetDeadline(time.Now().Add(20 * time.Second))
 	shared := &socket{changed: make(chan struct{})}
-	newer := &share{socket: shared, conns: make(chan *conn), accepting: true}
+	newer = &share{socket: shared, conns: make(chan *conn), accepting: true}
 	shared.users = []*share{newer}
+	return &conn{tcp: near.(*net.TCPConn), share: &share{socket: shared}, followed: true}, far, newer
+}
+
+// TestLeavesWithADeadline: a server that shuts down finds a connection idle before it has set the idle timeout.
+func TestLeavesWithADeadline(t *testing.T) {
 	for name, deadline := range map[string]time.Time{"none": {}, "of the request before": time.Now().Add(-time.Second)} {
-		c := &conn{tcp: near.(*net.TCPConn), share: &share{socket: shared}, followed: true, taken: true, deadline: deadline}
+		c, _, newer := pair(t)
+		c.taken, c.deadline = true, deadline
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -446,6 +452,83 @@ func TestLeavesWithADeadline(t *testing.T) {
 		if left := time.Until(next.deadline); !next.resumed || left <= 0 || left > idleAtMost {
 			t.Errorf("deadline %s: %v are left", name, left)
 		}
+	}
+}
+
+// TestARequestIsHandledOnce: a server that shuts down closes a connection whose request it has read, and has not begun
+// to handle. Then the request is another configuration's, and this one must not take it too.
+func TestARequestIsHandledOnce(t *testing.T) {
+	c, far, newer := pair(t)
+	text := request("once")
+	if _, err := io.WriteString(far, text); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(c, got); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next := <-newer.conns
+	if string(next.left) != text {
+		t.Errorf("the newer configuration gets %q", next.left)
+	}
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Take(r.WithContext(context.WithValue(t.Context(), connKey{}, c))) {
+		t.Error("both configurations handle the request")
+	}
+	next.followed, next.kept = true, next.left
+	if !Take(r.WithContext(context.WithValue(t.Context(), connKey{}, next))) {
+		t.Error("no configuration handles the request")
+	}
+}
+
+// D12: a server that is made to close its connections closes them, although another configuration listens and a handler
+// is at work.
+func TestForcedClose(t *testing.T) {
+	w := newWorld(t)
+	w.mustLoad("1", at("127.0.0.1", w.port))
+	mine, err := listen(t.Context(), Network, "127.0.0.1", strconv.Itoa(w.port), 0, net.ListenConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, done := make(chan struct{}), make(chan struct{})
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			Take(r)
+			close(begun)
+			<-done
+		}),
+		ConnContext: follow, ConnState: tell,
+	}
+	defer close(done)
+	go func() { _ = server.Serve(mine.(net.Listener)) }()
+	// The newest that accepts gets the connections.
+	for {
+		c := w.dial()
+		if err := c.send(request("x")); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		_, _, err := c.receive()
+		select {
+		case <-begun:
+		default:
+			if err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		_ = server.Close()
+		_ = c.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := c.conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+			t.Errorf("the connection lives on: %v", err)
+		}
+		return
 	}
 }
 

@@ -1,0 +1,82 @@
+package layer4
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/resolver"
+	"gatewright.dev/caddy/table"
+)
+
+// placesOf are those of a row with targets at addresses, tried in their order.
+func placesOf(t *testing.T, w *world, stream *table.Stream, targets ...netip.AddrPort) *places {
+	t.Helper()
+	stream.Protocol, stream.Policy = "tcp", "first"
+	row := table.RowJSON{ID: t.Name(), Ingress: "tcp", Port: 5000, Stream: stream}
+	for _, at := range targets {
+		row.Targets = append(row.Targets, table.Target{Address: at.Addr().String(), Port: int(at.Port())})
+	}
+	w.rows(row)
+	return &places{
+		row: app.HostTable().LookupPort("tcp", 5000, nil), rule: ruleOf(t.Name()),
+		resolver: resolver.New(w.dns.Address, "test.internal", 0), guard: &resolver.Guard{AllowLoopback: true},
+	}
+}
+
+func addressOf(t *testing.T, text string) netip.AddrPort {
+	t.Helper()
+	at, err := netip.ParseAddrPort(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// An address whose connections fail has none: they are given back, so that max_connections does not fill with them.
+func TestFailedAttemptsAreGivenBack(t *testing.T) {
+	w := newWorld(t)
+	refuses := addressOf(t, w.address())
+	p := placesOf(t, w, &table.Stream{MaxConnections: 1}, refuses)
+	for range 3 {
+		if conn, err := p.dial(t.Context(), &net.TCPAddr{}, &net.TCPAddr{}); err == nil {
+			conn.release()
+			t.Fatal("somebody listens")
+		}
+		if got := p.rule.address(refuses).active.Load(); got != 0 {
+			t.Fatalf("%d connections are counted of an address that has none", got)
+		}
+	}
+	listener, err := net.Listen("tcp", refuses.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := p.dial(t.Context(), &net.TCPAddr{}, &net.TCPAddr{})
+	if err != nil {
+		t.Fatalf("the address takes no connection after failed ones: %v", err)
+	}
+	conn.release()
+}
+
+// A target that takes connections and then says nothing does not use up the time for the others.
+func TestOneAttemptIsBounded(t *testing.T) {
+	w := newWorld(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	answers := tlsEcho(t).String()
+	p := placesOf(t, w, &table.Stream{ConnectTimeoutMS: 4 * attemptTime.Milliseconds(), TLS: &table.StreamTLS{Insecure: true}},
+		addressOf(t, silent.Addr().String()), addressOf(t, answers))
+	conn, err := p.dial(t.Context(), &net.TCPAddr{}, &net.TCPAddr{})
+	if err != nil {
+		t.Fatalf("the second target was not reached: %v", err)
+	}
+	defer conn.release()
+	if got := conn.RemoteAddr().String(); got != answers {
+		t.Errorf("connected with %s", got)
+	}
+}

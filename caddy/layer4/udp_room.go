@@ -1,0 +1,104 @@
+package layer4
+
+import (
+	"container/list"
+	"net/netip"
+	"sync/atomic"
+)
+
+// Sessions take descriptors and memory, and a packet's address may be made up. So a session is *unproven* until its
+// client sends after an answer went to it: when there is no room, the unproven one that was silent longest makes room.
+// Made-up clients take the places of each other, and never that of a client that talks.
+
+// openSockets are the sockets of UDP of this process.
+var openSockets atomic.Int64
+
+// sessionsOfPort is how many sessions a socket may have: all sockets share a quarter of the descriptors, and leave what
+// one more socket would have.
+func sessionsOfPort() int {
+	return max(descriptors()/4/int(openSockets.Load()+1), 16)
+}
+
+// clientShare is the part of a port's sessions that one client address may have.
+const clientShare = 8
+
+// room is who has the sessions of a socket. Its socket's mu guards it.
+type room struct {
+	unproven list.List // of *session, the one silent longest first
+	clients  map[netip.Prefix]*clientRoom
+}
+
+type clientRoom struct {
+	sessions int
+	unproven list.List // of *session, the one silent longest first
+}
+
+// standing is where an unproven session stands in the room's list and its client's; nil when it is proven.
+type standing struct{ ofAll, ofClient *list.Element }
+
+func (r *room) client(of netip.AddrPort) *clientRoom {
+	key := clientKey(of.Addr())
+	if r.clients == nil {
+		r.clients = make(map[netip.Prefix]*clientRoom)
+	}
+	known := r.clients[key]
+	if known == nil {
+		known = new(clientRoom)
+		r.clients[key] = known
+	}
+	return known
+}
+
+func (r *room) add(s *session) {
+	client := r.client(s.client)
+	client.sessions++
+	s.stands = standing{r.unproven.PushBack(s), client.unproven.PushBack(s)}
+}
+
+// hear notes a packet of the client.
+func (r *room) hear(s *session) {
+	switch {
+	case s.stands.ofAll == nil:
+	case s.answered.Load():
+		r.prove(s)
+	default:
+		r.unproven.MoveToBack(s.stands.ofAll)
+		r.client(s.client).unproven.MoveToBack(s.stands.ofClient)
+	}
+}
+
+func (r *room) prove(s *session) {
+	if s.stands.ofAll == nil {
+		return
+	}
+	r.unproven.Remove(s.stands.ofAll)
+	r.client(s.client).unproven.Remove(s.stands.ofClient)
+	s.stands = standing{}
+}
+
+func (r *room) remove(s *session) {
+	r.prove(s)
+	client := r.client(s.client)
+	if client.sessions--; client.sessions == 0 {
+		delete(r.clients, clientKey(s.client.Addr()))
+	}
+}
+
+// oldest is the first session of a list; nil for none.
+func oldest(of *list.List) *session {
+	if first := of.Front(); first != nil {
+		return first.Value.(*session)
+	}
+	return nil
+}
+
+// clientKey is what counts as one client: of IPv6 the /64 that one customer has.
+func clientKey(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits)
+	return prefix
+}
