@@ -27,6 +27,16 @@ describe("documentation", () => {
     expect(listed.map(([, , file]) => file)).toEqual(readdirSync(join(root, "docs/decisions")).sort());
   });
 
+  it("has a row for each Go package in docs/architecture.md", () => {
+    const rows = [...read("docs/architecture.md").matchAll(/^\| `(\w+)` \|[^|]*\|$/gm)].map(
+      ([, name]) => name,
+    );
+    const packages = readdirSync(join(root, "caddy"), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name !== "internal")
+      .map(({ name }) => name);
+    expect(rows.sort()).toEqual(packages.sort());
+  });
+
   it("has the words of the glossary in order, each once", () => {
     const words = [...read("docs/glossary.md").matchAll(/^\| ([a-z][^|]*?) \|/gm)]
       .map(([, word = ""]) => word)
