@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -32,8 +33,12 @@ type Handler struct {
 	// Port is the listen port whose rows are used. Default: the local port of the request's connection.
 	Port uint16 `json:"port,omitempty"`
 
-	app    *app.App
-	logger *zap.Logger
+	// TrustedProxies are the server's: addresses and networks whose X-Forwarded-For is believed. Default: none.
+	TrustedProxies []string `json:"trusted_proxies,omitempty"`
+
+	app     *app.App
+	logger  *zap.Logger
+	trusted []netip.Prefix
 }
 
 // CaddyModule returns the module's information.
@@ -48,6 +53,16 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.logger = ctx.Logger()
+	for _, text := range h.TrustedProxies {
+		network, err := caddyhttp.CIDRExpressionToPrefix(text)
+		if err != nil {
+			return fmt.Errorf("trusted_proxies: %w", err)
+		}
+		if addr := network.Addr(); addr.Is4In6() && network.Bits() >= 96 {
+			network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
+		}
+		h.trusted = append(h.trusted, network)
+	}
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		listeners.Follow(server)
 	}
@@ -63,6 +78,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		h.unrouted(w, http.StatusBadRequest, "Bad Request: the request target is neither a path nor an http URL")
 		return nil
 	}
+	h.settleClient(r)
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	asked := table.Request{
 		Port:   h.port(local),

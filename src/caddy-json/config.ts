@@ -149,6 +149,8 @@ export interface HttpServer {
 /** Our dispatcher. */
 export interface DispatcherHandler {
   readonly handler: "gatewright";
+  /** The server's. */
+  readonly trusted_proxies?: readonly string[];
 }
 
 /** Our listener wrapper: reads where each connection goes before the server reads it (caddy/layer4). */

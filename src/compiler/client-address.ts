@@ -1,8 +1,19 @@
-import type { HttpServer } from "../caddy-json/config.ts";
+import type { DispatcherHandler, HttpServer } from "../caddy-json/config.ts";
 import { fromNetworks } from "../policies/networks.ts";
 import type { CompilerSettings } from "./settings.ts";
 
 type TrustedProxies = Pick<HttpServer, "trusted_proxies" | "trusted_proxies_strict">;
+
+/** The networks in the form that Caddy takes. */
+function rangesOf(networks: readonly string[]): readonly string[] {
+  return fromNetworks(networks).client_ip?.ranges ?? [];
+}
+
+/** The dispatcher, who reads what trusted proxies write more strictly than the server. */
+export function dispatcher({ trustedProxies: networks = [] }: CompilerSettings): DispatcherHandler {
+  if (networks.length === 0) return { handler: "gatewright" };
+  return { handler: "gatewright", trusted_proxies: rangesOf(networks) };
+}
 
 /**
  * Whom a server believes what it says about the client (https://caddyserver.com/docs/json/apps/http/servers/).
@@ -10,6 +21,8 @@ type TrustedProxies = Pick<HttpServer, "trusted_proxies" | "trusted_proxies_stri
  */
 export function trustedProxies({ trustedProxies: networks = [] }: CompilerSettings): TrustedProxies {
   if (networks.length === 0) return {};
-  const ranges = fromNetworks(networks).client_ip?.ranges ?? [];
-  return { trusted_proxies: { source: "static", ranges }, trusted_proxies_strict: 1 };
+  return {
+    trusted_proxies: { source: "static", ranges: rangesOf(networks) },
+    trusted_proxies_strict: 1,
+  };
 }

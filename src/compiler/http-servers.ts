@@ -1,5 +1,5 @@
 import type { HttpApp, HttpServer } from "../caddy-json/config.ts";
-import { trustedProxies } from "./client-address.ts";
+import { dispatcher, trustedProxies } from "./client-address.ts";
 import { quicPolicies } from "./connection-policies.ts";
 import { addressesOf, frontDoor, isHttpPort, isShared } from "./layer4.ts";
 import { sharedAddress } from "./listen-address.ts";
@@ -40,7 +40,7 @@ function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerS
     ...(hasQuic(use, settings)
       ? { strict_sni_host: false, tls_connection_policies: quicPolicies(needs) }
       : {}),
-    routes: [{ handle: [{ handler: "gatewright" }] }],
+    routes: [{ handle: [dispatcher(settings)] }],
   };
 }
 

@@ -52,6 +52,20 @@ describe("headers about the client", () => {
     });
   });
 
+  it.each([
+    ["192.0.2.1:4711", "192.0.2.1"],
+    ["[2001:db8::1]:4711", "2001:db8::1"],
+    ["6.6.6.6, [2001:db8::1]:4711, 10.0.0.9", "2001:db8::1"],
+    ["6.6.6.6, unknown", proxy],
+    ["6.6.6.6, ", proxy],
+    ["6.6.6.6, _hidden, 10.0.0.9", "10.0.0.9"],
+  ])("E5: believe nothing before what a trusted proxy could not write: %s", async (chain, client) => {
+    const { headers: seen } = (
+      await site.visit("client", "/", { from: proxy, headers: { "x-forwarded-for": chain } })
+    ).body;
+    expect(seen["x-real-ip"]).toBe(client);
+  });
+
   it("are right behind two Gatewrights, of which the inner one trusts the outer", async () => {
     await using outer = await startGatewright();
     await putInstance(outer.url, "inner", "127.0.0.1");
