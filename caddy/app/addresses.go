@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
@@ -12,12 +11,14 @@ import (
 
 type addresses struct {
 	Names map[string]struct {
-		Addresses  []string `json:"addresses"`
-		TTLSeconds int      `json:"ttl_seconds"`
+		Addresses []string `json:"addresses"`
 		// Unknown tells that there is no such instance.
 		Unknown bool `json:"unknown"`
 	} `json:"names"`
 	Flush bool `json:"flush"`
+	// Known are the addresses of instances that nobody may have asked for; with Reset they are all so far.
+	Known map[string][]string `json:"known"`
+	Reset bool                `json:"reset"`
 }
 
 func postAddresses(r *http.Request) error {
@@ -25,44 +26,53 @@ func postAddresses(r *http.Request) error {
 	if err := table.ReadStrict(r.Body, &body); err != nil {
 		return err
 	}
-	parsed := make(map[string][]netip.Addr, len(body.Names))
-	var problems []table.Problem
+	refusal := &table.Refusal{}
+	pushed := make(map[string][]netip.Addr, len(body.Names))
 	for name, told := range body.Names {
-		if name == "" {
-			problems = append(problems, table.Problem{ID: name, Problem: "the name is empty"})
-		}
+		pushed[name] = parseAddresses(name, told.Addresses, refusal)
 		if told.Unknown && len(told.Addresses) > 0 {
-			problems = append(problems, table.Problem{ID: name, Problem: "it is unknown and has addresses"})
-		}
-		if told.TTLSeconds < 0 {
-			problems = append(problems, table.Problem{ID: name, Problem: "ttl_seconds is negative"})
-		}
-		for i, text := range told.Addresses {
-			addr, err := netip.ParseAddr(text)
-			if err != nil || addr.Zone() != "" {
-				problems = append(problems, table.Problem{ID: name, Problem: fmt.Sprintf("addresses[%d] %q is not an IP address", i, text)})
-				continue
-			}
-			parsed[name] = append(parsed[name], addr.Unmap())
+			refusal.Problems = append(refusal.Problems, table.Problem{ID: name, Problem: "it is unknown and has addresses"})
 		}
 	}
-	if len(problems) > 0 {
-		return &table.Refusal{Problems: problems}
+	known := make(map[string][]netip.Addr, len(body.Known))
+	for name, texts := range body.Known {
+		known[name] = parseAddresses(name, texts, refusal)
+	}
+	if len(refusal.Problems) > 0 {
+		return refusal
 	}
 	resolvers.Range(func(_, value any) bool {
 		names := value.(*resolver.Resolver)
+		if body.Reset || len(known) > 0 {
+			names.Tell(known, body.Reset)
+		}
 		if body.Flush {
 			names.Flush()
 		}
 		for name, told := range body.Names {
-			ttl := time.Duration(told.TTLSeconds) * time.Second
 			if told.Unknown {
-				names.PushUnknown(name, ttl)
+				names.PushUnknown(name)
 			} else {
-				names.Push(name, parsed[name], ttl)
+				names.Push(name, pushed[name])
 			}
 		}
 		return true
 	})
 	return nil
+}
+
+// parseAddresses reads the addresses of a name, and adds what is wrong with them.
+func parseAddresses(name string, texts []string, refusal *table.Refusal) (addrs []netip.Addr) {
+	if name == "" {
+		refusal.Problems = append(refusal.Problems, table.Problem{ID: name, Problem: "the name is empty"})
+	}
+	for i, text := range texts {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			refusal.Problems = append(refusal.Problems, table.Problem{ID: name, Problem: fmt.Sprintf("addresses[%d] %q is not an IP address", i, text)})
+			continue
+		}
+		addrs = append(addrs, addr.Unmap())
+	}
+	return addrs
 }

@@ -24,7 +24,7 @@ const maxBody = 1 << 30
 //	PUT   /gatewright/table      {"version": "v2", "rows": […]}
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
 //	GET   /gatewright/refusals   → {"rules": {"shop/0": {"403": 2, "429": 17}}}
-//	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"], "ttl_seconds": 60}}, "flush": true}
+//	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"]}}, "flush": true}, or all of them: {"reset": true, "known": {"web-1": ["10.0.0.5"]}}
 //	POST  /gatewright/targets    {"reset": true, "rules": {"shop/0": {"unhealthy": ["10.0.0.5:80"]}}, "instances": {"web-1": {"mode": "drain"}}}
 //	GET   /gatewright/wakes      → {"instances": ["web-2"]}, as soon as requests wait for instances to be started
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -99,7 +100,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	key := resolverKey{a.Resolver.Address, a.Resolver.Zone, time.Duration(a.Resolver.MinTTL)}
 	shared, _, err := resolvers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return resolver.New(key.address, key.zone, key.minTTL), nil
+		names := resolver.New(key.address, key.zone, key.minTTL)
+		if a.TableFile != "" {
+			// Beside the table, since it is of the same moment.
+			if err := names.Keep(filepath.Join(filepath.Dir(a.TableFile), "addresses.json")); err != nil {
+				a.logger.Warn("the addresses that were known before cannot be read", zap.Error(err))
+			}
+		}
+		return names, nil
 	})
 	if err != nil {
 		return err

@@ -373,12 +373,12 @@ func TestAMovedInstanceIsFoundWithinTheRequest(t *testing.T) {
 	w.expect(w.do("POST", w.port, "a.test", "/"), 200, "new")
 	// And by a push, without a failed dial.
 	backend(t, fmt.Sprint("127.0.0.4:", port), "pushed")
-	status, answer := w.call("POST", "/gatewright/addresses", `{"names":{"web":{"addresses":["127.0.0.4"],"ttl_seconds":60}}}`)
+	status, answer := w.call("POST", "/gatewright/addresses", `{"names":{"web":{"addresses":["127.0.0.4"]}}}`)
 	if status != 200 {
 		t.Fatalf("%d %v", status, answer)
 	}
 	w.expect(w.get("a.test", "/"), 200, "pushed")
-	w.call("POST", "/gatewright/addresses", `{"names":{"web":{"addresses":[],"ttl_seconds":60}}}`)
+	w.call("POST", "/gatewright/addresses", `{"names":{"web":{"addresses":[]}}}`)
 	w.expect(w.get("a.test", "/"), 503, "")
 	w.call("POST", "/gatewright/addresses", `{"flush":true}`)
 	w.expect(w.get("a.test", "/"), 200, "new")

@@ -36,7 +36,11 @@ type places struct {
 	rule     *rule
 	resolver *resolver.Resolver
 	guard    *resolver.Guard
+	client   netip.Addr
 }
+
+// Asking is on whose behalf names are asked for.
+func (p *places) Asking() (rule, client string) { return p.row.ID(), p.client.String() }
 
 // candidate is an address that a connection may go to.
 type candidate struct {
@@ -72,7 +76,7 @@ func (p *places) candidates(ctx context.Context, again bool) ([]candidate, error
 			failure = errDrained
 			continue
 		}
-		addresses, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, i, p.name, again)
+		addresses, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, i, p.name, p, again)
 		if err != nil {
 			failure = err
 			continue
@@ -234,6 +238,6 @@ func tlsConfig(s *table.Stream) (*tls.Config, error) {
 func (p *places) moved(from *candidate) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptTime)
 	defer cancel()
-	found, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, from.target, p.name, false)
+	found, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, from.target, p.name, p, false)
 	return err == nil && !slices.Contains(found.Addrs, from.at.Addr())
 }

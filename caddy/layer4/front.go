@@ -213,7 +213,7 @@ func (f *front) serve(client net.Conn, p *preface, to *choice) {
 	rule.total.Add(1)
 	rule.active.Add(1)
 	defer rule.active.Add(^uint64(0))
-	where := &places{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard}
+	where := &places{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, addrOf(p.client)}
 	target, err := where.dial(context.Background(), p.client, p.local)
 	if err != nil {
 		rule.fail(err)

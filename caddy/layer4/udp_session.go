@@ -110,7 +110,7 @@ func (s *session) run() {
 	counted.total.Add(1)
 	counted.active.Add(1)
 	defer counted.active.Add(^uint64(0))
-	where := &places{row, "", counted, owner.app.Addresses(), &owner.app.Guard}
+	where := &places{row, "", counted, owner.app.Addresses(), &owner.app.Guard, s.client.Addr().Unmap()}
 	chosen, err := s.connect(where, stream)
 	if errors.Is(err, errFull) && stream.MaxConnections <= 0 && s.socket.makeRoom(s) {
 		chosen, err = s.connect(where, stream)

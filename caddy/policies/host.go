@@ -85,10 +85,10 @@ func (h *Host) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 func (h *Host) lookup(r *http.Request, q *upstreams.Request) *resolver.Item {
 	if q.Resolver != nil {
 		if instance, is := q.Resolver.Instance(h.Resolver, h.Host); is {
-			return q.Resolver.Lookup(r.Context(), instance)
+			return q.Resolver.Lookup(r.Context(), instance, nil)
 		}
 	}
-	return resolver.External(h.Resolver).Lookup(r.Context(), h.Host)
+	return resolver.External(h.Resolver).Lookup(r.Context(), h.Host, nil)
 }
 
 // Interface guards.

@@ -98,7 +98,7 @@ func TestHostIsAnInstance(t *testing.T) {
 	dns := dnstest.Start(t)
 	names := resolver.New(dns.Address, "test.internal", time.Hour)
 	t.Cleanup(func() { _ = names.Destruct() })
-	names.Push("auth", []netip.Addr{netip.MustParseAddr("10.0.0.5")}, time.Hour)
+	names.Push("auth", []netip.Addr{netip.MustParseAddr("10.0.0.5")})
 	host := newHost(t, "Auth.test.internal", dns.Address)
 	dials := func() []string {
 		list, _ := dialsOf(t, host, resolver.Guard{}, names)
@@ -107,7 +107,7 @@ func TestHostIsAnInstance(t *testing.T) {
 	if got := dials(); !slices.Equal(got, []string{"10.0.0.5:9091"}) {
 		t.Errorf("dials %v", got)
 	}
-	names.Push("auth", nil, time.Hour)
+	names.Push("auth", nil)
 	if got := dials(); len(got) != 0 {
 		t.Errorf("an instance that is gone is asked: %v", got)
 	}

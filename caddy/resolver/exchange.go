@@ -24,13 +24,10 @@ const (
 	attempts = 15
 	// streamTimeout bounds a question over TCP.
 	streamTimeout = 2 * time.Second
-	// maxPending bounds the questions in flight: far below the 65536 ids, so that a free one is found at once.
-	maxPending = 32768
 )
 
 var (
 	ErrNoAnswer = errors.New("no answer from the DNS server")
-	errBusy     = errors.New("too many DNS questions in flight")
 	errClosed   = errors.New("the resolver is closed")
 	errName     = errors.New("not a domain name")
 )
@@ -138,9 +135,7 @@ func (e *exchanger) register(q *question) (uint16, error) {
 	if e.closed {
 		return 0, errClosed
 	}
-	if len(e.pending) >= maxPending {
-		return 0, errBusy
-	}
+	// There are far fewer questions (maxQuestions) than ids, so that a free one is found at once.
 	for {
 		id := uint16(rand.Uint32())
 		if _, taken := e.pending[id]; !taken {

@@ -81,6 +81,9 @@ func (r *Resolver) entry(instance string) *entry {
 		s.evict()
 	}
 	e = &entry{}
+	if item := r.told.item(instance, r.minTTL); item != nil {
+		e.item.Store(item)
+	}
 	s.entries[strings.Clone(instance)] = e
 	return e
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"gatewright.dev/caddy/internal/notify"
+	"gatewright.dev/caddy/internal/room"
 )
 
 const (
@@ -28,6 +29,25 @@ const (
 	// the client response timer).
 	lastKnownAfter = 500 * time.Millisecond
 )
+
+// The questions under way at one time. Each takes less than a millisecond where the DNS server is on this host; when it
+// does not answer, more of them would only wait.
+const (
+	maxQuestions         = 512
+	maxQuestionsOfRule   = 256
+	maxQuestionsOfClient = 128
+)
+
+// Those who wait for room, and for how long.
+const (
+	maxWaiting         = 4096
+	maxWaitingOfRule   = 2048
+	maxWaitingOfClient = 1024
+	waitForRoom        = time.Second
+)
+
+// errBusy says that too many questions are under way.
+var errBusy = errors.New("too many DNS questions in flight")
 
 // ErrNoAddress says that the DNS knows no address of the name: there is no such instance, or it has none now.
 var ErrNoAddress = errors.New("the instance has no address")
@@ -50,6 +70,17 @@ type Resolver struct {
 	shards   [shardCount]shard
 	stop     chan struct{}
 	changes  notify.Notifier
+	told     told
+	// questions are those under way.
+	questions *room.Room
+	// waiting are those who wait for room for a question.
+	waiting *room.Room
+}
+
+// Asker is on whose behalf a name is asked for; nil is nobody in particular.
+type Asker interface {
+	// Asking is the id of the rule and the client's address.
+	Asking() (rule, client string)
 }
 
 // flight is a question under way.
@@ -69,6 +100,8 @@ func newResolver(address, zone string, minTTL time.Duration, now func() time.Tim
 		minTTL:    max(minTTL, negativeTTL),
 		now:       now,
 		stop:      make(chan struct{}),
+		questions: room.New(maxQuestions, maxQuestionsOfRule, maxQuestionsOfClient),
+		waiting:   room.New(maxWaiting, maxWaitingOfRule, maxWaitingOfClient),
 	}
 	if zone = strings.Trim(zone, "."); zone != "" {
 		r.zone = "." + zone
@@ -89,7 +122,7 @@ func (r *Resolver) Destruct() error {
 }
 
 // Lookup returns what is known of a name, and asks first when that is nothing or too old. It always returns an item.
-func (r *Resolver) Lookup(ctx context.Context, instance string) *Item {
+func (r *Resolver) Lookup(ctx context.Context, instance string, asker Asker) *Item {
 	now := r.now()
 	e := r.entry(instance)
 	usedBefore := e.usedUnix.Load()
@@ -102,21 +135,21 @@ func (r *Resolver) Lookup(ctx context.Context, instance string) *Item {
 			return item
 		}
 		if item.failing && now.Before(item.verified.Add(lastKnownFor)) {
-			r.refresh(e, instance, nil)
+			r.refresh(e, instance, nil, nil)
 			return item
 		}
 		recent := now.Unix()-usedBefore <= int64(item.ttl/time.Second)+1
 		if item.err == nil && recent && now.Before(item.verified.Add(staleFactor*item.ttl)) {
-			r.refresh(e, instance, nil)
+			r.refresh(e, instance, nil, nil)
 			return item
 		}
 	}
-	return r.ask(ctx, e, instance, nil)
+	return r.ask(ctx, e, instance, nil, asker)
 }
 
 // Again asks for a name at whose address, that of the item failed, no connection came about, and waits for the answer.
-func (r *Resolver) Again(ctx context.Context, instance string, failed *Item) *Item {
-	return r.ask(ctx, r.entry(instance), instance, failed)
+func (r *Resolver) Again(ctx context.Context, instance string, failed *Item, asker Asker) *Item {
+	return r.ask(ctx, r.entry(instance), instance, failed, asker)
 }
 
 // Instance is what a DNS name of a server (`ip:port`) stands for in the resolver's zone; false when that is nothing.
@@ -132,14 +165,23 @@ func (r *Resolver) Instance(server, name string) (string, bool) {
 func (r *Resolver) Changed() <-chan struct{} { return r.changes.Wait() }
 
 // ask waits for an answer newer than failed; where an address is known from before, not for long.
-func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *Item) *Item {
+func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *Item, asker Asker) *Item {
 	last := e.item.Load()
-	f := r.refresh(e, instance, failed)
-	if f == nil {
+	usable := failed == nil && last != nil && len(last.addrs) > 0 && r.now().Before(last.verified.Add(lastKnownFor))
+	f, err := r.refresh(e, instance, failed, asker)
+	if err != nil && !usable {
+		f, err = r.refreshPatiently(ctx, e, instance, failed, asker)
+	}
+	switch {
+	case err != nil && usable:
+		return last
+	case err != nil:
+		return &Item{err: err}
+	case f == nil:
 		return e.item.Load()
 	}
 	var patience <-chan time.Time
-	if failed == nil && last != nil && len(last.addrs) > 0 && r.now().Before(last.verified.Add(lastKnownFor)) {
+	if usable {
 		timer := time.NewTimer(lastKnownAfter)
 		defer timer.Stop()
 		patience = timer.C
@@ -154,21 +196,61 @@ func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *I
 	}
 }
 
-// refresh joins or starts the question for a name. It returns nil when something newer than failed is known by now.
-func (r *Resolver) refresh(e *entry, instance string, failed *Item) *flight {
+// refresh joins or starts the question for a name. It returns nil when something newer than failed is known by now, and
+// an error when there is no room for a question.
+func (r *Resolver) refresh(e *entry, instance string, failed *Item, asker Asker) (*flight, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.flight != nil {
-		return e.flight
+		return e.flight, nil
 	}
 	item := e.item.Load()
 	if item != nil && !item.mustAsk && item != failed && r.now().Before(item.expires) {
-		return nil
+		return nil, nil
+	}
+	rule, client := asking(asker)
+	if !r.questions.Enter(rule, client) {
+		return nil, errBusy
 	}
 	f := &flight{done: make(chan struct{})}
 	e.flight = f
-	go r.fly(e, instance, f, e.epoch)
-	return f
+	go func(epoch uint64) {
+		defer r.questions.Leave(rule, client)
+		r.fly(e, instance, f, epoch)
+	}(e.epoch)
+	return f, nil
+}
+
+// refreshPatiently is refresh when there was no room: it waits for some, for a while. It looks instead of being told,
+// since most of those who would be told could not go on.
+func (r *Resolver) refreshPatiently(ctx context.Context, e *entry, instance string, failed *Item, asker Asker) (*flight, error) {
+	rule, client := asking(asker)
+	if !r.waiting.Enter(rule, client) {
+		return nil, errBusy
+	}
+	defer r.waiting.Leave(rule, client)
+	pause := time.Millisecond
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for end := time.Now().Add(waitForRoom); ; {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if f, err := r.refresh(e, instance, failed, asker); err == nil || time.Now().After(end) {
+			return f, err
+		}
+		pause = min(2*pause, 50*time.Millisecond)
+		timer.Reset(pause)
+	}
+}
+
+func asking(asker Asker) (rule, client string) {
+	if asker == nil {
+		return "", ""
+	}
+	return asker.Asking()
 }
 
 func (r *Resolver) fly(e *entry, instance string, f *flight, epoch uint64) {
@@ -223,6 +305,9 @@ func (r *Resolver) find(ctx context.Context, name string) (answer, error) {
 // judge makes an answer, or the failure to get one, into what is known from now on.
 func (r *Resolver) judge(found answer, err error, before *Item) *Item {
 	now := r.now()
+	if err == nil && r.external == nil {
+		r.told.heard(now)
+	}
 	switch {
 	case errors.Is(err, errName):
 		return &Item{err: ErrNoName, verified: now, expires: now.Add(negativeTTL)}
@@ -242,22 +327,23 @@ func (r *Resolver) judge(found answer, err error, before *Item) *Item {
 	return &Item{addrs: found.addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
 }
 
-// Push tells the addresses of an instance ahead of its own question; none means that it has none.
-func (r *Resolver) Push(instance string, addrs []netip.Addr, ttl time.Duration) {
+// Push tells the addresses of an instance ahead of its own question; none means that it has none. They count for minTTL.
+func (r *Resolver) Push(instance string, addrs []netip.Addr) {
 	e := r.entry(strings.ToLower(instance))
 	now := r.now()
-	ttl = max(ttl, r.minTTL)
-	item := &Item{addrs: addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
+	item := &Item{addrs: addrs, ttl: r.minTTL, verified: now, expires: now.Add(r.minTTL)}
 	if len(addrs) == 0 {
 		item.err = ErrNoAddress
 	}
+	r.told.update(strings.ToLower(instance), addrs, now)
 	r.push(e, item)
 }
 
 // PushUnknown tells that there is no such instance.
-func (r *Resolver) PushUnknown(instance string, ttl time.Duration) {
+func (r *Resolver) PushUnknown(instance string) {
 	now := r.now()
-	r.push(r.entry(strings.ToLower(instance)), &Item{err: ErrNoName, verified: now, expires: now.Add(max(ttl, r.minTTL))})
+	r.told.update(strings.ToLower(instance), nil, now)
+	r.push(r.entry(strings.ToLower(instance)), &Item{err: ErrNoName, verified: now, expires: now.Add(r.minTTL)})
 }
 
 func (r *Resolver) push(e *entry, item *Item) {
@@ -316,6 +402,8 @@ func (r *Resolver) sweepForever() {
 			return
 		case <-ticker.C:
 		}
+		// A disk that is full takes nothing from requests.
+		_ = r.told.save(r.now())
 		for range 8 {
 			r.shards[next].sweep(r.now())
 			next = (next + 1) % shardCount

@@ -34,7 +34,7 @@ func startResolver(t *testing.T, minTTL time.Duration) (*Resolver, *dnstest.Serv
 }
 
 func addressesOf(r *Resolver, instance string) string {
-	item := r.Lookup(context.Background(), instance)
+	item := r.Lookup(context.Background(), instance, nil)
 	if item.err != nil {
 		return "error"
 	}
@@ -106,7 +106,7 @@ func TestNoAddressIsBelievedForASecond(t *testing.T) {
 	r, server, clock := startResolver(t, time.Minute)
 	server.Set("empty.test.internal", dnstest.Record{})
 	for _, name := range []string{"unknown", "empty"} {
-		item := r.Lookup(context.Background(), name)
+		item := r.Lookup(context.Background(), name, nil)
 		if !errors.Is(item.err, ErrNoAddress) {
 			t.Errorf("%s: %v", name, item.err)
 		}
@@ -125,14 +125,14 @@ func TestNoNameIsNotNoAddress(t *testing.T) {
 	r, server, _ := startResolver(t, 0)
 	server.Set("asleep.test.internal", dnstest.Record{})
 	for name, exists := range map[string]bool{"asleep": true, "nobody": false, "a..b": false} {
-		if err := r.Lookup(context.Background(), name).Err(); errors.Is(err, ErrNoName) == exists || !errors.Is(err, ErrNoAddress) {
+		if err := r.Lookup(context.Background(), name, nil).Err(); errors.Is(err, ErrNoName) == exists || !errors.Is(err, ErrNoAddress) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	r.PushUnknown("asleep", time.Minute)
-	r.Push("nobody", nil, time.Minute)
+	r.PushUnknown("asleep")
+	r.Push("nobody", nil)
 	for name, exists := range map[string]bool{"asleep": false, "nobody": true} {
-		if err := r.Lookup(context.Background(), name).Err(); errors.Is(err, ErrNoName) == exists || !errors.Is(err, ErrNoAddress) {
+		if err := r.Lookup(context.Background(), name, nil).Err(); errors.Is(err, ErrNoName) == exists || !errors.Is(err, ErrNoAddress) {
 			t.Errorf("%s, pushed: %v", name, err)
 		}
 	}
@@ -174,7 +174,7 @@ func TestLostPacketsAreSentAgain(t *testing.T) {
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, Drop: r.exchanger.attempts - 1})
 	expect(t, r, "web", "10.0.0.1")
 	server.Set("lost.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, Drop: r.exchanger.attempts})
-	item := r.Lookup(context.Background(), "lost")
+	item := r.Lookup(context.Background(), "lost", nil)
 	if !errors.Is(item.err, ErrNoAnswer) {
 		t.Errorf("got %v", item.err)
 	}
@@ -187,7 +187,7 @@ func TestTruncatedAnswersComeOverTCP(t *testing.T) {
 		many = append(many, fmt.Sprintf("10.0.1.%d", i))
 	}
 	server.Set("web.test.internal", dnstest.Record{Addresses: many, Truncate: true})
-	item := r.Lookup(context.Background(), "web")
+	item := r.Lookup(context.Background(), "web", nil)
 	if item.err != nil || len(item.addrs) != 200 {
 		t.Errorf("%d addresses, %v", len(item.addrs), item.err)
 	}
@@ -235,7 +235,7 @@ func TestCancelledRequestsDoNotWait(t *testing.T) {
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, Delay: 250 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if item := r.Lookup(ctx, "web"); !errors.Is(item.err, context.Canceled) {
+	if item := r.Lookup(ctx, "web", nil); !errors.Is(item.err, context.Canceled) {
 		t.Errorf("got %v", item.err)
 	}
 	expect(t, r, "web", "10.0.0.1")
@@ -245,9 +245,9 @@ func TestPush(t *testing.T) {
 	r, server, clock := startResolver(t, 0)
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, TTL: time.Minute})
 	expect(t, r, "web", "10.0.0.1")
-	r.Push("WEB", []netip.Addr{netip.MustParseAddr("10.0.0.2")}, time.Minute)
+	r.Push("WEB", []netip.Addr{netip.MustParseAddr("10.0.0.2")})
 	expect(t, r, "web", "10.0.0.2")
-	r.Push("web", nil, time.Minute)
+	r.Push("web", nil)
 	expect(t, r, "web", "error")
 	clock.advance(2 * time.Minute)
 	expect(t, r, "web", "10.0.0.1")
@@ -262,7 +262,7 @@ func TestAnAnswerDoesNotUndoAPush(t *testing.T) {
 		expect(t, r, "web", "10.0.0.2")
 	}()
 	eventually(t, "the question", func() bool { return server.Asked("web.test.internal") > 0 })
-	r.Push("web", []netip.Addr{netip.MustParseAddr("10.0.0.2")}, time.Minute)
+	r.Push("web", []netip.Addr{netip.MustParseAddr("10.0.0.2")})
 	<-done
 	expect(t, r, "web", "10.0.0.2")
 }
@@ -298,17 +298,17 @@ func TestAFlushOutdatesQuestionsUnderWay(t *testing.T) {
 func TestAgainWaitsForANewerAnswer(t *testing.T) {
 	r, server, _ := startResolver(t, 0)
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, TTL: time.Hour})
-	failed := r.Lookup(context.Background(), "web")
+	failed := r.Lookup(context.Background(), "web", nil)
 	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.2"}, TTL: time.Hour})
 	var all sync.WaitGroup
 	for range 20 {
-		all.Go(func() { r.Again(context.Background(), "web", failed) })
+		all.Go(func() { r.Again(context.Background(), "web", failed, nil) })
 	}
 	all.Wait()
 	expect(t, r, "web", "10.0.0.2")
 	// One who failed with the old answer takes the newer one and asks nothing.
 	asked := server.Asked("web.test.internal")
-	r.Again(context.Background(), "web", failed)
+	r.Again(context.Background(), "web", failed, nil)
 	if now := server.Asked("web.test.internal"); now != asked || asked > 3 {
 		t.Errorf("asked %d and %d times", asked, now)
 	}
@@ -363,7 +363,7 @@ func TestMadeUpNamesTakeBoundedMemory(t *testing.T) {
 func TestImpossibleNames(t *testing.T) {
 	r, _, _ := startResolver(t, 0)
 	for _, name := range []string{strings.Repeat("a", 64), strings.Repeat("a.", 130), "a..b", ""} {
-		item := r.Lookup(context.Background(), name)
+		item := r.Lookup(context.Background(), name, nil)
 		if !errors.Is(item.err, ErrNoAddress) {
 			t.Errorf("%q: %v", name, item.err)
 		}
@@ -391,7 +391,7 @@ func BenchmarkLookup(b *testing.B) {
 	names := make([]string, 10_000)
 	for i := range names {
 		names[i] = fmt.Sprint("vm-", i)
-		r.Push(names[i], []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, time.Hour)
+		r.Push(names[i], []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})})
 	}
 	guard := &Guard{Deny: []string{"169.254.0.0/16", "fe80::/10"}, DenyLocalPorts: []uint16{2019, 8080, 5353}}
 	if err := guard.Provision(); err != nil {
@@ -400,7 +400,7 @@ func BenchmarkLookup(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			item := r.Lookup(context.Background(), names[i%len(names)])
+			item := r.Lookup(context.Background(), names[i%len(names)], nil)
 			texts := item.Dials(80)
 			if guard.Refuses(item.addrs[0], 80) != "" || texts[0] == "" {
 				b.Fatal("no address")

@@ -48,7 +48,7 @@ type Addresses struct {
 
 // TargetAddresses returns the addresses of a row's i-th target for host, from the cache or by asking. With again the
 // addresses known are held for wrong, and it asks and waits.
-func TargetAddresses(ctx context.Context, r *resolver.Resolver, row *table.Row, i int, host string, again bool) (Addresses, error) {
+func TargetAddresses(ctx context.Context, r *resolver.Resolver, row *table.Row, i int, host string, asker resolver.Asker, again bool) (Addresses, error) {
 	name, port := row.Target(i, host)
 	special := row.Special(i)
 	found := Addresses{Name: name, Instance: special == nil || special.Service == ""}
@@ -59,9 +59,9 @@ func TargetAddresses(ctx context.Context, r *resolver.Resolver, row *table.Row, 
 		r = resolver.External(special.Resolvers)
 		found.Name, found.Instance = special.Address, false
 	}
-	item := r.Lookup(ctx, found.Name)
+	item := r.Lookup(ctx, found.Name, asker)
 	if again {
-		item = r.Again(ctx, found.Name, item)
+		item = r.Again(ctx, found.Name, item, asker)
 	}
 	if err := item.Err(); err != nil {
 		return found, err

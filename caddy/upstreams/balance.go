@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -20,12 +19,7 @@ const (
 	// lookAgain is the time after which a waiting request looks again without having been told of a change: failures
 	// and negative answers end by themselves.
 	lookAgain = 500 * time.Millisecond
-	// maxWaiting bounds the requests that wait in this process.
-	maxWaiting = 20000
 )
-
-// waiting is how many requests wait.
-var waiting atomic.Int64
 
 // balanced is what balancing knows of a request beside its row.
 type balanced struct {
@@ -152,12 +146,12 @@ func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, 
 	if !b.mayWait() {
 		return nil, nil
 	}
-	if waiting.Add(1) > maxWaiting {
-		waiting.Add(-1)
+	rule, client := q.Asking()
+	if !waiting.Enter(rule, client) {
 		q.Err = errTooMany
 		return nil, nil
 	}
-	defer waiting.Add(-1)
+	defer waiting.Leave(rule, client)
 	pause := time.Now().Add(attemptPause)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -208,7 +202,7 @@ func (b *balanced) reset(q *Request, r *http.Request) {
 		q.failed = append(q.failed, b.picked)
 	}
 	if b.origin.item != nil {
-		b.origin.resolver.Again(r.Context(), b.origin.name, b.origin.item)
+		b.origin.resolver.Again(r.Context(), b.origin.name, b.origin.item, q)
 	}
 }
 

@@ -66,7 +66,7 @@ func (s *stand) set(name string, addresses ...string) {
 	for i, text := range addresses {
 		addrs[i] = netip.MustParseAddr(text)
 	}
-	s.resolver.Push(name, addrs, time.Minute)
+	s.resolver.Push(name, addrs)
 }
 
 // request is one of Caddy's for the row.
@@ -337,7 +337,7 @@ func TestModes(t *testing.T) {
 			}
 		}()
 	}
-	eventually(t, "all wait", func() bool { return waiting.Load() == 4 })
+	eventually(t, "all wait", func() bool { return waiting.Taken() == 4 })
 	(&States{Instances: map[string]InstanceState{"web-2": {Mode: "active"}}}).Apply()
 	wait.Wait()
 	(&States{Reset: true}).Apply()
@@ -352,7 +352,7 @@ func TestAClientThatLeavesWaitsNoLonger(t *testing.T) {
 	ctx, cancel := context.WithCancel(r.Context())
 	done := make(chan string)
 	go func() { done <- s.ask(r.WithContext(ctx)) }()
-	eventually(t, "it waits", func() bool { return waiting.Load() == 1 })
+	eventually(t, "it waits", func() bool { return waiting.Taken() == 1 })
 	cancel()
 	if got := <-done; got != "" || q.Err != context.Canceled {
 		t.Errorf("%q %v", got, q.Err)
@@ -377,7 +377,7 @@ func TestWakesAreAskedForOnce(t *testing.T) {
 	if names := Wakes(ctx); !slices.Equal(names, []string{"sleeper"}) {
 		t.Errorf("asked for %v", names)
 	}
-	eventually(t, "all wait", func() bool { return waiting.Load() == 10 })
+	eventually(t, "all wait", func() bool { return waiting.Taken() == 10 })
 	short, cancelShort := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancelShort()
 	if names := Wakes(short); len(names) != 0 {
@@ -387,7 +387,7 @@ func TestWakesAreAskedForOnce(t *testing.T) {
 	wait.Wait()
 
 	s.dns.Set("sleeper.test.internal", dnstest.Record{})
-	s.resolver.Push("sleeper", nil, time.Minute)
+	s.resolver.Push("sleeper", nil)
 	go func() {
 		Wakes(ctx)
 		(&States{Wakes: map[string]WakeResult{"sleeper": {Error: "no room"}}}).Apply()
@@ -496,3 +496,43 @@ func BenchmarkPlainTarget(b *testing.B) {
 		}
 	}
 }
+
+// D9: one client, or the visitors of one rule, could wait in every place of the process.
+func TestNoClientWaitsInEveryPlace(t *testing.T) {
+	before := waiting
+	waiting = waitingRoom(400)
+	t.Cleanup(func() { waiting = before })
+	s := newStand(t, &Source{TryDuration: caddy.Duration(20 * time.Second)}, service("none"))
+	s.dns.Set("none.svc.test.internal", dnstest.Record{})
+	ctx, leave := context.WithCancel(context.Background())
+	var wait sync.WaitGroup
+	for range 16 {
+		_, r := s.request(nil)
+		r = r.WithContext(&both{r.Context(), ctx})
+		wait.Go(func() { s.ask(r) })
+	}
+	eventually(t, "all wait", func() bool { return waiting.Taken() == 16 })
+	q, r := s.request(nil)
+	if s.ask(r); q.Err != errTooMany {
+		t.Errorf("a 17th of the client: %v", q.Err)
+	}
+	q, r = s.request(nil)
+	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, "192.0.2.2")
+	r = r.WithContext(&both{r.Context(), ctx})
+	wait.Go(func() { s.ask(r) })
+	eventually(t, "another client waits", func() bool { return waiting.Taken() == 17 })
+	leave()
+	wait.Wait()
+	if waiting.Taken() != 0 {
+		t.Errorf("%d wait", waiting.Taken())
+	}
+}
+
+// both is a context that ends with another one too.
+type both struct {
+	context.Context
+	end context.Context
+}
+
+func (b *both) Done() <-chan struct{} { return b.end.Done() }
+func (b *both) Err() error            { return b.end.Err() }

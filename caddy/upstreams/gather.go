@@ -95,7 +95,7 @@ func (g *gathering) addTarget(ctx context.Context, i int, special *table.Special
 			return from
 		}
 	}
-	from.item = from.resolver.Lookup(ctx, from.name)
+	from.item = from.resolver.Lookup(ctx, from.name, g.q)
 	if err := from.item.Err(); err != nil {
 		g.err = err
 		if special != nil && special.Wake > 0 && errors.Is(err, resolver.ErrNoAddress) && !errors.Is(err, resolver.ErrNoName) {

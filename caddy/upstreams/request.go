@@ -30,6 +30,8 @@ type Request struct {
 	// spared tells that the request itself has failed.
 	spared bool
 
+	request *http.Request
+
 	used   []use
 	failed []string
 	// balanced is what balancing knows of the request; nil when its row needs none.
@@ -44,7 +46,16 @@ type use struct {
 }
 
 // Attach puts the request's state where the source finds it. The request must be Caddy's.
-func (q *Request) Attach(r *http.Request) { caddyhttp.SetVar(r.Context(), varKey, q) }
+func (q *Request) Attach(r *http.Request) {
+	q.request = r
+	caddyhttp.SetVar(r.Context(), varKey, q)
+}
+
+// Asking is on whose behalf names are asked for and addresses waited for.
+func (q *Request) Asking() (rule, client string) {
+	client, _ = caddyhttp.GetVar(q.request.Context(), caddyhttp.ClientIPVarKey).(string)
+	return q.Row.ID(), client
+}
 
 // RequestOf is what Attach has put there; nil where the dispatcher has not been.
 func RequestOf(r *http.Request) *Request {

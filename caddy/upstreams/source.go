@@ -151,7 +151,7 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	var list []*reverseproxy.Upstream
 	for i := range q.Row.Targets() {
 		instance, port := q.Row.Target(i, q.Host)
-		item := q.Resolver.Lookup(r.Context(), instance)
+		item := q.Resolver.Lookup(r.Context(), instance, q)
 		if err := item.Err(); err != nil {
 			q.Err = err
 			continue
@@ -232,7 +232,7 @@ func (s *Source) ResetCache(r *http.Request) error {
 	for _, u := range q.used {
 		for _, text := range u.item.Dials(u.port) {
 			if text == failed {
-				q.Resolver.Again(r.Context(), u.instance, u.item)
+				q.Resolver.Again(r.Context(), u.instance, u.item, q)
 				break
 			}
 		}

@@ -22,13 +22,16 @@ export interface AddressPush {
   readonly names?: {
     readonly [instance: string]: {
       readonly addresses: readonly string[];
-      readonly ttl_seconds: number;
       /** There is no such instance, and not only none with an address: nothing can wake it. */
       readonly unknown?: true;
     };
   };
   /** Forget every cached address and ask again. */
   readonly flush?: boolean;
+  /** Addresses of instances that nobody may have asked for, for when the DNS cannot be asked. */
+  readonly known?: { readonly [instance: string]: readonly string[] };
+  /** Those of `known` are all so far. */
+  readonly reset?: boolean;
 }
 
 /** What Caddy is told of targets beside the host table; each entry replaces what it was told before. */

@@ -4,6 +4,7 @@ import { isIPv6, Server as NetServer, type Socket } from "node:net";
 import { UDPServer } from "dns2";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { DNS_TTL_SECONDS } from "../resolver/address-ttl.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
 import { LONGEST_QUERY_BYTES, readAnyQuery, readQuery } from "./message.ts";
 import { PacketCache } from "./packet-cache.ts";
@@ -224,7 +225,7 @@ function readOrLog(
 
 function zoneOf(options: DnsServerOptions): EncodedZone {
   const name = (options.zone ?? "hypeman.internal").toLowerCase().replace(/\.$/, "");
-  return encodeZone(name, options.ttlSeconds ?? 5);
+  return encodeZone(name, options.ttlSeconds ?? DNS_TTL_SECONDS);
 }
 
 async function listenTcp(options: DnsServerOptions, port: number): Promise<TcpServer> {

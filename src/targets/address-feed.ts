@@ -1,31 +1,33 @@
 import type { AddressPush, CaddyApi } from "../caddy/caddy-api.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
+import { serviceKey } from "../resolver/service-index.ts";
 import { Feed, type FeedOptions } from "./feed.ts";
 
 export interface AddressFeedOptions extends FeedOptions {
   readonly api: Pick<CaddyApi, "pushAddresses">;
-  readonly resolver: Pick<InstanceResolver, "resolve" | "watch">;
-  /** How long Caddy may keep a pushed address before it asks DNS. Default 60 s. */
-  readonly ttlSeconds?: number;
+  readonly resolver: Pick<InstanceResolver, "list" | "resolve" | "watch">;
 }
 
 interface Batch {
   readonly names: readonly string[];
-  /** Every address is looked up again. */
-  readonly flush: boolean;
+  /** Everything is told, and every address that is in use asked for anew. */
+  readonly all: boolean;
 }
 
-/** Names of one push; more of them go as a flush, which is smaller and has Caddy ask only for what it uses. */
+/** Changed names of one push; of more than these everything is told. */
 const MAX_NAMES = 2_000;
+/** Instances of one push when everything is told: none of them keeps Caddy or this process busy for long. */
+const INSTANCES_AT_ONCE = 2_000;
 
 /**
  * Tells Caddy of every changed address at once, so that it may keep answers for longer than a DNS TTL and a moved
- * instance is reached by the next request.
+ * instance is reached by the next request; and of all addresses when Caddy starts, so that it can do without the DNS
+ * for a while.
  */
 export class AddressFeed extends Feed<Batch> {
   readonly #options: AddressFeedOptions;
   readonly #names = new Set<string>();
-  #flush = false;
+  #all = false;
 
   constructor(options: AddressFeedOptions) {
     super("an address change", options);
@@ -37,39 +39,61 @@ export class AddressFeed extends Feed<Batch> {
   }
 
   protected follow(): readonly (() => void)[] {
+    // A Caddy that ran before may know what is no longer so.
+    this.flush();
     return [this.#options.resolver.watch((change) => this.#note(change))];
   }
 
   protected hasNews(): boolean {
-    return this.#flush || this.#names.size > 0;
+    return this.#all || this.#names.size > 0;
   }
 
   protected take(): Batch {
-    const batch = { names: [...this.#names], flush: this.#flush };
+    const batch = { names: [...this.#names], all: this.#all };
     this.#names.clear();
-    this.#flush = false;
+    this.#all = false;
     return batch;
   }
 
-  protected putBack({ names, flush }: Batch): void {
+  protected putBack({ names, all }: Batch): void {
     for (const name of names) this.#names.add(name);
-    this.#flush ||= flush;
+    this.#all ||= all;
   }
 
-  protected push({ names, flush }: Batch): Promise<void> {
-    return this.#options.api.pushAddresses(this.#pushOf(names, flush));
+  protected async push({ names, all }: Batch): Promise<void> {
+    if (all) await this.#pushAll();
+    else await this.#options.api.pushAddresses(this.#pushOf(names));
+  }
+
+  /** In parts, each as things are when it is sent; what changes meanwhile is told afterwards. */
+  async #pushAll(): Promise<void> {
+    const { api, resolver } = this.#options;
+    const instances = resolver.list();
+    for (let from = 0; from === 0 || from < instances.length; from += INSTANCES_AT_ONCE) {
+      // Everything is to be told again: the rest of this would be for nothing.
+      if (this.#all) return;
+      const part = instances.slice(from, from + INSTANCES_AT_ONCE);
+      const names = part.flatMap((instance) =>
+        [instance.name, instance.id, serviceKey(instance) ?? []].flat(),
+      );
+      const known: { [name: string]: readonly string[] } = {};
+      for (const name of new Set(names)) {
+        const resolution = resolver.resolve(name);
+        if (resolution.kind === "addresses") known[name.toLowerCase()] = resolution.addresses;
+      }
+      await api.pushAddresses(from === 0 ? { reset: true, flush: true, known } : { known });
+    }
   }
 
   #note(change: ResolverChange): void {
-    if ("all" in change) this.#flush = true;
+    if ("all" in change) this.#all = true;
     else for (const name of change.names) this.#names.add(name);
-    if (this.#names.size > MAX_NAMES) this.#flush = true;
-    if (this.#flush) this.#names.clear();
+    if (this.#names.size > MAX_NAMES) this.#all = true;
+    if (this.#all) this.#names.clear();
     this.notify();
   }
 
-  #pushOf(names: readonly string[], flush: boolean): AddressPush {
-    const ttl_seconds = this.#options.ttlSeconds ?? 60;
+  #pushOf(names: readonly string[]): AddressPush {
     const told: { [name: string]: NonNullable<AddressPush["names"]>[string] } = {};
     let unsaid = false;
     for (const name of names) {
@@ -78,10 +102,9 @@ export class AddressFeed extends Feed<Batch> {
       else
         told[name] = {
           addresses: resolution.kind === "addresses" ? resolution.addresses : [],
-          ttl_seconds,
           ...(resolution.kind === "unknown" ? { unknown: true } : {}),
         };
     }
-    return { ...(flush || unsaid ? { flush: true } : {}), names: told };
+    return { ...(unsaid ? { flush: true } : {}), names: told };
   }
 }

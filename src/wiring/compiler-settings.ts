@@ -5,12 +5,10 @@ import { listenAddress } from "../compiler/http-servers.ts";
 import type { AcmeSettings, CompilerSettings } from "../compiler/settings.ts";
 import type { AcmeConfig, Config, EabConfig, Secret } from "../config.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
+import { CADDY_TTL } from "../resolver/address-ttl.ts";
 
 /** Networks that no target may be in: metadata services and neighbours on the link (RFC 3927, RFC 4291). */
 export const deniedNetworks = ["169.254.0.0/16", "fe80::/10"] as const;
-
-/** Least time that Caddy keeps an address: the manager pushes every change (docs/decisions/0003). */
-const MIN_TTL = "5m";
 
 const caddyLevels = { debug: "DEBUG", info: "INFO", warn: "WARN", error: "ERROR" } as const;
 
@@ -37,7 +35,7 @@ export function compilerSettings(config: Config): CompilerSettings {
     folder: caddyFolder(config),
     admin: { listen, origins },
     logging: caddyLogging(caddyFolder(config), caddyLevels[log.levels["caddy"] ?? log.level]),
-    resolver: { address: listenAddress(dns.address, dns.port), zone: dns.zone, min_ttl: MIN_TTL },
+    resolver: { address: listenAddress(dns.address, dns.port), zone: dns.zone, min_ttl: CADDY_TTL },
     guard: {
       deny: deniedNetworks,
       deny_local_ports: ownPorts(config),

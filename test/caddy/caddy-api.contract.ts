@@ -138,7 +138,7 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
 
     it("takes addresses and targets, and no address that is none", async () => {
       const push = (address: string) =>
-        api.pushAddresses({ names: { "web-1": { addresses: [address], ttl_seconds: 60 } }, flush: true });
+        api.pushAddresses({ names: { "web-1": { addresses: [address] } }, flush: true });
       await push("127.0.0.1");
       await expect(push("nowhere")).rejects.toMatchObject({ code: "config_validation_failed" });
       await api.pushTargets({ reset: true, instances: { "web-1": { mode: "drain" } } });

@@ -110,7 +110,7 @@ test("the whole table is replaced, and a load leaves it as it is", async () => {
 
 test("addresses are taken", async () => {
   await client.pushAddresses({
-    names: { "web-1": { addresses: ["127.0.0.1"], ttl_seconds: 60 } },
+    names: { "web-1": { addresses: ["127.0.0.1"] } },
     flush: true,
   });
 });

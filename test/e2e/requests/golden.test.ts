@@ -153,7 +153,7 @@ describe.each(goldens)("test/golden/$file: $about", (golden) => {
         return instance === undefined ? [] : [expandTarget(row.host, instance, hostOf(row))];
       }),
     );
-    const names = instances.map((name) => [name, { addresses: ["127.0.0.1"], ttl_seconds: 600 }]);
+    const names = instances.map((name) => [name, { addresses: ["127.0.0.1"] }]);
     await caddy.api.pushAddresses({ names: Object.fromEntries(names) });
     // A policy that asks somebody outside is loaded only.
     if (JSON.stringify(compiled.config).includes("auth.example.com")) return;

@@ -1,0 +1,131 @@
+package resolver
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// saveEvery is the shortest time between two writes of the told addresses.
+const saveEvery = 10 * time.Second
+
+// told are the addresses of all instances as the manager told them. They are for names that nobody has asked for when
+// the DNS cannot be asked: else an instance would need the manager for its first request after each start.
+type told struct {
+	mu    sync.RWMutex
+	names map[string][]netip.Addr
+	// at is when the manager was heard last.
+	at time.Time
+	// whole tells that the manager has told all, and not a file.
+	whole, changed bool
+	file           string
+	saved          time.Time
+}
+
+// toldFile is what is kept of them.
+type toldFile struct {
+	At    time.Time               `json:"at"`
+	Names map[string][]netip.Addr `json:"names"`
+}
+
+// Tell takes the addresses of instances and services. With reset they are all that there are so far, more may follow.
+func (r *Resolver) Tell(names map[string][]netip.Addr, reset bool) {
+	t := &r.told
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if reset || t.names == nil {
+		t.names = make(map[string][]netip.Addr, len(names))
+	}
+	t.at, t.whole, t.changed = r.now(), true, true
+	for name, addrs := range names {
+		t.set(strings.ToLower(name), addrs)
+	}
+}
+
+// set changes a name. mu is held.
+func (t *told) set(name string, addrs []netip.Addr) {
+	if t.names == nil {
+		return
+	}
+	t.changed = true
+	if len(addrs) == 0 {
+		delete(t.names, name)
+	} else {
+		t.names[name] = addrs
+	}
+}
+
+// update takes what was told of one name.
+func (t *told) update(name string, addrs []netip.Addr, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at = now
+	t.set(name, addrs)
+}
+
+// heard takes note that the manager answers.
+func (t *told) heard(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at = now
+}
+
+// item is what is used of a name if the DNS does not answer; nil when nothing was told of it.
+func (t *told) item(name string, ttl time.Duration) *Item {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	addrs := t.names[name]
+	if len(addrs) == 0 {
+		return nil
+	}
+	return &Item{addrs: addrs, ttl: ttl, verified: t.at, mustAsk: true}
+}
+
+// Keep reads the file of told addresses, unless the manager has told them by then, and writes it from now on.
+// A file that is missing or cannot be read is none.
+func (r *Resolver) Keep(file string) error {
+	t := &r.told
+	text, err := os.ReadFile(file)
+	var kept toldFile
+	if err == nil {
+		err = json.Unmarshal(text, &kept)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.file = file
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if !t.whole {
+		t.names, t.at = kept.Names, kept.At
+	}
+	return nil
+}
+
+// save writes the file when something has changed.
+func (t *told) save(now time.Time) error {
+	t.mu.Lock()
+	if t.file == "" || !t.changed || now.Sub(t.saved) < saveEvery {
+		t.mu.Unlock()
+		return nil
+	}
+	t.changed, t.saved = false, now
+	file := t.file
+	text, err := json.Marshal(toldFile{At: t.at, Names: t.names})
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
