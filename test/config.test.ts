@@ -291,6 +291,13 @@ describe("warnings", () => {
   });
 });
 
+test.each(["~", "~/data", "~user/data"])(
+  "C11: DATA_DIR=%s is refused, since only a shell replaces ~",
+  (value) => {
+    expect(() => load({ DATA_DIR: value })).toThrow(/DATA_DIR=.* must be a path, without ~/);
+  },
+);
+
 describe("the .env file", () => {
   test("fills in what the environment does not have", async () => {
     await writeFile(

@@ -78,6 +78,24 @@ func TestUnknownHosts(t *testing.T) {
 	}
 }
 
+// C11: a host that is known is not said to be unknown.
+func TestKnownHostsWhoseRulesDoNotFit(t *testing.T) {
+	w := newWorld(t)
+	w.load("c1")
+	narrow := w.row("a", "a.example.com", "web-1", 80)
+	narrow.Path = &table.Path{Type: "prefix", Value: "/api"}
+	pattern := w.row("p", "{x}.dev.test", "{x}", 80)
+	pattern.Methods = []string{"POST"}
+	w.put("t1", narrow, pattern)
+	for host, path := range map[string]string{"a.example.com": "/", "A.example.com:1": "/apis", "one.dev.test": "/"} {
+		got := w.get(host, path)
+		if got.status != 404 || !strings.HasPrefix(got.body, "Not Found: no rule of hostname ") {
+			t.Errorf("%s%s: got %d %q", host, path, got.status, got.body)
+		}
+	}
+	w.expect(w.get("b.example.com", "/api"), 404, "no ingress configured for hostname b.example.com")
+}
+
 func TestThePortIsTheListenersNotTheHostHeaders(t *testing.T) {
 	w := newWorld(t)
 	other := freePort(t)

@@ -91,7 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	}
 	row, host, demanded := app.HostTable().Lookup(&asked)
 	if row == nil {
-		h.notFound(w, r)
+		h.notFound(w, r, local)
 		return nil
 	}
 	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/table"
@@ -137,13 +138,17 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, ingress, tol
 	}
 }
 
-// notFound answers a request that no row takes.
-func (h *Handler) notFound(w http.ResponseWriter, r *http.Request) {
+// notFound answers a request that no row takes, and tells whether there are rows of its host.
+func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, local net.Addr) {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = r.Host
 	}
-	h.unrouted(w, http.StatusNotFound, "Not Found: no ingress configured for hostname "+host)
+	told := "Not Found: no ingress configured for hostname " + host
+	if app.HostTable().Knows(h.port(local), r.Host) {
+		told = "Not Found: no rule of hostname " + host + " fits the path, method, headers and scheme of the request"
+	}
+	h.unrouted(w, http.StatusNotFound, told)
 }
 
 // unrouted answers a request of no row, with told unless there is a page for the status.

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { GatewrightError } from "../errors.ts";
@@ -80,11 +81,25 @@ async function readSource(options: ObtainCaddyOptions): Promise<GoSource | undef
 
 async function obtainGiven(caddyBin: string, cacheDir: string): Promise<CaddyBinary> {
   const file = path.resolve(caddyBin);
+  await refuseUnusable(file);
   const key = createHash("sha256").update(file).digest("hex").slice(0, 16);
   const recordPath = path.join(cacheDir, `given-${key}.json`);
   const known = await readRecord(recordPath);
   if (known !== undefined && (await isUnchanged(known, file))) return known;
   return inspect(file, recordPath, "");
+}
+
+/** Throws `caddy_start_failed` where CADDY_BIN names no file that can be run. */
+async function refuseUnusable(file: string): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  const isRunnable = await access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  if (found?.isFile() === true && isRunnable) return;
+  const what = found === undefined ? "does not exist" : "is no file that may be executed";
+  const remedy = "give the path of a Caddy that has the modules, or leave CADDY_BIN out to have one built";
+  throw new GatewrightError("caddy_start_failed", `CADDY_BIN: ${file} ${what}; ${remedy}`);
 }
 
 async function obtainBuilt(

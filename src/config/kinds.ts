@@ -123,7 +123,11 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
     schema: { type: "string", format: "endpointOrUrl" },
     read: asText,
   },
-  path: { takes: "a path", schema: { type: "string", format: "path" }, read: asText },
+  path: {
+    takes: "a path, without ~ (which only a shell replaces: write the home folder out)",
+    schema: { type: "string", format: "path" },
+    read: asText,
+  },
 };
 
 const LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
@@ -184,5 +188,5 @@ export const formats: { readonly [name: string]: (text: string) => boolean } = {
   httpUrl: isHttpUrl,
   acmeCa: (text) =>
     text === "staging" || text === "production" || (isHttpUrl(text) && text.startsWith("https:")),
-  path: (text) => !text.includes("\0"),
+  path: (text) => !text.includes("\0") && !/^~[^/]*(?:\/|$)/.test(text),
 };

@@ -145,7 +145,8 @@ export const settingGroups: readonly SettingGroup[] = [
         name: "HTTP_PORT",
         kind: "port",
         default: "80",
-        effect: "Port of rules without TLS that name none, and of redirects to https.",
+        effect:
+          "Port of rules without TLS that name none, and of redirects to https. Stored rules keep the port that they were given when they were created: after a change, PUT them again.",
       },
       {
         name: "HTTPS_PORT",

@@ -22,7 +22,7 @@ import type { JsonValue } from "./ingress-manager.ts";
 import { moduleProblems } from "./module-problems.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { Wanted } from "./set-aside.ts";
-import { referTargets } from "./target-references.ts";
+import { referTargets, withRemedy } from "./target-references.ts";
 import { type CertificateLookup, referCertificates, tlsConflicts } from "./tls-admission.ts";
 
 /** What documents are checked against beside each other. */
@@ -174,7 +174,11 @@ export class Admission {
     );
     return {
       rules: found.flatMap((one) => one?.rule ?? []),
-      problems: found.flatMap((one) => one?.problems ?? []),
+      problems: withRemedy(
+        found.flatMap((one) => one?.problems ?? []),
+        rules,
+        resolver,
+      ),
     };
   }
 }

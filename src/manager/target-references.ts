@@ -3,6 +3,7 @@ import { GatewrightError, type Problem } from "../errors.ts";
 import type { IngressRule, IngressTarget } from "../model/api.ts";
 import { targetFields, targetKind } from "../model/target.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import { nearest } from "../util/nearest.ts";
 import { type TargetGuard, targetRefusal } from "../validation/target-guard.ts";
 import { parseResolver } from "../validation/targets.ts";
 
@@ -92,6 +93,38 @@ function instanceNotFound(instance: string, field: string): Problem {
     message: `target instance not found: instance "${instance}" not found`,
     field: `${field}.instance`,
   };
+}
+
+/** Of more instances than these none is looked for: comparing takes a microsecond each. */
+const MOST_COMPARED = 10_000;
+/** Letters that a misspelt name may differ in. */
+const NEAR = 3;
+
+/** The problems, the first unknown instance's with the nearest name and the way to add one. */
+export function withRemedy(
+  problems: readonly Problem[],
+  rules: readonly (IngressRule | undefined)[],
+  resolver: Pick<InstanceResolver, "list">,
+): readonly Problem[] {
+  const at = problems.findIndex(({ code }) => code === "instance_not_found");
+  const problem = problems[at];
+  if (problem === undefined) return problems;
+  const instance = instanceAt(rules, problem.field ?? "");
+  const names = resolver.list().map(({ name }) => name);
+  const meant = names.length > MOST_COMPARED ? undefined : nearest(instance, names, NEAR);
+  const hint = meant === undefined ? "" : `; the nearest name is ${JSON.stringify(meant)}`;
+  const remedy = `GET /instances lists what there is, PUT /instances/${encodeURIComponent(instance)} adds one`;
+  return problems.with(at, { ...problem, message: `${problem.message}${hint}; ${remedy}` });
+}
+
+function instanceAt(rules: readonly (IngressRule | undefined)[], field: string): string {
+  const index = Number(/^rules\[(\d+)\]/.exec(field)?.[1]);
+  const rule = rules[index];
+  const found =
+    rule === undefined
+      ? undefined
+      : targetFields(rule).find((one) => field === `rules[${index}].${one.field}.instance`);
+  return found?.target.instance ?? "";
 }
 
 function noNetwork(instance: string, field: string): Problem {

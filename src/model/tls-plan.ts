@@ -53,7 +53,9 @@ export function planTls(rule: TlsRule, settings: TlsSettings): TlsPlan {
   const imported = rule.tls_options?.certificate;
   const issuer = rule.tls_options?.issuer ?? settings.issuer ?? "acme";
   if (imported === undefined && issuer === "acme" && !settings.acmeConfigured) {
-    const reason = "TLS requested but ACME is not configured (set ACME_EMAIL and ACME_DNS_PROVIDER)";
+    const reason =
+      "TLS requested but ACME is not configured (set ACME_EMAIL and ACME_DNS_PROVIDER; ACME_EMAIL alone is enough for " +
+      'names that the internet reaches here; TLS_ISSUER=internal, or tls_options.issuer "internal", takes Caddy\'s own authority)';
     return { kind: "refused", code: "bad_request", field: "tls", reason };
   }
   const impossible = impossibleName(hostname, subject);

@@ -61,12 +61,26 @@ export async function removeLeftovers(
  */
 export async function ensurePrivateFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+    await makeFolders(path);
     const { mode } = await stat(path);
     if ((mode & 0o077) !== 0) await chmod(path, PRIVATE_FOLDER_MODE);
   } catch (error) {
     throw storeUnavailable(`The folder ${path} cannot be used`, error);
   }
+}
+
+/**
+ * As mkdir's `recursive`, which tries for ever where a file system says ENOENT although the parent is there, as /proc
+ * does.
+ */
+async function makeFolders(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  if (found === undefined && dirname(path) !== path) await makeFolders(dirname(path));
+  await mkdir(path, { mode: PRIVATE_FOLDER_MODE }).catch(async (error: unknown) => {
+    // Made by another at the same time.
+    if (systemCode(error) !== "EEXIST" || !(await stat(path)).isDirectory()) throw error;
+  });
 }
 
 /** Makes creations, renames and removals in a folder survive a crash of the machine. Throws `store_unavailable`. */

@@ -12,10 +12,12 @@ export function nearest(
   const letters = (one: string): string => [...one].sort().join("");
   const own = letters(text);
   let best: string | undefined;
-  let least = within;
+  let least = within + 1;
   for (const candidate of known) {
-    const cost = distance(text, candidate) - (own === letters(candidate) ? 1 : 0);
-    if (cost > least || (cost === least && best !== undefined)) continue;
+    const edits = distance(text, candidate);
+    if (edits > least) continue;
+    const cost = edits - (own === letters(candidate) ? 1 : 0);
+    if (cost >= least) continue;
     best = candidate;
     least = cost;
   }

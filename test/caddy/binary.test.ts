@@ -136,6 +136,19 @@ describe("a binary built from source", () => {
 });
 
 describe("CADDY_BIN", () => {
+  test.each([
+    ["missing", "does not exist"],
+    [".", "is no file that may be executed"],
+    ["plain", "is no file that may be executed"],
+  ])("C11: that names nothing to run says so: %s", async (name, reason) => {
+    await writeFile(path.join(folder, "plain"), "");
+    const caddyBin = path.join(folder, name);
+    await expect(obtainCaddy({ ...options, caddyBin })).rejects.toMatchObject({
+      code: "caddy_start_failed",
+      message: `CADDY_BIN: ${caddyBin} ${reason}; give the path of a Caddy that has the modules, or leave CADDY_BIN out to have one built`,
+    });
+  });
+
   async function given(script: string): Promise<string> {
     const file = path.join(folder, "given-caddy");
     await writeFile(file, `#!/bin/sh\necho "$1" >> "$0.asked"\n${script}\n`);
@@ -174,7 +187,7 @@ describe("CADDY_BIN", () => {
   });
 
   test.each([
-    ["is missing", async () => path.join(folder, "nothing"), "caddy_start_failed", /ENOENT/],
+    ["is missing", async () => path.join(folder, "nothing"), "caddy_start_failed", /does not exist/],
     ["fails", () => given("exit 3"), "caddy_start_failed", /Command failed/],
     ["is no Caddy", () => given("echo hello"), "caddy_modules_missing", /not a Caddy/],
   ])("that %s is refused by name", async (_, make, code, message) => {

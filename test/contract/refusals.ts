@@ -241,7 +241,8 @@ export function semanticRefusals(host: string, instance: string): readonly Refus
     one(
       "an unknown instance",
       { target: { instance: unknown } },
-      `target instance not found: instance "${unknown}" not found`,
+      // Hypeman's words, and ours behind them.
+      /^target instance not found: instance "[^"]+" not found; .*PUT \/instances\/[^ ]+ adds one$/,
       "instance_not_found",
     ),
   ];

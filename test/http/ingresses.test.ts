@@ -338,3 +338,15 @@ it("C9: a name whose deletion is under way is not taken for the start of another
   expect([(await first).status, (await second).status]).toEqual([204, 404]);
   expect((await api.call({ path: "/ingresses/other" })).status).toBe(200);
 });
+
+it("C11: an unknown instance is answered with the nearest one and the way to add it", async () => {
+  await using api = await startApi({ instances });
+  const json = {
+    name: "a",
+    rules: [{ match: { hostname: "a.example.com" }, target: { instance: "mv-1", port: 80 } }],
+  };
+  const reply = await api.call({ method: "POST", path: "/ingresses", json });
+  expect(reply.json()["message"]).toBe(
+    'target instance not found: instance "mv-1" not found; the nearest name is "vm-1"; GET /instances lists what there is, PUT /instances/mv-1 adds one',
+  );
+});

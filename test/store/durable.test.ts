@@ -74,6 +74,11 @@ describe("ensurePrivateFolder", () => {
 
   it("refuses a file", async () => {
     await writeFile(join(folder, "file"), "");
+    // C11: mkdir's own `recursive` never comes back from /proc.
+    await expect(ensurePrivateFolder("/proc/gatewright/x")).rejects.toMatchObject({
+      code: "store_unavailable",
+      message: expect.stringContaining("ENOENT"),
+    });
     await expect(ensurePrivateFolder(join(folder, "file"))).rejects.toMatchObject({
       code: "store_unavailable",
     });

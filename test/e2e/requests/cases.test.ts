@@ -83,7 +83,7 @@ async function check(
   const { want } = request;
   if (want === null) {
     expect(answer.status).toBe(404);
-    expect(answer.text).toMatch(/^Not Found: no ingress configured for hostname /);
+    expect(answer.text).toMatch(/^Not Found: no (?:ingress configured for|rule of) hostname /);
   } else if ("redirect" in want) {
     const { host, port, target } = want.redirect;
     expect(answer.status).toBe(request.method === "GET" ? 301 : 308);
