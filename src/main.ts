@@ -5,6 +5,7 @@ import { loadConfig } from "./config.ts";
 import { GatewrightError } from "./errors.ts";
 import type { RootLogger } from "./log.ts";
 import { compactHeap } from "./wiring/compact-heap.ts";
+import { checkDataFolder } from "./wiring/data-folder.ts";
 import type { Gatewright } from "./wiring/gatewright.ts";
 import { prefetchFolders } from "./wiring/prefetched-folders.ts";
 import { welcome } from "./wiring/welcome.ts";
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
   // Caddy inherits it: its storage makes lock files that everybody may read otherwise.
   process.umask(0o077);
   const config = loadConfig();
+  checkDataFolder(config.dataDir);
   const prefetched = prefetchFolders(config);
   const isLarge = prefetched.ingresses !== undefined || prefetched.instances !== undefined;
   if (!isLarge) setFlagsFromString(HEAP_FLAGS);

@@ -3,11 +3,13 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { checkCloudflare } from "../certificates/cloudflare-check.ts";
 import type { Config } from "../config.ts";
+import { isGatewrightError } from "../errors.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
 import type { Ingress } from "../model/api.ts";
 import { planTls } from "../model/tls-plan.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { tlsSettings } from "./compiler-settings.ts";
+import { checkDataFolder } from "./data-folder.ts";
 
 /** One thing that was looked at. */
 export interface Diagnosis {
@@ -27,6 +29,7 @@ export async function diagnose(config: Config): Promise<readonly Diagnosis[]> {
   return [
     { verdict: "ok", message: `settings: valid; data in ${config.dataDir}, ${ingresses.length} ingresses` },
     ...config.warnings.map((message) => ({ verdict: "warning", message: `settings: ${message}` }) as const),
+    ...folderDiagnoses(config),
     ...unreadable.map(
       (name) => ({ verdict: "failure", message: `ingress file ${name} cannot be read` }) as const,
     ),
@@ -34,6 +37,16 @@ export async function diagnose(config: Config): Promise<readonly Diagnosis[]> {
     ...(await authorityDiagnoses(config)),
     ...(await cloudflareDiagnoses(config, ingresses)),
   ];
+}
+
+function folderDiagnoses({ dataDir }: Config): readonly Diagnosis[] {
+  try {
+    checkDataFolder(dataDir);
+    return [];
+  } catch (error) {
+    if (!isGatewrightError(error)) throw error;
+    return error.details.map(({ message }) => ({ verdict: "failure", message }));
+  }
 }
 
 function ruleDiagnoses(config: Config, ingresses: readonly Ingress[]): readonly Diagnosis[] {

@@ -1,0 +1,99 @@
+import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { join } from "node:path";
+import { GatewrightError, type Problem } from "../errors.ts";
+
+const ROOT = 0;
+/** More are counted, not listed. */
+const MOST_LISTED = 20;
+/** What we write to below DATA_DIR, which may be hypeman's and hold more. */
+const OURS = [
+  "ports.json",
+  "ports.json.tmp",
+  "followed.json",
+  "caddy",
+  "certificates",
+  "ingresses",
+  "instances",
+  "traffic",
+  "system",
+  "system/cache",
+  "system/binaries",
+  "system/binaries/caddy",
+] as const;
+/** Folders with few entries, which are always looked through. */
+const SMALL = /^(?:caddy|system\/binaries\/caddy(?:\/.*)?)$/;
+/** Folders that are hypeman's too. */
+const SHARED: ReadonlySet<string> = new Set(["system", "system/binaries"]);
+
+/**
+ * Looks whether what we write to in DATA_DIR belongs to us, before anything is written: what another user made may lead
+ * elsewhere, and root would write through it. Links are refused whoever made them; DATA_DIR itself may be one of ours.
+ * A folder that is not there yet is fine. Large folders are looked through where others may write to them.
+ * Throws `config_invalid` with every problem.
+ */
+export function checkDataFolder(dataDir: string): void {
+  const top = look(dataDir);
+  if (top === undefined) return;
+  const problems: Problem[] = [];
+  const refuse: Refuse = (message) => {
+    problems.push({ code: "invalid_value", field: "DATA_DIR", message: `DATA_DIR: ${message}` });
+  };
+  if (top.isSymbolicLink() && !isOurs(top))
+    refuse(`${dataDir} is a link of user ${top.uid}; name the folder itself`);
+  else checkAll(realpathSync(dataDir), refuse);
+  const [first] = problems;
+  if (first === undefined) return;
+  const rest = problems.length - 1;
+  const more = rest === 0 ? "" : ` (and ${rest} more problem${rest === 1 ? "" : "s"})`;
+  throw new GatewrightError("config_invalid", `${first.message}${more}`, {
+    details: problems.slice(0, MOST_LISTED),
+  });
+}
+
+/** Undefined where nothing can be there: whoever makes the folder tells why. */
+function look(dataDir: string): Stats | undefined {
+  try {
+    realpathSync(dataDir);
+    return lstatSync(dataDir);
+  } catch {
+    return undefined;
+  }
+}
+
+type Refuse = (message: string) => void;
+
+function checkAll(top: string, refuse: Refuse): void {
+  if (!isOurs(statSync(top))) {
+    refuse(
+      `${top} belongs to ${ownerOf(statSync(top))}; choose another folder, or chown it once you trust what it holds`,
+    );
+    return;
+  }
+  for (const name of OURS) checkEntry(top, name, refuse);
+}
+
+/** @param name path below DATA_DIR */
+function checkEntry(top: string, name: string, refuse: Refuse): void {
+  const path = join(top, name);
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (found.isSymbolicLink()) refuse(`${path} is a link; replace it by what it leads to`);
+  else if (!isOurs(found))
+    refuse(`${path} belongs to ${ownerOf(found)}; remove it, or chown it once you trust what it holds`);
+  else if (found.isDirectory() && isLookedThrough(name, found))
+    for (const entry of readdirSync(path)) checkEntry(top, join(name, entry), refuse);
+}
+
+/** Others that hold a file for each ingress or certificate are, where others may write to them. */
+function isLookedThrough(name: string, { mode }: Stats): boolean {
+  return SMALL.test(name) || (!SHARED.has(name) && (mode & 0o022) !== 0);
+}
+
+/** Root could change everything anyway. */
+function isOurs({ uid }: Stats): boolean {
+  return uid === ROOT || uid === process.geteuid?.();
+}
+
+function ownerOf({ uid }: Stats): string {
+  return `user ${uid}, and Gatewright runs as ${process.geteuid?.()}`;
+}
