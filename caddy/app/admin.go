@@ -78,14 +78,14 @@ type state struct {
 	// version that it finds, but not this number.
 	Generation uint64 `json:"generation"`
 	Table      string `json:"table"`
-	Routes     int    `json:"rows"`
+	Rows       int    `json:"rows"`
 }
 
 func currentState() (s state) {
 	if app := Running(); app != nil {
 		s.Config, s.Generation = app.Version, app.generation
 	}
-	s.Table, s.Routes = hostTable.State()
+	s.Table, s.Rows = hostTable.State()
 	return s
 }
 

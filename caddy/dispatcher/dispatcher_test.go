@@ -44,11 +44,11 @@ func (w *world) expect(got answer, status int, body string) {
 	}
 }
 
-func (w *world) expectState(config, version string, routes float64) {
+func (w *world) expectState(config, version string, rows float64) {
 	w.t.Helper()
 	status, state := w.call("GET", "/gatewright/state", nil)
-	if status != 200 || state["config"] != config || state["table"] != version || state["rows"] != routes {
-		w.t.Errorf("state: %d %v, want config %q, table %q, %v routes", status, state, config, version, routes)
+	if status != 200 || state["config"] != config || state["table"] != version || state["rows"] != rows {
+		w.t.Errorf("state: %d %v, want config %q, table %q, %v rows", status, state, config, version, rows)
 	}
 }
 

@@ -168,12 +168,12 @@ func (w *world) call(method, path string, body any) (status int, answer map[stri
 }
 
 // put replaces the table.
-func (w *world) put(version string, routes ...table.RowJSON) {
+func (w *world) put(version string, given ...table.RowJSON) {
 	w.t.Helper()
-	if routes == nil {
-		routes = []table.RowJSON{}
+	if given == nil {
+		given = []table.RowJSON{}
 	}
-	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": version, "rows": routes})
+	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": version, "rows": given})
 	if status != 200 {
 		w.t.Fatalf("PUT: %d %v", status, answer)
 	}

@@ -133,7 +133,7 @@ func (c *connection) release() {
 }
 
 // dial connects to a target: to the first candidate that answers, and when none does, to the addresses that the DNS
-// gives when it is asked anew, since the instance may have moved.
+// gives when it is asked again, since the instance may have moved.
 func (p *places) dial(ctx context.Context, client, local net.Addr) (*connection, error) {
 	s := p.row.Stream()
 	ctx, cancel := context.WithTimeout(ctx, s.Connect())

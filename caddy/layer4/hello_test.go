@@ -76,7 +76,7 @@ func inRecords(hello []byte, size int) (records []byte) {
 }
 
 // D12: what a hello costs grows with its bytes, and not with its square. Each byte comes by itself, and is looked at in
-// a bounded number of steps, which are counted by what the reader has taken: it never begins anew.
+// a bounded number of steps, which are counted by what the reader has taken: it never starts over.
 func TestServerNameReadsEachByteOnce(t *testing.T) {
 	hello := clientHello(t, "a.example.com")[recordHeaderSize:]
 	records := inRecords(hello, 1)

@@ -201,7 +201,7 @@ func (s *session) answer(where *places, chosen *candidate, idle time.Duration) e
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		default:
-			// The target's machine says that nobody listens (ICMP): the next packet looks for a target anew.
+			// The target's machine says that nobody listens (ICMP): the next packet has a target looked up again.
 			return err
 		}
 	}

@@ -112,11 +112,11 @@ func (w *world) listen(port int) string { return fmt.Sprint("gatewright/127.0.0.
 func (w *world) address() string { return fmt.Sprint("127.0.0.1:", w.port) }
 
 // rows replaces the host table.
-func (w *world) rows(routes ...table.RowJSON) {
+func (w *world) rows(given ...table.RowJSON) {
 	w.t.Helper()
 	rows := table.NewRows(nil)
-	for i := range routes {
-		rows.Add(&routes[i])
+	for i := range given {
+		rows.Add(&given[i])
 	}
 	w.tables++
 	if err := app.HostTable().Replace(fmt.Sprint(w.t.Name(), w.tables), rows); err != nil {

@@ -251,7 +251,7 @@ func TestHalfARequestLives(t *testing.T) {
 	half.expect(t, "", "2 ")
 }
 
-// TestIdleTimeoutHolds: a reload does not begin it anew, nor end it early.
+// TestIdleTimeoutHolds: a reload neither restarts it nor ends it early.
 func TestIdleTimeoutHolds(t *testing.T) {
 	w := newWorld(t)
 	w.more = map[string]any{"idle_timeout": "1500ms", "read_header_timeout": "100ms"}

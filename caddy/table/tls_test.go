@@ -9,11 +9,11 @@ import (
 var local = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443}
 
 func https(id, host, path string, options *TLSOptions) RowJSON {
-	route := RowJSON{ID: id, Ingress: id, Port: 443, Host: host, TLS: true, Policy: "p", TLSOptions: options, Targets: []Target{{Instance: "web", Port: 80}}}
+	row := RowJSON{ID: id, Ingress: id, Port: 443, Host: host, TLS: true, Policy: "p", TLSOptions: options, Targets: []Target{{Instance: "web", Port: 80}}}
 	if path != "" {
-		route.Path = &Path{Type: "prefix", Value: path}
+		row.Path = &Path{Type: "prefix", Value: path}
 	}
-	return route
+	return row
 }
 
 func passed(id, host string) RowJSON {
@@ -51,9 +51,9 @@ func TestNamesWithManyPaths(t *testing.T) {
 }
 
 func TestNamesAtListenAddresses(t *testing.T) {
-	at := func(route RowJSON, listen ...string) RowJSON {
-		route.Listen = listen
-		return route
+	at := func(row RowJSON, listen ...string) RowJSON {
+		row.Listen = listen
+		return row
 	}
 	table := tableOf(t,
 		at(https("here", "www.a.test", "/a", nil), "127.0.0.1"), at(passed("there", "www.a.test"), "127.0.0.2"),
@@ -133,12 +133,12 @@ func TestDemandsGo(t *testing.T) {
 }
 
 func TestTLSOptionsAreChecked(t *testing.T) {
-	wrong := func(route RowJSON) {
+	wrong := func(row RowJSON) {
 		t.Helper()
 		rows := NewRows(nil)
-		rows.Add(&route)
+		rows.Add(&row)
 		if len(rows.problems) == 0 {
-			t.Errorf("%+v was taken", route.TLSOptions)
+			t.Errorf("%+v was taken", row.TLSOptions)
 		}
 	}
 	wrong(https("a", "a.test", "", &TLSOptions{MinVersion: "1.1"}))

@@ -15,7 +15,7 @@ import (
 func init() { caddy.RegisterModule(Transport{}) }
 
 const (
-	// maxIdle is how many idle connections of an address are kept. Caddy's 32 make a busy instance dial anew under load.
+	// maxIdle is how many idle connections of an address are kept. With Caddy's 32 a busy instance is dialled again and again.
 	maxIdle = 256
 	// idleFor is how long they are.
 	idleFor = 2 * time.Minute

@@ -10,7 +10,7 @@ export interface AddressFeedOptions extends FeedOptions {
 
 interface Batch {
   readonly names: readonly string[];
-  /** Everything is told, and every address that is in use asked for anew. */
+  /** Everything is told, and every address that is in use looked up again. */
   readonly all: boolean;
 }
 

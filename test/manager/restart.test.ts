@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => world[Symbol.asyncDispose]());
 
 describe("a restart of Caddy", () => {
-  it("in the middle of a batch has the feeds tell all anew", async () => {
+  it("in the middle of a batch has the feeds tell all again", async () => {
     expect(world.flushes).toBe(1);
     world.onStep = (step) => {
       if (step === "staged") void world.host.crash();
@@ -32,7 +32,7 @@ describe("a restart of Caddy", () => {
     await until(() => world.caddy.calls.length > asked);
   });
 
-  it("has the feeds tell all anew, though the first attempt fails and a batch comes before the second", async () => {
+  it("has the feeds tell all again, though the first attempt fails and a batch comes before the second", async () => {
     const { caddy, logger } = world;
     caddy.onRequest = () => {
       throw new GatewrightError("config_validation_failed", "refused");

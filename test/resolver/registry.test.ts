@@ -237,7 +237,7 @@ describe("commits", () => {
     expect(await codeOf(registry.put("web", to("10.0.0.5")))).toBe("accepted");
   });
 
-  it("takes in what another writer commits, and judges its own write anew after a conflict", async () => {
+  it("takes in what another writer commits, and judges its own write again after a conflict", async () => {
     const store = new MemoryStore<Instance>();
     const registry = await open(store);
     const changed: string[] = [];

@@ -293,7 +293,7 @@ describe("a folder that is scanned before it is opened", () => {
     expect(prefetchFolder(folder)).toBeUndefined();
   });
 
-  it("is scanned anew when the thread ends without an answer", async () => {
+  it("is scanned again when the thread ends without an answer", async () => {
     bundle();
     const prefetched = prefetchFolder(folder, 0);
     await prefetched?.scanner.close();
@@ -344,7 +344,7 @@ describe("a store with many documents", () => {
     expect(textsOf(readFolder(folder, { validate }))).toEqual(expected);
   }, 40_000);
 
-  it("has its documents checked where the bundle is written, and anew when the rules change", async () => {
+  it("has its documents checked where the bundle is written, and again when the rules change", async () => {
     const module = new URL("bundle-check.ts", import.meta.url).href;
     const state = () => {
       const blocks = [...readBundle(folder)];

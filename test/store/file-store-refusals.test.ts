@@ -149,7 +149,7 @@ describe("work behind the commits that is refused", () => {
   });
 
   it.each(["document-sync", "folder-sync"] as const)(
-    "(%s) makes the files be written anew, since a second fsync proves nothing",
+    "(%s) makes the files be written again, since a second fsync proves nothing",
     async (step) => {
       const { store, refused, seen } = await openRefusing();
       await store.commit({ expected: 0, puts: [note("a"), note("b")], deletes: [] });

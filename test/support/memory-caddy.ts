@@ -75,7 +75,7 @@ export class MemoryCaddy implements CaddyApi {
     this.#tableVersion = "";
   }
 
-  /** Starts a process anew, on `config.json` and `table.json` of a folder. */
+  /** Starts another process, on `config.json` and `table.json` of a folder. */
   async launch(folder: string): Promise<void> {
     const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as CaddyConfig;
     const table = JSON.parse(await readFile(join(folder, "table.json"), "utf8")) as Table;

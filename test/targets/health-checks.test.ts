@@ -98,7 +98,7 @@ describe("health checks", () => {
     expect(health.rules()).toEqual(["b/0", "c/0"]);
   });
 
-  it("go on with what they know when an ingress changes elsewhere, and anew when its check changes", async () => {
+  it("go on with what they know when an ingress changes elsewhere, and start over when its check changes", async () => {
     const { health, asked, put } = await startWorld();
     await put("web-1", "10.0.0.1", "web");
     const slow = { interval: "1h" };

@@ -229,7 +229,7 @@ describe("TLS ended here", () => {
     expect(server.total()).toBe(total);
   });
 
-  it("is begun anew to a target whose certificate is checked, with certificates of clients on both sides", async () => {
+  it("is spoken again with a target whose certificate is checked, with certificates of clients on both sides", async () => {
     const { certificate, key } = await authority.issue({ names: ["db.internal.test"] });
     const client = await authority.issue({ names: ["client.test"] });
     await using server = await startLineServer("tls", { tls: { cert: certificate, key } });
