@@ -95,6 +95,8 @@ func message(status int, ingress string) string {
 		return fmt.Sprintf("The instance behind ingress %q could not be reached.", ingress)
 	case http.StatusServiceUnavailable:
 		return fmt.Sprintf("Ingress %q has no instance that could take the request now.", ingress)
+	case http.StatusLoopDetected:
+		return fmt.Sprintf("What ingress %q leads to leads back to it.", ingress)
 	case http.StatusGatewayTimeout:
 		return fmt.Sprintf("The instance behind ingress %q did not answer in time.", ingress)
 	}

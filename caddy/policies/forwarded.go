@@ -20,6 +20,7 @@ func init() { caddy.RegisterModule(Forwarded{}) }
 //   - X-Real-IP: the client's address, past all trusted proxies.
 //   - X-Request-ID: a new UUID; a trusted proxy's is kept.
 //   - Forwarded (RFC 7239): this hop; what a trusted proxy sent comes before it.
+//   - CDN-Loop (RFC 8586): that the request has come by here; one that has done so too often is refused with 508.
 //
 // What others than trusted proxies send under these names is thrown away. Headers that the client names in
 // Connection are taken out here already: else it could have the proxy take out the ones that are set afterwards.
@@ -36,6 +37,9 @@ type values struct{ ip, id, forwarded [1]string }
 // ServeHTTP sets the headers.
 func (Forwarded) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	dropConnectionHeaders(r.Header)
+	if err := markPass(r.Header); err != nil {
+		return err
+	}
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	if !trusted {
 		delete(r.Header, "X-Forwarded-Prefix")

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -21,12 +22,15 @@ type Guard struct {
 	Deny []string `json:"deny,omitempty"`
 	// DenyLocalPorts are ports that are refused on loopback and on every address of this machine.
 	DenyLocalPorts []uint16 `json:"deny_local_ports,omitempty"`
+	// DenyListeners are addresses that this process listens on, as `ip:port` or `:port`, where what is dialed comes back.
+	DenyListeners []string `json:"deny_listeners,omitempty"`
 	// AllowLoopback lets loopback addresses be dialed, on other ports. Default: false.
 	AllowLoopback bool `json:"allow_loopback,omitempty"`
 	// Allow are ranges (CIDR) of loopback that are dialed without AllowLoopback.
 	Allow []string `json:"allow,omitempty"`
 
 	deny, allow []netip.Prefix
+	listeners   map[uint16][]netip.Addr // by port; an unspecified address is every one of this machine
 	local       func() map[netip.Addr]struct{}
 }
 
@@ -36,6 +40,9 @@ func (g *Guard) Provision() (err error) {
 		return err
 	}
 	if g.allow, err = parsePrefixes("allow", g.Allow); err != nil {
+		return err
+	}
+	if g.listeners, err = parseListeners(g.DenyListeners); err != nil {
 		return err
 	}
 	g.local = machine.addresses
@@ -56,6 +63,21 @@ func parsePrefixes(field string, texts []string) ([]netip.Prefix, error) {
 		prefixes = append(prefixes, prefix.Masked())
 	}
 	return prefixes, nil
+}
+
+func parseListeners(texts []string) (map[uint16][]netip.Addr, error) {
+	listeners := make(map[uint16][]netip.Addr, len(texts))
+	for i, text := range texts {
+		if strings.HasPrefix(text, ":") {
+			text = netip.IPv4Unspecified().String() + text
+		}
+		listener, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return nil, fmt.Errorf("guard.deny_listeners[%d]: %w", i, err)
+		}
+		listeners[listener.Port()] = append(listeners[listener.Port()], listener.Addr().Unmap())
+	}
+	return listeners, nil
 }
 
 // Refuses returns why an address and port must not be dialed; "" when they may. An address of IPv6 that leads to one of
@@ -83,9 +105,12 @@ func (g *Guard) refuses(addr netip.Addr, port uint16) string {
 			return "denied range"
 		}
 	}
-	if slices.Contains(g.DenyLocalPorts, port) {
-		if _, ours := g.local()[addr]; ours || addr.IsLoopback() {
-			return "port of this machine's own services"
+	if slices.Contains(g.DenyLocalPorts, port) && g.isLocal(addr) {
+		return "port of this machine's own services"
+	}
+	for _, own := range g.listeners[port] {
+		if own == addr || own.IsUnspecified() && g.isLocal(addr) {
+			return "listener of an ingress: the request would come back"
 		}
 	}
 	if addr.IsLoopback() && !g.AllowLoopback && !slices.ContainsFunc(g.allow, func(prefix netip.Prefix) bool {
@@ -94,6 +119,14 @@ func (g *Guard) refuses(addr netip.Addr, port uint16) string {
 		return "loopback address"
 	}
 	return ""
+}
+
+func (g *Guard) isLocal(addr netip.Addr) bool {
+	if addr.IsLoopback() {
+		return true
+	}
+	_, ours := g.local()[addr]
+	return ours
 }
 
 // localAddresses are the addresses of this machine's interfaces.

@@ -51,6 +51,16 @@ func TestGuard(t *testing.T) {
 		"other port on an interface":       {Guard{DenyLocalPorts: []uint16{2019}}, "10.9.9.9", 80, false},
 		"the same port of an instance":     {Guard{DenyLocalPorts: []uint16{2019}}, "10.0.0.5", 2019, false},
 		"the zero address":                 {Guard{}, "", 80, true},
+		"E6 all addresses":                 {Guard{DenyListeners: []string{":80"}}, "10.9.9.9", 80, true},
+		"E6 all addresses, IPv6":           {Guard{DenyListeners: []string{":80"}}, "2001:db8::9", 80, true},
+		"E6 all addresses, loopback":       {Guard{AllowLoopback: true, DenyListeners: []string{":80"}}, "127.0.0.5", 80, true},
+		"E6 all of IPv4":                   {Guard{DenyListeners: []string{"0.0.0.0:80"}}, "10.9.9.9", 80, true},
+		"E6 all of IPv6":                   {Guard{DenyListeners: []string{"[::]:80"}}, "::ffff:10.9.9.9", 80, true},
+		"E6 one address":                   {Guard{DenyListeners: []string{"10.9.9.9:80"}}, "10.9.9.9", 80, true},
+		"E6 one address, IPv6":             {Guard{DenyListeners: []string{"[2001:db8::9]:80"}}, "2001:db8::9", 80, true},
+		"E6 another address":               {Guard{AllowLoopback: true, DenyListeners: []string{"127.0.0.1:80"}}, "127.0.0.2", 80, false},
+		"E6 another port":                  {Guard{DenyListeners: []string{":80"}}, "10.9.9.9", 81, false},
+		"E6 an instance":                   {Guard{DenyListeners: []string{":80"}}, "10.0.0.5", 80, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := c.guard.Provision(); err != nil {

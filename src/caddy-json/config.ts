@@ -77,6 +77,8 @@ export interface ResolverConfig {
 export interface GuardConfig {
   readonly deny: readonly string[];
   readonly deny_local_ports: readonly number[];
+  /** Listeners of ingresses, `ip:port` or `:port`: no request may go back to one. Absent: there are none. */
+  readonly deny_listeners?: readonly string[];
   readonly allow_loopback: boolean;
   readonly allow: readonly string[];
 }

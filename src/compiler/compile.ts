@@ -3,6 +3,7 @@ import type { Ingress } from "../model/api.ts";
 import { errorPagesField } from "../policies/error-pages.ts";
 import { ConfigNeeds, type NeedsView } from "./config-needs.ts";
 import { digestOf, TableDigest } from "./digest.ts";
+import { guardOf } from "./guard.ts";
 import { httpApp } from "./http-servers.ts";
 import { layer4App } from "./layer4.ts";
 import type { Table } from "./row.ts";
@@ -58,7 +59,7 @@ export function compileConfig(
         version,
         table_file: `${settings.folder}/table.json`,
         resolver: settings.resolver,
-        guard: settings.guard,
+        guard: guardOf(needs.ports(), settings),
         policy_sets: Object.fromEntries(needs.policySets()),
         ...(pages === undefined ? {} : { error_pages: pages }),
       },

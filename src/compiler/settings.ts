@@ -13,7 +13,7 @@ export interface CompilerSettings {
   readonly admin: Pick<AdminConfig, "listen" | "origins">;
   readonly logging: LoggingConfig;
   readonly resolver: ResolverConfig;
-  readonly guard: GuardConfig;
+  readonly guard: Omit<GuardConfig, "deny_listeners">;
   readonly timeouts: {
     readonly readIdle: Duration;
     readonly writeIdle: Duration;
