@@ -9,7 +9,12 @@ const ports = { httpPort: 80, httpsPort: 443 };
 
 function problemsOf(rule: object): string[] {
   const request = parseBody("CreateIngressRequest", { name: "x", rules: [{ target, ...rule }] } as never);
-  return semanticProblems(request).map(({ field = "" }) => field.replace("rules[0].", ""));
+  return semanticProblems(request).map(({ field = "", message }) => {
+    const part = field.replace("rules[0].", "");
+    // What is wrong is said, after the field.
+    expect(message).toMatch(/(?:: |is required|requires).{10}/);
+    return part;
+  });
 }
 
 const tcp = { match: { protocol: "tcp", port: 5432 } };
@@ -96,6 +101,43 @@ describe("rules of layer 4", () => {
       { ...udp, policies: { health_check: { active: { interval: "5s" } } } },
       ["policies.health_check.active"],
     ],
+    [
+      "checks of hosts and statuses",
+      { ...tcp, policies: { health_check: { active: { host: "a.test", status: 200 } } } },
+      ["policies.health_check.active.host", "policies.health_check.active.status"],
+    ],
+    [
+      "redirects and header secrets",
+      {
+        ...tls,
+        redirect_http: true,
+        request_header_auth: { header: "X-Key", value: "k".repeat(32) },
+      },
+      ["redirect_http", "request_header_auth", "redirect_http"],
+    ],
+    [
+      "HSTS",
+      {
+        match: { protocol: "tcp", hostname: "db.test", port: 5432 },
+        tls: true,
+        tls_options: { hsts: {} },
+      },
+      ["tls_options.hsts"],
+    ],
+    ["a target that is woken", { ...tcp, target: { ...target, wake: true } }, ["target.wake"]],
+    ["a target that pauses", { ...tcp, target: { ...target, mode: "pause" } }, ["target.mode"]],
+    [
+      "one of several that pauses",
+      { ...tcp, target: undefined, targets: [target, { ...target, mode: "pause" }] },
+      ["targets[1].mode"],
+    ],
+    [
+      "times of responses",
+      { ...tcp, policies: { timeouts: { response_header: "1s" } } },
+      ["policies.timeouts.response_header"],
+    ],
+    ["a short idle time", { ...tcp, policies: { timeouts: { idle: "99ms" } } }, ["policies.timeouts.idle"]],
+    ["a long idle time", { ...tcp, policies: { timeouts: { idle: "86401s" } } }, ["policies.timeouts.idle"]],
     ["no time", { ...tcp, policies: { timeouts: { idle: "soon" } } }, ["policies.timeouts.idle"]],
     [
       "a limit of connections over HTTP",
@@ -103,6 +145,22 @@ describe("rules of layer 4", () => {
       ["policies.max_connections"],
     ],
   ])("are refused: %s", (_about, rule, fields) => expect(new Set(problemsOf(rule))).toEqual(new Set(fields)));
+
+  it("may drain, and wait for up to a day", () => {
+    const drained = { ...target, mode: "drain" };
+    expect(problemsOf({ ...tcp, target: drained, policies: { timeouts: { idle: "100ms" } } })).toEqual([]);
+    expect(problemsOf({ ...udp, target: drained, policies: { timeouts: { idle: "24h" } } })).toEqual([]);
+  });
+
+  it("name the ways to balance that they have", () => {
+    const request = {
+      name: "x",
+      rules: [{ target, ...tcp, policies: { load_balancing: { policy: "cookie" } } }],
+    };
+    expect(semanticProblems(request as CreateIngressRequest).map(({ message }) => message)).toEqual([
+      "invalid policies.load_balancing.policy in rule 0: with protocol tcp use round_robin, least_conn, random, ip_hash, first",
+    ]);
+  });
 
   it("need a hostname but for tcp and udp", () => {
     expect(() => problemsOf({ match: { protocol: "tls" } })).toThrow(/hostname/);

@@ -128,6 +128,66 @@ describe("parseBody", () => {
     expect(schemaProblems(schema, value)).toEqual([problem]);
   });
 
+  it("says what a form is by its description, and begins as a sentence does", () => {
+    const methods = (method: string) => ({
+      name: "a",
+      rules: [{ ...rule, match: { hostname: "x", methods: [method] } }],
+    });
+    const [method] = schemaProblems("CreateIngressRequest", methods(""));
+    expect(method?.message).toMatch(/^minimum string length is 1: /);
+    const [id] = schemaProblems("PutInstanceRequest", { id: "", network: { ip: "10.0.0.1" } });
+    expect(id?.message).not.toMatch(/\.$/);
+  });
+
+  it("names the first problem in hypeman's words, with its path, and the nearest key of unknown ones", () => {
+    const messageOf = (body: object): string => {
+      try {
+        parseBody("CreateIngressRequest", body);
+      } catch (error) {
+        if (isGatewrightError(error)) return error.message;
+      }
+      return "";
+    };
+    const head =
+      "request body has an error: doesn't match schema #/components/schemas/CreateIngressRequest: ";
+    expect(messageOf({ name: "a", rules: [{ ...rule, tls: 1 }] })).toBe(
+      `${head}Error at "/rules/0/tls": value must be a boolean`,
+    );
+    expect(messageOf({ name: "a", rules: [rule], tagz: {} })).toBe(
+      `${head}Error at "/tagz": property "tagz" is unsupported (the nearest known key is "tags")`,
+    );
+  });
+
+  it("has no field for the whole", () => {
+    expect(schemaProblems("CreateIngressRequest", [])).toEqual([
+      { code: "wrong_type", message: "value must be an object: send a JSON object" },
+    ]);
+  });
+
+  it("lists two hundred problems whole", () => {
+    const unknown = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`unknown${index}`, 1]));
+    const problems = (count: number) =>
+      schemaProblems("CreateIngressRequest", { name: "a", rules: [rule], ...unknown(count) });
+    expect([problems(200).length, problems(201).length]).toEqual([200, 201]);
+    expect(problems(200).at(-1)?.code).toBe("unknown_key");
+    expect(problems(201).at(-1)).toEqual({
+      code: "Bad Request",
+      message: "1 more problems are not listed: mend these first",
+    });
+  });
+
+  it("looks past null and text for what is too long", () => {
+    const rules = [{ ...rule, match: { hostname: "x", port: null, methods: Array(5_001).fill("GET") } }];
+    expect(schemaProblems("CreateIngressRequest", { name: "a", tags: null, rules })).toEqual([
+      {
+        code: "out_of_range",
+        field: "rules[0].match.methods",
+        message: "maximum number of items is 5000: remove some",
+      },
+    ]);
+  });
+
   it("finds problems in hypeman's order: by key, what is missing last", () => {
     const value = {
       rules: [

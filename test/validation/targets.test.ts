@@ -154,6 +154,44 @@ describe("targets are refused", () => {
   });
 });
 
+describe("targets are taken", () => {
+  it.each<[what: string, parts: object]>([
+    ["a pool with a target that takes nothing for now", { targets: [{ ...vm, weight: 0 }, vm] }],
+    ["an absolute DNS name", address({ address: "backend.example.com." })],
+    ["labels with digits", address({ address: "1.2b.c3" })],
+    ["a name of one label", address({ address: "localhost" })],
+    ["an IPv6 address", address({ address: "2001:db8::1" })],
+    ["a service under a pattern", pattern({ target: { service: "web", port: 80 } })],
+    ["an address under a pattern", pattern({ target: { address: "10.0.0.1", port: 80 } })],
+    ["braces under a literal hostname, as text", { target: { instance: "{x}", port: 80 } }],
+    ["a fixed instance beside a captured one", pattern({ targets: [{ instance: "{x}", port: 80 }, vm] })],
+    ["times at their bounds", one({ mode: "pause", pause_timeout: "10m", wake: true, wake_timeout: "1ms" })],
+    ["checks at their bounds", active({ interval: "100ms", timeout: "1m" })],
+    ["rarest checks", active({ interval: "1h", timeout: "10ms" })],
+    ["failures of an hour", passive({ fail_duration: "1h" })],
+    ["a wait of 10m", balancing({ try_duration: "10m" })],
+  ])("%s", (_what, parts) => {
+    expect(problemsOf(parts)).toEqual([]);
+  });
+
+  it.each(["10.20", "example.1", "1.example.22", "a..b", "-a.b", "a-.b", "a b", "."])(
+    "but no address %s",
+    (text) => {
+      expect(problemsOf(address({ address: text }))).toEqual([["invalid_target", "target.address"]]);
+    },
+  );
+
+  it("and what else is wrong is said", () => {
+    const rules = [ruleOf({ ...active({ path: "x", host: "a b", interval: "1ms", timeout: "1ms" }) })];
+    expect(semanticProblems({ name: "a", rules }).map(({ message }) => message)).toEqual([
+      'policies.health_check.active.path in rule 0 must begin with "/" and be visible ASCII without "#"; percent-encode the rest',
+      "policies.health_check.active.host in rule 0 must be a hostname, with or without a port",
+      "policies.health_check.active.interval in rule 0 must be a time from 100ms to 1h",
+      "policies.health_check.active.timeout in rule 0 must be a time from 10ms to 1m",
+    ]);
+  });
+});
+
 describe("load_balancing is refused", () => {
   it.each<[what: string, parts: object, code: string, field: string]>([
     ["an empty one", balancing({}), "out_of_range", ""],
