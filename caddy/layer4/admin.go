@@ -12,21 +12,21 @@ import (
 
 func init() { caddy.RegisterModule(Admin{}) }
 
-// Admin is the module `admin.api.gatewright_streams`: what is counted of rules of layer 4 since the process began.
+// Admin is the module `admin.api.gatewright_layer4`: what is counted of rules of layer 4 since the process began.
 //
-//	GET /gatewright/streams → {"rules": {"<row id>": {"active": 1, "total": 7, …}}}
+//	GET /gatewright/layer4 → {"rules": {"<row id>": {"active": 1, "total": 7, …}}}
 //
 // A rule that is no more is told until its last connection has ended.
 type Admin struct{}
 
 // CaddyModule returns the module's information.
 func (Admin) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "admin.api.gatewright_streams", New: func() caddy.Module { return new(Admin) }}
+	return caddy.ModuleInfo{ID: "admin.api.gatewright_layer4", New: func() caddy.Module { return new(Admin) }}
 }
 
 // Routes returns the routes of the admin endpoint.
 func (Admin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/gatewright/streams", Handler: caddy.AdminHandlerFunc(serveCounters)}}
+	return []caddy.AdminRoute{{Pattern: "/gatewright/layer4", Handler: caddy.AdminHandlerFunc(serveCounters)}}
 }
 
 type ruleReport struct {
@@ -80,8 +80,8 @@ func (r *rule) report() ruleReport {
 		at := r.lastAt
 		told.LastError, told.LastErrorAt = r.lastError, &at
 	}
-	for at, known := range r.addresses {
-		told.Addresses[at.String()] = known.report()
+	for at, item := range r.addresses {
+		told.Addresses[at.String()] = item.report()
 	}
 	return told
 }

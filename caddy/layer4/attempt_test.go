@@ -10,16 +10,16 @@ import (
 	"gatewright.dev/caddy/table"
 )
 
-// placesOf are those of a row with targets at addresses, tried in their order.
-func placesOf(t *testing.T, w *world, stream *table.Stream, targets ...netip.AddrPort) *places {
+// dialerOf are those of a row with targets at addresses, tried in their order.
+func dialerOf(t *testing.T, w *world, options *table.Layer4, targets ...netip.AddrPort) *dialer {
 	t.Helper()
-	stream.Protocol, stream.Policy = "tcp", "first"
-	row := table.RowJSON{ID: t.Name(), Ingress: "tcp", Port: 5000, Stream: stream}
+	options.Protocol, options.Policy = "tcp", "first"
+	row := table.RowJSON{ID: t.Name(), Ingress: "tcp", Port: 5000, Layer4: options}
 	for _, at := range targets {
 		row.Targets = append(row.Targets, table.Target{Address: at.Addr().String(), Port: int(at.Port())})
 	}
 	w.rows(row)
-	return &places{
+	return &dialer{
 		row: app.HostTable().LookupPort("tcp", 5000, nil), rule: ruleOf(t.Name()),
 		resolver: resolver.New(w.dns.Address, "test.internal", 0), guard: &resolver.Guard{AllowLoopback: true},
 	}
@@ -38,7 +38,7 @@ func addressOf(t *testing.T, text string) netip.AddrPort {
 func TestFailedAttemptsAreGivenBack(t *testing.T) {
 	w := newWorld(t)
 	refuses := addressOf(t, w.address())
-	p := placesOf(t, w, &table.Stream{MaxConnections: 1}, refuses)
+	p := dialerOf(t, w, &table.Layer4{MaxConnections: 1}, refuses)
 	for range 3 {
 		if conn, err := p.dial(t.Context(), &net.TCPAddr{}, &net.TCPAddr{}); err == nil {
 			conn.release()
@@ -69,7 +69,7 @@ func TestOneAttemptIsBounded(t *testing.T) {
 	}
 	defer silent.Close()
 	answers := tlsEcho(t).String()
-	p := placesOf(t, w, &table.Stream{ConnectTimeoutMS: 4 * attemptTime.Milliseconds(), TLS: &table.StreamTLS{Insecure: true}},
+	p := dialerOf(t, w, &table.Layer4{ConnectTimeoutMS: 4 * attemptTime.Milliseconds(), TLS: &table.Layer4TLS{Insecure: true}},
 		addressOf(t, silent.Addr().String()), addressOf(t, answers))
 	conn, err := p.dial(t.Context(), &net.TCPAddr{}, &net.TCPAddr{})
 	if err != nil {

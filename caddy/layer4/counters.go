@@ -41,30 +41,30 @@ type address struct {
 }
 
 func ruleOf(id string) *rule {
-	if known, ok := rules.Load(id); ok {
-		return known.(*rule)
+	if item, ok := rules.Load(id); ok {
+		return item.(*rule)
 	}
-	known, _ := rules.LoadOrStore(id, &rule{addresses: make(map[netip.AddrPort]*address)})
-	return known.(*rule)
+	item, _ := rules.LoadOrStore(id, &rule{addresses: make(map[netip.AddrPort]*address)})
+	return item.(*rule)
 }
 
 func (r *rule) address(at netip.AddrPort) *address {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known := r.addresses[at]; known != nil {
-		return known
+	if item := r.addresses[at]; item != nil {
+		return item
 	}
 	if len(r.addresses) >= maxAddresses {
-		for other, known := range r.addresses {
-			if known.active.Load() == 0 {
+		for other, item := range r.addresses {
+			if item.active.Load() == 0 {
 				delete(r.addresses, other)
 				break
 			}
 		}
 	}
-	known := &address{}
-	r.addresses[at] = known
-	return known
+	item := &address{}
+	r.addresses[at] = item
+	return item
 }
 
 func (r *rule) fail(err error) {
@@ -89,7 +89,7 @@ func (a *address) succeed() {
 	a.fails, a.lastError, a.reachable, a.tried = nil, "", true, time.Now()
 }
 
-func (a *address) fail(err error, s *table.Stream) {
+func (a *address) fail(err error, s *table.Layer4) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.lastError, a.reachable, a.tried = err.Error(), false, time.Now()
@@ -100,15 +100,15 @@ func (a *address) fail(err error, s *table.Stream) {
 }
 
 // failing tells whether so many connections have failed lately that others are tried first.
-func (a *address) failing(s *table.Stream) bool {
+func (a *address) failing(s *table.Layer4) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return int64(len(a.fails)) >= maxFails(s) && time.Since(a.fails[0]) < failDuration(s)
 }
 
-func maxFails(s *table.Stream) int64 { return max(s.MaxFails, 1) }
+func maxFails(s *table.Layer4) int64 { return max(s.MaxFails, 1) }
 
-func failDuration(s *table.Stream) time.Duration {
+func failDuration(s *table.Layer4) time.Duration {
 	if s.FailDurationMS > 0 {
 		return time.Duration(s.FailDurationMS) * time.Millisecond
 	}

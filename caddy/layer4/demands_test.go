@@ -190,7 +190,7 @@ func TestResumedSessions(t *testing.T) {
 	w := secureWorld(t)
 	ours, others := newAuthority(t, "ours"), newAuthority(t, "others")
 	raw := w.passed("raw", "raw.a.test", &net.TCPAddr{Port: lineEcho(t)})
-	raw.Stream.Terminate, raw.TLSOptions = true, demanding("require", ours)
+	raw.Layer4.Terminate, raw.TLSOptions = true, demanding("require", ours)
 	w.wrapper["shared"] = true
 	w.server = map[string]any{}
 	w.load()

@@ -29,8 +29,8 @@ var (
 	errFull      = errors.New("every address has as many connections as it takes")
 )
 
-// places is where connections of a rule can go.
-type places struct {
+// dialer is where connections of a rule can go.
+type dialer struct {
 	row      *table.Row
 	name     string // of the host, for captures
 	rule     *rule
@@ -40,12 +40,12 @@ type places struct {
 }
 
 // Asking is on whose behalf names are asked for.
-func (p *places) Asking() (rule, client string) { return p.row.ID(), p.client.String() }
+func (p *dialer) Asking() (rule, client string) { return p.row.ID(), p.client.String() }
 
 // candidate is an address that a connection may go to.
 type candidate struct {
 	at     netip.AddrPort
-	known  *address
+	item   *address
 	target int
 	weight int
 	// name stands for the target, and id for the address, when clients are to be kept.
@@ -55,10 +55,10 @@ type candidate struct {
 }
 
 // candidates are the allowed addresses of the row's targets, those of a target next to each other.
-func (p *places) candidates(ctx context.Context, again bool) ([]candidate, error) {
+func (p *dialer) candidates(ctx context.Context, again bool) ([]candidate, error) {
 	var found []candidate
 	var failure error
-	s := p.row.Stream()
+	s := p.row.Layer4()
 	unhealthy := upstreams.UnhealthyAddresses(p.row.ID())
 	for i := range p.row.Targets() {
 		weight, mode := 1, table.Active
@@ -87,8 +87,8 @@ func (p *places) candidates(ctx context.Context, again bool) ([]candidate, error
 				failure = why
 				continue
 			}
-			c.known = p.rule.address(c.at)
-			c.failing = c.known.failing(s)
+			c.item = p.rule.address(c.at)
+			c.failing = c.item.failing(s)
 			if c.name = addresses.Name; c.name == "" {
 				c.name = c.id
 			}
@@ -108,7 +108,7 @@ func (p *places) candidates(ctx context.Context, again bool) ([]candidate, error
 }
 
 // refusal says why an address takes no connections; nil when it does.
-func (p *places) refusal(c *candidate, unhealthy map[string]struct{}, instance string) error {
+func (p *dialer) refusal(c *candidate, unhealthy map[string]struct{}, instance string) error {
 	if why := p.guard.Refuses(c.at.Addr(), c.at.Port()); why != "" {
 		return fmt.Errorf("%w: %s %s", errRefused, c.at, why)
 	}
@@ -124,18 +124,18 @@ func (p *places) refusal(c *candidate, unhealthy map[string]struct{}, instance s
 // connection is one to a target; release must be called when it has ended.
 type connection struct {
 	net.Conn
-	known *address
+	item *address
 }
 
 func (c *connection) release() {
 	_ = c.Close()
-	c.known.active.Add(-1)
+	c.item.active.Add(-1)
 }
 
 // dial connects to a target: to the first candidate that answers, and when none does, to the addresses that the DNS
 // gives when it is asked again, since the instance may have moved.
-func (p *places) dial(ctx context.Context, client, local net.Addr) (*connection, error) {
-	s := p.row.Stream()
+func (p *dialer) dial(ctx context.Context, client, local net.Addr) (*connection, error) {
+	s := p.row.Layer4()
 	ctx, cancel := context.WithTimeout(ctx, s.Connect())
 	defer cancel()
 	tried := make(map[netip.AddrPort]bool)
@@ -149,18 +149,18 @@ func (p *places) dial(ctx context.Context, client, local net.Addr) (*connection,
 		left := len(found)
 		for c := range p.order(found, addrOf(client).String()) {
 			left--
-			if !c.known.enter(s.MaxConnections) {
+			if !c.item.enter(s.MaxConnections) {
 				failure = errFull
 				continue
 			}
 			tried[c.at] = true
 			conn, err := p.attempt(ctx, c, client, local, left > 0)
 			if err == nil {
-				c.known.succeed()
-				return &connection{conn, c.known}, nil
+				c.item.succeed()
+				return &connection{conn, c.item}, nil
 			}
-			c.known.active.Add(-1)
-			c.known.fail(err, s)
+			c.item.active.Add(-1)
+			c.item.fail(err, s)
 			failure = err
 			if ctx.Err() != nil {
 				return nil, failure
@@ -170,13 +170,13 @@ func (p *places) dial(ctx context.Context, client, local net.Addr) (*connection,
 	return nil, failure
 }
 
-func (p *places) attempt(ctx context.Context, c candidate, client, local net.Addr, others bool) (net.Conn, error) {
+func (p *dialer) attempt(ctx context.Context, c candidate, client, local net.Addr, others bool) (net.Conn, error) {
 	if others {
 		var cancel func()
 		ctx, cancel = context.WithTimeout(ctx, attemptTime)
 		defer cancel()
 	}
-	s := p.row.Stream()
+	s := p.row.Layer4()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.at.String())
 	if err != nil {
 		return nil, err
@@ -201,7 +201,7 @@ func (p *places) attempt(ctx context.Context, c candidate, client, local net.Add
 }
 
 // greet sends the PROXY protocol header, when the rule wants one.
-func greet(ctx context.Context, conn net.Conn, s *table.Stream, client, local net.Addr) error {
+func greet(ctx context.Context, conn net.Conn, s *table.Layer4, client, local net.Addr) error {
 	if s.ProxyProtocol == "" {
 		return nil
 	}
@@ -213,7 +213,7 @@ func greet(ctx context.Context, conn net.Conn, s *table.Stream, client, local ne
 }
 
 // tlsConfig makes the configuration of a row once.
-func tlsConfig(s *table.Stream) (*tls.Config, error) {
+func tlsConfig(s *table.Layer4) (*tls.Config, error) {
 	if prepared := s.Prepared.Load(); prepared != nil {
 		return (*prepared).(*tls.Config), nil
 	}
@@ -235,7 +235,7 @@ func tlsConfig(s *table.Stream) (*tls.Config, error) {
 }
 
 // moved tells whether the address is none of the row's targets any more. A failing DNS moves nothing.
-func (p *places) moved(from *candidate) bool {
+func (p *dialer) moved(from *candidate) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptTime)
 	defer cancel()
 	found, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, from.target, p.name, p, false)

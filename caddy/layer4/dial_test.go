@@ -7,7 +7,7 @@ import (
 )
 
 func TestFailingAfterFailures(t *testing.T) {
-	s := &table.Stream{MaxFails: 2}
+	s := &table.Layer4{MaxFails: 2}
 	a := &address{}
 	a.fail(errNoAddress, s)
 	if a.failing(s) {

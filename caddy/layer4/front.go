@@ -123,7 +123,7 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	}
 	row, host, demanded := hosts.LookupName(number, listener, name)
 	switch {
-	case row != nil && row.Stream() != nil:
+	case row != nil && row.Layer4() != nil:
 		return &choice{row: row, name: host, demanded: demanded}, nil
 	case hasHTTP:
 		return &choice{secure: f.http != nil}, nil
@@ -150,7 +150,7 @@ func (f *front) awaitsHeader(p *preface) bool {
 func (f *front) carry(p *preface, to *choice) {
 	defer p.conn.Close()
 	client := p.rest()
-	if to.row.Stream().Terminate {
+	if to.row.Layer4().Terminate {
 		if client = f.terminate(client, p, to); client == nil {
 			return
 		}
@@ -205,7 +205,7 @@ var warnings sample.Limiter
 
 func (f *front) serve(client net.Conn, p *preface, to *choice) {
 	rule := ruleOf(to.row.ID())
-	s := to.row.Stream()
+	s := to.row.Layer4()
 	if !s.Admits(addrOf(p.client)) {
 		rule.refused.Add(1)
 		return
@@ -213,7 +213,7 @@ func (f *front) serve(client net.Conn, p *preface, to *choice) {
 	rule.total.Add(1)
 	rule.active.Add(1)
 	defer rule.active.Add(^uint64(0))
-	where := &places{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, addrOf(p.client)}
+	where := &dialer{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, addrOf(p.client)}
 	target, err := where.dial(context.Background(), p.client, p.local)
 	if err != nil {
 		rule.fail(err)

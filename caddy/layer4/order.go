@@ -10,12 +10,12 @@ import (
 
 // order gives the candidates in the order in which they are to be tried: by the row's policy, those that failed lately
 // behind the others. Each is chosen when it is asked for, since mostly the first takes the connection.
-func (p *places) order(found []candidate, client string) iter.Seq[candidate] {
+func (p *dialer) order(found []candidate, client string) iter.Seq[candidate] {
 	return func(yield func(candidate) bool) {
 		well, failing := split(found)
 		for _, list := range [][]candidate{well, failing} {
 			for len(list) > 0 {
-				at := choose(p.row.Stream(), &p.rule.turns, list, client)
+				at := choose(p.row.Layer4(), &p.rule.turns, list, client)
 				chosen := list[at]
 				// Within its target's group, so that groups stay in one piece.
 				list = slices.Delete(list, at, at+1)
@@ -40,7 +40,7 @@ func split(found []candidate) (well, failing []candidate) {
 }
 
 // choose returns the index of a candidate, of which there is at least one.
-func choose(s *table.Stream, turns *balance.Turns, list []candidate, client string) int {
+func choose(s *table.Layer4, turns *balance.Turns, list []candidate, client string) int {
 	if len(list) == 1 {
 		return 0
 	}
@@ -51,7 +51,7 @@ func choose(s *table.Stream, turns *balance.Turns, list []candidate, client stri
 	case "random":
 		return balance.Random(groups)
 	case "least_conn":
-		return turns.Least(groups, func(i int) int { return int(list[i].known.active.Load()) })
+		return turns.Least(groups, func(i int) int { return int(list[i].item.active.Load()) })
 	case "ip_hash":
 		return balance.ByHash(client, groups,
 			func(g int) string { return list[groups[g].From].name },

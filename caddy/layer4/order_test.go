@@ -16,7 +16,7 @@ func some(weights ...int) []candidate {
 	var list []candidate
 	for target, weight := range weights {
 		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(target + 1)}), 80)
-		list = append(list, candidate{at: at, known: &address{}, target: target, weight: weight, name: fmt.Sprint(target), id: at.String()})
+		list = append(list, candidate{at: at, item: &address{}, target: target, weight: weight, name: fmt.Sprint(target), id: at.String()})
 	}
 	return list
 }
@@ -34,7 +34,7 @@ func TestTurnsFollowWeights(t *testing.T) {
 	first := make(map[int]int)
 	for range 100 {
 		list := some(9, 1)
-		first[list[choose(&table.Stream{}, &turns, list, "")].target]++
+		first[list[choose(&table.Layer4{}, &turns, list, "")].target]++
 	}
 	if first[0] != 90 || first[1] != 10 {
 		t.Errorf("got %v", first)
@@ -48,7 +48,7 @@ func TestTurnsGoRoundTheAddressesOfATarget(t *testing.T) {
 		// Two addresses of one target, and one of another with the same weight.
 		list := some(1, 1, 1)
 		list[1].target = 0
-		first[list[choose(&table.Stream{}, &turns, list, "")].at]++
+		first[list[choose(&table.Layer4{}, &turns, list, "")].at]++
 	}
 	if fmt.Sprint(first) != "map[10.0.0.1:80:10 10.0.0.2:80:10 10.0.0.3:80:20]" {
 		t.Errorf("got %v", first)
@@ -71,7 +71,7 @@ func TestHashSpreadsClientsEvenly(t *testing.T) {
 		counts := make(map[netip.AddrPort]int)
 		for i := range clients {
 			client := netip.AddrFrom4([4]byte{198, 18 + byte(i>>16), byte(i >> 8), byte(i)})
-			counts[list[choose(&table.Stream{Policy: "ip_hash"}, nil, list, client.String())].at]++
+			counts[list[choose(&table.Layer4{Policy: "ip_hash"}, nil, list, client.String())].at]++
 		}
 		for at, count := range counts {
 			if share := float64(count) / clients; share < 0.115 || share > 0.135 {
@@ -82,7 +82,7 @@ func TestHashSpreadsClientsEvenly(t *testing.T) {
 }
 
 func TestHashKeepsClientsWhenOthersCome(t *testing.T) {
-	s := &table.Stream{Policy: "ip_hash"}
+	s := &table.Layer4{Policy: "ip_hash"}
 	moved := 0
 	for i := range 200 {
 		client := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}).String()
@@ -99,10 +99,10 @@ func TestHashKeepsClientsWhenOthersCome(t *testing.T) {
 func TestLeastConnectionsGoFirst(t *testing.T) {
 	list := some(1, 1, 2)
 	for i, active := range []int64{3, 2, 3} {
-		list[i].known.active.Store(active)
+		list[i].item.active.Store(active)
 	}
 	// The third has the same number for twice the weight.
-	if at := choose(&table.Stream{Policy: "least_conn"}, &balance.Turns{}, list, ""); at != 2 {
+	if at := choose(&table.Layer4{Policy: "least_conn"}, &balance.Turns{}, list, ""); at != 2 {
 		t.Errorf("got %d", at)
 	}
 }
@@ -111,7 +111,7 @@ func TestEachIsTriedOnceAndWhatFailedLast(t *testing.T) {
 	for _, policy := range []string{"", "first", "random", "least_conn", "ip_hash"} {
 		rows := table.NewRows(nil)
 		targets := []table.Target{{Service: "web", Port: 80}}
-		rows.Add(&table.RowJSON{ID: "s/0", Ingress: "s", Port: 5000, Stream: &table.Stream{Protocol: "tcp", Policy: policy}, Targets: targets})
+		rows.Add(&table.RowJSON{ID: "s/0", Ingress: "s", Port: 5000, Layer4: &table.Layer4{Protocol: "tcp", Policy: policy}, Targets: targets})
 		var hosts table.Table
 		if err := hosts.Replace("1", rows); err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func TestEachIsTriedOnceAndWhatFailedLast(t *testing.T) {
 		found := some(3, 1, 1, 1)
 		found[1].target = 0
 		found[0].failing, found[2].failing = true, true
-		p := &places{row: hosts.LookupPort("tcp", 5000, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5000}), rule: ruleOf("s/0")}
+		p := &dialer{row: hosts.LookupPort("tcp", 5000, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5000}), rule: ruleOf("s/0")}
 		var order []string
 		for c := range p.order(found, "192.0.2.1") {
 			order = append(order, c.id)

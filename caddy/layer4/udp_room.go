@@ -41,12 +41,12 @@ func (r *room) client(of netip.AddrPort) *clientRoom {
 	if r.clients == nil {
 		r.clients = make(map[netip.Prefix]*clientRoom)
 	}
-	known := r.clients[key]
-	if known == nil {
-		known = new(clientRoom)
-		r.clients[key] = known
+	item := r.clients[key]
+	if item == nil {
+		item = new(clientRoom)
+		r.clients[key] = item
 	}
-	return known
+	return item
 }
 
 func (r *room) add(s *session) {

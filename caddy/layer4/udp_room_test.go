@@ -41,7 +41,7 @@ func udpWorld(t *testing.T, most int) *socket {
 	w.apps["gatewright_layer4"] = map[string]any{"udp": []string{listen}}
 	w.load()
 	w.rows(table.RowJSON{
-		ID: t.Name(), Ingress: "udp", Port: int(address.Port()), Stream: &table.Stream{Protocol: "udp"},
+		ID: t.Name(), Ingress: "udp", Port: int(address.Port()), Layer4: &table.Layer4{Protocol: "udp"},
 		Targets: []table.Target{{Address: "127.0.0.1", Port: packetEcho(t)}},
 	})
 	if app.HostTable().LookupPort("udp", address.Port(), nil) == nil {

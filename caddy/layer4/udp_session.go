@@ -102,18 +102,18 @@ func (s *session) run() {
 	if row == nil || owner == nil {
 		return
 	}
-	stream, counted := row.Stream(), ruleOf(row.ID())
-	if !stream.Admits(s.client.Addr()) {
+	options, counted := row.Layer4(), ruleOf(row.ID())
+	if !options.Admits(s.client.Addr()) {
 		counted.refused.Add(1)
 		return
 	}
 	counted.total.Add(1)
 	counted.active.Add(1)
 	defer counted.active.Add(^uint64(0))
-	where := &places{row, "", counted, owner.app.Addresses(), &owner.app.Guard, s.client.Addr().Unmap()}
-	chosen, err := s.connect(where, stream)
-	if errors.Is(err, errFull) && stream.MaxConnections <= 0 && s.socket.makeRoom(s) {
-		chosen, err = s.connect(where, stream)
+	where := &dialer{row, "", counted, owner.app.Addresses(), &owner.app.Guard, s.client.Addr().Unmap()}
+	chosen, err := s.connect(where, options)
+	if errors.Is(err, errFull) && options.MaxConnections <= 0 && s.socket.makeRoom(s) {
+		chosen, err = s.connect(where, options)
 	}
 	if err != nil {
 		counted.fail(err)
@@ -123,33 +123,33 @@ func (s *session) run() {
 		}
 		return
 	}
-	defer chosen.known.active.Add(-1)
-	if err := s.answer(where, chosen, stream.Idle()); err != nil {
-		chosen.known.fail(err, stream)
+	defer chosen.item.active.Add(-1)
+	if err := s.answer(where, chosen, options.Idle()); err != nil {
+		chosen.item.fail(err, options)
 		counted.fail(err)
 	}
 }
 
-func (s *session) connect(where *places, stream *table.Stream) (*candidate, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), stream.Connect())
+func (s *session) connect(where *dialer, options *table.Layer4) (*candidate, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), options.Connect())
 	defer cancel()
 	found, err := where.candidates(ctx, false)
 	if err != nil {
 		return nil, err
 	}
-	limit := stream.MaxConnections
+	limit := options.MaxConnections
 	if limit <= 0 {
 		limit = s.socket.atTarget
 	}
 	err = errFull
 	for c := range where.order(found, s.client.Addr().Unmap().String()) {
-		if !c.known.enter(limit) {
+		if !c.item.enter(limit) {
 			continue
 		}
 		var conn *net.UDPConn
 		if conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(c.at)); err != nil {
-			c.known.active.Add(-1)
-			c.known.fail(err, stream)
+			c.item.active.Add(-1)
+			c.item.fail(err, options)
 			continue
 		}
 		s.mu.Lock()
@@ -171,7 +171,7 @@ var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
 // answer copies from the target to the client. It returns nil when the session has been idle, or the target has moved:
 // the client's next packet finds the new place.
-func (s *session) answer(where *places, chosen *candidate, idle time.Duration) error {
+func (s *session) answer(where *dialer, chosen *candidate, idle time.Duration) error {
 	raw, err := s.target.SyscallConn()
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func (s *session) answer(where *places, chosen *candidate, idle time.Duration) e
 		switch {
 		case err == nil:
 			s.touch()
-			chosen.known.succeed()
+			chosen.item.succeed()
 		case isTimeout(err):
 			if time.Since(time.Unix(0, s.last.Load())) >= idle {
 				return nil

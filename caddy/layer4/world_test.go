@@ -136,7 +136,7 @@ func (w *world) row(id, host string, tls bool) table.RowJSON {
 func (w *world) passed(id, host string, to net.Addr) table.RowJSON {
 	w.dns.Set(id+".test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}})
 	return table.RowJSON{
-		ID: id, Ingress: id, Port: w.port, Host: host, Stream: &table.Stream{Protocol: "tls"},
+		ID: id, Ingress: id, Port: w.port, Host: host, Layer4: &table.Layer4{Protocol: "tls"},
 		Targets: []table.Target{{Instance: id, Port: to.(*net.TCPAddr).Port}},
 	}
 }

@@ -41,8 +41,8 @@ type RowJSON struct {
 	Listen []string `json:"listen,omitempty"`
 	// TLSOptions are what the row demands of TLS.
 	TLSOptions *TLSOptions `json:"tls_options,omitempty"`
-	// Stream makes the row one of layer 4. Host is then the name that clients ask for, or absent.
-	Stream *Stream `json:"stream,omitempty"`
+	// Layer4 makes the row one of layer 4. Host is then the name that clients ask for, or absent.
+	Layer4 *Layer4 `json:"layer4,omitempty"`
 }
 
 // Path is a condition on the decoded and cleaned path of a request; case counts.
@@ -73,7 +73,7 @@ type Row struct {
 	targets  []target
 	cond     *conditions // nil when the row takes every request of its host
 	auth     *auth
-	stream   *Stream // nil for HTTP
+	layer4   *Layer4 // nil for HTTP
 	demands  Demands
 	port     uint16
 	redirect uint16 // 0: none
@@ -129,7 +129,7 @@ func compile(from *RowJSON) (*Row, []string) {
 		tls:     from.TLS,
 	}
 	row.cond = compileConditions(from, problem)
-	row.stream = compileStream(from, problem)
+	row.layer4 = compileLayer4(from, problem)
 	row.demands = compileDemands(from, problem)
 	row.auth = compileAuth(from.Auth, problem)
 	if from.Redirect != nil {
@@ -140,7 +140,7 @@ func compile(from *RowJSON) (*Row, []string) {
 			problem("a redirect has no policy and no targets")
 		}
 		row.redirect = uint16(from.Redirect.Port)
-	} else if from.Policy == "" && from.Stream == nil {
+	} else if from.Policy == "" && from.Layer4 == nil {
 		problem("policy is empty and there is no redirect")
 	}
 	row.targets = compileTargets(from.Targets, captures, problem)

@@ -135,7 +135,7 @@ func (r *Row) path() (path string, exact bool) {
 }
 
 func (r *Row) takes(q *Request) bool {
-	if r.tls != q.TLS || r.stream != nil {
+	if r.tls != q.TLS || r.layer4 != nil {
 		return false
 	}
 	cond := r.cond

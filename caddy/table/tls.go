@@ -65,7 +65,7 @@ func compileDemands(from *RowJSON, problem func(string, ...any)) Demands {
 	if options == nil {
 		return Demands{}
 	}
-	if !from.TLS && (from.Stream == nil || !from.Stream.Terminate) {
+	if !from.TLS && (from.Layer4 == nil || !from.Layer4.Terminate) {
 		problem("tls_options: TLS is not ended for this row")
 	}
 	switch options.MinVersion {
@@ -105,8 +105,8 @@ func (r rules) demands() Demands {
 
 // endsTLS tells whether TLS connections of the row are ended here.
 func (r *Row) endsTLS() bool {
-	if r.stream != nil {
-		return r.stream.Terminate
+	if r.layer4 != nil {
+		return r.layer4.Terminate
 	}
 	return r.tls
 }
@@ -115,7 +115,7 @@ func (r *Row) endsTLS() bool {
 // follows one that names none is never asked for.
 func byName(rows []*Row) (found []*Row) {
 	for _, row := range rows {
-		if !row.endsTLS() && row.stream == nil {
+		if !row.endsTLS() && row.layer4 == nil {
 			continue
 		}
 		listen := row.listen()
@@ -132,7 +132,7 @@ func byName(rows []*Row) (found []*Row) {
 // named returns the row that takes TLS connections which came to a local address.
 func (r rules) named(local net.Addr) *Row {
 	if r.only != nil {
-		if (r.only.endsTLS() || r.only.stream != nil) && r.only.listensAt(local) {
+		if (r.only.endsTLS() || r.only.layer4 != nil) && r.only.listensAt(local) {
 			return r.only
 		}
 		return nil

@@ -17,7 +17,7 @@ func https(id, host, path string, options *TLSOptions) RowJSON {
 }
 
 func passed(id, host string) RowJSON {
-	return RowJSON{ID: id, Ingress: id, Port: 443, Host: host, Stream: &Stream{Protocol: "tls"}, Targets: []Target{{Instance: "web", Port: 443}}}
+	return RowJSON{ID: id, Ingress: id, Port: 443, Host: host, Layer4: &Layer4{Protocol: "tls"}, Targets: []Target{{Instance: "web", Port: 443}}}
 }
 
 func tableOf(t *testing.T, routes ...RowJSON) *Table {
@@ -41,7 +41,7 @@ func TestNamesWithManyPaths(t *testing.T) {
 			routes = append(routes, https(fmt.Sprint(i), "www.a.test", fmt.Sprint("/", i), nil))
 		}
 		table := tableOf(t, routes...)
-		if row, _, _ := table.LookupName(443, local, "www.a.test"); row == nil || row.Stream() != nil {
+		if row, _, _ := table.LookupName(443, local, "www.a.test"); row == nil || row.Layer4() != nil {
 			t.Errorf("%d paths: the wildcard takes the connections", count)
 		}
 		if row, _, _ := table.LookupName(443, local, "other.a.test"); row == nil || row.ID() != "pass" {

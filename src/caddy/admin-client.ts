@@ -9,11 +9,11 @@ import type {
   CaddyApi,
   CaddyCertificate,
   CertificateSource,
+  Layer4Source,
   RefusalCounts,
   RefusalSource,
   RunningConfig,
   RunningVersions,
-  StreamSource,
   TargetPush,
 } from "./caddy-api.ts";
 import { createScrub, type Scrub } from "./scrub.ts";
@@ -40,7 +40,7 @@ export type Probe =
   | { readonly kind: "other" | "nothing" };
 
 /** What the supervisor asks beside the CaddyApi. */
-export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource, StreamSource {
+export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource, Layer4Source {
   /** Never throws. Needs no module of ours in that Caddy. */
   probe(): Promise<Probe>;
   /**
@@ -144,9 +144,9 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       const { body } = await demand("GET", "/config/", undefined, loadTimeoutMs);
       return (JSON.parse(body) as RunningConfig | null) ?? {};
     },
-    streams: async () => {
-      const { body } = await demand("GET", "/gatewright/streams");
-      return (JSON.parse(body) as { readonly rules: Awaited<ReturnType<StreamSource["streams"]>> }).rules;
+    layer4: async () => {
+      const { body } = await demand("GET", "/gatewright/layer4");
+      return (JSON.parse(body) as { readonly rules: Awaited<ReturnType<Layer4Source["layer4"]>> }).rules;
     },
     load: async (config) => {
       try {

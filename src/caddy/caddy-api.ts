@@ -97,7 +97,7 @@ export interface CaddyCertificate {
 }
 
 /** What is counted of a rule of layer 4 since Caddy started (caddy/layer4). */
-export interface StreamCounts {
+export interface Layer4Counts {
   readonly active: number;
   readonly total: number;
   readonly failed: number;
@@ -107,11 +107,11 @@ export interface StreamCounts {
   readonly last_error?: string;
   readonly last_error_at?: string;
   /** By `ip:port`. */
-  readonly addresses: { readonly [address: string]: StreamAddress };
+  readonly addresses: { readonly [address: string]: Layer4Address };
 }
 
 /** What is known of one address of a rule's targets. */
-export interface StreamAddress {
+export interface Layer4Address {
   readonly active: number;
   /** What the last connection found; absent before there was one. */
   readonly reachable?: boolean;
@@ -119,9 +119,9 @@ export interface StreamAddress {
 }
 
 /** What counts connections of layer 4, by row id. */
-export interface StreamSource {
+export interface Layer4Source {
   /** Throws `caddy_unavailable`. */
-  streams(): Promise<{ readonly [row: string]: StreamCounts }>;
+  layer4(): Promise<{ readonly [row: string]: Layer4Counts }>;
 }
 
 /** Requests that policies turned away since Caddy started: row id → status → how many. */

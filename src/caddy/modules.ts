@@ -44,7 +44,7 @@ export const caddyModules: readonly CaddyModule[] = [
   { id: "caddy.listeners.gatewright", package: "gatewright.dev/caddy/layer4", required: true },
   { id: "tls.handshake_match.gatewright", package: "gatewright.dev/caddy/handshake", required: false },
   { id: "gatewright_layer4", package: "gatewright.dev/caddy/layer4", required: false },
-  { id: "admin.api.gatewright_streams", package: "gatewright.dev/caddy/layer4", required: false },
+  { id: "admin.api.gatewright_layer4", package: "gatewright.dev/caddy/layer4", required: false },
   { id: "dns.providers.cloudflare", package: "github.com/caddy-dns/cloudflare", required: false },
   { id: "http.handlers.rate_limit", package: "github.com/mholt/caddy-ratelimit", required: false },
 ];

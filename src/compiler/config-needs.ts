@@ -89,7 +89,7 @@ export class ConfigNeeds implements NeedsView {
     for (const need of tlsNeeds ?? []) this.#countNeed(need, -1);
   }
 
-  #countRow(row: Pick<Row, "port" | "tls" | "listen" | "stream">, step: 1 | -1): void {
+  #countRow(row: Pick<Row, "port" | "tls" | "listen" | "layer4">, step: 1 | -1): void {
     if (this.#ports.count(row, step)) this.#generation += 1;
   }
 

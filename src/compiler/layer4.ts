@@ -1,23 +1,23 @@
 import type { FrontDoor, Layer4App, Layer4Server, ListenerWrapper } from "../caddy-json/config.ts";
 import type { Ingress, IngressRule, Policies } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
-import { isStream, protocolOf } from "../model/protocol.ts";
+import { isLayer4, protocolOf } from "../model/protocol.ts";
 import { endedTls } from "./connection-policies.ts";
 import { listenAddress, sharedAddress } from "./listen-address.ts";
 import type { PortUse } from "./port-use.ts";
-import type { Row, RowStream } from "./row.ts";
+import type { Row, RowLayer4 } from "./row.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { importedCertificatePath } from "./tls.ts";
 import type { TlsNeed } from "./tls-needs.ts";
 
 /** What a rule of layer 4 adds to its row; undefined for a rule of HTTP. */
-export function rowStream(rule: IngressRule, settings: CompilerSettings): RowStream | undefined {
-  if (!isStream(rule)) return undefined;
+export function rowLayer4(rule: IngressRule, settings: CompilerSettings): RowLayer4 | undefined {
+  if (!isLayer4(rule)) return undefined;
   const { policies = {}, upstream = {} } = rule;
   const protocol = protocolOf(rule);
   const { proxy_protocol } = upstream;
   return {
-    protocol: protocol === "tcp" && rule.tls ? "tls" : (protocol as RowStream["protocol"]),
+    protocol: protocol === "tcp" && rule.tls ? "tls" : (protocol as RowLayer4["protocol"]),
     ...(rule.tls ? { terminate: true } : {}),
     ...policyFields(policies),
     ...(proxy_protocol === undefined ? {} : { proxy_protocol }),
@@ -26,12 +26,12 @@ export function rowStream(rule: IngressRule, settings: CompilerSettings): RowStr
   };
 }
 
-function policyFields(policies: Policies): Partial<RowStream> {
+function policyFields(policies: Policies): Partial<RowLayer4> {
   const { load_balancing, health_check, timeouts, max_connections } = policies;
   const passive = health_check?.passive;
   const { policy = "round_robin" } = load_balancing ?? {};
   return {
-    ...(policy === "round_robin" ? {} : { policy: policy as NonNullable<RowStream["policy"]> }),
+    ...(policy === "round_robin" ? {} : { policy: policy as NonNullable<RowLayer4["policy"]> }),
     ...msField("connect_timeout_ms", timeouts?.connect),
     ...msField("idle_timeout_ms", timeouts?.idle),
     ...(max_connections === undefined ? {} : { max_connections }),
@@ -45,7 +45,7 @@ function msField<Key extends string>(key: Key, text: string | undefined): { read
   return (ms === undefined ? {} : { [key]: Math.ceil(ms) }) as { readonly [key in Key]?: number };
 }
 
-function networkFields({ access }: Policies): Partial<RowStream> {
+function networkFields({ access }: Policies): Partial<RowLayer4> {
   const { allow, deny } = access ?? {};
   return {
     ...(allow === undefined ? {} : { allow: allow.map(prefixOf) }),
@@ -58,7 +58,7 @@ function prefixOf(network: string): string {
   return `${network}/${network.includes(":") ? 128 : 32}`;
 }
 
-function tlsField({ upstream }: IngressRule, settings: CompilerSettings): Pick<RowStream, "tls"> {
+function tlsField({ upstream }: IngressRule, settings: CompilerSettings): Pick<RowLayer4, "tls"> {
   const tls = upstream?.tls;
   if (tls === undefined) return {};
   const { server_name, ca_pem, insecure_skip_verify, certificate } = tls;
@@ -94,7 +94,7 @@ export function layer4App(
   settings: CompilerSettings,
 ): Layer4App | undefined {
   const tcp = ports
-    .filter((use) => isStreamPort(use) && !isHttpPort(use))
+    .filter((use) => hasLayer4(use) && !isHttpPort(use))
     .map((use) => tcpServer(use, needs, settings));
   const udp = ports.flatMap((use) => (use.udp === undefined ? [] : addressesOf(use.udp, use.port, settings)));
   if (tcp.length === 0 && udp.length === 0) return undefined;
@@ -129,7 +129,7 @@ export function frontDoor(
 
 /** Whether what comes to an HTTP server's port may be plain, or belong to TLS or to layer 4. */
 export function isShared(use: PortUse): boolean {
-  return isStreamPort(use) || (use.tls && use.plain);
+  return hasLayer4(use) || (use.tls && use.plain);
 }
 
 function proxyProtocol({
@@ -144,7 +144,7 @@ export function isHttpPort({ plain, tls }: PortUse): boolean {
 }
 
 /** Whether connections of the port are of layer 4, some or all. */
-function isStreamPort({ names, whole }: PortUse): boolean {
+function hasLayer4({ names, whole }: PortUse): boolean {
   return names === true || whole === true;
 }
 

@@ -4,7 +4,7 @@ import type { Row } from "./row.ts";
 /** What rows expect of a port: `<kind>` and `<kind> <listen address>`, each with the number of rows. */
 type Counts = Map<string, number>;
 
-type PortRow = Pick<Row, "port"> & Partial<Pick<Row, "tls" | "listen" | "stream">>;
+type PortRow = Pick<Row, "port"> & Partial<Pick<Row, "tls" | "listen" | "layer4">>;
 
 /** Counts the kinds of traffic on each port, and the addresses that it is expected on. */
 export class PortCounts {
@@ -33,14 +33,14 @@ export class PortCounts {
   }
 }
 
-function keysOf({ tls, listen = [""], stream }: PortRow): readonly string[] {
-  const network = stream?.protocol === "udp" ? "udp" : "tcp";
+function keysOf({ tls, listen = [""], layer4 }: PortRow): readonly string[] {
+  const network = layer4?.protocol === "udp" ? "udp" : "tcp";
   const addresses = listen.map((address) => `${network} ${address}`);
-  switch (stream?.protocol) {
+  switch (layer4?.protocol) {
     case undefined:
       return [tls === true ? "tls" : "plain", ...addresses];
     case "tls":
-      return ["names", ...(stream.terminate === true ? ["ends"] : []), ...addresses];
+      return ["names", ...(layer4.terminate === true ? ["ends"] : []), ...addresses];
     case "tcp":
       return ["whole", ...addresses];
     case "udp":

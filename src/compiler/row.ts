@@ -53,7 +53,7 @@ export interface Row {
   /** IP addresses that the row is served on. Absent: all that the port is bound on. */
   readonly listen?: readonly string[];
   /** Makes the row one of layer 4 (caddy/layer4); `host` is then the name of TLS clients, or "" for the whole port. */
-  readonly stream?: RowStream;
+  readonly layer4?: RowLayer4;
 }
 
 /** They hold for every path of the host, and for hosts under a wildcard that have none of their own. */
@@ -64,8 +64,8 @@ export interface RowTlsOptions {
   readonly client_auth?: { readonly mode: string; readonly ca_pem?: string };
 }
 
-/** How a row takes connections (caddy/table/stream.go, where the defaults are). */
-export interface RowStream {
+/** How a row takes connections (caddy/table/layer4.go, where the defaults are). */
+export interface RowLayer4 {
   readonly protocol: "tls" | "tcp" | "udp";
   /** TLS is ended here. */
   readonly terminate?: true;
@@ -78,11 +78,11 @@ export interface RowStream {
   readonly proxy_protocol?: "v1" | "v2";
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
-  readonly tls?: RowStreamTls;
+  readonly tls?: RowLayer4Tls;
 }
 
 /** How TLS is spoken with a target. */
-export interface RowStreamTls {
+export interface RowLayer4Tls {
   readonly server_name?: string;
   readonly ca_pem?: string;
   readonly insecure_skip_verify?: true;

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import type { Ingress, IngressRule } from "../model/api.ts";
-import { isServedHere, listenField, rowStream } from "./layer4.ts";
+import { isServedHere, listenField, rowLayer4 } from "./layer4.ts";
 import { type KeyedPolicySet, policySetOf } from "./policy-set.ts";
-import type { Row, RowStream } from "./row.ts";
+import type { Row, RowLayer4 } from "./row.ts";
 import { rowTargets } from "./row-targets.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { type TlsNeed, tlsNeeds, tlsOptionsField } from "./tls-needs.ts";
@@ -31,8 +31,8 @@ function compileRule(
   // Not allowed any more: neither served with TLS nor redirected to it; its status says so.
   if (needs === undefined) return [];
   const id = `${ingress.id}/${index}`;
-  const stream = rowStream(rule, settings);
-  if (stream !== undefined) return [streamRow(ingress, rule, stream, { id, needs })];
+  const layer4 = rowLayer4(rule, settings);
+  if (layer4 !== undefined) return [layer4Row(ingress, rule, layer4, { id, needs })];
   const policySet = policySetOf(rule, settings);
   const { hostname, port, path, methods, headers } = rule.match;
   const proxied: CompiledRow = {
@@ -59,10 +59,10 @@ function compileRule(
 }
 
 /** A row of layer 4: no handlers, since what it does is in the row itself. */
-function streamRow(
+function layer4Row(
   ingress: Ingress,
   rule: IngressRule,
-  stream: RowStream,
+  layer4: RowLayer4,
   { id, needs }: { readonly id: string; readonly needs: readonly TlsNeed[] },
 ): CompiledRow {
   const { hostname, port } = rule.match;
@@ -71,11 +71,11 @@ function streamRow(
       id,
       ingress: ingress.name,
       port,
-      host: stream.protocol === "tls" ? hostname : "",
+      host: layer4.protocol === "tls" ? hostname : "",
       targets: rowTargets(rule),
       ...listenField(ingress),
       ...tlsOptionsField(needs),
-      stream,
+      layer4,
     },
     ...(needs.length === 0 ? {} : { tlsNeeds: needs }),
   };

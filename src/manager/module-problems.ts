@@ -2,7 +2,7 @@ import { lackingPolicies } from "../compiler/render-policies.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Problem } from "../errors.ts";
 import type { Ingress, IngressRule } from "../model/api.ts";
-import { isStream } from "../model/protocol.ts";
+import { isLayer4 } from "../model/protocol.ts";
 
 /** Policies that need a module which the running Caddy lacks: they must not fail open. */
 export function moduleProblems(
@@ -18,7 +18,7 @@ function layer4ModuleProblems(
   { modules }: CompilerSettings,
 ): Problem[] {
   return rules.flatMap((rule, index) => {
-    if (rule === undefined || !isStream(rule) || modules === undefined) return [];
+    if (rule === undefined || !isLayer4(rule) || modules === undefined) return [];
     const module = "gatewright_layer4";
     if (modules.includes(module)) return [];
     const message =

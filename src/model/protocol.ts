@@ -13,7 +13,7 @@ export function protocolOf({ match }: WithMatch): Protocol {
 }
 
 /** Whether the rule takes connections instead of requests. */
-export function isStream(rule: WithMatch): boolean {
+export function isLayer4(rule: WithMatch): boolean {
   return protocolOf(rule) !== "http";
 }
 

@@ -1,6 +1,6 @@
 import type { ActiveHealthCheck, Ingress, IngressRule, IngressTarget } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
-import { isStream } from "../model/protocol.ts";
+import { isLayer4 } from "../model/protocol.ts";
 import { targetsOf } from "../model/target.ts";
 
 /** How an address is checked. Two equal ones are one check, whatever rules it is for. */
@@ -51,7 +51,7 @@ export function hasCaptures(rule: Pick<IngressRule, "match">, target: IngressTar
 function settingsOf(active: ActiveHealthCheck, rule: IngressRule): CheckSettings {
   const { path = "/", host, port, interval = "10s", timeout = "2s", status } = active;
   return {
-    scheme: isStream(rule) ? "tcp" : (rule.upstream?.scheme ?? "http"),
+    scheme: isLayer4(rule) ? "tcp" : (rule.upstream?.scheme ?? "http"),
     path,
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),

@@ -1,7 +1,7 @@
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
 import { type Conflict, MOST_HEADER_SETS } from "../model/claims/claim-index.ts";
-import { isNamed, isStream, protocolOf } from "../model/protocol.ts";
+import { isLayer4, isNamed, protocolOf } from "../model/protocol.ts";
 import { quote, ruleField } from "../model/wording.ts";
 
 /** Conflicts as problems: each names hostname, port, path and who holds them. In the order of the conflicts. */
@@ -48,7 +48,7 @@ function describe(rule: IngressRule): string {
   const { hostname, port, path, methods, headers } = match;
   if (!isNamed(rule)) return `${protocolOf(rule)} port ${port}`;
   const parts = [`hostname ${quote(hostname)} on port ${port}`];
-  if (isStream(rule)) parts.push(`protocol ${protocolOf(rule)}`);
+  if (isLayer4(rule)) parts.push(`protocol ${protocolOf(rule)}`);
   if (path !== undefined) parts.push(`${path.type} path ${quote(path.value)}`);
   if (methods !== undefined) parts.push(`methods ${methods.join(", ")}`);
   // Values may be credentials.

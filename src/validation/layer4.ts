@@ -4,7 +4,7 @@ import type { Problem } from "../errors.ts";
 import type { CreateIngressRequest, IngressRule, IngressRuleInput } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { isAddress } from "../model/hostname.ts";
-import { isNamed, isStream, type Protocol, protocolOf } from "../model/protocol.ts";
+import { isLayer4, isNamed, type Protocol, protocolOf } from "../model/protocol.ts";
 import { targetsOf } from "../model/target.ts";
 import { quote } from "../model/wording.ts";
 import { policies, policyField, policyValue } from "../policies/index.ts";
@@ -18,7 +18,7 @@ export function layer4Problems(rule: IngressRuleInput, ruleIndex: number): Probl
   const report = new Report(ruleIndex);
   const protocol = protocolOf(rule);
   idleProblems(rule, report);
-  if (!isStream(rule)) {
+  if (!isLayer4(rule)) {
     if (rule.policies?.max_connections !== undefined)
       report.refuse("policies.max_connections", "needs match.protocol tls, tcp or udp");
     return report.problems;

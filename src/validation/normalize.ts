@@ -8,7 +8,7 @@ import type {
 } from "../model/api.ts";
 import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
 import { isPathProblem, normalizePath } from "../model/path.ts";
-import { isStream, type Protocol, protocolOf } from "../model/protocol.ts";
+import { isLayer4, type Protocol, protocolOf } from "../model/protocol.ts";
 import { ruleIndexOf } from "../model/wording.ts";
 import { normalizePolicies } from "../policies/index.ts";
 import { normalizeListen } from "./layer4.ts";
@@ -123,7 +123,7 @@ function normalizeRule(rule: IngressRuleInput, ports: ListenPorts): IngressRule 
 /** Hypeman's reading of 80 is for rules of HTTP alone. */
 function listenPort(rule: IngressRuleInput, ports: ListenPorts): number {
   const { port } = rule.match;
-  if (!isStream(rule)) return effectivePort(port, rule.tls === true, ports);
+  if (!isLayer4(rule)) return effectivePort(port, rule.tls === true, ports);
   return (port ?? 0) === 0 ? ports.httpsPort : (port ?? 0);
 }
 

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import type { Problem } from "../errors.ts";
 import type { IngressRuleInput, TlsOptions, UpstreamTls } from "../model/api.ts";
 import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
-import { isStream } from "../model/protocol.ts";
+import { isLayer4 } from "../model/protocol.ts";
 import { ruleField } from "../model/wording.ts";
 
 const YEAR_SECONDS = 31_536_000;
@@ -15,7 +15,7 @@ export function tlsOptionProblems(rule: IngressRuleInput, ruleIndex: number): Pr
     ...(options === undefined ? [] : optionProblems(rule, options, ruleIndex)),
     ...(upstream?.tls === undefined
       ? []
-      : upstreamProblems(isStream(rule) ? "https" : upstream.scheme, upstream.tls, ruleIndex)),
+      : upstreamProblems(isLayer4(rule) ? "https" : upstream.scheme, upstream.tls, ruleIndex)),
   ];
 }
 

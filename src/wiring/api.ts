@@ -8,8 +8,8 @@ import type { Logger } from "../log.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
+import { targetsReachable, withConnections } from "../status/layer4.ts";
 import { StatusBoard } from "../status/status-board.ts";
-import { targetsReachable, withConnections } from "../status/streams.ts";
 import { storeId } from "../store/store-id.ts";
 import { targetsResolved } from "../targets/target-report.ts";
 import type { Targets } from "../targets/targets.ts";
@@ -19,7 +19,7 @@ import { createTelemetry } from "./telemetry.ts";
 
 /** What the API is made of. */
 export interface ApiParts {
-  readonly caddy: Pick<AdminClient, "streams" | "refusals">;
+  readonly caddy: Pick<AdminClient, "layer4" | "refusals">;
   readonly manager: RunningManager;
   readonly instances: Instances;
   readonly targets: Targets;
@@ -60,7 +60,7 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
   };
   const status = new StatusBoard({
     contributors: [...manager.conditions, targetsResolved, targetsReachable, certificates.condition],
-    rules: withConnections(targets.report, () => caddy.streams()),
+    rules: withConnections(targets.report, () => caddy.layer4()),
   });
   return createApp({
     manager: manager.ingresses,

@@ -1,16 +1,16 @@
-import type { RefusalSource, StreamSource } from "../caddy/caddy-api.ts";
+import type { Layer4Source, RefusalSource } from "../caddy/caddy-api.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import { addHealthMetrics } from "../telemetry/health-metrics.ts";
+import { addLayer4Metrics } from "../telemetry/layer4-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
-import { addStreamMetrics } from "../telemetry/stream-metrics.ts";
 import type { Certificates } from "./certificates.ts";
 
 export interface TelemetrySources {
-  readonly api: RefusalSource & StreamSource;
+  readonly api: RefusalSource & Layer4Source;
   readonly manager: Pick<RunningManager, "ingresses" | "caddyHealth">;
   readonly readiness: () => Readiness;
   readonly certificates: Pick<Certificates, "report" | "unserved">;
@@ -34,8 +34,8 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
     refusals: () => api.refusals(),
     nameOf: (id) => manager.ingresses.get(id)?.name,
   });
-  addStreamMetrics(metrics.registry, {
-    streams: () => api.streams(),
+  addLayer4Metrics(metrics.registry, {
+    layer4: () => api.layer4(),
     nameOf: (id) => manager.ingresses.get(id)?.name,
   });
   return {

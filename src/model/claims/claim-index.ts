@@ -36,7 +36,7 @@ export const MOST_HEADER_SETS = 32;
 export class ClaimIndex {
   readonly #matches = new MatchClaims();
   readonly #redirects = new RedirectClaims();
-  readonly #streams = new Layer4Claims();
+  readonly #layer4 = new Layer4Claims();
   /** Shape, or port such as `53/udp` → ids of unreadable files that name it. */
   readonly #unreadable = new Map<string, Set<string>>();
 
@@ -45,7 +45,7 @@ export class ClaimIndex {
     for (let index = 0; index < ingress.rules.length; index += 1) {
       this.#matches.add({ ingress, index });
       this.#redirects.add({ ingress, index });
-      this.#streams.add({ ingress, index });
+      this.#layer4.add({ ingress, index });
     }
   }
 
@@ -54,7 +54,7 @@ export class ClaimIndex {
     for (let index = 0; index < ingress.rules.length; index += 1) {
       this.#matches.remove({ ingress, index });
       this.#redirects.remove({ ingress, index });
-      this.#streams.remove({ ingress, index });
+      this.#layer4.remove({ ingress, index });
     }
   }
 
@@ -91,7 +91,7 @@ export class ClaimIndex {
     const own =
       rules.length === 1
         ? undefined
-        : { matches: new MatchClaims(), redirects: new RedirectClaims(), streams: new Layer4Claims() };
+        : { matches: new MatchClaims(), redirects: new RedirectClaims(), layer4: new Layer4Claims() };
     const place = {
       ...(listen === undefined ? {} : { listen }),
       ...(gateways === undefined ? {} : { gateways }),
@@ -111,13 +111,13 @@ export class ClaimIndex {
       report("unreadable", this.#unreadableHolder(rule, except));
       report("rule", holderOf(this.#matches.find(rule, asker)));
       report("rule", documentHolder(own?.matches.find(rule, {})));
-      report("rule", holderOf(this.#streams.find(rule, this.#matches, asker)));
-      report("rule", documentHolder(own?.streams.find(rule, own.matches, {})));
+      report("rule", holderOf(this.#layer4.find(rule, this.#matches, asker)));
+      report("rule", documentHolder(own?.layer4.find(rule, own.matches, {})));
       report("redirect", holderOf(this.#redirects.find(rule, asker)));
       report("redirect", documentHolder(own?.redirects.find(rule, {})));
       own?.matches.add({ ingress: document, index: ruleIndex });
       own?.redirects.add({ ingress: document, index: ruleIndex });
-      own?.streams.add({ ingress: document, index: ruleIndex });
+      own?.layer4.add({ ingress: document, index: ruleIndex });
     }
     return conflicts;
   }

@@ -1,6 +1,6 @@
 import type { IngressRule } from "../api.ts";
 import { hostnameShape } from "../hostname.ts";
-import { isNamed, isStream, protocolOf } from "../protocol.ts";
+import { isLayer4, isNamed, protocolOf } from "../protocol.ts";
 import { type Asker, type Bucket, type Claim, findIn, ruleOf, takeOut, withClaim } from "./bucket.ts";
 import type { MatchClaims } from "./match-claims.ts";
 
@@ -13,7 +13,7 @@ export class Layer4Claims {
 
   add(claim: Claim): void {
     const rule = ruleOf(claim);
-    if (rule === undefined || !isStream(rule)) return;
+    if (rule === undefined || !isLayer4(rule)) return;
     const key = keyOf(rule);
     this.#held.set(key, withClaim(this.#held.get(key), claim));
     const { port } = rule.match;
@@ -22,7 +22,7 @@ export class Layer4Claims {
 
   remove(claim: Claim): void {
     const rule = ruleOf(claim);
-    if (rule === undefined || !isStream(rule)) return;
+    if (rule === undefined || !isLayer4(rule)) return;
     takeOut(this.#held, keyOf(rule), claim);
     if (isNamed(rule)) takeOut(this.#named, rule.match.port, claim);
   }
@@ -33,14 +33,14 @@ export class Layer4Claims {
    */
   find(rule: IngressRule, matches: MatchClaims, asker: Asker): Claim | undefined {
     // Most have none, and their rules need no key.
-    if (this.#held.size === 0 && !isStream(rule)) return undefined;
+    if (this.#held.size === 0 && !isLayer4(rule)) return undefined;
     const { port, hostname } = rule.match;
     const own = findIn(this.#held.get(keyOf(rule)), asker);
     if (own !== undefined || protocolOf(rule) === "udp") return own;
     if (!isNamed(rule))
       return findIn(this.#named.get(port), asker) ?? matches.findAny(port, undefined, asker);
     const whole = findIn(this.#held.get(`${port} tcp`), asker);
-    if (whole !== undefined || !isStream(rule)) return whole;
+    if (whole !== undefined || !isLayer4(rule)) return whole;
     return matches.findAny(port, hostnameShape(hostname), asker);
   }
 }

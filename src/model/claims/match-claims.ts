@@ -1,7 +1,7 @@
 import type { IngressRule } from "../api.ts";
 import { hostnameShape } from "../hostname.ts";
 import { headerCount, takesEveryPath } from "../precedence.ts";
-import { isStream } from "../protocol.ts";
+import { isLayer4 } from "../protocol.ts";
 import {
   type Asker,
   type Bucket,
@@ -27,7 +27,7 @@ export class MatchClaims {
 
   add(claim: Claim): void {
     const rule = ruleOf(claim);
-    if (rule === undefined || isStream(rule)) return;
+    if (rule === undefined || isLayer4(rule)) return;
     const { port, hostname } = rule.match;
     let hosts = this.#ports.get(port);
     if (hosts === undefined) {
@@ -48,7 +48,7 @@ export class MatchClaims {
 
   remove(claim: Claim): void {
     const rule = ruleOf(claim);
-    if (rule === undefined || isStream(rule)) return;
+    if (rule === undefined || isLayer4(rule)) return;
     const hosts = this.#ports.get(rule.match.port);
     const shape = hostnameShape(rule.match.hostname);
     const claims = hosts?.get(shape);
@@ -64,14 +64,14 @@ export class MatchClaims {
 
   /** A claim that ties with the rule and can match a request that the rule matches. */
   find(rule: IngressRule, asker: Asker): Claim | undefined {
-    if (isStream(rule)) return undefined;
+    if (isLayer4(rule)) return undefined;
     const held = this.#atKeyOf(rule);
     return held instanceof SelectedClaims ? held.find(rule, asker) : findIn(held, asker);
   }
 
   /** How many sets of header names the rules of its `matchKey` would have with the rule's. */
   headerSetsWith(rule: IngressRule): number {
-    const held = isStream(rule) ? undefined : this.#atKeyOf(rule);
+    const held = isLayer4(rule) ? undefined : this.#atKeyOf(rule);
     return held instanceof SelectedClaims ? held.headerSetsWith(rule) : 1;
   }
 

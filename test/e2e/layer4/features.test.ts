@@ -270,10 +270,10 @@ describe("metrics", () => {
     await until(async () => {
       const { text } = await call(`${gatewright.url}/metrics`);
       return (
-        text.includes('gatewright_stream_connections_total{ingress="counted",rule="0"} 1') &&
-        text.includes('gatewright_stream_received_bytes_total{ingress="counted",rule="0"} 6') &&
-        text.includes('gatewright_stream_sent_bytes_total{ingress="counted",rule="0"} 8') &&
-        text.includes('gatewright_stream_connections_active{ingress="counted",rule="0"} 0')
+        text.includes('gatewright_layer4_connections_total{ingress="counted",rule="0"} 1') &&
+        text.includes('gatewright_layer4_received_bytes_total{ingress="counted",rule="0"} 6') &&
+        text.includes('gatewright_layer4_sent_bytes_total{ingress="counted",rule="0"} 8') &&
+        text.includes('gatewright_layer4_connections_active{ingress="counted",rule="0"} 0')
       );
     });
   });

@@ -95,6 +95,6 @@ describe("DNS", () => {
       expect(answer?.includes("through Gatewright")).toBe(true);
     }
     const { text } = await call(`${gatewright.url}/metrics`);
-    expect(text).toContain('gatewright_stream_connections_total{ingress="dns",rule="0"} 20');
+    expect(text).toContain('gatewright_layer4_connections_total{ingress="dns",rule="0"} 20');
   });
 });

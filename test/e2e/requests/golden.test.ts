@@ -143,7 +143,7 @@ describe.each(goldens)("test/golden/$file: $about", (golden) => {
       config: golden.want.config.apps.gatewright.version,
       table: golden.want.table.version,
     });
-    const rows = compiled.table.rows.filter((row) => row.stream === undefined);
+    const rows = compiled.table.rows.filter((row) => row.layer4 === undefined);
     // The same again with certificates that can be had without ACME.
     if (rows.some(({ tls }) => tls))
       await caddy.serve({ ...compiled, config: withInternalIssuer(compiled.config) });

@@ -9,10 +9,10 @@ import (
 func TestAdmitsClientsWithAZone(t *testing.T) {
 	client := netip.MustParseAddr("fe80::1%eth0")
 	linkLocal := []netip.Prefix{netip.MustParsePrefix("fe80::/10")}
-	if (&Stream{Deny: linkLocal}).Admits(client) {
+	if (&Layer4{Deny: linkLocal}).Admits(client) {
 		t.Error("a denied client is admitted")
 	}
-	if !(&Stream{Allow: linkLocal}).Admits(client) {
+	if !(&Layer4{Allow: linkLocal}).Admits(client) {
 		t.Error("an allowed client is not admitted")
 	}
 }

@@ -1,5 +1,5 @@
 import type { Ingress, RuleStatus, TargetAddressStatus } from "../model/api.ts";
-import { isStream } from "../model/protocol.ts";
+import { isLayer4 } from "../model/protocol.ts";
 import type { StatusContributor } from "./condition.ts";
 import type { RuleReporter } from "./status-board.ts";
 
@@ -22,7 +22,7 @@ export type ConnectionSource = () => Promise<{ readonly [row: string]: RuleConne
 export function withConnections(report: RuleReporter, source: ConnectionSource): RuleReporter {
   return async (ingress) => {
     const rules = await report(ingress);
-    if (!ingress.rules.some(isStream)) return rules;
+    if (!ingress.rules.some(isLayer4)) return rules;
     // Without Caddy the rest of the status is worth having all the same.
     const counts = await source().catch(() => undefined);
     if (counts === undefined) return rules;
@@ -34,7 +34,7 @@ export function withConnections(report: RuleReporter, source: ConnectionSource):
 
 function hasConnections(ingress: Ingress, index: number): boolean {
   const rule = ingress.rules[index];
-  return rule !== undefined && isStream(rule);
+  return rule !== undefined && isLayer4(rule);
 }
 
 const none: RuleConnections = {
@@ -74,7 +74,7 @@ function withAddress(
 
 /** Whether connections of rules of layer 4 reach their targets, by the last one to each address. */
 export const targetsReachable: StatusContributor = (ingress, rules) => {
-  if (!ingress.rules.some(isStream)) return undefined;
+  if (!ingress.rules.some(isLayer4)) return undefined;
   const type = "TargetsReachable";
   const tried = rules.map((rule) => rule.targets.flatMap(({ addresses }) => addresses));
   for (const [index, addresses] of tried.entries()) {

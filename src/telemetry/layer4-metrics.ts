@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 
 /** What of a rule's connections becomes metrics. */
-export interface CountedStream {
+export interface CountedLayer4 {
   readonly active: number;
   readonly total: number;
   readonly failed: number;
@@ -10,9 +10,9 @@ export interface CountedStream {
   readonly sent_bytes: number;
 }
 
-export interface StreamMetricSources {
+export interface Layer4MetricSources {
   /** Counts by `<ingress id>/<rule index>`. */
-  readonly streams: () => Promise<{ readonly [row: string]: CountedStream }>;
+  readonly layer4: () => Promise<{ readonly [row: string]: CountedLayer4 }>;
   /** Name of an ingress. */
   readonly nameOf: (id: string) => string | undefined;
 }
@@ -23,7 +23,7 @@ const MOST_RULES = 1_000;
 const counters: readonly {
   readonly name: string;
   readonly help: string;
-  readonly key: keyof CountedStream;
+  readonly key: keyof CountedLayer4;
 }[] = [
   { name: "connections_total", help: "Connections of layer 4 since Caddy started.", key: "total" },
   { name: "connections_failed_total", help: "Connections that found no target.", key: "failed" },
@@ -37,10 +37,10 @@ const counters: readonly {
 ];
 
 /** Adds the connections and bytes of rules of layer 4; asked of Caddy once for each scrape. */
-export function addStreamMetrics(registry: Registry, { streams, nameOf }: StreamMetricSources): void {
-  let asked: ReturnType<StreamMetricSources["streams"]> | undefined;
+export function addLayer4Metrics(registry: Registry, { layer4, nameOf }: Layer4MetricSources): void {
+  let asked: ReturnType<Layer4MetricSources["layer4"]> | undefined;
   const counts = () => {
-    asked ??= streams().catch(() => ({}));
+    asked ??= layer4().catch(() => ({}));
     void asked.then(() => setImmediate(() => (asked = undefined)));
     return asked;
   };
@@ -56,7 +56,7 @@ export function addStreamMetrics(registry: Registry, { streams, nameOf }: Stream
         return ingress === undefined ? [] : [{ labels: { ingress, rule }, counted }];
       });
   new Gauge({
-    name: "gatewright_stream_connections_active",
+    name: "gatewright_layer4_connections_active",
     help: "Connections of layer 4 that are open.",
     labelNames,
     registers,
@@ -67,7 +67,7 @@ export function addStreamMetrics(registry: Registry, { streams, nameOf }: Stream
   });
   for (const { name, help, key } of counters)
     new Counter({
-      name: `gatewright_stream_${name}`,
+      name: `gatewright_layer4_${name}`,
       help,
       labelNames,
       registers,

@@ -15,8 +15,8 @@ const (
 	udpHost = "udp:"
 )
 
-// Stream makes a row one of layer 4: it takes connections instead of requests.
-type Stream struct {
+// Layer4 makes a row one of layer 4: it takes connections instead of requests.
+type Layer4 struct {
 	// Protocol is "tls" for connections by the name that the client asks for (SNI), "tcp" or "udp" for every
 	// connection of the port.
 	Protocol string `json:"protocol"`
@@ -39,14 +39,14 @@ type Stream struct {
 	Allow []netip.Prefix `json:"allow,omitempty"`
 	Deny  []netip.Prefix `json:"deny,omitempty"`
 	// TLS speaks TLS with the target.
-	TLS *StreamTLS `json:"tls,omitempty"`
+	TLS *Layer4TLS `json:"tls,omitempty"`
 
 	// Prepared is what the user of the row made of it, such as a TLS configuration.
 	Prepared atomic.Pointer[any] `json:"-"`
 }
 
-// StreamTLS is how TLS is spoken with a target.
-type StreamTLS struct {
+// Layer4TLS is how TLS is spoken with a target.
+type Layer4TLS struct {
 	// ServerName is sent, and must be on the target's certificate.
 	ServerName string `json:"server_name,omitempty"`
 	// CAPEM are the authorities that it is verified by. Default: the system's.
@@ -58,11 +58,11 @@ type StreamTLS struct {
 	KeyFile         string `json:"key_file,omitempty"`
 }
 
-// Stream is how the row takes connections; nil for a row of HTTP.
-func (r *Row) Stream() *Stream { return r.stream }
+// Layer4 is how the row takes connections; nil for a row of HTTP.
+func (r *Row) Layer4() *Layer4 { return r.layer4 }
 
 // Idle is the idle timeout.
-func (s *Stream) Idle() time.Duration {
+func (s *Layer4) Idle() time.Duration {
 	switch {
 	case s.IdleTimeoutMS > 0:
 		return time.Duration(s.IdleTimeoutMS) * time.Millisecond
@@ -73,7 +73,7 @@ func (s *Stream) Idle() time.Duration {
 }
 
 // Connect is the time for a connection to the target.
-func (s *Stream) Connect() time.Duration {
+func (s *Layer4) Connect() time.Duration {
 	if s.ConnectTimeoutMS > 0 {
 		return time.Duration(s.ConnectTimeoutMS) * time.Millisecond
 	}
@@ -81,7 +81,7 @@ func (s *Stream) Connect() time.Duration {
 }
 
 // Admits tells whether a client may connect.
-func (s *Stream) Admits(client netip.Addr) bool {
+func (s *Layer4) Admits(client netip.Addr) bool {
 	// No prefix contains an address with a zone.
 	client = client.Unmap().WithZone("")
 	for _, prefix := range s.Deny {
@@ -97,13 +97,13 @@ func (s *Stream) Admits(client netip.Addr) bool {
 	return len(s.Allow) == 0
 }
 
-func compileStream(row *RowJSON, problem func(string, ...any)) *Stream {
-	s := row.Stream
+func compileLayer4(row *RowJSON, problem func(string, ...any)) *Layer4 {
+	s := row.Layer4
 	if s == nil {
 		return nil
 	}
 	// Rows are decoded into memory that is used again.
-	copied := &Stream{
+	copied := &Layer4{
 		Protocol: s.Protocol, Terminate: s.Terminate, Policy: s.Policy, ConnectTimeoutMS: s.ConnectTimeoutMS,
 		IdleTimeoutMS: s.IdleTimeoutMS, MaxConnections: s.MaxConnections, MaxFails: s.MaxFails,
 		FailDurationMS: s.FailDurationMS, ProxyProtocol: s.ProxyProtocol, Allow: s.Allow, Deny: s.Deny, TLS: s.TLS,
@@ -111,43 +111,43 @@ func compileStream(row *RowJSON, problem func(string, ...any)) *Stream {
 	switch s.Protocol {
 	case "tls", "tcp", "udp":
 	default:
-		problem(`stream.protocol %q is not "tls", "tcp" or "udp"`, s.Protocol)
+		problem(`layer4.protocol %q is not "tls", "tcp" or "udp"`, s.Protocol)
 	}
 	switch s.Policy {
 	case "", "round_robin", "least_conn", "random", "ip_hash", "first":
 	default:
-		problem("stream.policy %q is not known", s.Policy)
+		problem("layer4.policy %q is not known", s.Policy)
 	}
 	switch s.ProxyProtocol {
 	case "", "v1", "v2":
 	default:
-		problem(`stream.proxy_protocol %q is neither "v1" nor "v2"`, s.ProxyProtocol)
+		problem(`layer4.proxy_protocol %q is neither "v1" nor "v2"`, s.ProxyProtocol)
 	}
 	if s.Protocol == "udp" && (s.ProxyProtocol != "" || s.TLS != nil) {
-		problem("stream: udp has neither proxy_protocol nor tls")
+		problem("layer4: udp has neither proxy_protocol nor tls")
 	}
 	if s.Terminate && s.Protocol != "tls" {
-		problem("stream.terminate needs the protocol tls")
+		problem("layer4.terminate needs the protocol tls")
 	}
 	if s.TLS != nil && s.TLS.CAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(s.TLS.CAPEM)) {
-		problem("stream.tls.ca_pem has no certificate")
+		problem("layer4.tls.ca_pem has no certificate")
 	}
 	if s.Protocol != "tls" && row.Host != "" {
-		problem("stream: a row of %s has no host", s.Protocol)
+		problem("layer4: a row of %s has no host", s.Protocol)
 	}
 	if row.Path != nil || row.Methods != nil || row.Headers != nil || row.TLS || row.Auth != nil || row.Redirect != nil || row.Policy != "" {
-		problem("stream: a row of layer 4 has no path, methods, headers, tls, auth, redirect and policy")
+		problem("layer4: a row of layer 4 has no path, methods, headers, tls, auth, redirect and policy")
 	}
 	if len(row.Targets) == 0 {
-		problem("stream: a row of layer 4 needs targets")
+		problem("layer4: a row of layer 4 needs targets")
 	}
 	return copied
 }
 
 // parseHost is parsePattern for all kinds of rows.
 func parseHost(row *RowJSON) (string, map[string]int, error) {
-	if row.Stream != nil {
-		switch row.Stream.Protocol {
+	if row.Layer4 != nil {
+		switch row.Layer4.Protocol {
 		case "tcp":
 			return tcpHost, nil, nil
 		case "udp":
