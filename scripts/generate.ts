@@ -10,12 +10,18 @@ import { errorCatalogue } from "../src/errors.ts";
 const documentFile = new URL("../src/model/openapi.json", import.meta.url);
 const typesFile = new URL("../src/model/api.ts", import.meta.url);
 
+/** Names of the codes where they are no names of a language: two differ in case only, which generators make one of. */
+const codeNames: { readonly [code: string]: string } = { "Bad Request": "MALFORMED_REQUEST" };
+
 /** The document's text with the error codes of src/errors.ts in its `ErrorCode` schema, laid out as biome does. */
 export function withErrorCodes(openapi: string): string {
-  const codes = Object.keys(errorCatalogue).map((code) => `          ${JSON.stringify(code)}`);
+  const codes = Object.keys(errorCatalogue);
+  const names = codes.map((code) => codeNames[code] ?? code.toUpperCase());
+  const list = (items: readonly string[]): string =>
+    `[\n${items.map((item) => `          ${JSON.stringify(item)}`).join(",\n")}\n        ]`;
   return openapi.replace(
-    /("ErrorCode": \{\s*"type": "string",\s*"enum": \[)[^\]]*\]/,
-    `$1\n${codes.join(",\n")}\n        ]`,
+    /("ErrorCode": \{\s*"type": "string",\s*"enum": )\[[^\]]*\](,\s*"x-enum-varnames": )\[[^\]]*\]/,
+    (_all, before: string, between: string) => before + list(codes) + between + list(names),
   );
 }
 

@@ -1,6 +1,6 @@
-import { Router } from "express";
+import { type Request, Router } from "express";
 import type { ServerStatus } from "../model/api.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import { type Metrics, type MetricType, metricTypes } from "../telemetry/metrics.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { type OperationContext, operation } from "./operation.ts";
 import { sendJson, sendText } from "./wire.ts";
@@ -8,7 +8,7 @@ import { sendJson, sendText } from "./wire.ts";
 /** What operators look at. */
 export interface TelemetryParts {
   readonly status: () => ServerStatus;
-  readonly metrics: Pick<Metrics, "text" | "contentType" | "observeRequest">;
+  readonly metrics: Pick<Metrics, "text" | "observeRequest">;
 }
 
 /** `/status` and `/metrics`. */
@@ -28,11 +28,19 @@ export function telemetryRoutes({ status, metrics }: TelemetryParts, context: Op
       operation(
         context,
         { scope: "admin:read", failure: "failed to get the metrics" },
-        async ({ response }) => {
-          sendText(response, 200, metrics.contentType, await metrics.text());
+        async ({ request, response }) => {
+          const type = wantedType(request);
+          response.setHeader("Vary", "Accept");
+          sendText(response, 200, type, await metrics.text(type));
         },
       ),
     )
     .all(methodNotAllowed(["GET", "HEAD"]));
   return router;
+}
+
+/** What the client likes best (RFC 9110 section 12.5.1); whoever takes neither gets the plain text. */
+function wantedType(request: Request): MetricType {
+  const wanted = request.accepts([...metricTypes]);
+  return metricTypes.find((type) => type === wanted) ?? metricTypes[0];
 }

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Certificate } from "../model/api.ts";
+import { SerialQueue } from "../util/serial-queue.ts";
 
 /** What the metrics are read from at each scrape. */
 export interface MetricSources {
@@ -8,11 +9,19 @@ export interface MetricSources {
   readonly certificates: () => readonly Certificate[];
 }
 
-/** All metrics of the process, in Prometheus' text format. */
+/** Forms in which metrics are told, the first where a client takes all. */
+export const metricTypes = [
+  "text/plain; version=0.0.4; charset=utf-8",
+  "application/openmetrics-text; version=1.0.0; charset=utf-8",
+] as const;
+
+/** One of `metricTypes`. */
+export type MetricType = (typeof metricTypes)[number];
+
+/** All metrics of the process, in Prometheus' text format or OpenMetrics. */
 export interface Metrics {
   readonly registry: Registry;
-  readonly contentType: string;
-  text(): Promise<string>;
+  text(type?: MetricType): Promise<string>;
   /** Counts an answered API request; `route` is the pattern, never the address. */
   observeRequest(method: string, route: string, status: number, seconds: number): void;
 }
@@ -25,6 +34,9 @@ const states = ["ready", "pending", "failed", "expired"] as const;
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  // Gauges with the end of counters' names, which promtool refuses; those by type beside them say more.
+  for (const name of ["handles", "requests", "resources"])
+    registry.removeSingleMetric(`nodejs_active_${name}_total`);
   const registers = [registry];
   new Gauge({
     name: "gatewright_info",
@@ -52,17 +64,20 @@ export function createMetrics(sources: MetricSources): Metrics {
   let scraped: readonly Certificate[] | undefined;
   certificateMetrics(registers, () => scraped ?? sources.certificates());
   const { requests, duration } = requestMetrics(registers);
+  // The form is a property of the registry, not of the scrape.
+  const scrapes = new SerialQueue();
   return {
     registry,
-    contentType: registry.contentType,
-    text: async () => {
-      scraped = sources.certificates();
-      try {
-        return await registry.metrics();
-      } finally {
-        scraped = undefined;
-      }
-    },
+    text: (type = metricTypes[0]) =>
+      scrapes.run(async () => {
+        (registry as Registry<MetricType>).setContentType(type);
+        scraped = sources.certificates();
+        try {
+          return await registry.metrics();
+        } finally {
+          scraped = undefined;
+        }
+      }),
     observeRequest: (method, route, status, seconds) => {
       requests.inc({ method, route, status });
       duration.observe({ method, route }, seconds);

@@ -46,6 +46,8 @@ const parameters = document.components.parameters as { readonly [name: string]: 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
 ajvFormats.default(ajv, ["date-time"]);
 ajv.addKeyword("components");
+// Names for generated clients.
+ajv.addKeyword("x-enum-varnames");
 ajv.addSchema({ components: document.components }, "openapi.json");
 const compiled = new Map<object, ValidateFunction>();
 
