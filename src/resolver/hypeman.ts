@@ -1,11 +1,8 @@
 import { createHash } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { Agent, request } from "undici";
 import type { Logger } from "../log.ts";
-import type { Instance } from "../model/api.ts";
 import { readInstances } from "./instance-reader.ts";
-import type { InstanceResolver, Reference, Resolution, ResolverChange } from "./instance-resolver.ts";
-import { type SourceStatus, SourceView } from "./source-view.ts";
+import { SourceView } from "./source-view.ts";
 
 /** How a running hypeman is followed. */
 export interface HypemanOptions {
@@ -41,9 +38,7 @@ const LARGEST_ANSWER_BYTES = 200 * 1024 * 1024;
  * Instances of a running hypeman. It has no way to watch the list, so it is asked again and again
  * (`GET /instances`); between two answers everything comes from memory.
  */
-export class HypemanResolver implements InstanceResolver {
-  readonly #view: SourceView;
-  readonly #logger: Logger;
+export class HypemanResolver extends SourceView {
   readonly #endpoint: URL;
   readonly #token: string | undefined;
   readonly #intervalMs: number;
@@ -51,7 +46,6 @@ export class HypemanResolver implements InstanceResolver {
   readonly #staleMs: number;
   readonly #askAgainMs: number;
   readonly #agent = new Agent({ maxResponseSize: LARGEST_ANSWER_BYTES });
-  readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #asking: Promise<void> | undefined;
   #next: Promise<void> | undefined;
@@ -60,8 +54,7 @@ export class HypemanResolver implements InstanceResolver {
   #digest = "";
 
   constructor(options: HypemanOptions) {
-    this.#logger = options.logger;
-    this.#view = new SourceView("hypeman", options.logger);
+    super("hypeman", options.logger);
     this.#endpoint = new URL("instances", options.url.endsWith("/") ? options.url : `${options.url}/`);
     this.#token = options.token;
     this.#intervalMs = options.intervalMs ?? 2000;
@@ -70,29 +63,9 @@ export class HypemanResolver implements InstanceResolver {
     this.#askAgainMs = options.askAgainMs ?? 250;
   }
 
-  /** Returns after the first answer or failure; a hypeman that is down is asked again later. */
   async start(): Promise<void> {
     await this.#ask();
     this.#running = this.#follow();
-  }
-
-  resolve(name: string): Resolution {
-    return this.#view.resolve(name);
-  }
-
-  async reference(reference: string): Promise<Reference> {
-    const known = this.#view.reference(reference);
-    if (known.kind !== "unknown" && known.kind !== "unavailable") return known;
-    await this.#askSoon();
-    return this.#view.reference(reference);
-  }
-
-  list(): readonly Instance[] {
-    return this.#view.list();
-  }
-
-  watch(listener: (change: ResolverChange) => void): () => void {
-    return this.#view.watch(listener);
   }
 
   /**
@@ -101,7 +74,7 @@ export class HypemanResolver implements InstanceResolver {
    * `instance:write`.
    */
   async wake(name: string): Promise<void> {
-    const instance = this.#view.exact(name);
+    const instance = this.exact(name);
     if (instance === undefined) throw new Error(`there is no one instance ${name}`);
     const { id, state } = instance;
     const action = wakingActions[state];
@@ -110,9 +83,9 @@ export class HypemanResolver implements InstanceResolver {
     if (action !== undefined) await this.#order(`${encodeURIComponent(id)}/${action}`);
     const deadline = Date.now() + LONGEST_WAKING_MS;
     while (this.resolve(id).kind !== "addresses") {
-      if (Date.now() > deadline || this.#closing.signal.aborted)
+      if (Date.now() > deadline || this.closing.signal.aborted)
         throw new Error("it has no address although it was started");
-      await this.#askSoon();
+      await this.fetch();
     }
   }
 
@@ -122,7 +95,7 @@ export class HypemanResolver implements InstanceResolver {
         method: "POST",
         dispatcher: this.#agent,
         headers: this.#headers(),
-        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(LONGEST_WAKING_MS)]),
+        signal: AbortSignal.any([this.closing.signal, AbortSignal.timeout(LONGEST_WAKING_MS)]),
       });
       await body.dump();
       // 409: somebody else started it meanwhile.
@@ -140,26 +113,22 @@ export class HypemanResolver implements InstanceResolver {
     };
   }
 
-  status(): SourceStatus {
-    return this.#view.status();
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
+  override async close(): Promise<void> {
+    this.closing.abort();
     await this.#running;
     await Promise.all([this.#asking, this.#next]);
-    this.#view.close();
+    await super.close();
     await this.#agent.destroy();
   }
 
   async #follow(): Promise<void> {
-    while (!this.#closing.signal.aborted) {
+    while (!this.closing.signal.aborted) {
       const backoffMs = Math.min(
         this.#intervalMs * 2 ** this.#failures,
         Math.max(LONGEST_BACKOFF_MS, this.#intervalMs),
       );
-      await this.#pause(backoffMs);
-      if (!this.#closing.signal.aborted) await this.#ask();
+      await this.pause(backoffMs);
+      if (!this.closing.signal.aborted) await this.#ask();
     }
   }
 
@@ -167,12 +136,12 @@ export class HypemanResolver implements InstanceResolver {
    * Waits for an answer to a question that begins from now on: one that is already under way may have been read
    * before the instance was made. All who wait meanwhile share it.
    */
-  #askSoon(): Promise<void> {
+  protected fetch(): Promise<void> {
     this.#next ??= (async () => {
       await this.#asking;
-      await this.#pause(this.#askedAt + this.#askAgainMs - Date.now());
+      await this.pause(this.#askedAt + this.#askAgainMs - Date.now());
       this.#next = undefined;
-      if (!this.#closing.signal.aborted) await this.#ask();
+      if (!this.closing.signal.aborted) await this.#ask();
     })();
     return this.#next;
   }
@@ -190,21 +159,21 @@ export class HypemanResolver implements InstanceResolver {
     try {
       const body = await this.#fetchList();
       const digest = createHash("sha256").update(body).digest("base64");
-      if (digest === this.#digest) this.#view.confirm();
+      if (digest === this.#digest) this.confirm();
       else this.#accept(body, digest);
       this.#failures = 0;
     } catch (error) {
-      if (this.#closing.signal.aborted) return;
+      if (this.closing.signal.aborted) return;
       this.#failures = Math.min(this.#failures + 1, 16);
-      this.#view.fail(this.#reason(error), this.#staleMs);
+      this.fail(this.#reason(error), this.#staleMs);
     }
   }
 
   #accept(body: Buffer, digest: string): void {
     const { instances, problems } = readInstances(parse(body));
     if (problems.length > 0)
-      this.#logger.warn("hypeman lists instances that cannot be used", { problems: problems.slice(0, 10) });
-    this.#view.accept(instances);
+      this.logger.warn("hypeman lists instances that cannot be used", { problems: problems.slice(0, 10) });
+    this.accept(instances);
     this.#digest = digest;
   }
 
@@ -212,7 +181,7 @@ export class HypemanResolver implements InstanceResolver {
     const { statusCode, body } = await request(this.#endpoint, {
       dispatcher: this.#agent,
       headers: this.#headers(),
-      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeoutMs)]),
+      signal: AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.#timeoutMs)]),
     });
     if (statusCode === 200) return Buffer.from(await body.arrayBuffer());
     await body.dump();
@@ -226,11 +195,6 @@ export class HypemanResolver implements InstanceResolver {
     const text =
       error.message === "" ? String((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
     return this.#token === undefined ? text : text.replaceAll(this.#token, "<token>");
-  }
-
-  async #pause(ms: number): Promise<void> {
-    if (ms <= 0) return;
-    await delay(ms, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
   }
 }
 

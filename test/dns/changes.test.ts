@@ -1,15 +1,28 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type DnsServer, startDnsServer } from "../../src/dns/server.ts";
+import type { Instance } from "../../src/model/api.ts";
 import type { Resolution, ResolverChange } from "../../src/resolver/instance-resolver.ts";
 import { SourceView } from "../../src/resolver/source-view.ts";
 import { encodeAsk, exchangeUdp, rcode, see } from "../support/dns-client.ts";
 import { instanceFrom } from "../support/instances.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 
-/** A source's view that counts what it is asked, and who listens to it. */
+/** A source that is told what it has found, and counts what it is asked and who listens to it. */
 class CountingView extends SourceView {
   asked = 0;
   listeners = 0;
+
+  async start(): Promise<void> {}
+
+  protected async fetch(): Promise<void> {}
+
+  override accept(instances: readonly Instance[]): void {
+    super.accept(instances);
+  }
+
+  override fail(reason: string, staleMs: number): void {
+    super.fail(reason, staleMs);
+  }
 
   override resolve(name: string): Resolution {
     this.asked++;
