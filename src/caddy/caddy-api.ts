@@ -93,6 +93,8 @@ export interface CaddyCertificate {
     /** Why the last one failed. */
     readonly error?: string;
     readonly failed_at?: string;
+    /** When the try that is under way began; absent between two. */
+    readonly trying_since?: string;
   };
 }
 

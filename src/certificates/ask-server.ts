@@ -1,6 +1,4 @@
-import { readdir } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { join } from "node:path";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { OnDemandNames } from "./on-demand-names.ts";
@@ -34,16 +32,6 @@ export async function startAskServer({ port, names, logger }: AskServerOptions):
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-/** Names that Caddy has certificates for on disk: they are renewed and loaded, not ordered again. */
-export async function storedNames(caddyFolder: string): Promise<readonly string[]> {
-  const certificates = join(caddyFolder, "data", "certificates");
-  const issuers = await readdir(certificates).catch(() => []);
-  const folders = await Promise.all(
-    issuers.map((issuer) => readdir(join(certificates, issuer)).catch(() => [])),
-  );
-  return folders.flat();
 }
 
 function listen(server: Server, port: number): Promise<void> {

@@ -52,6 +52,12 @@ function managedVerdict(subject: string, onDemand: boolean, known: ManagedState 
     const renewal = error === undefined ? "" : ` Its renewal fails: ${error.message}`;
     return { status: "True", reason: "Ready", message: `${subject}: valid until ${until}.${renewal}` };
   }
+  if (state === "idle" && served !== undefined)
+    return {
+      status: "Unknown",
+      reason: "OnDemand",
+      message: `${subject}: ended ${until}; renewed at the next handshake.`,
+    };
   if (state === "expired")
     return {
       status: "False",
@@ -60,6 +66,10 @@ function managedVerdict(subject: string, onDemand: boolean, known: ManagedState 
     };
   if (state === "failed")
     return { status: "False", reason: "Failed", message: `${subject}: ${error?.message ?? ""}` };
+  if (error !== undefined) {
+    const message = `${subject}: ordered again; the last order failed: ${error.message}`;
+    return { status: "False", reason: "Pending", message };
+  }
   if (onDemand)
     return { status: "Unknown", reason: "OnDemand", message: `${subject}: ordered at the first handshake.` };
   return { status: "False", reason: "Pending", message: `${subject}: ordered, not issued yet.` };

@@ -20,14 +20,21 @@ const meanings: readonly (readonly [RegExp, string])[] = [
     /externalAccountRequired|external account/i,
     "the authority demands an external account binding: set ACME_EAB_KEY_ID and ACME_EAB_HMAC_KEY",
   ],
-  [/\bcaa\b/i, "a CAA record of the domain forbids this authority"],
+  [
+    /\bcaa\b/i,
+    "a CAA record of the domain forbids this authority: add the authority to the record, or set another ACME_CA",
+  ],
+  [
+    /(?:order|authorization) took too long/i,
+    "the authority left the order undecided until its time was over; it is tried again. Look for the reason in the authority's own log or status page",
+  ],
   [
     /certificate signed by unknown authority|certificate is not trusted|x509: /i,
     "the authority's own server is not trusted: set ACME_CA_ROOT to its root",
   ],
   [
     /rejectedIdentifier|policy forbids|not a valid public|invalidDomain/i,
-    "the authority does not issue for this name",
+    "the authority does not issue for this name: use a name that its policy allows, or set another ACME_CA",
   ],
   [
     /urn:ietf:params:acme:error:(?:unauthorized|connection|dns|tls)|NXDOMAIN|Timeout during connect/i,
@@ -35,7 +42,7 @@ const meanings: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /connection refused|no such host|i\/o timeout|context deadline|EOF|connection reset/i,
-    "the authority does not answer; it is tried again",
+    "the authority does not answer; it is tried again. Check ACME_CA and the way there: npm run doctor asks it",
   ],
 ];
 

@@ -3,7 +3,8 @@ import type { ManagedName } from "../compiler/tls-needs.ts";
 import type { Logger } from "../log.ts";
 import { explainFailure } from "./explain.ts";
 
-export type CertificateStateName = "ready" | "pending" | "failed" | "expired";
+/** `idle`: ordered on demand, and nobody asks for it now. */
+export type CertificateStateName = "ready" | "pending" | "failed" | "expired" | "idle";
 
 /** What is known of a name that Caddy manages. */
 export interface ManagedState {
@@ -24,7 +25,12 @@ export interface ManagedState {
 export interface CertificateMonitorOptions {
   readonly api: CertificateSource;
   /** The names that Caddy manages now, and a number that changes with them. */
-  readonly names: () => { readonly generation: number; readonly names: () => readonly ManagedName[] };
+  readonly names: () => {
+    readonly generation: number | string;
+    readonly names: () => readonly ManagedName[];
+  };
+  /** What is on disk for a name that Caddy has not loaded. Default: nothing. */
+  readonly stored?: (name: string) => Promise<CaddyCertificate["served"]>;
   /** Certificates that nobody renews, whose end is warned of all the same. Default: none. */
   readonly imported?: () => readonly { readonly name: string; readonly notAfter: Date }[];
   readonly logger: Logger;
@@ -48,7 +54,7 @@ export class CertificateMonitor {
   readonly #options: CertificateMonitorOptions;
   readonly #states = new Map<string, ManagedState>();
   readonly #warned = new Map<string, number>();
-  #generation: number | undefined;
+  #generation: number | string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastFull = 0;
   #asking: Promise<void> | undefined;
@@ -144,7 +150,7 @@ export class CertificateMonitor {
   async #askCaddy(everything: boolean): Promise<void> {
     this.#follow();
     const wanting = [...this.#states.values()].filter(
-      ({ state, error }) => state !== "ready" || error !== undefined,
+      ({ state, error }) => (state !== "ready" && state !== "idle") || error !== undefined,
     );
     const names = (everything ? [...this.#states.values()] : wanting).map(({ need }) => need.subject);
     if (everything) {
@@ -159,11 +165,19 @@ export class CertificateMonitor {
     try {
       for (let first = 0; first < names.length; first += MOST_ASKED) {
         const asked = names.slice(first, first + MOST_ASKED);
-        for (const answer of await this.#options.api.certificates(asked)) this.#note(answer);
+        for (const answer of await this.#options.api.certificates(asked))
+          this.#note(await this.#withStored(answer));
       }
     } catch {
       // Caddy is down or just starting: whoever supervises it says so.
     }
+  }
+
+  async #withStored(answer: CaddyCertificate): Promise<CaddyCertificate> {
+    const onDemand = this.#states.get(answer.name)?.need.onDemand === true;
+    if (answer.served !== undefined || !onDemand) return answer;
+    const stored = await this.#options.stored?.(answer.name);
+    return stored === undefined ? answer : { ...answer, served: stored };
   }
 
   #note(answer: CaddyCertificate): void {
@@ -190,7 +204,8 @@ export class CertificateMonitor {
         reason: error.message,
         failures: error.failures,
       });
-    if (served !== undefined && this.isOverdue(served)) this.#warnOfEnd(subject, served.notAfter);
+    if (served !== undefined && this.isOverdue(served) && !isIdle(after))
+      this.#warnOfEnd(subject, served.notAfter);
   }
 
   /** Once a day, while it lasts. */
@@ -200,6 +215,11 @@ export class CertificateMonitor {
     this.#warned.set(name, now);
     this.#options.logger.warn("a certificate ends soon", { name, notAfter });
   }
+}
+
+/** Whether a certificate is renewed at its next handshake, so that its end alarms nobody. */
+export function isIdle({ need, error, isOrdered }: ManagedState): boolean {
+  return need.onDemand && error === undefined && isOrdered !== true;
 }
 
 export interface Validity {
@@ -232,11 +252,17 @@ function stateOf(need: ManagedName, { served, attempt }: CaddyCertificate): Mana
           failures: attempt.failures,
         };
   const expired = known !== undefined && known.notAfter.getTime() <= Date.now();
-  const without = error === undefined ? "pending" : "failed";
+  // The state is that of the try under way; what the one before failed of stays in `error`.
+  const isTrying = error === undefined || attempt?.trying_since !== undefined;
+  const without = isTrying ? "pending" : "failed";
+  const isOrdered = attempt !== undefined && error === undefined;
+  const isWanting = known === undefined || expired;
+  const wanting = known === undefined ? without : "expired";
+  const nobodyAsks = need.onDemand && attempt === undefined;
   return {
     need,
-    isOrdered: attempt !== undefined && error === undefined,
-    state: known === undefined ? without : expired ? "expired" : "ready",
+    isOrdered,
+    state: !isWanting ? "ready" : nobodyAsks ? "idle" : wanting,
     ...(known === undefined ? {} : { served: known }),
     ...(error === undefined ? {} : { error }),
   };

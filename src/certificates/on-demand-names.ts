@@ -1,3 +1,4 @@
+import type { ManagedName } from "../compiler/tls-needs.ts";
 import type { IngressRule } from "../model/api.ts";
 import { hostnameShape } from "../model/hostname.ts";
 import { planTls, type TlsSettings } from "../model/tls-plan.ts";
@@ -27,9 +28,12 @@ const MOST_REMEMBERED = 100_000;
 export class OnDemandNames {
   readonly #options: OnDemandOptions;
   readonly #permitted = new Set<string>();
+  #changes = 0;
   #generation: number | undefined;
-  /** Canonical host (`*` for captures) → hosts of the rules that claim it. */
+  /** Canonical host (`*` for captures) → the rules that claim it. */
   #claims: ReadonlyMap<string, readonly IngressRule[]> = new Map();
+  /** The shapes in use: number of labels and the places of `*` in them, as the host table looks hosts up. */
+  #shapes: ReadonlyMap<string, Shape> = new Map();
   #tokens: number;
   #filledAt: number;
 
@@ -53,6 +57,30 @@ export class OnDemandNames {
     return "allowed";
   }
 
+  /** A number that changes whenever `names` may answer otherwise. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Names that have certificates or were permitted to, and are claimed by the hosts of rules. */
+  names(): readonly ManagedName[] {
+    this.#follow();
+    return [...this.#permitted]
+      .filter((host) => this.rulesOf(host).length > 0)
+      .map((subject) => ({ kind: "managed", subject, issuer: "acme", onDemand: true }));
+  }
+
+  /** The rules whose hosts claim a name, whether or not their instance exists. */
+  rulesOf(host: string): readonly IngressRule[] {
+    this.#follow();
+    const labels = host.split(".");
+    return [...this.#shapes.values()].flatMap((shape) => {
+      if (shape.length !== labels.length) return [];
+      const claimed = labels.map((label, at) => (shape.stars.has(at) ? "*" : label)).join(".");
+      return this.#claims.get(claimed) ?? [];
+    });
+  }
+
   get #capacity(): number {
     return this.#options.newNamesPerHour ?? 100;
   }
@@ -67,6 +95,7 @@ export class OnDemandNames {
       if (oldest !== undefined) this.#permitted.delete(oldest);
     }
     this.#permitted.add(host);
+    this.#changes += 1;
   }
 
   #takeToken(): boolean {
@@ -82,15 +111,13 @@ export class OnDemandNames {
   }
 
   #isClaimed(host: string): boolean {
-    this.#follow();
-    for (const shape of shapesOf(host)) {
-      const rules = this.#claims.get(shape);
-      if (rules?.some((rule) => this.#hasTarget(rule, host)) === true) return true;
-    }
-    return false;
+    return this.rulesOf(host).some((rule) => this.#hasTarget(rule, host));
   }
 
-  /** A target without captures is taken as it is; with captures its instance must exist. */
+  /**
+   * The instance that a host's captures name must exist: in a pool, members without captures would permit any name. A
+   * rule whose targets have none is taken as it is.
+   */
   #hasTarget({ match, target, targets = [] }: IngressRule, host: string): boolean {
     const labels = host.split(".");
     const captures = new Map(
@@ -98,11 +125,12 @@ export class OnDemandNames {
         return label.startsWith("{") ? [[label, labels[index] ?? ""] as const] : [];
       }),
     );
-    return [target, ...targets].some((one) => {
-      if (one === undefined) return false;
-      if (one.instance === undefined) return true;
-      const name = one.instance.replace(/\{[^}]*\}/g, (capture) => captures.get(capture) ?? "");
-      return name === one.instance || this.#options.resolver.resolve(name).kind === "addresses";
+    const all = [target, ...targets].filter((one) => one !== undefined);
+    const captured = all.flatMap(({ instance }) => (instance?.includes("{") === true ? [instance] : []));
+    if (captured.length === 0) return all.length > 0;
+    return captured.some((instance) => {
+      const name = instance.replace(/\{[^}]*\}/g, (capture) => captures.get(capture) ?? "");
+      return this.#options.resolver.resolve(name).kind === "addresses";
     });
   }
 
@@ -119,15 +147,24 @@ export class OnDemandNames {
       else claimed.push(rule);
     }
     this.#claims = claims;
+    this.#shapes = shapesOf(claims.keys());
     this.#generation = generation;
   }
 }
 
-/** The host itself and every way to put `*` for some of its first labels; bounded, since names are short. */
-function* shapesOf(host: string): Generator<string> {
-  yield host;
-  const labels = host.split(".");
-  // A pattern's captures stand before its fixed suffix in nearly all uses; two labels of them are looked for.
-  for (let count = 1; count <= Math.min(2, labels.length - 1); count += 1)
-    yield [...Array<string>(count).fill("*"), ...labels.slice(count)].join(".");
+interface Shape {
+  readonly length: number;
+  readonly stars: ReadonlySet<number>;
+}
+
+/** Each way in which captures stand in hosts: few, however many hosts there are. */
+function shapesOf(hosts: Iterable<string>): ReadonlyMap<string, Shape> {
+  const shapes = new Map<string, Shape>();
+  for (const host of hosts) {
+    const labels = host.split(".");
+    const stars = labels.flatMap((label, at) => (label === "*" ? [at] : []));
+    const key = `${labels.length} ${stars.join()}`;
+    if (!shapes.has(key)) shapes.set(key, { length: labels.length, stars: new Set(stars) });
+  }
+  return shapes;
 }

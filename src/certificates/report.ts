@@ -1,6 +1,6 @@
 import type { Certificate } from "../model/api.ts";
 import type { ImportedCertificate, ImportedCertificates } from "./imported-certificates.ts";
-import { type CertificateMonitor, type ManagedState, renewalOf } from "./monitor.ts";
+import { type CertificateMonitor, isIdle, type ManagedState, renewalOf } from "./monitor.ts";
 
 export interface ReportSources {
   readonly monitor: Pick<
@@ -18,6 +18,8 @@ export interface CertificateCounts {
   readonly pending: number;
   readonly failed: number;
   readonly expired: number;
+  /** Ordered on demand, and asked for by nobody now. */
+  readonly idle: number;
   /** Those that end soon, whatever their state. */
   readonly expiring: number;
 }
@@ -63,6 +65,7 @@ export class CertificateReport {
       pending: count(({ state }) => state === "pending"),
       failed: count(({ state }) => state === "failed"),
       expired: count(({ state }) => state === "expired"),
+      idle: count(({ state }) => state === "idle"),
       expiring: count(({ expires_soon }) => expires_soon === true),
     };
   }
@@ -93,37 +96,38 @@ export class CertificateReport {
     };
   }
 
-  #ofManaged({ need, state, served, error }: ManagedState): Certificate {
+  #ofManaged(known: ManagedState): Certificate {
+    const { need, state, served, error } = known;
     return {
       id: need.subject,
       source: need.issuer,
       names: [...(served?.names ?? [need.subject])],
       state,
-      ...(served === undefined ? {} : this.#validity(served)),
+      ...(served === undefined ? {} : this.#validity(served, isIdle(known))),
       ...(error === undefined ? {} : { error }),
       used_by: this.#sources.usesOf(need.subject, "managed"),
     };
   }
 
-  #validity({
-    issuer,
-    serial,
-    notBefore,
-    notAfter,
-  }: NonNullable<ManagedState["served"]>): Partial<Certificate> {
+  #validity(
+    { issuer, serial, notBefore, notAfter }: NonNullable<ManagedState["served"]>,
+    idle: boolean,
+  ): Partial<Certificate> {
     return {
       issuer,
       serial,
       not_before: notBefore.toISOString(),
       not_after: notAfter.toISOString(),
       renews_at: renewalOf({ notBefore, notAfter }).toISOString(),
-      expires_soon: this.#sources.monitor.isOverdue({ notBefore, notAfter }),
+      expires_soon: !idle && this.#sources.monitor.isOverdue({ notBefore, notAfter }),
     };
   }
 }
 
 function problemOf({ id, state, not_after, expires_soon, error }: Certificate): readonly string[] {
   if (state === "failed") return [`certificate ${id}: ${error?.message ?? "failed"}`];
+  if (state === "pending" && error !== undefined)
+    return [`certificate ${id} is tried again; the last order failed: ${error.message}`];
   if (state === "expired") return [`certificate ${id} ended ${not_after}`];
   if (expires_soon === true) return [`certificate ${id} ends ${not_after}`];
   return error === undefined ? [] : [`certificate ${id} cannot be renewed: ${error.message}`];

@@ -5,9 +5,9 @@
  */
 export type TrafficMode = "active" | "drain" | "pause";
 /**
- * `ready`: served. `pending`: ordered, nothing failed yet. `failed`: there is none and the last order failed; it is tried again. `expired`: its time has passed.
+ * `ready`: served. `pending`: an order is under way, the first or another after a failure that `error` tells. `failed`: there is none and the last order failed; another follows. `expired`: its time has passed. `idle`: it is ordered or renewed at the next handshake, since TLS_ON_DEMAND is set and nobody asks for the name now.
  */
-export type CertificateState = "ready" | "pending" | "failed" | "expired";
+export type CertificateState = "ready" | "pending" | "failed" | "expired" | "idle";
 /**
  * Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among ingresses.
  */
@@ -348,6 +348,7 @@ export interface ServerStatus {
     readonly pending: number;
     readonly failed: number;
     readonly expired: number;
+    readonly idle: number;
     readonly expiring: number;
   };
   /**

@@ -28,7 +28,7 @@ export interface Metrics {
 
 /** Names with a series of their own: those that end first. */
 const MOST_NAMES = 1_000;
-const states = ["ready", "pending", "failed", "expired"] as const;
+const states = ["ready", "pending", "failed", "expired", "idle"] as const;
 
 /** Makes a registry of its own; nothing is collected before a scrape asks. */
 export function createMetrics(sources: MetricSources): Metrics {

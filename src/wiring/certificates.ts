@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CertificateSource } from "../caddy/caddy-api.ts";
-import { startAskServer, storedNames } from "../certificates/ask-server.ts";
+import { startAskServer } from "../certificates/ask-server.ts";
 import { certificateCondition } from "../certificates/condition.ts";
 import { ImportedCertificates, readStoredCertificate } from "../certificates/imported-certificates.ts";
 import { CertificateMonitor } from "../certificates/monitor.ts";
 import { OnDemandNames } from "../certificates/on-demand-names.ts";
 import { CertificateReport } from "../certificates/report.ts";
+import { StoredCertificates } from "../certificates/stored-certificates.ts";
 import { UnservedRules } from "../certificates/unserved-rules.ts";
 import { tlsWarnings } from "../certificates/warnings.ts";
 import type { Config } from "../config.ts";
@@ -69,12 +70,15 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
   const { api, config, imported, logger, manager } = options;
   const { ingresses, tls } = manager;
   imported.connect({ usesOf: (id) => tls.usesOf({ kind: "certificate", id }), reload: () => tls.reload() });
+  const stored = await StoredCertificates.list(caddyFolder(config));
+  const onDemand = config.tls.onDemand ? onDemandNames(options, stored) : undefined;
   const monitor = new CertificateMonitor({
     api,
     names: () => ({
-      generation: tls.generation(),
-      names: () => tls.needs().filter((need) => need.kind === "managed"),
+      generation: `${tls.generation()} ${onDemand?.changes}`,
+      names: () => [...(onDemand?.names() ?? []), ...tls.needs().filter((need) => need.kind === "managed")],
     }),
+    stored: (name) => stored.find(name),
     imported: () =>
       imported.list().map(({ id, name, facts }) => ({ name: name ?? id, notAfter: facts.notAfter })),
     logger,
@@ -91,9 +95,10 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     for (const id of deletes) unserved.remove(id);
     warn(puts);
   });
-  const ask = config.tls.onDemand
-    ? await startAskServer({ port: config.tls.askPort, names: await onDemandNames(options), logger })
-    : undefined;
+  const ask =
+    onDemand === undefined
+      ? undefined
+      : await startAskServer({ port: config.tls.askPort, names: onDemand, logger });
   tls.holdNamesWhile(() => monitor.ordersUnderWay());
   monitor.start();
   const ending = new AbortController();
@@ -102,7 +107,9 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     monitor,
     imported,
     usesOf: (name, source) =>
-      source === "imported" ? tls.usesOf({ kind: "certificate", id: name }) : tls.usesOfName(name),
+      source === "imported"
+        ? tls.usesOf({ kind: "certificate", id: name })
+        : tls.usesOfName(name) || (onDemand?.rulesOf(name).length ?? 0),
   });
   return {
     report,
@@ -119,7 +126,10 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
   };
 }
 
-async function onDemandNames({ config, manager, resolver }: FollowOptions): Promise<OnDemandNames> {
+function onDemandNames(
+  { config, manager, resolver }: FollowOptions,
+  stored: StoredCertificates,
+): OnDemandNames {
   const names = new OnDemandNames({
     settings: tlsSettings(config),
     rules: () => ({
@@ -128,7 +138,7 @@ async function onDemandNames({ config, manager, resolver }: FollowOptions): Prom
     }),
     resolver,
   });
-  names.remember(await storedNames(caddyFolder(config)));
+  names.remember(stored.names());
   return names;
 }
 

@@ -24,6 +24,8 @@ it.each([
     "HTTP 400 urn:ietf:params:acme:error:connection - 192.0.2.1: Fetching http://a.example.com/.well-known/acme-challenge/x: Connection refused",
     "could not reach this machine",
   ],
+  ["[a.example.com] solving challenges: authorization took too long", "left the order undecided"],
+  ["finalizing order https://ca.internal/order/1: order took too long", "left the order undecided"],
   ["HTTP 403 urn:ietf:params:acme:error:caa - CAA record for example.com prevents issuance", "CAA record"],
   [
     'performing request: Get "https://ca.internal/dir": tls: failed to verify certificate: x509: certificate signed by unknown authority',

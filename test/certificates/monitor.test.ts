@@ -31,16 +31,26 @@ function setUp(names: readonly string[]) {
   const answers = new Map<string, CaddyCertificate>();
   const asked: (readonly string[])[] = [];
   const logger = recordingLogger();
-  const state = { names: names.map(need), generation: 1, isDown: false };
+  const state = {
+    names: names.map(need),
+    generation: 1,
+    isDown: false,
+    refusals: 0,
+    stored: new Map<string, CaddyCertificate["served"]>(),
+  };
   const monitor = new CertificateMonitor({
     api: {
       certificates: async (wanted) => {
-        if (state.isDown) throw new Error("down");
+        if (state.isDown) {
+          state.refusals += 1;
+          throw new Error("down");
+        }
         asked.push(wanted);
         return wanted.map((name) => answers.get(name) ?? { name });
       },
     },
     names: () => ({ generation: state.generation, names: () => state.names }),
+    stored: async (name) => state.stored.get(name),
     logger,
     expiryWarningMs: 10 * day,
     pollMs: 5,
@@ -78,7 +88,7 @@ describe("the monitor", () => {
       ["pending.test", "pending"],
       ["ready.test", "ready"],
     ]);
-    expect(report.counts()).toEqual({ ready: 1, pending: 1, failed: 1, expired: 1, expiring: 1 });
+    expect(report.counts()).toEqual({ ready: 1, pending: 1, failed: 1, expired: 1, idle: 0, expiring: 1 });
     expect(report.problems().join("\n")).toMatch(
       /failed.test: the authority limits its rate.*\n.*old.test ended/,
     );
@@ -121,6 +131,70 @@ describe("the monitor", () => {
     expect(asked.slice(before + 1).flat()).not.toContain("ready.test");
     answers.set("pending.test", served("pending.test", 0, 90));
     await until(() => monitor.of("pending.test")?.state === "ready");
+  });
+
+  it("goes on asking when Caddy was down", async () => {
+    const { answers, logger, monitor, state } = setUp(["a.test"]);
+    running = monitor;
+    state.isDown = true;
+    monitor.start();
+    await until(() => state.refusals > 2);
+    answers.set("a.test", served("a.test", 0, 90));
+    state.isDown = false;
+    await until(() => monitor.of("a.test")?.state === "ready");
+    expect(logger.entries.filter(({ level }) => level === "error")).toEqual([]);
+  });
+
+  it("E12: tells a try that is under way from the failure before it", async () => {
+    const { answers, report } = setUp(["a.test"]);
+    const down = refused("a.test", "dial tcp 127.0.0.1:9: connect: connection refused");
+    answers.set("a.test", down);
+    expect(await report.find("a.test")).toMatchObject({ state: "failed" });
+    answers.set("a.test", {
+      name: "a.test",
+      attempt: { since: at(0), failures: 2, renewal: false, ...down.attempt, trying_since: at(0) },
+    });
+    expect(await report.find("a.test")).toMatchObject({
+      state: "pending",
+      error: { failures: 2, message: expect.stringContaining("npm run doctor") },
+    });
+    expect(report.problems()).toEqual([
+      expect.stringMatching(/a.test is tried again; the last order failed/),
+    ]);
+    answers.set("a.test", refused("a.test", "order took too long"));
+    expect((await report.find("a.test"))?.error?.message).toContain("authority's own log");
+  });
+
+  it("E10: alarms nobody for a name on demand that nobody asks for, though its certificate has ended", async () => {
+    const { answers, asked, logger, monitor, report, state } = setUp([]);
+    state.names = ["idle.test", "never.test", "refused.test"].map((name) => ({
+      ...need(name),
+      onDemand: true,
+    }));
+    answers.set("idle.test", served("idle.test", -90, -1));
+    answers.set("refused.test", { ...served("refused.test", -90, -1), ...refused("refused.test", "no") });
+    const listed = await report.list();
+    expect(listed.map(({ id, state: known, expires_soon }) => [id, known, expires_soon])).toEqual([
+      ["idle.test", "idle", false],
+      ["never.test", "idle", undefined],
+      ["refused.test", "expired", true],
+    ]);
+    expect(report.counts()).toEqual({ ready: 0, pending: 0, failed: 0, expired: 1, idle: 2, expiring: 1 });
+    expect(report.problems()).toEqual([expect.stringContaining("refused.test")]);
+    expect(logger.entries.filter(({ message }) => message === "a certificate ends soon")).toHaveLength(1);
+    // They cost no question each second.
+    running = monitor;
+    const before = asked.length;
+    monitor.start();
+    await until(() => asked.length > before + 2);
+    expect(new Set(asked.slice(before + 1).flat())).toEqual(new Set(["refused.test"]));
+  });
+
+  it("E10: tells of a certificate on disk that Caddy has not loaded", async () => {
+    const { report, state } = setUp([]);
+    state.names = [{ ...need("disk.test"), onDemand: true }];
+    state.stored.set("disk.test", served("disk.test", -1, 60).served);
+    expect(await report.find("disk.test")).toMatchObject({ state: "ready", serial: "1f" });
   });
 
   it("follows names that come and go, and keeps what it knew while Caddy is down", async () => {

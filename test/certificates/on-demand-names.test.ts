@@ -6,7 +6,13 @@ import { growthOf } from "../support/growth.ts";
 const settings = {
   acmeConfigured: true,
   dnsChallenge: false,
-  allowedDomains: ["*.example.com", "*.dev.example.com"],
+  allowedDomains: [
+    "*.example.com",
+    "*.dev.example.com",
+    "*.pool.example.com",
+    "api.*.example.com",
+    "*.*.*.deep.example.com",
+  ],
   onDemand: true,
 };
 const rule = (hostname: string, instance: string, more: Partial<IngressRule> = {}): IngressRule => ({
@@ -22,6 +28,15 @@ const rules = [
   rule("inside.example.com", "web-1", { tls_options: { issuer: "internal" } }),
   rule("{instance}.dev.example.com", "{instance}"),
   rule("foreign.test", "web-1"),
+  rule("api.{tenant}.example.com", "{tenant}"),
+  rule("{a}.{b}.{c}.deep.example.com", "{c}"),
+  rule("{instance}.pool.example.com", "{instance}", {
+    targets: [
+      { instance: "{instance}", port: 80 },
+      { instance: "web-1", port: 80 },
+      { address: "10.0.0.9", port: 80 },
+    ],
+  }),
 ];
 
 function names(newNamesPerHour: number, now: () => number = () => 0): OnDemandNames {
@@ -50,6 +65,15 @@ describe("on-demand names", () => {
     ["inside.example.com", "unknown"],
     ["foreign.test", "unknown"],
     ["nobody.example.com", "unknown"],
+    // C6: captures anywhere, any number of them; a pool's fixed members permit nothing by themselves.
+    ["api.web-1.example.com", "allowed"],
+    ["api.ghost.example.com", "unknown"],
+    ["www.web-1.example.com", "unknown"],
+    ["x.y.web-1.deep.example.com", "allowed"],
+    ["x.y.ghost.deep.example.com", "unknown"],
+    ["y.web-1.deep.example.com", "unknown"],
+    ["web-1.pool.example.com", "allowed"],
+    ["random.pool.example.com", "unknown"],
     ["*.dev.example.com", "unknown"],
     ["", "unknown"],
   ])("%j is %s", (domain, verdict) => {
@@ -70,6 +94,17 @@ describe("on-demand names", () => {
     now += 30 * 60 * 1000;
     expect(limited.ask("vm-3.dev.example.com")).toBe("allowed");
     expect(limited.ask("vm-4.dev.example.com")).toBe("limited");
+  });
+
+  it("are never more at once than in an hour, however long nobody came", () => {
+    let now = 0;
+    const limited = names(2, () => now);
+    now += 100 * 60 * 60 * 1000;
+    expect(["vm-1", "vm-2", "vm-3"].map((name) => limited.ask(`${name}.dev.example.com`))).toEqual([
+      "allowed",
+      "allowed",
+      "limited",
+    ]);
   });
 
   it("cost nothing when nobody claims them", () => {

@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Certificate } from "../../../src/model/api.ts";
 import { eventually } from "../../support/acme/handshake.ts";
 import { useTlsSite } from "../../support/acme/use-tls-site.ts";
 import { call, createIngress, rule } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
+import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 
 /** The port that permits certificates. */
@@ -13,6 +15,7 @@ const { world, gatewright, backend, handshake } = useTlsSite((made) => ({
   ...made.ports,
   TLS_ON_DEMAND: "true",
   TLS_ASK_PORT: String(ask.port),
+  TLS_ALLOWED_DOMAINS: "*",
 }));
 
 const asked = async (domain: string) =>
@@ -62,6 +65,56 @@ describe("on-demand certificates", () => {
     // Names that have one are served all the same.
     await handshake("shop.example.test");
   });
+
+  it("C6: are ordered for captures anywhere in a host, and for nobody that only a pool's fixed member would take", async () => {
+    const pool = {
+      match: { hostname: "{instance}.pool.example.test" },
+      targets: [
+        { instance: "{instance}", port: backend.port },
+        { instance: "web-1", port: backend.port },
+      ],
+      tls: true,
+    };
+    const created = await createIngress({
+      url: gatewright.url,
+      name: "shapes",
+      rules: [
+        rule("api.{tenant}.example.test", "{tenant}", backend.port, {}, { tls: true }),
+        rule("{a}.{b}.{c}.example.test", "{c}", backend.port, {}, { tls: true }),
+        pool,
+      ],
+    });
+    expect(created.status, created.text).toBe(201);
+    for (const host of ["api.web-1.example.test", "x.y.web-1.example.test"])
+      expect((await eventually(() => handshake(host))).names).toBe(`DNS:${host}`);
+    for (const host of ["api.ghost.example.test", "x.y.ghost.example.test", "random.pool.example.test"])
+      expect(await asked(host), host).toBe(403);
+    expect(await asked("web-1.pool.example.test")).toBe(200);
+  });
+
+  it("E10: are listed by name, also after Caddy was restarted, and those that were tried with the reason", async () => {
+    const find = async (name: string) =>
+      (await call<Certificate>(`${gatewright.url}/certificates/${name}`)).body;
+    const held = "web-1.dev.example.test";
+    expect(await find(held)).toMatchObject({ id: held, source: "acme", state: "ready", used_by: 1 });
+    const caddy = await gatewright.caddyPid();
+    await gatewright.stop();
+    process.kill(caddy, "SIGKILL");
+    await gatewright.start();
+    const again = await find(held);
+    expect(again).toMatchObject({ id: held, state: "ready", names: [held] });
+    await world.pebble.disconnect();
+    await gatewright.put("web-2", "127.0.0.1");
+    const tried = "web-2.dev.example.test";
+    // It hangs until Caddy gives the order up.
+    const hanging = handshake(tried).catch(() => undefined);
+    await until(async () => (await find(tried)).state === "failed");
+    expect((await find(tried)).error?.message).toContain("the authority does not answer");
+    await world.pebble.connect();
+    await hanging;
+    const listed = (await call<Certificate[]>(`${gatewright.url}/certificates`)).body.map(({ id }) => id);
+    expect(listed).toEqual(expect.arrayContaining([held, tried, "shop.example.test"]));
+  }, 60_000);
 
   it("are permitted by a listener of their own, on loopback, that a restart keeps", async () => {
     expect(await asked("shop.example.test")).toBe(200);
