@@ -107,19 +107,22 @@ export class CaddyState {
   async load(rendered: Rendered): Promise<boolean> {
     const { api } = this.#options;
     const { config, needs } = rendered;
-    const before = (await this.running()).versions;
-    if (this.runs(rendered)) {
-      this.#known = { versions: before, config, needs, isOurs: true };
-      return false;
-    }
-    await api.load(config);
-    const versions = await api.running();
-    // Somebody else loads too: what runs has to be looked at.
-    if (versions.config !== config.apps.gatewright.version || versions.generation > before.generation + 1) {
-      throw new GatewrightError("store_conflict", "Caddy was given another configuration meanwhile.");
+    let { versions } = await this.running();
+    const mustLoad = !this.runs(rendered);
+    if (mustLoad) {
+      const { generation } = versions;
+      await api.load(config);
+      this.#known = undefined;
+      versions = await api.running();
+      // Others may load too. One that was refused may have been counted as well.
+      const isCertain =
+        versions.config === config.apps.gatewright.version && versions.generation <= generation + 1;
+      if (!isCertain) versions = (await this.running()).versions;
+      if (!isCertain && !this.runs(rendered))
+        throw new GatewrightError("store_conflict", "Caddy was given another configuration meanwhile.");
     }
     this.#known = { versions, config, needs, isOurs: true };
-    return true;
+    return mustLoad;
   }
 
   /** Takes note of what Caddy has taken; from here on that is what it shall run. */

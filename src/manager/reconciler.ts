@@ -323,8 +323,9 @@ export class Reconciler {
 
   async #load(rendered: Rendered, generation: number | undefined): Promise<void> {
     if (await this.#state.load(rendered)) this.#appliedAt = performance.now();
+    if (this.#applied?.rendered !== rendered)
+      this.#ports.adopt(listenersOf(rendered.needs.ports(), this.#options.compiler));
     this.#applied = { rendered, generation };
-    this.#ports.adopt(listenersOf(rendered.needs.ports(), this.#options.compiler));
   }
 
   /** Keeps config.json equal to what runs. */
@@ -358,7 +359,7 @@ export class Reconciler {
   #isHeldUp(): boolean {
     const isQuiet = performance.now() - this.#appliedAt > SETTLING_MS && !this.#ordersUnderWay();
     const isCurrent = this.#applied?.generation === this.#options.catalog.needs.generation;
-    const isLost = this.#mustFlush || this.#state.known === undefined;
+    const isLost = this.#mustFlush || this.#state.known === undefined || this.#watch.hasDrifted;
     return !isQuiet && isCurrent && !isLost && this.#lastError === undefined;
   }
 

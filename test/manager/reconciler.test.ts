@@ -107,3 +107,29 @@ describe("a manager that finds a Caddy", () => {
     expect(caddy.loaded).toEqual(loaded);
   });
 });
+
+describe("C5: a Caddy that somebody else changes", () => {
+  it("gets its own again at once, though orders of certificates are under way", async () => {
+    await world.create("one");
+    await isTidy();
+    const { loaded } = caddy;
+    world.manager.tls.holdNamesWhile(() => true);
+    caddy.tamper((config) => ({ ...config, apps: { gatewright: config.apps.gatewright } }));
+    await until(() => JSON.stringify(caddy.loaded) === JSON.stringify(loaded), 20_000);
+    await until(() => world.manager.ingresses.ready().ready);
+    expect(world.manager.caddyHealth()).toMatchObject({ drifts: 1, hasDrifted: false, isUp: true });
+  });
+
+  it("while ours is being loaded gets ours", async () => {
+    let meddled = false;
+    caddy.onAnswer = ({ method }) => {
+      if (method !== "load" || meddled) return;
+      meddled = true;
+      caddy.tamper((config) => ({ ...config, apps: { gatewright: config.apps.gatewright } }));
+    };
+    const port = await freePort();
+    await world.create("one", { port });
+    expect(meddled).toBe(true);
+    expect(portsOf(caddy.loaded)).toContain(port);
+  });
+});

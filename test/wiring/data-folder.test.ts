@@ -1,9 +1,10 @@
 import { chmod, chown, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { GatewrightError } from "../../src/errors.ts";
 import { checkDataFolder } from "../../src/wiring/data-folder.ts";
+import { builtCaddy } from "../support/caddy-binary.ts";
 import { failedStart } from "../support/failed-start.ts";
 
 let world: string;
@@ -77,6 +78,8 @@ describe("E8: DATA_DIR", () => {
 
   describe.skipIf(process.geteuid?.() !== 0)("for root", () => {
     const other = 4_242;
+    // Who asks first builds it.
+    beforeAll(async () => void (await builtCaddy()), 180_000);
 
     it.each(["", "caddy", "caddy/config.json", "ingresses"])(
       "of another user at %j is refused",
