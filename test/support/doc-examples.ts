@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A block of shell that a page of docs/ has for readers to paste. */
+/** A block of shell that a page has for readers to paste. */
 export interface DocExample {
   readonly heading: string;
   readonly script: string;
@@ -9,9 +9,9 @@ export interface DocExample {
   readonly output?: string;
 }
 
-/** Every `sh` block of a page, with the `text` block that follows it. */
+/** Every `sh` block of a page (`docs/tls.md`), with the `text` block that follows it. */
 export function docExamples(page: string): readonly DocExample[] {
-  const text = readFileSync(join(import.meta.dirname, "../../docs", page), "utf8");
+  const text = readFileSync(join(import.meta.dirname, "../..", page), "utf8");
   const block = /^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?/gms;
   return [...text.matchAll(block)].map((match) => ({
     heading:
