@@ -3,7 +3,7 @@ import type { Ingress, IngressRule, Policies } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import { isLayer4, protocolOf } from "../model/protocol.ts";
 import { endedTls } from "./connection-policies.ts";
-import { listenAddress, sharedAddress } from "./listen-address.ts";
+import { isUnspecified, listenAddress, sharedAddress } from "./listen-address.ts";
 import type { PortUse } from "./port-use.ts";
 import type { Row, RowLayer4 } from "./row.ts";
 import type { CompilerSettings } from "./settings.ts";
@@ -156,13 +156,8 @@ export function addressesOf(
 ): readonly string[] {
   const all = new Set((addresses ?? [""]).map((address) => (address === "" ? usual : address)));
   // The unspecified address has all others of its family.
-  const wide = all.has("0.0.0.0") || all.has("::") || all.has("");
-  const bound = wide && all.has(usual) && isUnspecified(usual) ? [usual] : [...all];
+  const bound = all.has(usual) && isUnspecified(usual) ? [usual] : [...all];
   return bound.map((address) => listenAddress(address, port));
-}
-
-function isUnspecified(address: string): boolean {
-  return address === "0.0.0.0" || address === "::" || address === "";
 }
 
 /** The listen addresses as a row has them. */

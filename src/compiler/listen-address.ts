@@ -10,3 +10,8 @@ export function listenAddress(address: string, port: number): string {
 export function sharedAddress(address: string): string {
   return `gatewright/${address}`;
 }
+
+/** Whether an address stands for all of this machine's. */
+export function isUnspecified(address: string): boolean {
+  return address === "" || address === "0.0.0.0" || address === "::";
+}

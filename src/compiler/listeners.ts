@@ -1,5 +1,6 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import { addressesOf } from "./layer4.ts";
+import { isUnspecified } from "./listen-address.ts";
 import { usesTcp } from "./port-counts.ts";
 import type { PortUse } from "./port-use.ts";
 import type { CompilerSettings } from "./settings.ts";
@@ -64,10 +65,6 @@ export function isOwn(listener: Listener, own: ReadonlySet<string>): boolean {
   return [...own].some((key) => {
     const [network, address = "", port] = key.split(" ");
     if (network !== listener.network || port !== String(listener.port)) return false;
-    return isWide(address) || isWide(listener.address);
+    return isUnspecified(address) || isUnspecified(listener.address);
   });
-}
-
-function isWide(address: string): boolean {
-  return address === "" || address === "0.0.0.0" || address === "::";
 }
