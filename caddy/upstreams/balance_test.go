@@ -497,6 +497,26 @@ func BenchmarkPlainTarget(b *testing.B) {
 	}
 }
 
+// C8: what is not known yet after a restart of the manager is as it was told before.
+func TestUncheckedAddressesStayAsTheyWere(t *testing.T) {
+	s := newStand(t, &Source{Health: true}, service("web"))
+	s.set("web.svc", "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	tell := func(reset bool, state RuleState) {
+		(&States{Reset: reset, Rules: map[string]RuleState{s.id: state}}).Apply()
+	}
+	tell(false, RuleState{Unhealthy: []string{"10.0.0.1:80", "10.0.0.2:80"}})
+	tell(true, RuleState{Healthy: []string{}})
+	expectCounts(t, s.tally(3), map[string]int{"10.0.0.3:80": 3})
+	tell(false, RuleState{Healthy: []string{"10.0.0.2:80"}, Unhealthy: []string{"10.0.0.3:80"}})
+	expectCounts(t, s.tally(3), map[string]int{"10.0.0.2:80": 3})
+	tell(false, RuleState{Unhealthy: []string{"10.0.0.3:80"}})
+	expectCounts(t, s.tally(4), map[string]int{"10.0.0.1:80": 2, "10.0.0.2:80": 2})
+	tell(true, RuleState{})
+	if states.unhealthy.Load() != nil {
+		t.Error("something is left")
+	}
+}
+
 // D9: one client, or the visitors of one rule, could wait in every place of the process.
 func TestNoClientWaitsInEveryPlace(t *testing.T) {
 	before := waiting

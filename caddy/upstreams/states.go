@@ -3,6 +3,7 @@ package upstreams
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,9 @@ import (
 // RuleState is what is told of a row: addresses (`ip:port`) that take no requests of it.
 type RuleState struct {
 	Unhealthy []string `json:"unhealthy"`
+	// Healthy is there when not all addresses are known and checked yet: of others than these and Unhealthy, what was told
+	// before stays.
+	Healthy []string `json:"healthy"`
 }
 
 // InstanceState is how an instance takes requests, of whatever row.
@@ -70,9 +74,9 @@ type instanceMode struct {
 func (s *States) Problems() map[string]string {
 	problems := make(map[string]string)
 	for row, state := range s.Rules {
-		for _, dial := range state.Unhealthy {
+		for _, dial := range slices.Concat(state.Unhealthy, state.Healthy) {
 			if _, err := netip.ParseAddrPort(dial); err != nil {
-				problems[row] = "an address of unhealthy is not ip:port"
+				problems[row] = "an address of unhealthy or healthy is not ip:port"
 			}
 		}
 	}
@@ -105,20 +109,20 @@ func (s *States) Apply() {
 }
 
 func (s *States) applyRules() {
+	var before map[string]map[string]struct{}
+	if told := states.unhealthy.Load(); told != nil {
+		before = *told
+	}
 	next := make(map[string]map[string]struct{})
-	if before := states.unhealthy.Load(); before != nil && !s.Reset {
-		maps.Copy(next, *before)
+	if !s.Reset {
+		maps.Copy(next, before)
 	}
 	for row, state := range s.Rules {
-		if len(state.Unhealthy) == 0 {
+		if set := state.after(before[row]); len(set) > 0 {
+			next[row] = set
+		} else {
 			delete(next, row)
-			continue
 		}
-		set := make(map[string]struct{}, len(state.Unhealthy))
-		for _, dial := range state.Unhealthy {
-			set[dial] = struct{}{}
-		}
-		next[row] = set
 	}
 	if len(next) == 0 {
 		states.unhealthy.Store(nil)
@@ -161,6 +165,21 @@ func (s *States) applyInstances() {
 		}
 	}
 	states.modes.Store(next)
+}
+
+// after are a row's unhealthy addresses when the state has been told, by those before.
+func (s *RuleState) after(before map[string]struct{}) map[string]struct{} {
+	set := make(map[string]struct{}, len(s.Unhealthy))
+	if s.Healthy != nil {
+		maps.Copy(set, before)
+		for _, dial := range s.Healthy {
+			delete(set, dial)
+		}
+	}
+	for _, dial := range s.Unhealthy {
+		set[dial] = struct{}{}
+	}
+	return set
 }
 
 // unhealthyOf are the unhealthy addresses of a row.

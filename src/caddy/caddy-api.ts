@@ -39,11 +39,22 @@ export interface TargetPush {
   /** Forget all rules and instances told so far, then take these. */
   readonly reset?: boolean;
   /** Row id → addresses (`ip:port`) that take no requests of the row. */
-  readonly rules?: { readonly [row: string]: { readonly unhealthy: readonly string[] } };
+  readonly rules?: { readonly [row: string]: RuleHealth };
   /** Name or id of an instance → how it takes requests. */
   readonly instances?: { readonly [instance: string]: InstanceMode };
   /** Name of an instance that Caddy asked to wake → what became of it. */
   readonly wakes?: { readonly [instance: string]: { readonly error?: string } };
+}
+
+/** What checks have found of a row's addresses, as `ip:port`. */
+export interface RuleHealth {
+  /** Those that take no requests. */
+  readonly unhealthy: readonly string[];
+  /**
+   * Not all addresses are known and checked yet: of others than `unhealthy` and these, which pass, what was told before
+   * stays. Absent: all others take requests.
+   */
+  readonly healthy?: readonly string[];
 }
 
 export interface InstanceMode {

@@ -1,10 +1,13 @@
 import { isIPv6 } from "node:net";
+import type { RuleHealth } from "../caddy/caddy-api.ts";
 import type { Logger } from "../log.ts";
 import type { Ingress, IngressTarget } from "../model/api.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
+import type { AddressLookup } from "./address-lookup.ts";
 import { type CheckPlan, type CheckSettings, checkPlans, rowId } from "./check-plan.ts";
 import { Checker, type HealthState } from "./checker.ts";
 import type { ProbeTarget, Verdict } from "./probe.ts";
+import { Slots } from "./slots.ts";
 import { addressesOf, watchedName } from "./target-addresses.ts";
 
 export interface HealthChecksOptions {
@@ -15,6 +18,8 @@ export interface HealthChecksOptions {
   readonly logger: Logger;
   /** Checks under way at one time; more wait. Default 256. */
   readonly atOnce?: number;
+  /** Finds addresses of names outside of the instances. Default: by the system's DNS servers. */
+  readonly lookup?: Pick<AddressLookup, "find">;
 }
 
 /** A check that some rules share. */
@@ -28,7 +33,12 @@ interface CheckedRule {
   readonly plan: CheckPlan;
   /** `ip:port` that requests go to → key of the check. */
   readonly checks: Map<string, string>;
+  /** Where each target was found last. A look-up that fails changes nothing of that. */
+  readonly found: Map<IngressTarget, readonly Dial[]>;
 }
+
+/** How requests name an address, and where a check of it goes. */
+type Dial = readonly [dial: string, target: ProbeTarget];
 
 /** How often names outside of the instances are looked up again. */
 const LOOKUP_INTERVAL_MS = 10_000;
@@ -44,7 +54,7 @@ export class HealthChecks {
   readonly #rulesOfName = new Map<string, Set<string>>();
   readonly #checks = new Map<string, SharedCheck>();
   readonly #listeners = new Set<(rules: readonly string[]) => void>();
-  /** Rule → its unhealthy addresses as told last; absent when there are none. */
+  /** Rule → its health as told last; absent when all is well. */
   readonly #told = new Map<string, string>();
   readonly #slots: Slots;
   #unwatch: () => void = () => undefined;
@@ -81,7 +91,8 @@ export class HealthChecks {
     if (plans.length === 0) this.#rulesOfIngress.delete(ingress.id);
     else this.#rulesOfIngress.set(ingress.id, [...kept]);
     for (const plan of plans) {
-      this.#rules.set(plan.rule, { plan, checks: this.#rules.get(plan.rule)?.checks ?? new Map() });
+      const { checks = new Map(), found = new Map() } = this.#rules.get(plan.rule) ?? {};
+      this.#rules.set(plan.rule, { plan, checks, found: sameTargets(plan.targets, found) });
       for (const name of plan.targets.flatMap((target) => watchedName(target) ?? []))
         this.#rulesOfName.set(name, (this.#rulesOfName.get(name) ?? new Set()).add(plan.rule));
     }
@@ -94,7 +105,7 @@ export class HealthChecks {
     this.#rulesOfIngress.delete(ingressId);
   }
 
-  /** Calls the listener with the rules whose unhealthy addresses changed. */
+  /** Calls the listener with the rules whose health changed. */
   watch(listener: (rules: readonly string[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -112,6 +123,19 @@ export class HealthChecks {
       .filter(([, key]) => this.#checks.get(key)?.checker.state.health === "unhealthy")
       .map(([dial]) => dial)
       .sort();
+  }
+
+  /** What is known of a rule's addresses. */
+  healthOf(rule: string): RuleHealth {
+    const unhealthy = this.unhealthyOf(rule);
+    const { plan, checks = new Map<string, string>(), found } = this.#rules.get(rule) ?? {};
+    const states = [...checks].map(
+      ([dial, key]) => [dial, this.#checks.get(key)?.checker.state.health] as const,
+    );
+    const whole = plan?.targets.every((target) => found?.has(target)) ?? true;
+    if (whole && states.every(([, health]) => health !== "unknown")) return { unhealthy };
+    const healthy = states.flatMap(([dial, health]) => (health === "healthy" ? [dial] : []));
+    return { unhealthy, healthy: healthy.sort() };
   }
 
   /** What is known of an address of a rule; undefined when it is not checked. */
@@ -139,11 +163,15 @@ export class HealthChecks {
   async #align(rule: string): Promise<void> {
     const { plan } = this.#rules.get(rule) ?? {};
     if (plan === undefined) return;
-    const found = await Promise.all(plan.targets.map((target) => this.#dials(target)));
+    const dials = await Promise.all(plan.targets.map((target) => this.#dials(target)));
     const checked = this.#rules.get(rule);
     // Changed or deleted meanwhile: that change aligns the checks itself.
     if (checked?.plan !== plan) return;
-    const wanted = new Map(found.flat());
+    for (const [at, target] of plan.targets.entries()) {
+      const known = dials[at];
+      if (known !== undefined) checked.found.set(target, known);
+    }
+    const wanted = new Map([...checked.found.values()].flat());
     for (const [dial, key] of [...checked.checks]) {
       const target = wanted.get(dial);
       if (target !== undefined && keyOf(target, plan.settings) === key) continue;
@@ -154,8 +182,11 @@ export class HealthChecks {
     this.#tell([rule]);
   }
 
-  async #dials(target: IngressTarget): Promise<(readonly [dial: string, target: ProbeTarget])[]> {
-    const { addresses } = await addressesOf(target, this.#options.resolver);
+  /** Where a target is; undefined when that cannot be said now. */
+  async #dials(target: IngressTarget): Promise<readonly Dial[] | undefined> {
+    const { resolver, lookup } = this.#options;
+    const { addresses, failed } = await addressesOf(target, resolver, lookup);
+    if (failed === true) return undefined;
     return addresses.map((ip) => [dialOf(ip, target.port), { ip, port: target.port }]);
   }
 
@@ -220,36 +251,29 @@ export class HealthChecks {
   /** Tells of those of the rules whose unhealthy addresses are others than were told last. */
   #tell(rules: readonly string[]): void {
     const changed = rules.filter((rule) => {
-      const unhealthy = this.unhealthyOf(rule).join();
-      if (unhealthy === (this.#told.get(rule) ?? "")) return false;
-      if (unhealthy === "") this.#told.delete(rule);
-      else this.#told.set(rule, unhealthy);
+      const health = this.healthOf(rule);
+      const text = isWell(health) ? undefined : JSON.stringify(health);
+      if (text === this.#told.get(rule)) return false;
+      if (text === undefined) this.#told.delete(rule);
+      else this.#told.set(rule, text);
       return true;
     });
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
   }
 }
 
-/** Lets a number of tasks run at one time; the rest wait in order. */
-class Slots {
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
-
-  constructor(free: number) {
-    this.#free = free;
-  }
-
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
-  }
+/** What was found of targets that are still there. */
+function sameTargets(
+  targets: readonly IngressTarget[],
+  found: ReadonlyMap<IngressTarget, readonly Dial[]>,
+): Map<IngressTarget, readonly Dial[]> {
+  const before = new Map(Array.from(found, ([target, dials]) => [JSON.stringify(target), dials]));
+  return new Map(
+    targets.flatMap((target) => {
+      const dials = before.get(JSON.stringify(target));
+      return dials === undefined ? [] : [[target, dials] as const];
+    }),
+  );
 }
 
 /** `ip:port`, as Caddy dials it. */
@@ -259,4 +283,9 @@ export function dialOf(ip: string, port: number): string {
 
 function keyOf(target: ProbeTarget, settings: CheckSettings): string {
   return JSON.stringify([target.ip, settings.port ?? target.port, settings]);
+}
+
+/** Whether there is nothing to tell of a rule to a Caddy that knows nothing of it. */
+export function isWell({ unhealthy, healthy }: RuleHealth): boolean {
+  return unhealthy.length === 0 && healthy === undefined;
 }

@@ -1,20 +1,21 @@
-import type { CaddyApi, InstanceMode } from "../caddy/caddy-api.ts";
+import type { CaddyApi, InstanceMode, RuleHealth } from "../caddy/caddy-api.ts";
 import type { Instance } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { Feed, type FeedOptions } from "./feed.ts";
+import { isWell } from "./health-checks.ts";
 import type { InstanceModes } from "./instance-modes.ts";
 
-/** Which addresses of which rules are unhealthy. */
-export interface UnhealthyRules {
+/** How the addresses of rules are. */
+export interface RuleHealths {
   rules(): readonly string[];
-  unhealthyOf(rule: string): readonly string[];
+  healthOf(rule: string): RuleHealth;
   watch(listener: (rules: readonly string[]) => void): () => void;
 }
 
 export interface TargetFeedOptions extends FeedOptions {
   readonly api: Pick<CaddyApi, "pushTargets">;
-  readonly health: UnhealthyRules;
+  readonly health: RuleHealths;
   readonly modes: InstanceModes;
   readonly resolver: Pick<InstanceResolver, "list" | "watch">;
 }
@@ -86,7 +87,7 @@ export class TargetFeed extends Feed<Batch> {
     const { health, modes } = this.#options;
     const all = this.#all && this.#open;
     const rules = all
-      ? health.rules().filter((rule) => health.unhealthyOf(rule).length > 0)
+      ? health.rules().filter((rule) => !isWell(health.healthOf(rule)))
       : this.#open
         ? [...this.#rules]
         : [];
@@ -111,7 +112,7 @@ export class TargetFeed extends Feed<Batch> {
       this.#told.set(name, new Set([...(this.#told.get(name) ?? []), ...keys]));
     await api.pushTargets({
       ...(all ? { reset: true } : {}),
-      rules: Object.fromEntries(rules.map((rule) => [rule, { unhealthy: health.unhealthyOf(rule) }])),
+      rules: Object.fromEntries(rules.map((rule) => [rule, health.healthOf(rule)])),
       instances: Object.fromEntries(told.flatMap(({ modes }) => modes)),
     });
     for (const { name, keys, active } of told) {

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 export interface MoodyBackend extends AsyncDisposable {
   readonly address: string;
   readonly port: number;
+  /** 0: checks get no answer. */
   status: number;
   /** Requests to `/healthz`, and to other paths. */
   checks(): number;
@@ -23,6 +24,7 @@ export async function startMoody(name: string, port = 0): Promise<MoodyBackend> 
     request.resume();
     if (request.url?.startsWith("/healthz") === true) {
       checks += 1;
+      if (moody.status === 0) return;
       response.statusCode = moody.status;
       response.end();
       return;

@@ -33,7 +33,7 @@ async function startWorld(documents: readonly TrafficDocument[] = []) {
     },
     health: {
       rules: () => [...unhealthy.keys()],
-      unhealthyOf: (rule) => unhealthy.get(rule) ?? [],
+      healthOf: (rule) => ({ unhealthy: unhealthy.get(rule) ?? [] }),
       watch: (listener) => {
         tell = listener;
         return () => undefined;

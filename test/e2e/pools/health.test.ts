@@ -131,6 +131,25 @@ describe("active checks", () => {
     const [address] = (await gatewright.statusOf(name)).rules[0]?.targets[0]?.addresses ?? [];
     expect(address?.message).toContain("listener of Gatewright itself");
   });
+
+  it("C8: leave an unhealthy instance out after a restart of Gatewright until it was checked", async () => {
+    one.status = 500;
+    two.status = 200;
+    const { host, name } = await serve({
+      target: { service: "moody", port: one.port },
+      ...checked({ timeout: "12s" }),
+    });
+    await until(async () => (await healthOf(name)) === "unhealthy healthy");
+    await until(async () => (await reached(host)) === "two");
+    await gatewright.stop();
+    one.status = 0;
+    await gatewright.start();
+    await until(async () => (await healthOf(name)) === "unknown healthy");
+    // What is not known by the time at which Caddy is told of the first round does not count as healthy.
+    for (const end = Date.now() + 7_000; Date.now() < end; ) expect(await reached(host)).toBe("two");
+    one.status = 200;
+    await until(async () => (await reached(host)) === "one two");
+  });
 });
 
 describe("passive checks", () => {
