@@ -104,7 +104,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     try {
       return await send(question).catch((error: unknown) => {
         // Caddy drops what it reads while a load replaces its admin server, and closes kept connections. A load or a
-        // change of the table is not repeated: whoever made it reads back whether it was carried out.
+        // change of the table is not repeated: its caller reads back whether it was carried out.
         if (isLostConnection(error) && !versioned.has(question.path)) return send(question);
         throw error;
       });

@@ -26,7 +26,7 @@ export function refusal(status: number, body: string, scrub: Scrub): GatewrightE
 
 /**
  * The listen address that the operating system refused, in the words of Go's net package; undefined when the text
- * is about something else. The address stands in `details[0].field`, e.g. `:8443`.
+ * is about something else. `details[0].field` is the address, such as `:8443`.
  */
 export function bindFailure(text: string): GatewrightError | undefined {
   const match = /listen (?:tcp|udp)[46]? (\S+): bind: (address already in use|permission denied)/.exec(text);

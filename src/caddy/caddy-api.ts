@@ -28,7 +28,7 @@ export interface AddressPush {
   };
   /** Forget every cached address and ask again. */
   readonly flush?: boolean;
-  /** Addresses of instances that nobody may have asked for, for when the DNS cannot be asked. */
+  /** Addresses of all instances, asked for or not, for when the DNS cannot be asked. */
   readonly known?: { readonly [instance: string]: readonly string[] };
   /** Those of `known` are all so far. */
   readonly reset?: boolean;

@@ -45,7 +45,7 @@ export interface Launched extends ProcessIdentity {
 
 /**
  * Starts `caddy run --config <folder>/config.json` in a session of its own and waits for its admin endpoint.
- * Throws `caddy_start_failed` with Caddy's own reason; a listener that could not be bound stands in its details.
+ * Throws `caddy_start_failed` with Caddy's own reason; its details name a listener that could not be bound.
  */
 export async function launchCaddy(options: LaunchOptions): Promise<Launched> {
   const { paths, scrub } = options;

@@ -8,7 +8,7 @@ export interface CaddyLogEntry {
   readonly fields: LogFields;
 }
 
-/** What tells who asked for what; it stays in caddy.log. Nested objects, such as `request`, stay there too. */
+/** What would say who asked for what; it stays in caddy.log. Nested objects, such as `request`, stay there too. */
 const privateKeys: ReadonlySet<string> = new Set([
   "uri",
   "remote",
@@ -20,7 +20,7 @@ const privateKeys: ReadonlySet<string> = new Set([
   "user_agent",
 ]);
 
-/** Caddy's own names of what our entries have already, or nobody needs. */
+/** Caddy's own names for what our entries have already, or do not need. */
 const renamed: { readonly [key: string]: string | undefined } = { logger: "caddy_logger", ts: "caddy_ts" };
 const dropped: ReadonlySet<string> = new Set(["level", "msg", "stacktrace", "err_trace"]);
 

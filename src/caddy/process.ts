@@ -89,7 +89,7 @@ export interface CaddyProcess {
   /** Resolves at once when Caddy runs, else with its next start. Throws `caddy_unavailable` after the time. */
   whenRunning(timeoutMs: number): Promise<void>;
   /**
-   * Ends a process that runs while nobody listens at its admin address, such as one that somebody gave a configuration
+   * Ends a process that runs but does not listen at its admin address, such as one that was given a configuration
    * with another address; it is started again as one that died. Others are left as they are.
    */
   replaceUnreachable(): Promise<void>;

@@ -39,7 +39,7 @@ function readTail(file: string, begin: number): string {
   try {
     fd = openSync(file, "r");
   } catch {
-    // Somebody removed it; the process's end is the news, not that.
+    // The file was removed; what matters is that the process ended.
     return "";
   }
   try {

@@ -3,7 +3,7 @@ import type { ManagedName } from "../compiler/tls-needs.ts";
 import type { Logger } from "../log.ts";
 import { explainFailure } from "./explain.ts";
 
-/** `idle`: ordered on demand, and nobody asks for it now. */
+/** `idle`: ordered on demand, and not asked for now. */
 export type CertificateStateName = "ready" | "pending" | "failed" | "expired" | "idle";
 
 /** What is known of a name that Caddy manages. */
@@ -31,7 +31,7 @@ export interface CertificateMonitorOptions {
   };
   /** What is on disk for a name that Caddy has not loaded. Default: nothing. */
   readonly stored?: (name: string) => Promise<CaddyCertificate["served"]>;
-  /** Certificates that nobody renews, whose end is warned of all the same. Default: none. */
+  /** Certificates that are not renewed here; their end is warned of all the same. Default: none. */
   readonly imported?: () => readonly { readonly name: string; readonly notAfter: Date }[];
   readonly logger: Logger;
   /** A certificate that ends sooner is warned of. */
@@ -73,7 +73,7 @@ export class CertificateMonitor {
     clearTimeout(this.#timer);
   }
 
-  /** Asks Caddy for every name. A Caddy that does not answer leaves what was known. */
+  /** Asks Caddy for every name. While Caddy does not answer, the last state stays. */
   async refresh(): Promise<void> {
     await this.#asking;
     await this.#ask(true);
@@ -91,7 +91,7 @@ export class CertificateMonitor {
     return [...this.#states.values()].sort((one, other) => (one.need.subject < other.need.subject ? -1 : 1));
   }
 
-  /** What is known of a name; undefined when nobody needs it. */
+  /** What is known of a name; undefined when no rule needs it. */
   of(subject: string): ManagedState | undefined {
     this.#follow();
     return this.#states.get(subject);
@@ -169,7 +169,7 @@ export class CertificateMonitor {
           this.#note(await this.#withStored(answer));
       }
     } catch {
-      // Caddy is down or just starting: whoever supervises it says so.
+      // Caddy is down or just starting, which its supervisor reports.
     }
   }
 
@@ -217,7 +217,7 @@ export class CertificateMonitor {
   }
 }
 
-/** Whether a certificate is renewed at its next handshake, so that its end alarms nobody. */
+/** Whether a certificate is renewed at its next handshake, so that its end is no alarm. */
 export function isIdle({ need, error, isOrdered }: ManagedState): boolean {
   return need.onDemand && error === undefined && isOrdered !== true;
 }

@@ -14,7 +14,7 @@ export interface CertificateFacts {
 /** A chain and key that fit each other. */
 export interface CheckedPair {
   readonly facts: CertificateFacts;
-  /** The chain in the order leaf, then who signs it; without a root. */
+  /** The chain: the leaf, then each signer in turn; without a root. */
   readonly chainPem: string;
   /** PKCS #8. */
   readonly keyPem: string;

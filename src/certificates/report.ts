@@ -18,7 +18,7 @@ export interface CertificateCounts {
   readonly pending: number;
   readonly failed: number;
   readonly expired: number;
-  /** Ordered on demand, and asked for by nobody now. */
+  /** Ordered on demand, and not asked for now. */
   readonly idle: number;
   /** Those that end soon, whatever their state. */
   readonly expiring: number;

@@ -104,7 +104,7 @@ export class Admission {
 
   /**
    * Checks changes that are made together: names and claims of what they put, against each other and against everything
-   * staged that they leave. Ingresses that are set aside are in nobody's way here. Throws with every problem.
+   * staged that they leave. Ingresses that are set aside do not count here. Throws with every problem.
    */
   checkTogether(changes: readonly IngressChange[]): void {
     const { catalog, compiler, certificates = noCertificates } = this.#options;

@@ -40,7 +40,7 @@ export interface Known {
   readonly versions: RunningVersions;
   readonly config: RunningConfig;
   readonly needs: NeedsView;
-  /** We loaded it or compared it, so its version says what it is. Else it was read, and may be anybody's. */
+  /** We loaded it or compared it, so its version says what it is. Else it was read, and may have come from anywhere. */
   readonly isOurs: boolean;
 }
 
@@ -147,7 +147,7 @@ export class CaddyState {
     if (isSame) return { kind: "drifted-still", reason };
     const config = await api.config();
     if (hasMoved()) return { kind: "unsure" };
-    // Somebody may have loaded the same once more.
+    // The same may have been loaded once more by somebody else.
     const isOurs = versions.table === given.table && isDeepStrictEqual(config, plain(given.config));
     this.#known = { versions, config, needs: isOurs ? given.needs : policySetsOf(config), isOurs };
     return isOurs ? { kind: "expected" } : { kind: "drifted", reason };

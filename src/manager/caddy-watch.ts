@@ -22,7 +22,7 @@ const SILENT_INTERVAL_MS = 500;
 /** From this time of silence on the process is looked at. */
 const REVIVE_AFTER_MS = 10_000;
 
-/** Whether Caddy is there, answers, and runs what it was given, whoever changes it. */
+/** Whether Caddy is there, answers, and runs what it was given. */
 export class CaddyWatch {
   readonly #options: CaddyWatchOptions;
   #timer: NodeJS.Timeout | undefined;

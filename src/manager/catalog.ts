@@ -12,7 +12,7 @@ import { SetAside } from "./set-aside.ts";
 export interface IngressChange {
   readonly before?: Ingress;
   readonly after?: Ingress;
-  /** What is set aside under the same id, and so no more. */
+  /** What was set aside under the same id, and is not any more. */
   readonly setAside?: SetAsideIngress;
 }
 

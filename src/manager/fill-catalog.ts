@@ -89,7 +89,7 @@ function byLastChange(one: Ingress, other: Ingress): number {
   return later || (one.id < other.id ? -1 : 1);
 }
 
-/** Sets aside what cannot be read. Returns a problem that nobody can mend over the API. */
+/** Sets aside what cannot be read. Returns a problem that cannot be mended over the API. */
 function setAside(
   { id, kind, path, reason, text }: UnreadableDocument,
   catalog: Catalog,

@@ -70,7 +70,7 @@ export class FollowedIngresses {
     return failures.flat();
   }
 
-  /** One after the other, where all together are refused: who is in the way of one that can be served leaves. */
+  /** One after the other, where all together are refused: an ingress that stands in the way of one that can be served leaves. */
   async #apart(
     { going, coming }: Group,
     gone: readonly string[],

@@ -124,7 +124,7 @@ export class Follower {
   }
 
   /**
-   * Holds the answer against who answered before. A Gatewright that has lost its store, or somebody else's, would
+   * Compares the answer's store with the one followed before. A Gatewright that has lost its store, or somebody else's, would
    * otherwise take every ingress away. Throws when it is another one.
    */
   async #expect(store: string | undefined, isEmpty: boolean): Promise<void> {

@@ -8,7 +8,7 @@ export interface Group {
 
 /**
  * Puts changes together that take the place of each other. `holdersOf` names those that go or change, or may be made to
- * go, and hold what an ingress wants. What nobody waits for is a group of its own. Pure.
+ * go, and hold what an ingress wants. A change that no other waits for is a group of its own. Pure.
  */
 export function groupChanges(
   gone: readonly string[],

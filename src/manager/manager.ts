@@ -69,7 +69,7 @@ export interface TlsView {
 /** A manager that runs, and what stops it. */
 export interface RunningManager {
   readonly ingresses: IngressService;
-  /** For who follows another Gatewright. */
+  /** For the part that follows another Gatewright. */
   readonly followed: FollowedIngresses;
   /** `Accepted` and `Programmed`. */
   readonly conditions: readonly StatusContributor[];

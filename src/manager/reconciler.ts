@@ -166,7 +166,7 @@ export class Reconciler {
     const { config, needs } = this.#render(catalog.committedNeeds());
     const ingresses = [...catalog.values()];
     await this.#writeFiles(config, ingresses);
-    // Caddy has these from its first moment on, before anybody is told that it runs.
+    // Caddy has these from its first moment on, before its start is announced.
     this.#ports.adopt(listenersOf(needs.ports(), compiler));
   }
 
@@ -313,7 +313,7 @@ export class Reconciler {
     return this.#render(this.#runningNeeds().reduce(unite, staged));
   }
 
-  /** What Caddy may run: what it was given, and what was read of it where that may be somebody else's. */
+  /** What Caddy may run: what it was given, and what was read of it where somebody else may have loaded that. */
   #runningNeeds(): readonly NeedsView[] {
     const given = this.#applied === undefined ? [] : [this.#applied.rendered.needs];
     const { known } = this.#state;

@@ -25,7 +25,7 @@ export class ServedPorts {
     return this.#leftOut;
   }
 
-  /** Tells what our running Caddy listens on, so that they are not taken for somebody else's. */
+  /** Says which sockets our running Caddy has, so that they are not taken for another process's. */
   adopt(listeners: readonly Listener[]): void {
     this.#own = new Set(listeners.map(listenerKey));
   }
@@ -49,7 +49,7 @@ export class ServedPorts {
     for (const listener of listeners) if (!this.#leftOut.has(listener.port)) await this.#probe(listener);
   }
 
-  /** One after the other: two probes of one port would take each other for somebody else. */
+  /** One after the other: two probes of one port would each take the other for another process. */
   #probe(listener: Listener): Promise<void> {
     const probed = this.#lastProbe.then(() =>
       isOwn(listener, this.#own) ? undefined : this.#options.probe(listener),

@@ -15,7 +15,7 @@ export class WriterRecord {
     this.#path = path;
   }
 
-  /** Undefined when nobody was followed yet. Throws the operating system's errors. */
+  /** Undefined when no Gatewright was followed yet. Throws the operating system's errors. */
   async read(): Promise<FollowedWriter | undefined> {
     try {
       const { url, store } = JSON.parse(await readFile(this.#path, "utf8")) as Partial<FollowedWriter>;

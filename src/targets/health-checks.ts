@@ -248,7 +248,7 @@ export class HealthChecks {
     this.#checks.delete(key);
   }
 
-  /** Tells of those of the rules whose unhealthy addresses are others than were told last. */
+  /** Tells the listeners which of the rules have other unhealthy addresses than they were told last. */
   #tell(rules: readonly string[]): void {
     const changed = rules.filter((rule) => {
       const health = this.healthOf(rule);

@@ -50,7 +50,7 @@ export function checkDataFolder(dataDir: string): void {
   });
 }
 
-/** Undefined where nothing can be there: whoever makes the folder tells why. */
+/** Undefined where nothing can be there: making the folder then says why. */
 function look(dataDir: string): Stats | undefined {
   try {
     realpathSync(dataDir);

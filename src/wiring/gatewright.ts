@@ -76,7 +76,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
   stack.defer(() => manager.stop());
-  // Whoever holds the store is the only one to write here.
+  // The process that holds the store is the only one to write here.
   for (const folder of ["", "caddy", "caddy/certificates"])
     await removeLeftovers(join(config.dataDir, folder));
   targets.follow(manager.ingresses.list());
@@ -99,7 +99,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   return {
     config,
     stop: async () => {
-      // At once: who asks `/ready` after the signal must not take what ends for what comes after it.
+      // At once: a question to `/ready` after the signal must not be answered by the process that ends.
       const closed = api.close();
       await running.disposeAsync();
       await closed;
