@@ -5,6 +5,7 @@ import { parse } from "dotenv";
 import { buildConfig } from "./config/build.ts";
 import type { Config } from "./config/config-type.ts";
 import { inconsistencies } from "./config/consistency.ts";
+import { withHypemanNames } from "./config/hypeman-names.ts";
 import { type Environment, readSettings } from "./config/read.ts";
 import { Secret } from "./config/secret.ts";
 import { GatewrightError, type Problem } from "./errors.ts";
@@ -27,7 +28,9 @@ export interface LoadOptions {
  * Throws `config_invalid` with every wrong setting in its details, each with the remedy.
  */
 export function loadConfig(environment: Environment = process.env, options: LoadOptions = {}): Config {
-  const merged = { ...readEnvFile(options.envFile ?? path.resolve(".env")), ...environment };
+  const file = readEnvFile(options.envFile ?? path.resolve(".env"));
+  // Each by itself: a name of hypeman's in the environment goes before one of ours in the file.
+  const merged = { ...withHypemanNames(file), ...withHypemanNames(environment) };
   const { values, problems } = readSettings(merged);
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
   const config = buildConfig(values, merged, values.text("DATA_DIR") ?? defaultDataDir(merged, isRoot));

@@ -262,7 +262,7 @@ describe("E4: Caddy's admin endpoint", () => {
 describe("warnings", () => {
   test.each([
     ["CADDY_ADMN_PORT", "CADDY_ADMIN_PORT"],
-    ["CADDY__ADMIN_PORT", "CADDY_ADMIN_PORT"],
+    ["CADDY__ADMIN__PORT", "CADDY_ADMIN_PORT"],
     ["TLS_ALLOWED_DOMAIN", "TLS_ALLOWED_DOMAINS"],
     ["JWT_SECRT", "JWT_SECRET"],
     ["DATADIR", "DATA_DIR"],
@@ -297,6 +297,41 @@ test.each(["~", "~/data", "~user/data"])(
     expect(() => load({ DATA_DIR: value })).toThrow(/DATA_DIR=.* must be a path, without ~/);
   },
 );
+
+describe("E14: names of hypeman's newer versions", () => {
+  test("are read, without a warning", () => {
+    const config = load({
+      ACME__EMAIL: "ops@example.com",
+      ACME__ALLOWED_DOMAINS: "example.com",
+      CADDY__INTERNAL_DNS_PORT: "5454",
+      CADDY__STOP_ON_SHUTDOWN: "true",
+      LOGGING__LEVEL: "debug",
+    });
+    expect(config).toMatchObject({
+      tls: { acme: { email: "ops@example.com" }, allowedDomains: ["example.com"] },
+      dns: { port: 5454 },
+      caddy: { stopOnShutdown: true },
+      log: { level: "debug" },
+      warnings: [],
+    });
+  });
+
+  test("stand behind ours, and before those of the .env file", async () => {
+    await writeFile(path.join(folder, ".env"), "LOG_LEVEL=error\nCADDY__INTERNAL_DNS_PORT=5454\n");
+    const config = load({
+      LOGGING__LEVEL: "debug",
+      ACME__CA: "production",
+      ACME_CA: "staging",
+      ACME_EMAIL: "a@example.com",
+    });
+    expect([config.log.level, config.dns.port]).toEqual(["debug", 5454]);
+    expect(config.tls.acme?.ca).toContain("staging");
+  });
+
+  test("are refused by our name when they are wrong", () => {
+    expect(() => load({ CADDY__INTERNAL_DNS_PORT: "x" })).toThrow(/INTERNAL_DNS_PORT=.* must be/);
+  });
+});
 
 describe("the .env file", () => {
   test("fills in what the environment does not have", async () => {

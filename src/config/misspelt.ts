@@ -1,4 +1,5 @@
 import { distance } from "fastest-levenshtein";
+import { isHypemanName } from "./hypeman-names.ts";
 import type { Environment } from "./read.ts";
 import { settings } from "./settings.ts";
 
@@ -7,13 +8,13 @@ const foreign = new Set(["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CADDY_VERSION
 
 /**
  * A warning for each variable that looks like a setting of ours and is none: few letters apart from one, and
- * beginning with the same word, or the same but for underscores (`CADDY__ADMIN_PORT`).
+ * beginning with the same word, or the same but for underscores (`ACME_E_MAIL`).
  */
 export function misspeltNames(environment: Environment): readonly string[] {
   const known = new Set(settings.map((setting) => setting.name));
   const warnings: string[] = [];
   for (const name of Object.keys(environment)) {
-    if (known.has(name) || foreign.has(name)) continue;
+    if (known.has(name) || foreign.has(name) || isHypemanName(name)) continue;
     const meant = nearest(name);
     if (meant !== undefined) warnings.push(`${name} is not a setting; did you mean ${meant}?`);
   }
