@@ -90,6 +90,8 @@ func (t *told) item(name string, ttl time.Duration) *Item {
 // A file that is missing or cannot be read is none.
 func (r *Resolver) Keep(file string) error {
 	t := &r.told
+	// Somebody may have copied it with a wider mode.
+	_ = os.Chmod(file, 0o600)
 	text, err := os.ReadFile(file)
 	var kept toldFile
 	if err == nil {

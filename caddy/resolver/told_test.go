@@ -79,6 +79,9 @@ func TestToldAddressesAreKeptInAFile(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatal(info, err)
 	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	next := newResolver("127.0.0.1:1", "test.internal", 0, clock.now)
 	next.exchanger.attempts = 1
 	t.Cleanup(func() { _ = next.Destruct() })
@@ -86,6 +89,9 @@ func TestToldAddressesAreKeptInAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, next, "web", "10.0.0.1 fd00::1")
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Error("the file stays open to others", info, err)
+	}
 	// What the manager told before is newer than the file.
 	told := newResolver("127.0.0.1:1", "test.internal", 0, clock.now)
 	told.exchanger.attempts = 1
