@@ -556,3 +556,21 @@ type both struct {
 
 func (b *both) Done() <-chan struct{} { return b.end.Done() }
 func (b *both) Err() error            { return b.end.Err() }
+
+func TestRetriesAreAsManyAsTheSourceSays(t *testing.T) {
+	for _, retries := range []int{0, 1, 3} {
+		s := newStand(t, &Source{Retries: &retries}, service("web"))
+		s.set("web.svc", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6")
+		_, r := s.request(nil)
+		attempts := 0
+		for s.ask(r) != "" && attempts < 10 {
+			attempts++
+			if err := s.source.ResetCache(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if attempts != retries+1 {
+			t.Errorf("%d retries: %d attempts", retries, attempts)
+		}
+	}
+}

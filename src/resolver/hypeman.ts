@@ -70,8 +70,8 @@ export class HypemanResolver extends SourceView {
 
   /**
    * Has a sleeping instance restored (`Standby`) or started (`Stopped`) and waits until it has an address. A prefix of
-   * an id names none here: hosts of visitors choose the name. Throws a plain Error that says why it cannot be. hypeman: `POST /instances/{id}/restore` and `/start`, scope
-   * `instance:write`.
+   * an id names none here: hosts of visitors choose the name. Throws a plain Error that says why it cannot be. hypeman:
+   * `POST /instances/{id}/restore` and `/start`, scope `instance:write`.
    */
   async wake(name: string): Promise<void> {
     const instance = this.exact(name);

@@ -18,27 +18,38 @@ export interface Instances {
   readonly wake?: (name: string) => Promise<void>;
 }
 
-/** Makes the source that INSTANCE_SOURCE names. Nothing is read before its `start()`. `how` is for the registry's store. */
-export function createInstances(
-  config: Config,
-  logger: Logger,
-  how: Pick<FileStoreOptions<Instance>, "documentCheck" | "prefetched">,
-): Instances {
-  const { source, file, hypeman } = config.instances;
-  if (source === "file" && file !== undefined) return { resolver: new FileResolver({ path: file, logger }) };
-  if (source === "hypeman" && hypeman !== undefined) {
-    const { url, token, pollInterval } = hypeman;
+/** What a source is made with; `how` is for the registry's store. */
+interface SourceParts {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly how: Pick<FileStoreOptions<Instance>, "documentCheck" | "prefetched">;
+}
+
+/** Every value of INSTANCE_SOURCE, and what makes it. */
+const SOURCES: { readonly [name in Config["instances"]["source"]]: (parts: SourceParts) => Instances } = {
+  registry({ config, logger, how }) {
+    const folder = join(config.dataDir, "instances");
+    const store = openFileStore<Instance>({ folder, validate: parseInstance, ...how });
+    const registry = new InstanceRegistry({ store, logger });
+    return { resolver: registry, registry };
+  },
+  hypeman({ config, logger }) {
+    const { url, token, pollInterval } = settingsOf("hypeman", config.instances.hypeman);
     const secret = token === undefined ? {} : { token: token.reveal() };
     const resolver = new HypemanResolver({ url, ...secret, intervalMs: pollInterval.ms, logger });
     return { resolver, wake: (name) => resolver.wake(name) };
-  }
-  if (source !== "registry")
-    throw new GatewrightError("config_invalid", `INSTANCE_SOURCE=${source} lacks its settings`);
-  const store = openFileStore<Instance>({
-    folder: join(config.dataDir, "instances"),
-    validate: parseInstance,
-    ...how,
-  });
-  const registry = new InstanceRegistry({ store, logger });
-  return { resolver: registry, registry };
+  },
+  file({ config, logger }) {
+    return { resolver: new FileResolver({ path: settingsOf("file", config.instances.file), logger }) };
+  },
+};
+
+/** Makes the source that INSTANCE_SOURCE names. Nothing is read before its `start()`. */
+export function createInstances(config: Config, logger: Logger, how: SourceParts["how"]): Instances {
+  return SOURCES[config.instances.source]({ config, logger, how });
+}
+
+function settingsOf<T>(source: string, settings: T | undefined): T {
+  if (settings !== undefined) return settings;
+  throw new GatewrightError("config_invalid", `INSTANCE_SOURCE=${source} lacks its settings`);
 }

@@ -224,3 +224,39 @@ it("closes at once in the middle of a question", async () => {
   await resolver.close();
   expect(Date.now() - startedAt).toBeLessThan(2000);
 });
+
+describe("waking", () => {
+  const sleeping: InstanceSketch = { id: "aaa111", name: "web", ip: null, state: "Standby" };
+
+  it.each([200, 202, 409])("takes an answer %d for an order that is carried out", async (status) => {
+    const hypeman = await startServer(sleeping);
+    const resolver = await follow(hypeman.url, { askAgainMs: 0 });
+    const orders: string[] = [];
+    hypeman.action = (id, action) => {
+      orders.push(`${action} ${id}`);
+      // 409: somebody else had started it before.
+      hypeman.instances = [instanceFrom(web)];
+      return status;
+    };
+    await resolver.wake("web");
+    expect(orders).toEqual(["restore aaa111"]);
+    expect(resolver.resolve("web")).toEqual({ kind: "addresses", addresses: ["10.0.0.1"] });
+  });
+
+  it.each([400, 404, 500])("fails with an answer %d", async (status) => {
+    const hypeman = await startServer(sleeping);
+    const resolver = await follow(hypeman.url);
+    hypeman.action = () => status;
+    await expect(resolver.wake("web")).rejects.toThrow(`status ${status}`);
+  });
+
+  it("D7: names an instance by its whole name or id", async () => {
+    const hypeman = await startServer(sleeping, { ...sleeping, id: "bbb222", name: "db", state: "Paused" });
+    const resolver = await follow(hypeman.url);
+    hypeman.action = () => 500;
+    for (const name of ["aaa", "we", "nobody", ""])
+      await expect(resolver.wake(name)).rejects.toThrow("there is no one instance");
+    for (const name of ["AAA111", "Web"]) await expect(resolver.wake(name)).rejects.toThrow("status 500");
+    await expect(resolver.wake("db")).rejects.toThrow("Paused");
+  });
+});
