@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { type Step, type Tally, top } from "./steps.ts";
+import { goBuildFlags } from "../src/caddy/go-build.ts";
+import { commandStep, type Step, say, type Tally, type TestTime, top } from "./steps.ts";
 
 /** A line of `go test -json` (https://pkg.go.dev/cmd/test2json). */
 interface GoEvent {
@@ -10,20 +11,35 @@ interface GoEvent {
   readonly ImportPath?: string;
   readonly Test?: string;
   readonly Output?: string;
+  /** Seconds. */
+  readonly Elapsed?: number;
+}
+
+/** `go vet` of a module, with the flags that Caddy is built with: what is compiled for one is there for the other. */
+export function goVetStep(folder: string): Step {
+  const environment = { CGO_ENABLED: "0" };
+  const args = ["vet", ...goBuildFlags, "./..."];
+  return commandStep(`go vet in ${path.relative(top, folder)}`, "go", args, { folder, environment });
 }
 
 /** The tests of a Go module, with the race detector where there is a C compiler for it. */
 export function goTestStep(folder: string): Step {
   return {
     title: `Go tests in ${path.relative(top, folder)}`,
-    run: async () => {
+    run: async (sink) => {
       const race = hasCompiler(folder) ? ["-race"] : [];
-      if (race.length === 0) console.log("without a C compiler: no race detector");
-      const child = spawn("go", ["test", "-json", ...race, "./..."], {
-        cwd: folder,
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-      const results = new GoResults(console.log);
+      if (race.length === 0) say("without a C compiler: no race detector", sink);
+      // goVetStep has vetted it, and with the analyses that `go test` leaves out.
+      const child = spawn(
+        "go",
+        ["test", "-json", "-vet=off", ...race, withoutDebugging, ...testedPackages(folder)],
+        {
+          cwd: folder,
+          stdio: ["ignore", "pipe", "pipe"],
+        },
+      );
+      child.stderr.setEncoding("utf8").on("data", (text: string) => say(text.trimEnd(), sink));
+      const results = new GoResults((line) => say(line, sink));
       createInterface({ input: child.stdout }).on("line", (line) => results.add(line));
       const code = await new Promise<number | string>((resolve) => {
         child.once("error", (error) => resolve(error.message));
@@ -31,10 +47,20 @@ export function goTestStep(folder: string): Step {
       });
       const tally = results.tally();
       if (code === 0 || tally.failed > 0) return tally;
-      console.error(`go test failed: ${code}`);
+      say(`go test failed: ${code}`, sink);
       return { ...tally, failed: 1 };
     },
   };
+}
+
+/** As in `goBuildFlags`. */
+const withoutDebugging = "-gcflags=all=-dwarf=false";
+
+/** Packages that have tests; `go test ./...` would compile the others, too. All where `go list` has no answer. */
+function testedPackages(folder: string): readonly string[] {
+  const format = "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}";
+  const list = spawnSync("go", ["list", "-f", format, "./..."], { cwd: folder, encoding: "utf8" });
+  return list.status === 0 ? list.stdout.split("\n").filter((line) => line !== "") : ["./..."];
 }
 
 function hasCompiler(folder: string): boolean {
@@ -47,6 +73,7 @@ function hasCompiler(folder: string): boolean {
 export class GoResults {
   readonly #output = new Map<string, string[]>();
   readonly #verdicts = new Map<string, boolean>();
+  readonly #times: TestTime[] = [];
   readonly #brokenPackages = new Set<string>();
   readonly #print: (line: string) => void;
 
@@ -59,6 +86,8 @@ export class GoResults {
     if (event === undefined) return;
     const owner = event.Package ?? event.ImportPath ?? "";
     const name = `${owner} ${event.Test ?? ""}`;
+    if (event.Test !== undefined && event.Elapsed !== undefined)
+      this.#times.push({ name, seconds: event.Elapsed });
     switch (event.Action) {
       case "output":
       case "build-output":
@@ -88,7 +117,8 @@ export class GoResults {
     const broken = [...this.#brokenPackages].filter(
       (owner) => !failed.some(([name]) => name.startsWith(`${owner} `)),
     );
-    return { passed: leaves.length - failed.length, failed: failed.length + broken.length };
+    const times = this.#times.filter(({ name }) => !parents.has(name));
+    return { passed: leaves.length - failed.length, failed: failed.length + broken.length, times };
   }
 
   #keep(name: string, text: string): void {

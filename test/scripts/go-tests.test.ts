@@ -26,7 +26,7 @@ test("tests without subtests count, their parents do not", () => {
       { Action: "pass", Package: "example.com/a", Test: "TestOne" },
       { Action: "pass", Package: "example.com/a" },
     ]),
-  ).toEqual({ passed: 3, failed: 1 });
+  ).toMatchObject({ passed: 3, failed: 1 });
 });
 
 test("a package that does not build, or fails outside of its tests, counts as one", () => {
@@ -38,6 +38,16 @@ test("a package that does not build, or fails outside of its tests, counts as on
       { Action: "pass", Package: "example.com/b", Test: "TestOne" },
       { Action: "fail", Package: "example.com/b" },
     ]),
-  ).toEqual({ passed: 1, failed: 2 });
+  ).toMatchObject({ passed: 1, failed: 2 });
   expect(printed.join("\n")).toContain("undefined: x");
+});
+
+test("tells how long tests without subtests took", () => {
+  const Package = "example.com/a";
+  const { times } = tallyOf([
+    { Action: "pass", Package, Test: "TestMany/first", Elapsed: 2 },
+    { Action: "pass", Package, Test: "TestMany", Elapsed: 2.5 },
+    { Action: "pass", Package, Elapsed: 3 },
+  ]);
+  expect(times).toEqual([{ name: "example.com/a TestMany/first", seconds: 2 }]);
 });

@@ -1,0 +1,109 @@
+/**
+ * `npm run mutate -- <folder> …`: changes the code of a folder in small ways, one at a time, and counts the changes that
+ * the tests notice (docs/testing.md). A folder is one of src/ (`model`), done by Stryker, or a package of caddy/
+ * (`caddy/dispatcher`), done by gremlins. It takes minutes to hours and is no part of CI. What was found before is kept
+ * in .cache/mutation, so that a second run tries only what has changed since.
+ *
+ * `MUTATE_WORKERS`: how many at a time; default 1. `MUTATE_ONE_IN`: of src/, only one in so many stretches of eight lines.
+ */
+import { existsSync, globSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type MutatedFolder, mutatedFolders } from "./mutation/folders.ts";
+import { type Outcome, outcomesOfGremlins, outcomesOfStryker, report } from "./mutation/report.ts";
+import { runCommand, top } from "./steps.ts";
+
+const tool = path.join(top, "scripts/mutation");
+const cache = path.join(top, ".cache/mutation");
+const gremlins = "github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0";
+
+/** Runs a program; throws when it fails, but for exit codes that only say that the score is low. */
+async function demand(command: string, args: readonly string[], folder = top, fine = [0]): Promise<void> {
+  const code = await runCommand(command, args, { folder });
+  if (!fine.includes(code)) throw new Error(`${command} ${args.join(" ")} ended with ${code}`);
+}
+
+/** Lines that are taken together into a sample. */
+const STRETCH = 8;
+
+/** The files of the globs; with `oneIn` above 1 every so many-th stretch of their lines, as Stryker names ranges. */
+async function sampled(globs: readonly string[], oneIn: number): Promise<readonly string[]> {
+  if (oneIn <= 1) return globs;
+  const [left, taken] = [
+    globs.filter((one) => one.startsWith("!")),
+    globs.filter((one) => !one.startsWith("!")),
+  ];
+  const ranges: string[] = [];
+  let stretch = 0;
+  for (const file of globSync(taken, { cwd: top }).sort()) {
+    if (left.includes(`!${file}`)) continue;
+    const lines = (await readFile(path.join(top, file), "utf8")).split("\n").length;
+    for (let first = 1; first <= lines; first += STRETCH)
+      if (stretch++ % oneIn === 0) ranges.push(`${file}:${first}-${first + STRETCH - 1}`);
+  }
+  return ranges;
+}
+
+/** Mutates a folder of src/. */
+async function mutateSource(
+  name: string,
+  { mutate: globs, tests }: MutatedFolder,
+): Promise<readonly Outcome[]> {
+  if (!existsSync(path.join(tool, "node_modules"))) await demand("npm", ["ci"], tool);
+  const fileName = path.join(cache, `${name}.json`);
+  const config = path.join(cache, `${name}.config.json`);
+  const mutate = await sampled(globs, Number(process.env["MUTATE_ONE_IN"] ?? 1));
+  await writeFile(
+    config,
+    JSON.stringify({
+      testRunner: "vitest",
+      plugins: ["@stryker-mutator/vitest-runner"],
+      mutate,
+      vitest: { configFile: path.join(tool, "vitest.config.ts"), related: false },
+      coverageAnalysis: "perTest",
+      // What is computed when a module is loaded, tables of constants above all: each would cost a run of all tests.
+      ignoreStatic: true,
+      reporters: ["progress-append-only", "json"],
+      jsonReporter: { fileName },
+      incremental: true,
+      incrementalFile: path.join(cache, `${name}.incremental.json`),
+      tempDirName: path.join(cache, "sandbox"),
+      ignorePatterns: ["bench", "docs", "caddy", ".cache"],
+      // TypeScript 7 has no programming interface, with which Stryker would rewrite tsconfig.json for its sandbox.
+      tsconfigFile: "none.json",
+      timeoutMS: 20_000,
+      concurrency: Number(process.env["MUTATE_WORKERS"] ?? 1),
+    }),
+  );
+  process.env["MUTATION_TESTS"] = tests.join(",");
+  await demand(process.execPath, [
+    path.join(tool, "node_modules/@stryker-mutator/core/bin/stryker.js"),
+    "run",
+    config,
+  ]);
+  return outcomesOfStryker(await readFile(fileName, "utf8"));
+}
+
+/** Mutates a package of caddy/. */
+async function mutateGo(name: string): Promise<readonly Outcome[]> {
+  const folder = path.join(top, "caddy");
+  const output = path.join(cache, `${name.replaceAll("/", "-")}.json`);
+  const args = ["run", gremlins, "unleash", `./${name.slice("caddy/".length)}`, "--output", output];
+  await demand("go", [...args, "--workers", process.env["MUTATE_WORKERS"] ?? "1"], folder, [0, 1]);
+  return outcomesOfGremlins(await readFile(output, "utf8"));
+}
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => mutatedFolders[name] === undefined && !name.startsWith("caddy/"));
+if (names.length === 0 || unknown.length > 0) {
+  console.error(
+    `npm run mutate -- <folder> …, of ${Object.keys(mutatedFolders).join(", ")}, caddy/<package>`,
+  );
+  process.exit(2);
+}
+await mkdir(cache, { recursive: true });
+for (const name of names) {
+  const folder = mutatedFolders[name];
+  const outcomes = folder === undefined ? await mutateGo(name) : await mutateSource(name, folder);
+  console.log(report(name, outcomes));
+}

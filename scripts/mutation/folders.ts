@@ -1,0 +1,33 @@
+/** What is mutated, and the tests that each mutant meets: fast ones that need no Caddy. */
+export interface MutatedFolder {
+  /** Globs of files under the top folder. */
+  readonly mutate: readonly string[];
+  readonly tests: readonly string[];
+}
+
+const tests = (...folders: readonly string[]): readonly string[] =>
+  folders.map((folder) => (folder.endsWith(".ts") ? `test/${folder}` : `test/${folder}/**/*.test.ts`));
+
+const source = (folder: string, ...without: readonly string[]): readonly string[] => [
+  `src/${folder}/**/*.ts`,
+  ...without.map((file) => `!src/${folder}/${file}`),
+];
+
+/** Folders of src/ by name. */
+export const mutatedFolders: { readonly [name: string]: MutatedFolder } = {
+  model: { mutate: source("model", "api.ts"), tests: tests("model", "compiler", "validation") },
+  validation: { mutate: source("validation"), tests: tests("validation", "policies", "compiler") },
+  policies: { mutate: source("policies"), tests: tests("policies", "validation", "compiler") },
+  compiler: { mutate: source("compiler"), tests: tests("compiler") },
+  manager: {
+    mutate: source("manager"),
+    tests: tests("manager", "http/ingresses.test.ts", "contract/wire.test.ts"),
+  },
+  store: { mutate: source("store"), tests: tests("store") },
+  dns: { mutate: source("dns"), tests: tests("dns") },
+  targets: { mutate: source("targets"), tests: tests("targets") },
+  http: {
+    mutate: source("http"),
+    tests: tests("http", "contract/wire.test.ts", "contract/sdk.test.ts"),
+  },
+};

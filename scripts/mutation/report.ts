@@ -1,0 +1,98 @@
+/** What became of one change of the code. */
+export interface Outcome {
+  /** `src/model/path.ts:12`. */
+  readonly place: string;
+  /** What was changed, in the tool's words. */
+  readonly change: string;
+  /** `killed`: a test failed or ran into its time. `survived`: none did. `uncovered`: none came by. */
+  readonly fate: "killed" | "survived" | "uncovered";
+}
+
+interface StrykerReport {
+  readonly files: {
+    readonly [file: string]: {
+      readonly source: string;
+      readonly mutants: readonly {
+        readonly mutatorName: string;
+        readonly replacement?: string;
+        readonly status: string;
+        readonly location: {
+          readonly start: { readonly line: number; readonly column: number };
+          readonly end: { readonly line: number; readonly column: number };
+        };
+      }[];
+    };
+  };
+}
+
+/** Reads Stryker's report (https://github.com/stryker-mutator/mutation-testing-elements, its schema). */
+export function outcomesOfStryker(text: string): readonly Outcome[] {
+  const { files } = JSON.parse(text) as StrykerReport;
+  const fates: { readonly [status: string]: Outcome["fate"] } = {
+    Killed: "killed",
+    Timeout: "killed",
+    Survived: "survived",
+    NoCoverage: "uncovered",
+  };
+  return Object.entries(files).flatMap(([file, { source, mutants }]) => {
+    const lines = source.split("\n");
+    return mutants.flatMap(({ status, location: { start, end }, replacement = "" }) => {
+      const fate = fates[status];
+      // What does not compile, or was told to be left out, says nothing about the tests.
+      if (fate === undefined) return [];
+      const last = start.line === end.line ? end.column - 1 : undefined;
+      const before = (lines[start.line - 1] ?? "").slice(start.column - 1, last);
+      return [
+        { place: `${file}:${start.line}`, change: `${shorten(before)} → ${shorten(replacement)}`, fate },
+      ];
+    });
+  });
+}
+
+interface GremlinsReport {
+  readonly files?: readonly {
+    readonly file_name: string;
+    readonly mutations: readonly { readonly type: string; readonly status: string; readonly line: number }[];
+  }[];
+}
+
+/** Reads the report of `gremlins unleash --output`. */
+export function outcomesOfGremlins(text: string): readonly Outcome[] {
+  const { files = [] } = JSON.parse(text) as GremlinsReport;
+  const fates: { readonly [status: string]: Outcome["fate"] } = {
+    KILLED: "killed",
+    "TIMED OUT": "killed",
+    LIVED: "survived",
+    "NOT COVERED": "uncovered",
+  };
+  return files.flatMap(({ file_name, mutations }) =>
+    mutations.flatMap(({ type, status, line }) => {
+      const fate = fates[status];
+      return fate === undefined ? [] : [{ place: `caddy/${file_name}:${line}`, change: type, fate }];
+    }),
+  );
+}
+
+/** The survivors, and a row for the table of docs/testing.md. */
+export function report(name: string, outcomes: readonly Outcome[]): string {
+  const count = (fate: Outcome["fate"]): number => outcomes.filter((one) => one.fate === fate).length;
+  const killed = count("killed");
+  const percent = outcomes.length === 0 ? 0 : (100 * killed) / outcomes.length;
+  const survivors = outcomes
+    .filter(({ fate }) => fate !== "killed")
+    .map(({ place, change, fate }) => `${fate.padEnd(9)} ${place}  ${change}`);
+  const row = [
+    name,
+    outcomes.length,
+    killed,
+    count("survived"),
+    count("uncovered"),
+    `${percent.toFixed(1)} %`,
+  ];
+  return [...survivors, `| ${row.join(" | ")} |`].join("\n");
+}
+
+function shorten(text: string): string {
+  const line = text.replaceAll(/\s+/g, " ");
+  return line.length > 70 ? `${line.slice(0, 67)}…` : line;
+}
