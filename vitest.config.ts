@@ -9,7 +9,7 @@ export default defineConfig({
     isolate: false,
     // Most files wait for another process most of the time.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
   },
 });

@@ -71,7 +71,9 @@ async function mutateSource(
       ignorePatterns: ["bench", "docs", "caddy", ".cache"],
       // TypeScript 7 has no programming interface, with which Stryker would rewrite tsconfig.json for its sandbox.
       tsconfigFile: "none.json",
-      timeoutMS: 20_000,
+      // A machine that is busy must not be taken for a change that never ends.
+      timeoutMS: 60_000,
+      timeoutFactor: 4,
       concurrency: Number(process.env["MUTATE_WORKERS"] ?? 1),
     }),
   );

@@ -9,7 +9,7 @@ export function use<Thing extends object>(start: () => Thing | Promise<Thing>): 
   let thing: Thing | undefined;
   beforeAll(async () => {
     thing = await start();
-  }, 180_000);
+  });
   afterAll(async () => {
     const { [Symbol.asyncDispose]: dispose, [Symbol.dispose]: disposeNow } = (thing ?? {}) as Partial<
       AsyncDisposable & Disposable
