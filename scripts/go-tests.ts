@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { goBuildFlags } from "../src/caddy/go-build.ts";
-import { commandStep, type Step, say, type Tally, type TestTime, top } from "./steps.ts";
+import { commandStep, giveWay, type Step, say, type Tally, type TestTime, top } from "./steps.ts";
 
 /** A line of `go test -json` (https://pkg.go.dev/cmd/test2json). */
 interface GoEvent {
@@ -38,6 +38,7 @@ export function goTestStep(folder: string): Step {
           stdio: ["ignore", "pipe", "pipe"],
         },
       );
+      if (sink !== undefined) giveWay(child);
       child.stderr.setEncoding("utf8").on("data", (text: string) => say(text.trimEnd(), sink));
       const results = new GoResults((line) => say(line, sink));
       createInterface({ input: child.stdout }).on("line", (line) => results.add(line));

@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import path from "node:path";
 
 /** Top folder of the repository. */
@@ -17,7 +18,7 @@ export interface Tally {
   readonly times?: readonly TestTime[];
 }
 
-/** Takes what a step prints. Absent: the terminal, as it comes. */
+/** Takes what a step prints that runs beside another one, and gives way to it. Absent: the terminal, as it comes. */
 export type Sink = (text: string) => void;
 
 /** One part of `npm test`. */
@@ -55,6 +56,11 @@ export interface CommandOptions {
   readonly sink?: Sink;
 }
 
+/** Has a program, and what it starts, take only the processor time that others leave. */
+export function giveWay(child: ChildProcess): void {
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+}
+
 /** Runs a program; resolves with its exit code, 1 where a signal ended it or it cannot start. */
 export function runCommand(
   command: string,
@@ -68,6 +74,7 @@ export function runCommand(
       env: { ...process.env, ...environment },
       stdio: ["ignore", output, output],
     });
+    if (sink !== undefined) giveWay(child);
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding("utf8").on("data", (text: string) => sink?.(text));
     child.once("error", (error) => {
