@@ -9,6 +9,7 @@ import type { IngressStore } from "../store/ingress-store.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
 import { CaddyFiles } from "./caddy-files.ts";
+import type { CaddyHealth, CaddyHost, Feed, HostHooks } from "./caddy-host.ts";
 import type { DriftPolicy } from "./caddy-watch.ts";
 import type { Catalog } from "./catalog.ts";
 import { managerConditions } from "./conditions.ts";
@@ -17,19 +18,9 @@ import { FollowedIngresses } from "./followed-ingresses.ts";
 import { IngressService } from "./ingress-service.ts";
 import { storedModuleProblems } from "./module-problems.ts";
 import { probe } from "./port-probe.ts";
-import { type CaddyHealth, type CaddyHost, type Feed, Reconciler } from "./reconciler.ts";
+import { Reconciler } from "./reconciler.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
 import { Writer, type WriterStep } from "./writer.ts";
-
-/** What a host calls. */
-export interface HostHooks {
-  /** Before each start of a process. */
-  readonly prepare: () => Promise<void>;
-  /** When a process answers, started or found. */
-  readonly started: () => void;
-  /** When it has ended by itself. */
-  readonly ended: () => void;
-}
 
 export interface ManagerOptions {
   readonly store: IngressStore;

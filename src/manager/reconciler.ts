@@ -5,33 +5,17 @@ import { NeedsSnapshot, type NeedsView, unite } from "../compiler/config-needs.t
 import { listenersIn, listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
-import type { GatewrightError } from "../errors.ts";
+import { type GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
 import type { CaddyFiles } from "./caddy-files.ts";
+import type { CaddyHealth, CaddyHost, Feed } from "./caddy-host.ts";
 import { CaddyState, type Rendered } from "./caddy-state.ts";
 import { CaddyWatch, type DriftPolicy } from "./caddy-watch.ts";
 import type { Catalog, RowChanges } from "./catalog.ts";
 import { RestoreTimer } from "./restore-timer.ts";
 import { ServedPorts, type ServedPortsOptions } from "./served-ports.ts";
-
-/** The Caddy process, as far as the manager has to do with it. */
-export interface CaddyHost {
-  /** Adopts a running Caddy, or starts one after `prepare` has written its files. */
-  start(): Promise<unknown>;
-  /** Rejects with `caddy_unavailable` when Caddy does not run after the time given. */
-  whenRunning(timeoutMs: number): Promise<void>;
-  /** Starts Caddy again where its process runs but nobody listens at its admin address any more. */
-  replaceUnreachable(): Promise<void>;
-}
-
-/** Tells Caddy of changes beside its state, and of all of them again when it may have lost them. */
-export interface Feed {
-  start(): void;
-  flush(): void;
-  stop(): void;
-}
 
 export interface ReconcilerOptions {
   readonly api: CaddyApi;
@@ -49,18 +33,6 @@ export interface ReconcilerOptions {
   readonly turns: SerialQueue;
   /** Imported certificates as they are now. Default: none. */
   readonly imported?: () => ImportedDigests;
-}
-
-/** How Caddy is. */
-export interface CaddyHealth {
-  /** Whether a process runs and answers. */
-  readonly isUp: boolean;
-  /** Whether it runs something else than it was given. */
-  readonly hasDrifted: boolean;
-  /** How often it was found so since the start. */
-  readonly drifts: number;
-  /** Ports that rules need and that cannot be bound. */
-  readonly unservedPorts: number;
 }
 
 /** What a batch wants of Caddy. */
@@ -295,8 +267,12 @@ export class Reconciler {
       const { needs, versions } = await this.#state.running();
       // Rows of the table that runs find their policy sets until it is another one.
       if (versions.table !== version && lacksSets(exact.needs, needs)) {
-        await this.#load(this.#render(unite(needs, exact.needs)), undefined);
-        await this.#state.setTable({ version, rows: () => catalog.rows() });
+        await this.#load(this.#render(unite(needs, exact.needs)), undefined).catch((error: unknown) => {
+          // Sets of somebody else's configuration must not keep ours away.
+          if (!isGatewrightError(error, "config_validation_failed")) throw error;
+        });
+        if (!lacksSets(this.#state.known?.needs ?? needs, exact.needs))
+          await this.#state.setTable({ version, rows: () => catalog.rows() });
       }
       await this.#load(exact, generation);
       await this.#state.setTable({ version, rows: () => catalog.rows() });
@@ -322,8 +298,9 @@ export class Reconciler {
   }
 
   async #load(rendered: Rendered, generation: number | undefined): Promise<void> {
-    if (await this.#state.load(rendered)) this.#appliedAt = performance.now();
-    if (this.#applied?.rendered !== rendered)
+    const isNew = await this.#state.load(rendered);
+    if (isNew) this.#appliedAt = performance.now();
+    if (isNew || this.#applied?.rendered !== rendered)
       this.#ports.adopt(listenersOf(rendered.needs.ports(), this.#options.compiler));
     this.#applied = { rendered, generation };
   }

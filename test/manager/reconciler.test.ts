@@ -132,4 +132,21 @@ describe("C5: a Caddy that somebody else changes", () => {
     expect(meddled).toBe(true);
     expect(portsOf(caddy.loaded)).toContain(port);
   });
+
+  it("gets its own even where what runs cannot be loaded together with it", async () => {
+    await world.create("one");
+    await isTidy();
+    caddy.tamper(({ apps, ...rest }) => {
+      const gatewright = { ...apps.gatewright, version: "other", policy_sets: { foreign: { handle: [] } } };
+      return { ...rest, apps: { ...apps, gatewright } };
+    });
+    await caddy.replaceTable({ version: "other", rows: [] });
+    caddy.onRequest = ({ method, body }) => {
+      if (method === "load" && JSON.stringify(body).includes("foreign"))
+        throw new GatewrightError("config_validation_failed", "refused");
+    };
+    await world.restart();
+    expect(world.manager.ingresses.ready()).toEqual({ ready: true, reasons: [] });
+    expect(rowIds()).toEqual(["one"]);
+  });
 });
