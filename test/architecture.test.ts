@@ -96,6 +96,20 @@ describe("side effects", () => {
     expect(users.filter((file) => !allowed.includes(file))).toEqual([]);
   });
 
+  it("C9: durations are measured by a clock that nobody puts back; the wall's is for dates alone", () => {
+    // Dates of certificates and files, which are told by the wall's clock, and the times of ingresses.
+    const dates = [
+      "certificates/condition.ts",
+      "certificates/imported-certificates.ts",
+      "certificates/monitor.ts",
+      "certificates/report.ts",
+      "manager/ingress-service.ts",
+      "store/bundle/bundle.ts",
+    ];
+    const readers = files.filter((file) => /\bDate\.now\b/.test(readFileSync(join(source, file), "utf8")));
+    expect(readers.filter((file) => !dates.includes(file))).toEqual([]);
+  });
+
   it("the environment is read in config.ts only", () => {
     const readers = files.filter((file) => readFileSync(join(source, file), "utf8").includes("process.env"));
     expect(readers.filter((file) => file !== "config.ts")).toEqual([]);

@@ -113,8 +113,8 @@ function reportProgress(
   options: GoBuildOptions,
   counts: { downloaded: number; compiled: number },
 ): () => void {
-  const began = Date.now();
-  const seconds = () => Math.round((Date.now() - began) / 1000);
+  const began = performance.now();
+  const seconds = () => Math.round((performance.now() - began) / 1000);
   options.progress(
     "building Caddy from caddy/ with Go; this happens once, a first time takes about two minutes",
   );

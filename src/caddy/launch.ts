@@ -117,8 +117,8 @@ async function raceReadiness(ended: Promise<Outcome>, options: LaunchOptions): P
 }
 
 async function awaitReady({ admin, paths, startMs }: LaunchOptions, signal: AbortSignal): Promise<Outcome> {
-  const deadline = Date.now() + startMs;
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + startMs;
+  while (performance.now() < deadline) {
     const probe = await admin.probe();
     if (signal.aborted) return "abandoned";
     if (probe.kind === "caddy" && isOurCommandLine(probe.args, paths) && (await admin.isLoaded()))

@@ -40,9 +40,9 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
 
 /** Waits until the process has ended, at most `limitMs`. Returns whether it has. */
 export async function awaitEnd(identity: ProcessIdentity, limitMs: number): Promise<boolean> {
-  const deadline = Date.now() + limitMs;
+  const deadline = performance.now() + limitMs;
   while (isAlive(identity)) {
-    if (Date.now() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     await sleep(20);
   }
   return true;

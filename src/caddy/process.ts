@@ -201,22 +201,22 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
 
   /** Whether the admin endpoint is this process's; one that just started gets some seconds. */
   async #answers(found: RunningCaddy): Promise<boolean> {
-    const deadline = Date.now() + Math.min(5_000, this.#timing.startMs);
+    const deadline = performance.now() + Math.min(5_000, this.#timing.startMs);
     for (;;) {
       const probe = await this.#admin.probe();
       if (probe.kind === "caddy") return isOurCommandLine(probe.args, this.#paths);
-      if (!isAlive(found) || Date.now() >= deadline) return false;
+      if (!isAlive(found) || performance.now() >= deadline) return false;
       await sleep(100);
     }
   }
 
   async #adopt(found: RunningCaddy): Promise<CaddyStarted> {
     await writePid(this.#paths, found.pid);
-    const began = Date.now();
+    const began = performance.now();
     const watch = setInterval(() => {
       if (isAlive(found)) return;
       clearInterval(watch);
-      this.#onExit({ pid: found.pid }, Date.now() - began);
+      this.#onExit({ pid: found.pid }, performance.now() - began);
     }, this.#timing.watchMs);
     watch.unref();
     this.#ending.signal.addEventListener("abort", () => clearInterval(watch), { once: true });
@@ -234,9 +234,9 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
       stopMs: this.#timing.stopMs,
       signal: this.#ending.signal,
     });
-    const began = Date.now();
+    const began = performance.now();
     void launched.ended.then((end) => {
-      this.#onExit({ pid: launched.pid, ...end }, Date.now() - began, launched.output);
+      this.#onExit({ pid: launched.pid, ...end }, performance.now() - began, launched.output);
     });
     return this.#announce({ pid: launched.pid, startTicks: launched.startTicks }, true);
   }
@@ -254,7 +254,11 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     this.#running = undefined;
     const text = output();
     const said = text === "" ? {} : { output: text };
-    this.#options.logger.error("Caddy ended; starting it again", { ...exited, uptimeMs, ...said });
+    this.#options.logger.error("Caddy ended; starting it again", {
+      ...exited,
+      uptimeMs: Math.round(uptimeMs),
+      ...said,
+    });
     this.emit("exited", exited);
     if (uptimeMs >= this.#timing.stableMs) this.#backoffMs = this.#timing.minBackoffMs;
     void this.#restart();

@@ -56,7 +56,7 @@ export class CertificateMonitor {
   readonly #warned = new Map<string, number>();
   #generation: number | string | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #lastFull = 0;
+  #lastFull = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
   #stopped = false;
 
@@ -116,7 +116,7 @@ export class CertificateMonitor {
     if (this.#stopped) return;
     this.#timer = setTimeout(async () => {
       const fullPollMs = this.#options.fullPollMs ?? 30_000;
-      await this.#ask(Date.now() - this.#lastFull >= fullPollMs);
+      await this.#ask(performance.now() - this.#lastFull >= fullPollMs);
       this.#schedule();
     }, this.#options.pollMs ?? 1_000);
     this.#timer.unref();
@@ -154,7 +154,7 @@ export class CertificateMonitor {
     );
     const names = (everything ? [...this.#states.values()] : wanting).map(({ need }) => need.subject);
     if (everything) {
-      this.#lastFull = Date.now();
+      this.#lastFull = performance.now();
       for (const { name, notAfter } of this.#options.imported?.() ?? [])
         if (this.endsSoon(notAfter)) this.#warnOfEnd(name, notAfter);
     }

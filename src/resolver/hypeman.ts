@@ -81,9 +81,9 @@ export class HypemanResolver extends SourceView {
     if (action === undefined && this.resolve(id).kind !== "addresses" && state !== "Initializing")
       throw new Error(`an instance that is ${state} cannot be started`);
     if (action !== undefined) await this.#order(`${encodeURIComponent(id)}/${action}`);
-    const deadline = Date.now() + LONGEST_WAKING_MS;
+    const deadline = performance.now() + LONGEST_WAKING_MS;
     while (this.resolve(id).kind !== "addresses") {
-      if (Date.now() > deadline || this.closing.signal.aborted)
+      if (performance.now() > deadline || this.closing.signal.aborted)
         throw new Error("it has no address although it was started");
       await this.fetch();
     }
@@ -139,7 +139,7 @@ export class HypemanResolver extends SourceView {
   protected fetch(): Promise<void> {
     this.#next ??= (async () => {
       await this.#asking;
-      await this.pause(this.#askedAt + this.#askAgainMs - Date.now());
+      await this.pause(this.#askedAt + this.#askAgainMs - performance.now());
       this.#next = undefined;
       if (!this.closing.signal.aborted) await this.#ask();
     })();
@@ -155,7 +155,7 @@ export class HypemanResolver extends SourceView {
   }
 
   async #poll(): Promise<void> {
-    this.#askedAt = Date.now();
+    this.#askedAt = performance.now();
     try {
       const body = await this.#fetchList();
       const digest = createHash("sha256").update(body).digest("base64");

@@ -61,7 +61,7 @@ export abstract class SourceView implements InstanceResolver {
   #succeed(): boolean {
     const before = this.#state;
     this.#state = "ok";
-    this.#lastSuccessAt = Date.now();
+    this.#lastSuccessAt = performance.now();
     this.#lastError = undefined;
     if (before !== "ok") this.logger.info(`${this.#source} answers`, { instances: this.#index.size });
     if (before === "ok" || before === "failing") return false;
@@ -75,7 +75,7 @@ export abstract class SourceView implements InstanceResolver {
     this.#lastError = reason;
     if (this.#lastSuccessAt === undefined || this.#state === "expired") return;
     this.#state = "failing";
-    if (Date.now() - this.#lastSuccessAt < staleMs) return;
+    if (performance.now() - this.#lastSuccessAt < staleMs) return;
     this.#state = "expired";
     this.logger.error(`the last known instances are too old to be served`, { source: this.#source });
     this.#listeners.tell({ all: true });
@@ -122,7 +122,7 @@ export abstract class SourceView implements InstanceResolver {
       instances: this.#index.size,
       ...(this.#lastSuccessAt === undefined
         ? {}
-        : { lastSuccessAt: new Date(this.#lastSuccessAt).toISOString() }),
+        : { lastSuccessAt: new Date(performance.timeOrigin + this.#lastSuccessAt).toISOString() }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
     };
   }

@@ -192,6 +192,19 @@ describe("a reference that is unknown", () => {
     expect(hypeman.requests).toHaveLength(2);
   });
 
+  it("C9: is asked for in time when the clock is put back", async () => {
+    const hypeman = await startServer(web);
+    const resolver = await follow(hypeman.url, { intervalMs: 600_000, askAgainMs: 200 });
+    hypeman.instances = [web, { name: "new" }].map(instanceFrom);
+    const { now } = Date;
+    try {
+      Date.now = () => now() - 3_600_000;
+      expect((await resolver.reference("new")).kind).toBe("found");
+    } finally {
+      Date.now = now;
+    }
+  });
+
   it("does not take the answer to a question that was asked before it", async () => {
     const hypeman = await startServer(web);
     const resolver = await follow(hypeman.url, { intervalMs: 600_000, askAgainMs: 0 });
