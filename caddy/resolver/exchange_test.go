@@ -2,7 +2,9 @@ package resolver
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -101,6 +103,50 @@ func TestAnswersMustRepeatTheQuestion(t *testing.T) {
 			found, err := e.ask(context.Background(), "Web.test.", dnsmessage.TypeA)
 			if err != nil || len(found.addrs) != 1 || found.addrs[0].String() != "10.0.0.1" {
 				t.Errorf("got %v, %v", found.addrs, err)
+			}
+		})
+	}
+}
+
+// Over TCP too: an answer that does not fit a packet is asked for again there.
+func TestAnswersOverTCPMustRepeatTheQuestion(t *testing.T) {
+	for what, forge := range map[string]func(m *dnsmessage.Message){
+		"another name": func(m *dnsmessage.Message) { m.Questions[0].Name = dnsmessage.MustNewName("other.test.") },
+		"another id":   func(m *dnsmessage.Message) { m.ID++ },
+		"the question": func(*dnsmessage.Message) {},
+	} {
+		t.Run(what, func(t *testing.T) {
+			tcp, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tcp.Close()
+			go func() {
+				conn, err := tcp.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				buf := make([]byte, 512)
+				n, err := io.ReadAtLeast(conn, buf, 14)
+				var m dnsmessage.Message
+				if err != nil || m.Unpack(buf[2:n]) != nil {
+					return
+				}
+				m.Response = true
+				forge(&m)
+				reply, _ := m.Pack()
+				_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(reply))), reply...))
+			}()
+			e := newExchanger(tcp.Addr().String())
+			defer e.close()
+			q := &question{Question: dnsmessage.Question{Name: dnsmessage.MustNewName("web.test."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}
+			message := dnsmessage.Message{Header: dnsmessage.Header{ID: 7}, Questions: []dnsmessage.Question{q.Question}}
+			if q.packet, err = message.Pack(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.stream(context.Background(), q); (err == nil) != (what == "the question") {
+				t.Errorf("got %v", err)
 			}
 		})
 	}

@@ -141,7 +141,15 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
         api.pushAddresses({ names: { "web-1": { addresses: [address] } }, flush: true });
       await push("127.0.0.1");
       await expect(push("nowhere")).rejects.toMatchObject({ code: "config_validation_failed" });
+      const tell = (address: string) => api.pushAddresses({ reset: true, known: { "web-1": [address] } });
+      await tell("fd00::1");
+      await expect(tell("nowhere")).rejects.toMatchObject({ code: "config_validation_failed" });
+      const unknown = (...addresses: readonly string[]) =>
+        api.pushAddresses({ names: { "web-1": { addresses, unknown: true } } });
+      await unknown();
+      await expect(unknown("127.0.0.1")).rejects.toMatchObject({ code: "config_validation_failed" });
       await api.pushTargets({ reset: true, instances: { "web-1": { mode: "drain" } } });
+      await api.pushTargets({ rules: { "a/0": { unhealthy: ["10.0.0.1:80"], healthy: [] } } });
     });
 
     it("ends a question for wake-ups that nobody waits for any more", async () => {

@@ -144,8 +144,11 @@ export class MemoryCaddy implements CaddyApi {
 
   pushAddresses(push: AddressPush): Promise<void> {
     return this.#answer({ method: "pushAddresses", body: push }, () => {
-      const told = Object.values(push.names ?? {}).flatMap(({ addresses }) => addresses);
+      const names = Object.values(push.names ?? {});
+      const told = [...names.map(({ addresses }) => addresses), ...Object.values(push.known ?? {})].flat();
       if (told.some((address) => isIP(address) === 0)) throw refused("an address is not an IP address");
+      if (names.some(({ unknown, addresses }) => unknown === true && addresses.length > 0))
+        throw refused("an unknown instance has addresses");
       this.addresses.push(push);
     });
   }
