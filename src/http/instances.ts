@@ -4,6 +4,7 @@ import type { Instance, InstanceState } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { InstanceRegistry } from "../resolver/registry.ts";
+import { hold } from "./byte-budget.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
@@ -53,7 +54,10 @@ function listInstances({ resolver }: InstanceSources, context: OperationContext)
       (name === null || instance.name === name) &&
       matchesTags(instance.tags, filter) &&
       contains([instance.id, instance.name, instance.service]);
-    await streamJsonArray(response, request.method === "HEAD" ? [] : matching(resolver.list(), matches));
+    const all = request.method === "HEAD" ? [] : resolver.list();
+    // A list that a slow client keeps is a pointer for each instance.
+    hold(response, all.length * 8);
+    await streamJsonArray(response, matching(all, matches));
   });
 }
 

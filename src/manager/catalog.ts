@@ -107,8 +107,7 @@ export class Catalog {
     const replaced: Replaced = new Map();
     this.#lists.add(replaced);
     try {
-      // Later changes move the ids of the order itself.
-      for (const id of [...this.#sorted().values()]) {
+      for (const id of this.#sorted().values()) {
         const ingress = replaced.has(id) ? replaced.get(id) : this.#committed.get(id);
         if (ingress !== undefined) yield ingress;
       }

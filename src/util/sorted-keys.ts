@@ -4,9 +4,13 @@ const SINGLE_CHANGES_AT_MOST = 64;
 /** Strings in ascending order of their UTF-16 units, for prefix lookups and ordered lists. */
 export class SortedKeys {
   #keys: string[] = [];
+  /** The array has been handed out, and must stay as it is. */
+  #isShared = false;
 
   /** Removes and adds in one step. A key that is both stays in. */
   update(removed: ReadonlySet<string>, added: ReadonlySet<string>): void {
+    const isShared = this.#isShared;
+    this.#isShared = false;
     if (this.#keys.length === 0) {
       this.#keys = [...added].sort();
       return;
@@ -15,6 +19,7 @@ export class SortedKeys {
       this.#keys = [...this.#keys.filter((key) => !removed.has(key) && !added.has(key)), ...added].sort();
       return;
     }
+    if (isShared) this.#keys = [...this.#keys];
     for (const key of removed) {
       if (added.has(key)) continue;
       const at = this.#lowerBound(key);
@@ -37,7 +42,9 @@ export class SortedKeys {
     return found;
   }
 
+  /** All keys as they are now: later changes are made to a copy, which readers at one moment share. */
   values(): readonly string[] {
+    this.#isShared = true;
     return this.#keys;
   }
 
