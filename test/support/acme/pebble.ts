@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
-import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
+import { type Door, openDoor } from "./door.ts";
 import { pebbleBinary } from "./pebble-binary.ts";
 import type { TestAuthority } from "./test-authority.ts";
 
@@ -102,36 +102,6 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
       await door?.close();
       await stop();
       await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-interface Door {
-  close(): Promise<void>;
-}
-
-/** Leads connections from one port to another until it is closed. */
-async function openDoor(from: number, to: number): Promise<Door> {
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(to, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => undefined);
-      socket.on("close", () => {
-        sockets.delete(socket);
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    client.pipe(upstream).pipe(client);
-  });
-  server.listen(from, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
     },
   };
 }

@@ -27,6 +27,8 @@ export interface TestAuthority {
   readonly pem: string;
   /** A certificate for servers and clients alike. */
   issue(options: LeafOptions): Promise<PemPair>;
+  /** Its private key, as PEM. */
+  key(): Promise<string>;
   /** An authority below this one. */
   intermediate(commonName: string): Promise<TestAuthority>;
 }
@@ -47,6 +49,7 @@ export async function createTestAuthority(commonName = "Test CA"): Promise<TestA
 function authority(certificate: x509.X509Certificate, signingKey: webcrypto.CryptoKey): TestAuthority {
   return {
     pem: pemText(certificate),
+    key: () => keyPem(signingKey),
     issue: async (options) => {
       const keys = await leafKeys(options.rsaBits);
       const leaf = await x509.X509CertificateGenerator.create({

@@ -1,0 +1,110 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Certificate } from "../../../src/model/api.ts";
+import { eventually, handshake } from "../../support/acme/handshake.ts";
+import { startStepCa } from "../../support/acme/step-ca.ts";
+import { startZoneDns } from "../../support/acme/zone-dns.ts";
+import { call, rule } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
+import { freePort } from "../../support/free-port.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { until } from "../../support/until.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
+
+/** A Gatewright that gets certificates from a step-ca which offers one challenge. */
+function useSite(challenge: "http-01" | "tls-alpn-01") {
+  const folder = use(() => temporaryFolder());
+  const dns = use(() => startZoneDns({ zone: "example.test", texts: () => [] }));
+  const ports = use(async () => ({ http: await freePort(), https: await freePort() }));
+  const authority = use(() =>
+    startStepCa({
+      challenge,
+      httpPort: ports.http,
+      tlsPort: ports.https,
+      dns: dns.address,
+      // A third of the life is left 35 s before its end.
+      validity: challenge === "http-01" ? "45s" : "6m",
+      refused: ["refused.example.test"],
+    }),
+  );
+  const backend = use(() => startBackend());
+  const gatewright = useGatewright(async () => {
+    const root = join(folder.path, "root.pem");
+    await writeFile(root, authority.root);
+    return {
+      HTTP_PORT: String(ports.http),
+      HTTPS_PORT: String(ports.https),
+      ACME_EMAIL: "ops@example.test",
+      ACME_CA: authority.directory,
+      ACME_CA_ROOT: root,
+      TLS_ALLOWED_DOMAINS: "*.example.test",
+      TLS_RENEW_INTERVAL: "1s",
+    };
+  }, ["web-1"]);
+  const shown = (host: string) => handshake({ host, port: ports.https, ca: authority.root });
+  const secure = (host: string) =>
+    gatewright.make(host.split(".")[0] ?? host, rule(host, "web-1", backend.port, {}, { tls: true }));
+  const certificate = async (host: string) =>
+    (await call<Certificate>(`${gatewright.url}/certificates/${host}`)).body;
+  return { authority, shown, secure, certificate };
+}
+
+describe("E12: step-ca by HTTP-01", () => {
+  const { authority, shown, secure, certificate } = useSite("http-01");
+
+  it("issues, and renews a short-lived certificate before it ends, without a failed handshake", async () => {
+    const host = "short.example.test";
+    await secure(host);
+    const before = await eventually(() => shown(host), 60_000);
+    expect(before.names).toBe(`DNS:${host}`);
+    let failures = 0;
+    const after = await eventually(async () => {
+      const now = await shown(host).catch((error: unknown) => {
+        failures += 1;
+        throw error;
+      });
+      expect(now.serial).not.toBe(before.serial);
+      return now;
+    }, 90_000);
+    expect(after.notAfter.getTime()).toBeGreaterThan(before.notAfter.getTime());
+    expect(failures).toBe(0);
+    expect(await certificate(host)).toMatchObject({ state: "ready" });
+  }, 180_000);
+
+  it("that refuses a name says so, with what to do", async () => {
+    const host = "refused.example.test";
+    await secure(host);
+    await until(async () => (await certificate(host)).error !== undefined, 60_000);
+    expect((await certificate(host)).error?.message).toMatch(
+      /does not issue for this name.*ACME_CA.*rejectedIdentifier/s,
+    );
+  }, 90_000);
+
+  it("that is down is said to be, and issues when it is back", async () => {
+    await authority.disconnect();
+    const host = "later.example.test";
+    await secure(host);
+    await until(async () => (await certificate(host)).error !== undefined, 60_000);
+    expect((await certificate(host)).error?.message).toContain("the authority does not answer");
+    await authority.connect();
+    // The next try comes a minute after the first; the state is that of the try then.
+    await until(async () => (await certificate(host)).state === "ready", 150_000);
+    expect((await certificate(host)).error).toBeUndefined();
+  }, 240_000);
+});
+
+describe("E12: step-ca by TLS-ALPN-01", () => {
+  const { shown, secure, certificate } = useSite("tls-alpn-01");
+
+  it("issues certificates of six minutes", async () => {
+    const host = "alpn.example.test";
+    await secure(host);
+    await eventually(() => shown(host), 60_000);
+    const { not_before = "", not_after = "", renews_at = "" } = await certificate(host);
+    expect(Date.parse(not_after) - Date.parse(not_before)).toBe(7 * 60_000);
+    // It is dated back by a minute.
+    expect(Date.parse(not_after) - Date.parse(renews_at)).toBe((7 * 60_000) / 3);
+  }, 120_000);
+});
