@@ -15,7 +15,7 @@ const source = (folder: string, ...without: readonly string[]): readonly string[
 
 /** Folders of src/ by name. */
 export const mutatedFolders: { readonly [name: string]: MutatedFolder } = {
-  model: { mutate: source("model", "api.ts"), tests: tests("model") },
+  model: { mutate: source("model", "api.ts"), tests: tests("model", "validation") },
   validation: { mutate: source("validation"), tests: tests("validation", "policies", "compiler") },
   policies: { mutate: source("policies"), tests: tests("policies", "validation", "compiler") },
   compiler: { mutate: source("compiler"), tests: tests("compiler") },
