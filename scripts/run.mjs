@@ -103,8 +103,8 @@ function say(message) {
 
 /** `npm ci`: quiet but for a line each five seconds, and npm's last lines when it fails. */
 async function install() {
-  const began = Date.now();
-  const seconds = () => `${Math.round((Date.now() - began) / 1000)} s`;
+  const began = performance.now();
+  const seconds = () => `${Math.round((performance.now() - began) / 1000)} s`;
   say("installing the dependencies (npm ci); this happens after a clone and when package-lock.json changed");
   // npm names itself to its scripts; beside it, `npm` is looked for on the PATH.
   const npm = process.env.npm_execpath;
@@ -157,10 +157,10 @@ function handOver(node, argv, env) {
   const child = spawn(node, argv, { stdio: "inherit", env });
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"]) {
     // A signal to the whole process group reaches the child by itself, and npm passes it on as well: one is enough.
-    let passedAt = 0;
+    let passedAt = Number.NEGATIVE_INFINITY;
     process.on(signal, () => {
-      if (Date.now() - passedAt < 1000) return;
-      passedAt = Date.now();
+      if (performance.now() - passedAt < 1000) return;
+      passedAt = performance.now();
       child.kill(signal);
     });
   }
