@@ -15,6 +15,8 @@ type attempt struct {
 	Renewal  bool       `json:"renewal"`
 	Error    string     `json:"error,omitempty"`
 	FailedAt *time.Time `json:"failed_at,omitempty"`
+	// TryingSince is when the try that is under way began; absent between two.
+	TryingSince *time.Time `json:"trying_since,omitempty"`
 }
 
 type attemptTable struct {
@@ -27,9 +29,12 @@ var attempts = attemptTable{byName: make(map[string]attempt)}
 func (t *attemptTable) begin(name string, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, known := t.byName[name]; !known {
-		t.put(name, attempt{Since: at})
+	begun, known := t.byName[name]
+	if !known {
+		begun.Since = at
 	}
+	begun.TryingSince = &at
+	t.put(name, begun)
 }
 
 func (t *attemptTable) fail(name, reason string, renewal bool, at time.Time) {
@@ -43,6 +48,7 @@ func (t *attemptTable) fail(name, reason string, renewal bool, at time.Time) {
 	failed.Renewal = renewal
 	failed.Error = reason
 	failed.FailedAt = &at
+	failed.TryingSince = nil
 	t.put(name, failed)
 }
 

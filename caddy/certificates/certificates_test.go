@@ -61,6 +61,14 @@ func TestAttemptsFollowTheEvents(t *testing.T) {
 	if got := states[0].Attempt; got == nil || got.Failures != 2 || got.Error != "rate limited" || got.FailedAt == nil {
 		t.Fatalf("a failure is not shown: %+v", got)
 	}
+	if states[0].Attempt.TryingSince != nil {
+		t.Fatal("a try that failed is under way")
+	}
+	// E12: a try after a failure is told from the wait before it.
+	record(t, "cert_obtaining", map[string]any{"identifier": name})
+	if _, states := ask(t, question); states[0].Attempt.TryingSince == nil || states[0].Attempt.Error != "rate limited" {
+		t.Fatalf("another try is not shown: %+v", states[0].Attempt)
+	}
 	record(t, "cert_obtained", map[string]any{"identifier": name})
 	if _, states := ask(t, question); states[0].Attempt != nil {
 		t.Fatalf("a success leaves the failure: %+v", states[0].Attempt)
