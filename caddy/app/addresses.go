@@ -16,7 +16,7 @@ type addresses struct {
 		Unknown bool `json:"unknown"`
 	} `json:"names"`
 	Flush bool `json:"flush"`
-	// Known are the addresses of instances that nobody may have asked for; with Reset they are all so far.
+	// Known are addresses of instances, asked for or not; with Reset they are all that there are.
 	Known map[string][]string `json:"known"`
 	Reset bool                `json:"reset"`
 }

@@ -16,7 +16,7 @@ func init() { caddy.RegisterModule(Admin{}) }
 //
 //	GET /gatewright/layer4 → {"rules": {"<row id>": {"active": 1, "total": 7, …}}}
 //
-// A rule that is no more is told until its last connection has ended.
+// A rule that was deleted is listed until its last connection has ended.
 type Admin struct{}
 
 // CaddyModule returns the module's information.

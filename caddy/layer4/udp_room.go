@@ -22,7 +22,7 @@ func sessionsOfPort() int {
 // clientShare is the part of a port's sessions that one client address may have.
 const clientShare = 8
 
-// room is who has the sessions of a socket. Its socket's mu guards it.
+// room counts the sessions of a socket, by client. Its socket's mu guards it.
 type room struct {
 	unproven list.List // of *session, the one silent longest first
 	clients  map[netip.Prefix]*clientRoom

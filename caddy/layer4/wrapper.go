@@ -55,7 +55,7 @@ type wrapped struct {
 	wrapper *Wrapper
 	begin   sync.Once
 	ready   chan net.Conn
-	// ended is closed when the listener takes no more; why tells the reason.
+	// ended is closed when the listener takes no more connections; why is the reason.
 	ended chan struct{}
 	why   error
 }

@@ -129,7 +129,7 @@ func (at *socket) remove(s *share) error {
 	return at.listener.Close()
 }
 
-// hasChanged wakes whoever has a connection to hand over. mu is held.
+// hasChanged wakes those that have a connection to hand over. mu is held.
 func (at *socket) hasChanged() {
 	close(at.changed)
 	at.changed = make(chan struct{})

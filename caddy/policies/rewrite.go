@@ -19,7 +19,7 @@ func init() { caddy.RegisterModule(Rewrite{}) }
 // Prefixes are compared as the dispatcher compares paths: decoded, cleaned, with case and on segment borders. Caddy's
 // `rewrite` compares without case and cuts `/api` off `/apiv1`. The part that stays keeps its escapes.
 //
-// A prefix that is taken off is told to the instance in X-Forwarded-Prefix, as Traefik does.
+// The instance finds a prefix that was taken off in X-Forwarded-Prefix, as with Traefik.
 type Rewrite struct {
 	// Path replaces the whole path; decoded. Excludes Prefix and With.
 	Path string `json:"path,omitempty"`

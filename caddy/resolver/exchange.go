@@ -158,7 +158,7 @@ func (e *exchanger) send(packet []byte) error {
 	conn := e.conn
 	if conn == nil && !e.closed {
 		var err error
-		// Connected, so that packets from elsewhere do not arrive, and a closed port is told at once.
+		// Connected, so that packets from elsewhere do not arrive, and a closed port is known at once.
 		if conn, err = net.Dial("udp", e.server); err != nil {
 			e.mu.Unlock()
 			return err

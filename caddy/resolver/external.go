@@ -41,7 +41,7 @@ func External(servers string) *Resolver {
 		for key, r := range externals.resolvers {
 			if r.idle() {
 				delete(externals.resolvers, key)
-				// Who has just been given it can still ask.
+				// A caller that has just been given it can still ask.
 				_ = r.Destruct()
 			}
 		}

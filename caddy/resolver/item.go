@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// idleFor is how long a name that nobody asks for is kept.
+	// idleFor is how long a name is kept after it was asked for last.
 	idleFor    = 10 * time.Minute
 	shardCount = 64
 	// maxPerShard bounds the memory that made-up names of patterns can take.

@@ -77,7 +77,7 @@ type Resolver struct {
 	waiting *room.Room
 }
 
-// Asker is on whose behalf a name is asked for; nil is nobody in particular.
+// Asker says on whose behalf a name is asked for; nil for nobody in particular.
 type Asker interface {
 	// Asking is the id of the rule and the client's address.
 	Asking() (rule, client string)
@@ -161,7 +161,7 @@ func (r *Resolver) Instance(server, name string) (string, bool) {
 	return instance, is && instance != "" && r.external == nil
 }
 
-// Changed returns a channel that is closed by the next change that the resolver is told of.
+// Changed returns a channel that is closed by the next change of an address.
 func (r *Resolver) Changed() <-chan struct{} { return r.changes.Wait() }
 
 // ask waits for an answer newer than failed; where an address is known from before, not for long.
@@ -377,7 +377,7 @@ func (r *Resolver) Flush() {
 	r.changes.Tell()
 }
 
-// idle tells whether nothing is remembered: nobody has asked for a while.
+// idle tells whether nothing is remembered, since no name was asked for in a while.
 func (r *Resolver) idle() bool {
 	for i := range r.shards {
 		s := &r.shards[i]

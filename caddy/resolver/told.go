@@ -60,7 +60,7 @@ func (t *told) set(name string, addrs []netip.Addr) {
 	}
 }
 
-// update takes what was told of one name.
+// update takes the addresses of one name.
 func (t *told) update(name string, addrs []netip.Addr, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -75,7 +75,7 @@ func (t *told) heard(now time.Time) {
 	t.at = now
 }
 
-// item is what is used of a name if the DNS does not answer; nil when nothing was told of it.
+// item is what is used of a name if the DNS does not answer; nil when there is nothing.
 func (t *told) item(name string, ttl time.Duration) *Item {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

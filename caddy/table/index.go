@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// place is where a row lives: listen port and host.
-type place struct {
+// portHost is where a row is found: listen port and host.
+type portHost struct {
 	port uint16
 	host string
 }
 
-func (r *Row) place() place { return place{r.port, r.host} }
+func (r *Row) portHost() portHost { return portHost{r.port, r.host} }
 
 // hosts are the rules of one listen port by host.
 type hosts struct {
 	literal  map[string]rules
 	shapes   map[int][]*shape // by number of labels; each by precedence
 	catchAll rules
-	// demanding are the places whose rows demand something of TLS.
+	// demanding are the hosts of ports whose rows demand something of TLS.
 	demanding int
 }
 

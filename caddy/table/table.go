@@ -212,9 +212,9 @@ func (t *Table) replace(version string, change *Rows) error {
 	ports := make(map[uint16]*hosts)
 	byID := make(map[string]*Row, len(rows))
 	for start := 0; start < len(rows); {
-		at := rows[start].place()
+		at := rows[start].portHost()
 		end := start + 1
-		for end < len(rows) && rows[end].place() == at {
+		for end < len(rows) && rows[end].portHost() == at {
 			end++
 		}
 		group := slices.Clone(rows[start:end])
@@ -261,13 +261,13 @@ func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
 	}
 	problems := upsert.problems
 	gone := make(map[*Row]bool)
-	// Every place whose rows change, with the rows that come to it.
-	touched := make(map[place][]*Row)
+	// Every host of a port whose rows change, with the rows that come to it.
+	touched := make(map[portHost][]*Row)
 	drop := func(id string) {
 		if row := t.byID[id]; row != nil {
 			gone[row] = true
-			if _, known := touched[row.place()]; !known {
-				touched[row.place()] = nil
+			if _, known := touched[row.portHost()]; !known {
+				touched[row.portHost()] = nil
 			}
 		}
 	}
@@ -276,9 +276,9 @@ func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
 	}
 	for _, row := range upsert.rows {
 		drop(row.id)
-		touched[row.place()] = append(touched[row.place()], row)
+		touched[row.portHost()] = append(touched[row.portHost()], row)
 	}
-	changes := make(map[place]rules, len(touched))
+	changes := make(map[portHost]rules, len(touched))
 	for at, rows := range touched {
 		if hosts := t.ports[at.port]; hosts != nil {
 			for _, row := range hosts.get(at.host).rows() {
@@ -311,7 +311,7 @@ func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
 	return nil
 }
 
-func (t *Table) commit(version string, changes map[place]rules) {
+func (t *Table) commit(version string, changes map[portHost]rules) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.version = version

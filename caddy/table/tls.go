@@ -157,7 +157,7 @@ func (r rules) total(local net.Addr) bool {
 	return false
 }
 
-// each calls visit for every place that has the host, in the order of precedence, until it returns false.
+// each calls visit for the rules of every host that covers this one, in the order of precedence, until it returns false.
 func (h *hosts) each(host string, visit func(rules) bool) {
 	if r := h.literal[host]; !r.empty() && !visit(r) {
 		return
@@ -179,7 +179,7 @@ func (h *hosts) each(host string, visit func(rules) bool) {
 	}
 }
 
-// demandsOf are what a row demands of a connection for host: those of the row's own place, else of the next in the order
+// demandsOf are what a row demands of a connection for host: those of the row's own host, else of the next in the order
 // of precedence that has any.
 func (h *hosts) demandsOf(row *Row, host string) (found Demands) {
 	if h.demanding == 0 || row == nil || !row.endsTLS() {

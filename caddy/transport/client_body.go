@@ -45,7 +45,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close is called by who reads it no more. What a read says after that is not of the client's doing.
+// Close is called when the body is not read any more. What a read says after that is not the client's doing.
 func (b *clientBody) Close() error {
 	b.end(io.EOF)
 	return b.ReadCloser.Close()
@@ -137,7 +137,7 @@ func endReadIdle(r *http.Request, res *http.Response, restore func()) {
 		// The connection is the tunnel's now.
 		return
 	}
-	// The server reads what is left of the request after the answer, and that must not last for ever.
+	// The server reads what is left of the request after the answer, and that must end some time.
 	res.Body = &answerBody{res.Body, sync.OnceFunc(func() {
 		back()
 		restore()

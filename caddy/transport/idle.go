@@ -19,7 +19,7 @@ const (
 	sweepEvery = 10 * time.Second
 )
 
-// conn is a connection to an instance. It belongs to one request at a time, and to nobody while it is idle.
+// conn is a connection to an instance. It belongs to one request at a time, and to none while it is idle.
 type conn struct {
 	address string
 	tcp     net.Conn

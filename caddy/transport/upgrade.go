@@ -16,7 +16,7 @@ var errTunnel = errors.New("CONNECT is for the protocols that the rule's upstrea
 // allowUpgrade leaves of the request's Upgrade the first protocol that is allowed. When there is none it takes the header
 // away, and the instance goes on as if nobody had asked (RFC 9110 section 7.8).
 //
-// What follows a 101 is read by nobody here. A client that spoke HTTP/2 then (`Upgrade: h2c`) would get past the rules of
+// What follows a 101 is not read here. A client that spoke HTTP/2 then (`Upgrade: h2c`) would get past the rules of
 // paths, and past the headers that tell the instance who it is.
 //
 // HTTP/2 and 3 have CONNECT with a protocol instead (RFC 8441), of which the proxy has made an upgrade for WebSocket. That

@@ -12,7 +12,7 @@ import (
 // UnhealthyAddresses are the addresses (`ip:port`) of a row that fail their health checks.
 func UnhealthyAddresses(row string) map[string]struct{} { return unhealthyOf(row) }
 
-// InstanceMode is how an instance takes connections, by what was told of it.
+// InstanceMode is how an instance takes connections, as Gatewright last said.
 func InstanceMode(instance string) table.Mode {
 	if all := states.modes.Load(); all != nil {
 		if told := all.instances[strings.ToLower(instance)]; told != nil {
@@ -40,7 +40,7 @@ type Addresses struct {
 	Addrs []netip.Addr
 	// Dials are the addresses as ip:port.
 	Dials []string
-	// Name is what stands for the target: an instance's, a service's, or that of an address; "" for an IP address.
+	// Name names the target: an instance's, a service's, or that of an address; "" for an IP address.
 	Name string
 	// Instance tells that it is an instance, whose clients stay with its name and not with its address.
 	Instance bool

@@ -11,7 +11,7 @@ import (
 
 const (
 	poolShards = 16
-	// poolIdleFor is how long the state of a row that nobody asks for is kept.
+	// poolIdleFor is how long the state of a row is kept after its last request.
 	poolIdleFor = 10 * time.Minute
 	// manyPools is the number of states in a shard from which idle ones are looked for.
 	manyPools = 64

@@ -13,7 +13,7 @@ import (
 	"gatewright.dev/caddy/table"
 )
 
-// RuleState is what is told of a row: addresses (`ip:port`) that take no requests of it.
+// RuleState is what Gatewright says of a row: addresses (`ip:port`) that take no requests of it.
 type RuleState struct {
 	Unhealthy []string `json:"unhealthy"`
 	// Healthy is there when not all addresses are known and checked yet: of others than these and Unhealthy, what was told

@@ -67,7 +67,7 @@ func (c *Counts) Read() map[string]map[int]uint64 {
 	return all
 }
 
-// Keep forgets rules that are no more.
+// Keep forgets rules that do not exist any more.
 func (c *Counts) Keep(exists func(rule string) bool) {
 	c.rules.Range(func(rule, _ any) bool {
 		if rule != "" && !exists(rule.(string)) {

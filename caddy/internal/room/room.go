@@ -22,7 +22,7 @@ func New(all, rule, client int) *Room {
 	return &Room{all: all, rule: rule, client: client, rules: make(map[string]int), clients: make(map[string]int)}
 }
 
-// Enter takes a place, and tells whether there was one. "" is no rule or client, and shares with nobody.
+// Enter takes room for one, and tells whether there was any. "" is no rule or client, and shares with no other.
 func (r *Room) Enter(rule, client string) bool {
 	client = network(client)
 	r.mu.Lock()
