@@ -254,6 +254,21 @@ describe("basic_auth", () => {
     );
   });
 
+  it("has names without colons, and hashes of one kind", () => {
+    expect(problemsOf("basic_auth", { users: { "a:b": bcrypt("04") } })).toEqual({
+      'users["a:b"]': "a user name has no colon and no control characters",
+    });
+    expect(problemsOf("basic_auth", { users: { a: bcrypt("04"), b: argon(8, 1, 1) } })).toEqual({
+      users: "bcrypt and argon2id hashes are mixed; use one kind for all users of a rule",
+    });
+    // Each thread has eight blocks of 1 KiB at the least (RFC 9106 section 3.1).
+    expect(problemsOf("basic_auth", { users: { a: argon(15, 1, 2) } })).toEqual({ 'users["a"]': bounds });
+    expect(problemsOf("basic_auth", { users: { a: argon(16, 1, 2) } })).toEqual({});
+    expect(problemsOf("basic_auth", { users: { a: argon(262_144, 1, 17) } })).toEqual({
+      'users["a"]': bounds,
+    });
+  });
+
   it("names the algorithm, its modules and the users in order", () => {
     const { modules } = policyOf("basic_auth");
     const users = { bob: argon(128, 1, 1), ann: argon(128, 1, 1) };
