@@ -92,7 +92,7 @@ async function mutateGo(name: string): Promise<readonly Outcome[]> {
   const output = path.join(cache, `${name.replaceAll("/", "-")}.json`);
   const args = ["run", gremlins, "unleash", `./${name.slice("caddy/".length)}`, "--output", output];
   await demand("go", [...args, "--workers", process.env["MUTATE_WORKERS"] ?? "1"], folder, [0, 1]);
-  return outcomesOfGremlins(await readFile(output, "utf8"));
+  return outcomesOfGremlins(await readFile(output, "utf8"), name);
 }
 
 const names = process.argv.slice(2);

@@ -56,8 +56,8 @@ interface GremlinsReport {
   }[];
 }
 
-/** Reads the report of `gremlins unleash --output`. */
-export function outcomesOfGremlins(text: string): readonly Outcome[] {
+/** Reads the report of `gremlins unleash --output` on a package, whose files it names without their folder. */
+export function outcomesOfGremlins(text: string, folder: string): readonly Outcome[] {
   const { files = [] } = JSON.parse(text) as GremlinsReport;
   const fates: { readonly [status: string]: Outcome["fate"] } = {
     KILLED: "killed",
@@ -68,7 +68,7 @@ export function outcomesOfGremlins(text: string): readonly Outcome[] {
   return files.flatMap(({ file_name, mutations }) =>
     mutations.flatMap(({ type, status, line }) => {
       const fate = fates[status];
-      return fate === undefined ? [] : [{ place: `caddy/${file_name}:${line}`, change: type, fate }];
+      return fate === undefined ? [] : [{ place: `${folder}/${file_name}:${line}`, change: type, fate }];
     }),
   );
 }

@@ -29,7 +29,10 @@ test("reads gremlins' report", () => {
     { type: "ARITHMETIC_BASE", status: "TIMED OUT", line: 6 },
     { type: "ARITHMETIC_BASE", status: "NOT VIABLE", line: 7 },
   ];
-  const outcomes = outcomesOfGremlins(JSON.stringify({ files: [{ file_name: "table/a.go", mutations }] }));
+  const outcomes = outcomesOfGremlins(
+    JSON.stringify({ files: [{ file_name: "a.go", mutations }] }),
+    "caddy/table",
+  );
   expect(outcomes.map(({ place, fate }) => `${place} ${fate}`)).toEqual([
     "caddy/table/a.go:3 killed",
     "caddy/table/a.go:4 survived",
