@@ -1,9 +1,11 @@
 package layer4
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -78,19 +80,20 @@ func (l *wrapped) accept() {
 			close(l.ended)
 			return
 		}
-		if secured, ok := conn.(*tls.Conn); ok {
-			// Caddy's own, which has not begun.
-			conn = secured.NetConn()
+		own, isCaddys := conn.(*tls.Conn)
+		if isCaddys {
+			// It has not begun.
+			conn = own.NetConn()
 		}
-		go l.receive(conn)
+		go l.receive(conn, isCaddys)
 	}
 }
 
 // receive reads where a connection goes, and takes it there.
-func (l *wrapped) receive(conn net.Conn) {
+func (l *wrapped) receive(conn net.Conn, isCaddys bool) {
 	defer l.wrapper.guard(conn)
-	if listeners.Served(conn) {
-		l.give(conn, false)
+	if listeners.Served(conn) || listeners.IsSecured(conn) {
+		l.give(conn, listeners.ForServer(conn))
 		return
 	}
 	p := newPreface(conn)
@@ -100,19 +103,37 @@ func (l *wrapped) receive(conn net.Conn) {
 		l.wrapper.refuse(p, err)
 	case to.row != nil:
 		l.wrapper.carry(p, to)
+	case to.secure && isCaddys:
+		// The server would warn of each connection of TLS that is no *tls.Conn.
+		conn := p.unread()
+		l.give(conn, tls.Server(conn, l.wrapper.http))
+	case to.secure:
+		l.secure(p.unread())
 	default:
-		l.give(p.unread(), to.secure)
+		conn := p.unread()
+		l.give(conn, conn)
 	}
 }
 
-// give leaves a connection to the server, or to a newer configuration when this one accepts no more.
-func (l *wrapped) give(conn net.Conn, secure bool) {
-	served := conn
-	if secure {
-		served = tls.Server(conn, l.wrapper.http)
+// secure ends TLS here and not in the server, so that a reload ends no handshake, and connections of HTTP/1.1 can be
+// handed over. What fails is left to the server, which knows how to tell a client of plain HTTP.
+func (l *wrapped) secure(conn net.Conn) {
+	above := tls.Server(conn, l.wrapper.http)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Duration(l.wrapper.HelloTimeout))
+	defer cancel()
+	if err := above.HandshakeContext(ctx); err != nil {
+		l.give(conn, above)
+		return
 	}
+	secured := listeners.Secure(conn, above)
+	l.give(secured, listeners.ForServer(secured))
+}
+
+// give leaves a connection to the server, in the form in which it wants it, or to a newer configuration when this one
+// accepts no more.
+func (l *wrapped) give(conn, forServer net.Conn) {
 	select {
-	case l.ready <- served:
+	case l.ready <- forServer:
 	case <-l.ended:
 		listeners.HandOver(conn)
 	}

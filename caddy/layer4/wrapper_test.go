@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -49,21 +50,27 @@ func (w *world) ask(host, path string) (string, error) {
 }
 
 func exchange(conn net.Conn, host, path string) (string, error) {
+	seen, _, err := exchangeOn(conn, host, path)
+	return seen, err
+}
+
+// exchangeOn tells besides whether the server closes the connection.
+func exchangeOn(conn net.Conn, host, path string) (seen string, closes bool, err error) {
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, host); err != nil {
-		return "", err
+		return "", false, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if response.StatusCode != http.StatusOK {
-		return fmt.Sprint(response.StatusCode), err
+		return fmt.Sprint(response.StatusCode), response.Close, err
 	}
-	seen, _, _ := strings.Cut(string(body), " ")
-	return seen, err
+	seen, _, _ = strings.Cut(string(body), " ")
+	return seen, response.Close, err
 }
 
 // TestKindsOnOnePort has plain HTTP, HTTPS with both versions, and passthrough share a port, with requests that come in
@@ -209,4 +216,71 @@ func bodyOf(t *testing.T, conn net.Conn) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+// TestSecureConnectionsOutliveReloads has clients send over kept connections of HTTPS, by HTTP/1.1, and over new ones,
+// through reloads: none is lost, and each is answered once.
+func TestSecureConnectionsOutliveReloads(t *testing.T) {
+	const reloads = 50
+	w := newWorld(t)
+	certificate, key := selfSigned(t, "secure.test")
+	w.apps["tls"] = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
+	w.wrapper["tls"] = map[string]any{}
+	w.load()
+	w.rows(w.row("secure", "secure.test", true))
+	dial := func() *tls.Conn {
+		conn, err := tls.Dial("tcp", w.address(), &tls.Config{InsecureSkipVerify: true, ServerName: "secure.test"})
+		if err != nil {
+			t.Errorf("handshake: %v", err)
+			return nil
+		}
+		return conn
+	}
+	var sent, lost atomic.Int64
+	done := make(chan struct{})
+	var clients sync.WaitGroup
+	var told atomic.Int64
+	run := func(client int, kept bool, pause time.Duration) {
+		conn := dial()
+		for i := 0; conn != nil; i++ {
+			select {
+			case <-done:
+				conn.Close()
+				return
+			default:
+			}
+			sent.Add(1)
+			path := fmt.Sprintf("/%d-%d", client, i)
+			got, closes, err := exchangeOn(conn, "secure.test", path)
+			if err != nil || got != "secure.test"+path {
+				lost.Add(1)
+				t.Logf("%s: %q, %v", path, got, err)
+			}
+			if closes {
+				// The answer was being written when its server began to shut down.
+				told.Add(1)
+			}
+			if !kept || closes || err != nil {
+				conn.Close()
+				conn = dial()
+			}
+			time.Sleep(pause)
+		}
+	}
+	for client := range 12 {
+		clients.Go(func() { run(client, client%3 != 0, time.Duration(client%4)*time.Millisecond) })
+	}
+	for range reloads {
+		w.load()
+	}
+	close(done)
+	clients.Wait()
+	t.Logf("%d requests, %d lost, %d connections closed after an answer that said so", sent.Load(), lost.Load(), told.Load())
+	if lost.Load() > 0 || sent.Load() < reloads {
+		t.Errorf("of %d requests %d were lost", sent.Load(), lost.Load())
+	}
+	// Idle ones change over: were each reload to close them, it would be all of eight kept clients.
+	if told.Load() > reloads*8/4 {
+		t.Errorf("%d connections were closed", told.Load())
+	}
 }

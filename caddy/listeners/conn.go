@@ -27,9 +27,13 @@ const idleAtMost = 5 * time.Minute
 type conn struct {
 	tcp   *net.TCPConn
 	share *share
+	// above is what is read and written: the TCP connection, or TLS on it.
+	above net.Conn
+	// secured is TLS, whose handshake is done; nil without it. Its state outlives servers, as the connection does.
+	secured *secured
 	// client is the address that a PROXY header told; nil without one.
 	client net.Addr
-	// served: an older configuration's server had it, so that it is one of plain HTTP.
+	// served: an older configuration's server had it, so that HTTP/1.1 comes on it.
 	served bool
 
 	mu sync.Mutex
@@ -74,7 +78,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	c.reading = true
 	c.mu.Unlock()
-	n, err := c.tcp.Read(p)
+	n, err := c.above.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false
@@ -83,7 +87,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			c.leave()
 		} else {
-			_ = c.tcp.Close()
+			_ = c.above.Close()
 		}
 		return 0, net.ErrClosed
 	}
@@ -178,7 +182,7 @@ func (c *conn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing && !c.gone {
-		_ = c.tcp.Close()
+		_ = c.above.Close()
 	}
 }
 
@@ -209,7 +213,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		c.spend()
 	}
 	c.mu.Unlock()
-	return c.tcp.Write(p)
+	return c.above.Write(p)
 }
 
 // Close closes the connection, or has it leave when the server owes nothing to the client and another configuration
@@ -222,7 +226,7 @@ func (c *conn) Close() error {
 		return nil
 	case !c.followed || c.spent || !c.share.socket.hasOther(c.share):
 		c.spend()
-		return c.tcp.Close()
+		return c.above.Close()
 	case c.taken:
 		// Either the server is done with it, or one that shuts down found it idle before idle was called. The
 		// state that comes next tells.
@@ -239,9 +243,15 @@ func (c *conn) Close() error {
 	return nil
 }
 
+// next is the connection for a newer configuration.
+func (c *conn) next() *conn {
+	return &conn{tcp: c.tcp, above: c.above, secured: c.secured, client: c.client, served: c.served}
+}
+
 // leave hands the connection to a newer configuration. mu is held.
 func (c *conn) leave() {
-	next := &conn{tcp: c.tcp, client: c.client, served: true, left: bytes.TrimLeft(append(c.kept, c.left...), "\r\n")}
+	next := c.next()
+	next.served, next.left = true, bytes.TrimLeft(append(c.kept, c.left...), "\r\n")
 	if len(next.left) == 0 {
 		next.resumed, next.deadline = true, c.deadline
 	}
@@ -258,7 +268,7 @@ func (c *conn) CloseWrite() error {
 		return net.ErrClosed
 	}
 	c.spend()
-	return c.tcp.CloseWrite()
+	return c.above.(interface{ CloseWrite() error }).CloseWrite()
 }
 
 func (c *conn) LocalAddr() net.Addr { return c.tcp.LocalAddr() }
@@ -311,7 +321,7 @@ func Raw(other net.Conn) net.Conn {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone || c.followed || len(c.left) > 0 {
+	if c.gone || c.followed || c.secured != nil || len(c.left) > 0 {
 		return other
 	}
 	return c.tcp

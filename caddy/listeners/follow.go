@@ -52,6 +52,9 @@ func Take(r *http.Request) bool {
 	if !ok {
 		return true
 	}
+	if c.secured != nil && r.TLS == nil {
+		r.TLS = &c.secured.state
+	}
 	length := r.ContentLength
 	if r.ProtoMajor != 1 {
 		// A frame's length is none of a connection's.

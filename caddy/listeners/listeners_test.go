@@ -436,7 +436,7 @@ func pair(t *testing.T) (c *conn, far net.Conn, newer *share) {
 	shared := &socket{changed: make(chan struct{})}
 	newer = &share{socket: shared, conns: make(chan *conn), accepting: true}
 	shared.users = []*share{newer}
-	return &conn{tcp: near.(*net.TCPConn), share: &share{socket: shared}, followed: true}, far, newer
+	return &conn{tcp: near.(*net.TCPConn), above: near, share: &share{socket: shared}, followed: true}, far, newer
 }
 
 // TestLeavesWithADeadline: a server that shuts down finds a connection idle before it has set the idle timeout.

@@ -27,7 +27,7 @@ func Told(other net.Conn) bool {
 	return ok && c.client != nil
 }
 
-// Served tells whether an older configuration has served plain HTTP on the connection.
+// Served tells whether an older configuration has served HTTP/1.1 on the connection.
 func Served(other net.Conn) bool {
 	c, ok := other.(*conn)
 	return ok && c.served
@@ -48,6 +48,7 @@ func HandOver(other net.Conn) {
 	}
 	c.gone = true
 	_ = c.tcp.SetDeadline(time.Time{})
-	next := &conn{tcp: c.tcp, client: c.client, served: c.served, left: c.left}
+	next := c.next()
+	next.left = c.left
 	go c.share.socket.hand(next, c.share)
 }

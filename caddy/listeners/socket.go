@@ -148,7 +148,7 @@ func (at *socket) accept() {
 		tcp, err := at.listener.AcceptTCP()
 		switch {
 		case err == nil:
-			at.hand(&conn{tcp: tcp}, nil)
+			at.hand(&conn{tcp: tcp, above: tcp}, nil)
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
