@@ -16,7 +16,7 @@ const rule = (more: Partial<IngressRule> = {}): IngressRule => ({
 
 describe("a row of layer 4", () => {
   it("is what the rule says, and nothing that it does not", () => {
-    expect(rowLayer4(rule(), settings)).toEqual({ protocol: "tcp" });
+    expect(rowLayer4(rule(), settings)).toStrictEqual({ protocol: "tcp" });
     expect(rowLayer4(rule({ match: { hostname: "a.test", port: 80 } }), settings)).toBeUndefined();
     expect(
       rowLayer4(
@@ -32,7 +32,7 @@ describe("a row of layer 4", () => {
         }),
         settings,
       ),
-    ).toEqual({
+    ).toStrictEqual({
       protocol: "tcp",
       policy: "ip_hash",
       connect_timeout_ms: 1500,
@@ -48,14 +48,19 @@ describe("a row of layer 4", () => {
 
   it("ends TLS, passes it on, or has it spoken with the target", () => {
     const match = { protocol: "tcp", hostname: "db.test", port: 5432 } as const;
-    expect(rowLayer4(rule({ match, tls: true }), settings)).toEqual({ protocol: "tls", terminate: true });
-    expect(rowLayer4(rule({ match: { ...match, protocol: "tls" } }), settings)).toEqual({ protocol: "tls" });
+    expect(rowLayer4(rule({ match, tls: true }), settings)).toStrictEqual({
+      protocol: "tls",
+      terminate: true,
+    });
+    expect(rowLayer4(rule({ match: { ...match, protocol: "tls" } }), settings)).toStrictEqual({
+      protocol: "tls",
+    });
     const tls = (upstream: object) => rowLayer4(rule({ upstream: { tls: upstream } }), settings)?.tls;
-    expect(tls({ server_name: "db.internal" })).toEqual({ server_name: "db.internal" });
-    expect(tls({ ca_pem: "PEM", insecure_skip_verify: false })).toEqual({ ca_pem: "PEM" });
-    expect(tls({ insecure_skip_verify: true })).toEqual({ insecure_skip_verify: true });
+    expect(tls({ server_name: "db.internal" })).toStrictEqual({ server_name: "db.internal" });
+    expect(tls({ ca_pem: "PEM", insecure_skip_verify: false })).toStrictEqual({ ca_pem: "PEM" });
+    expect(tls({ insecure_skip_verify: true })).toStrictEqual({ insecure_skip_verify: true });
     const file = importedCertificatePath(settings.folder, "c1");
-    expect(tls({ certificate: "c1" })).toEqual({ certificate_file: file, key_file: file });
+    expect(tls({ certificate: "c1" })).toStrictEqual({ certificate_file: file, key_file: file });
   });
 });
 
@@ -67,17 +72,17 @@ describe("what a rule needs of TLS", () => {
   const challenge = { kind: "challenge-port", port: 80 };
 
   it("is nothing without TLS but the certificate that is shown to the target", () => {
-    expect(tlsNeeds(rule(), settings)).toEqual([]);
-    expect(tlsNeeds(rule({ upstream: { tls: { certificate: "c1" } } }), settings)).toEqual([
+    expect(tlsNeeds(rule(), settings)).toStrictEqual([]);
+    expect(tlsNeeds(rule({ upstream: { tls: { certificate: "c1" } } }), settings)).toStrictEqual([
       { kind: "certificate", id: "c1" },
     ]);
   });
 
   it("is the port of the challenge where no DNS is written", () => {
-    expect(tlsNeeds(tls({ match: literal }), settings)).toEqual([managed, challenge]);
+    expect(tlsNeeds(tls({ match: literal }), settings)).toStrictEqual([managed, challenge]);
     const dns = compilerSettings({ acme: { email: "ops@example.com", dns: { apiToken: "t" } } });
-    expect(tlsNeeds(tls({ match: literal }), dns)).toEqual([managed]);
-    expect(tlsNeeds(tls({ match: literal, tls_options: { issuer: "internal" } }), settings)).toEqual([
+    expect(tlsNeeds(tls({ match: literal }), dns)).toStrictEqual([managed]);
+    expect(tlsNeeds(tls({ match: literal, tls_options: { issuer: "internal" } }), settings)).toStrictEqual([
       { ...managed, issuer: "internal" },
     ]);
     // A wildcard takes the DNS challenge.
@@ -86,26 +91,28 @@ describe("what a rule needs of TLS", () => {
 
   it("is the imported certificate, and what connections must do", () => {
     const needs = tlsNeeds(tls({ tls_options: { certificate: "c1" } }), settings);
-    expect(needs).toEqual([
+    expect(needs).toStrictEqual([
       { kind: "certificate", id: "c1" },
       { kind: "connection", port: 443, host: "*.x.test", certificate: "c1" },
     ]);
-    expect(tlsOptionsField(needs ?? [])).toEqual({ tls_options: { certificate: "c1" } });
-    expect(tlsOptionsField([])).toEqual({});
+    expect(tlsOptionsField(needs ?? [])).toStrictEqual({ tls_options: { certificate: "c1" } });
+    expect(tlsOptionsField([])).toStrictEqual({});
     const options = { min_version: "1.3", client_auth: { ca_pem: "PEM" } } as const;
     const asked = tlsNeeds(tls({ match: literal, tls_options: options as never }), settings) ?? [];
-    expect(asked.at(-1)).toEqual({
+    expect(asked.at(-1)).toStrictEqual({
       kind: "connection",
       port: 443,
       host: "a.test",
       minVersion: "1.3",
       clientAuth: { mode: "require", ca_pem: "PEM" },
     });
-    expect(tlsOptionsField(asked)).toEqual({
+    expect(tlsOptionsField(asked)).toStrictEqual({
       tls_options: { min_version: "1.3", client_auth: { mode: "require", ca_pem: "PEM" } },
     });
     const open = { client_auth: { mode: "request" } } as const;
-    expect(tlsOptionsField(tlsNeeds(tls({ match: literal, tls_options: open }), settings) ?? [])).toEqual({
+    expect(
+      tlsOptionsField(tlsNeeds(tls({ match: literal, tls_options: open }), settings) ?? []),
+    ).toStrictEqual({
       tls_options: open,
     });
   });

@@ -17,7 +17,7 @@ describe("the addresses of a port", () => {
     ["192.0.2.9", ["", "192.0.2.9"], ["192.0.2.9:80"]],
     ["127.0.0.1", ["2001:db8::1"], ["[2001:db8::1]:80"]],
   ])("with %s, of rules that name %j", (listenAddress, named, bound) => {
-    expect(addressesOf(named, 80, compilerSettings({ listenAddress }))).toEqual(bound);
+    expect(addressesOf(named, 80, compilerSettings({ listenAddress }))).toStrictEqual(bound);
   });
 });
 
@@ -28,7 +28,7 @@ describe("the sockets", () => {
       { port: 53, plain: false, tls: false, udp: ["192.0.2.1", "2001:db8::1"] },
       { port: 5432, plain: false, tls: false, whole: true, listen: ["192.0.2.2"], udp: [""] },
     ] as const;
-    expect(listenersOf(ports, everywhere)).toEqual([
+    expect(listenersOf(ports, everywhere)).toStrictEqual([
       { network: "tcp", address: "0.0.0.0", port: 80 },
       { network: "udp", address: "192.0.2.1", port: 53 },
       { network: "udp", address: "2001:db8::1", port: 53 },
@@ -38,8 +38,8 @@ describe("the sockets", () => {
   });
 
   it("of a configuration that runs are read from it, whoever wrote it", () => {
-    expect(listenersIn(undefined)).toEqual([]);
-    expect(listenersIn({})).toEqual([]);
+    expect(listenersIn(undefined)).toStrictEqual([]);
+    expect(listenersIn({})).toStrictEqual([]);
     const apps = {
       http: {
         servers: {
@@ -53,7 +53,7 @@ describe("the sockets", () => {
         udp: ["udp/[2001:db8::1]:53", "192.0.2.1:53"],
       },
     };
-    expect(listenersIn(apps as never)).toEqual([
+    expect(listenersIn(apps as never)).toStrictEqual([
       { network: "tcp", address: "0.0.0.0", port: 80 },
       { network: "tcp", address: "::1", port: 443 },
       { network: "tcp", address: "10.0.0.1", port: 8080 },
@@ -87,28 +87,28 @@ describe("two uses of a port", () => {
 
   it.each(["names", "ends", "whole"] as const)("are together what either is: %s", (kind) => {
     const use = { ...none, [kind]: true };
-    expect(uniteUses(use, none)).toEqual(use);
-    expect(uniteUses(none, use)).toEqual(use);
-    expect(uniteUses(use, use)).toEqual(use);
-    expect(uniteUses(none, none)).toEqual(none);
+    expect(uniteUses(use, none)).toStrictEqual(use);
+    expect(uniteUses(none, use)).toStrictEqual(use);
+    expect(uniteUses(use, use)).toStrictEqual(use);
+    expect(uniteUses(none, none)).toStrictEqual(none);
   });
 
   it.each(["plain", "tls"] as const)("are together what either is: %s", (kind) => {
     const use = { ...none, [kind]: true };
-    expect(uniteUses(use, none)).toEqual(use);
-    expect(uniteUses(none, use)).toEqual(use);
+    expect(uniteUses(use, none)).toStrictEqual(use);
+    expect(uniteUses(none, use)).toStrictEqual(use);
   });
 
   it("have the addresses of both, in order; the usual one of who names none, if it uses TCP at all", () => {
     const left = { ...none, plain: true, listen: ["b"], udp: ["d", "c"] };
-    expect(uniteUses(left, { ...none, udp: ["c", "a"] })).toEqual({ ...left, udp: ["a", "c", "d"] });
-    expect(uniteUses(left, { ...none, tls: true })).toEqual({
+    expect(uniteUses(left, { ...none, udp: ["c", "a"] })).toStrictEqual({ ...left, udp: ["a", "c", "d"] });
+    expect(uniteUses(left, { ...none, tls: true })).toStrictEqual({
       ...left,
       tls: true,
       listen: ["", "b"],
       udp: ["c", "d"],
     });
-    expect(uniteUses({ ...none, listen: ["b"] }, { ...none, listen: ["a", "b"] })).toEqual({
+    expect(uniteUses({ ...none, listen: ["b"] }, { ...none, listen: ["a", "b"] })).toStrictEqual({
       ...none,
       listen: ["a", "b"],
     });
