@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -196,5 +198,40 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	}
 	if n := len(idle.shard(server.address).conns[server.address]); n != maxIdle {
 		t.Errorf("%d idle connections", n)
+	}
+}
+
+// lockWitness is a connection's system side that tells whether the shard was locked when it was looked at.
+type lockWitness struct {
+	syscall.RawConn
+	shard    *idleShard
+	looks    int
+	unlocked bool
+}
+
+func (w *lockWitness) Control(func(uintptr)) error {
+	w.looks++
+	if w.shard.mu.TryLock() {
+		w.unlocked = true
+		w.shard.mu.Unlock()
+	}
+	return nil
+}
+
+// TestASweepHoldsTheLock: requests take and put connections meanwhile.
+func TestASweepHoldsTheLock(t *testing.T) {
+	var s idleConns
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	c := newConn(ours, "10.0.0.1:80")
+	witness := &lockWitness{shard: s.shard(c.address)}
+	c.raw = witness
+	s.put(c)
+	if kept := witness.shard.sweep(time.Now()); kept != 1 || witness.looks != 1 || witness.unlocked {
+		t.Errorf("%d kept after %d looks; without the lock: %v", kept, witness.looks, witness.unlocked)
+	}
+	c.since = time.Now().Add(-idleFor)
+	if kept := witness.shard.sweep(time.Now()); kept != 0 || len(witness.shard.conns) != 0 {
+		t.Errorf("%d kept of %d addresses", kept, len(witness.shard.conns))
 	}
 }
