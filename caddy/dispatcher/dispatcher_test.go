@@ -179,7 +179,7 @@ func TestARefusedConfigurationLeavesTheOldOne(t *testing.T) {
 			app["policy_sets"] = map[string]any{"x": map[string]any{"handle": []any{map[string]any{"handler": "static_response"}}, "match": 1}}
 		},
 	} {
-		if err := caddy.Load(w.config("c2", edit), true); err == nil {
+		if err := w.refuse("c2", edit); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 		w.expectState("c1", "t1", 1)
@@ -187,7 +187,7 @@ func TestARefusedConfigurationLeavesTheOldOne(t *testing.T) {
 	// A port that is taken is noticed only when apps start.
 	taken, _ := backend(t, "127.0.0.1:0", "other")
 	w.servers["taken"] = map[string]any{"listen": []string{"udp/127.0.0.1:" + strconv.Itoa(taken), "127.0.0.1:99999"}}
-	if err := caddy.Load(w.config("c2"), true); err == nil {
+	if err := w.refuse("c2"); err == nil {
 		t.Error("an impossible port was taken")
 	}
 	w.expectState("c1", "t1", 1)

@@ -55,6 +55,9 @@ func newWorld(t *testing.T) *world {
 			Timeout:       20 * time.Second,
 		},
 	}
+	for w.admin == "127.0.0.1:"+strconv.Itoa(w.port) {
+		w.port = freePort(t)
+	}
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
 		_ = caddy.Stop()
@@ -138,6 +141,22 @@ func (w *world) load(version string, edit ...func(app map[string]any)) {
 	if err := caddy.Load(w.config(version, edit...), true); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// refuse has Caddy refuse a configuration. It replaces its admin server twice then, and what the first one has accepted gets
+// no answer.
+func (w *world) refuse(version string, edit ...func(app map[string]any)) error {
+	w.t.Helper()
+	err := caddy.Load(w.config(version, edit...), true)
+	for range 100 {
+		response, failed := w.client.Get("http://" + w.admin + "/gatewright/state")
+		if failed == nil {
+			response.Body.Close()
+			break
+		}
+	}
+	w.client.CloseIdleConnections()
+	return err
 }
 
 // call sends JSON to the admin endpoint.

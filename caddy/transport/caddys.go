@@ -37,6 +37,7 @@ func (h *HTTP) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := allowUpgrade(r, h.Upgrade); err != nil {
 		return nil, err
 	}
+	sortInterim(r)
 	return h.carry(r, &h.HTTPTransport)
 }
 

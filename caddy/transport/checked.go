@@ -34,7 +34,6 @@ func (o *Options) provision() error {
 // carry sends a request by another's transport. It refuses answers that cannot be told to a client, and tells the client's
 // failures from the instance's.
 func (o *Options) carry(r *http.Request, by http.RoundTripper) (*http.Response, error) {
-	sortInterim(r)
 	body := watchBody(r)
 	restore := o.readIdle(r)
 	res, err := by.RoundTrip(r)

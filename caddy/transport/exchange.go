@@ -30,16 +30,16 @@ func (headTimeout) Error() string   { return "timeout awaiting the head of the a
 func (headTimeout) Timeout() bool   { return true }
 func (headTimeout) Temporary() bool { return true }
 
-// exchange sends a request without a body. A kept connection that the instance closed meanwhile is replaced by a new one,
-// once, as long as nothing of an answer was read: the methods are ones that may be repeated.
+// exchange sends a request. A kept connection that the instance closed meanwhile is replaced by a new one, once, as long as
+// nothing of an answer was read and the request may be repeated.
 func (t *Transport) exchange(r *http.Request) (*http.Response, error) {
-	if err := checkHeader(r.Header); err != nil {
+	if err := errors.Join(checkHeader(r.Header), checkHeader(r.Trailer)); err != nil {
 		return nil, err
 	}
 	ctx := r.Context()
 	if c := idle.take(r.URL.Host); c != nil {
 		res, err := c.exchange(r, time.Duration(t.ResponseHeaderTimeout))
-		if err == nil || c.answered || ctx.Err() != nil || isTimeout(err) {
+		if err == nil || c.answered || ctx.Err() != nil || isTimeout(err) || !isRepeatable(r) {
 			return res, err
 		}
 	}
@@ -67,7 +67,7 @@ func checkHeader(header http.Header) error {
 
 // exchange sends the request and reads the head of the answer. After an error the connection is closed.
 func (c *conn) exchange(r *http.Request, headWithin time.Duration) (*http.Response, error) {
-	c.answered, c.mayRead = false, maxHead
+	c.answered, c.mayRead, c.sending = false, maxHead, nil
 	ctx := r.Context()
 	stop := context.AfterFunc(ctx, c.interrupt)
 	res, err := c.roundTrip(r, headWithin)
@@ -91,26 +91,41 @@ func (c *conn) exchange(r *http.Request, headWithin time.Duration) (*http.Respon
 }
 
 func (c *conn) roundTrip(r *http.Request, headWithin time.Duration) (*http.Response, error) {
-	if err := r.Write(c.writer); err != nil {
+	if hasBody(r) {
+		c.send(r, headWithin)
+	} else if err := c.write(r, headWithin); err != nil {
 		return nil, err
-	}
-	if err := c.writer.Flush(); err != nil {
-		return nil, err
-	}
-	if headWithin > 0 {
-		_ = c.tcp.SetReadDeadline(time.Now().Add(headWithin))
 	}
 	res, err := c.readHead(r)
 	if err != nil {
+		if c.sending != nil && c.sending.failure() != nil {
+			return nil, c.sending.failure()
+		}
 		if isTimeout(err) {
 			return nil, headTimeout{}
 		}
 		return nil, err
 	}
-	if headWithin > 0 {
+	if c.sending != nil {
+		c.sending.headRead(c)
+	} else if headWithin > 0 {
 		_ = c.tcp.SetReadDeadline(time.Time{})
 	}
 	return res, nil
+}
+
+// write writes a request that has no body.
+func (c *conn) write(r *http.Request, headWithin time.Duration) error {
+	if err := r.Write(c.writer); err != nil {
+		return err
+	}
+	if err := c.writer.Flush(); err != nil {
+		return err
+	}
+	if headWithin > 0 {
+		_ = c.tcp.SetReadDeadline(time.Now().Add(headWithin))
+	}
+	return nil
 }
 
 // readHead reads the final answer's head. Interim ones (RFC 9110 section 15.2) are told to who traces the request.
@@ -180,7 +195,7 @@ func (b *body) end(whole bool) {
 	}
 	stopped := b.stop()
 	b.stop = nil
-	if whole && b.keep && stopped && b.conn.reader.Buffered() == 0 {
+	if whole && b.keep && stopped && b.conn.reader.Buffered() == 0 && (b.conn.sending == nil || b.conn.sending.whole()) {
 		idle.put(b.conn)
 	} else {
 		b.conn.close()

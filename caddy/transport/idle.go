@@ -32,6 +32,8 @@ type conn struct {
 	heard     bool
 	peeked    [1]byte
 
+	// sending is the writing of a request with a body; nil of one without.
+	sending *sending
 	// answered tells that something of the answer was read.
 	answered bool
 	// mayRead bounds what is read of the answer.

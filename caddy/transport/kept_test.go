@@ -143,7 +143,7 @@ func TestConnectionsOutliveConfigurations(t *testing.T) {
 	old.shared = nil
 	get(t, renewed, request("GET", server.address, nil))
 	post(renewed)
-	if n := server.accepted.Load(); n != 2 {
+	if n := server.accepted.Load(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
 }

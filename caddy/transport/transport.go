@@ -31,9 +31,9 @@ const (
 //
 // It differs from Caddy's own transport `http` in three ways:
 //
-//   - Requests that have no body and may be repeated (RFC 9110 section 9.2.2), as most are, are written, and their
-//     answers read, by the goroutine that serves the request: net/http has two goroutines for each connection, and
-//     passes each request to one and gets its answer from the other. All else goes through net/http.
+//   - Requests are written, and their answers read, by the goroutine that serves the request: net/http has two goroutines
+//     for each connection, and passes each request to one and gets its answer from the other. A request that has a body is
+//     written by a second goroutine. Only what asks for another protocol goes through net/http.
 //   - Idle connections belong to the process: handlers with the same options share them, and a reload closes none.
 //   - Content is passed on as the instance has encoded it; no compression is asked for that the client did not ask for.
 type Transport struct {
@@ -115,23 +115,34 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := allowUpgrade(r, t.Upgrade); err != nil {
 		return nil, err
 	}
-	if isDirect(r) {
-		return t.exchange(r)
+	if r.Header["Upgrade"] != nil {
+		r.URL.Scheme = "http"
+		sortInterim(r)
+		return t.carry(r, t.stock)
 	}
-	r.URL.Scheme = "http"
-	return t.carry(r, t.stock)
+	if hasBody(r) {
+		return t.carry(r, direct{t})
+	}
+	return t.exchange(r)
 }
 
-// isDirect tells whether the serving goroutine can do all of an exchange. One with a body cannot: an instance may
-// answer before it has read all of it, so that writing and reading must go on at the same time.
-func isDirect(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions:
-	default:
+// direct is the transport's own way.
+type direct struct{ *Transport }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) { return d.exchange(r) }
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
+// isRepeatable tells whether a request may be sent twice (RFC 9110 section 9.2.2) and can be: net/http has the same rule.
+func isRepeatable(r *http.Request) bool {
+	if hasBody(r) {
 		return false
 	}
-	return (r.Body == nil || r.Body == http.NoBody) && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
-		len(r.Trailer) == 0 && r.Header["Upgrade"] == nil && r.Header["Expect"] == nil
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
 }
 
 // dial opens a connection. Caddy tries again after errors of this type, whatever the method.
