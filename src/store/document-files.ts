@@ -65,6 +65,11 @@ export class DocumentFiles {
     return this.#staged.size > 0;
   }
 
+  /** How many files are not as they were staged yet. */
+  get unwritten(): number {
+    return this.#unwritten.size;
+  }
+
   /** Plans a document's file, or its removal where `text` is undefined, in place of an earlier plan. */
   stage(id: string, text: string | undefined): void {
     const former = this.#staged.get(id);

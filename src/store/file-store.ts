@@ -157,10 +157,10 @@ class FolderStore<T extends Document> implements FileStore<T> {
     });
     for (const [id, text] of recovery.staged) files.stage(id, text);
     if (files.isStaged) checkpointer.wake();
-    return { journal, files, checkpointer, bundle: this.#keepBundle(recovery) };
+    return { journal, files, checkpointer, bundle: this.#keepBundle(recovery, files) };
   }
 
-  #keepBundle({ snapshot, stale }: Recovery<T>): BundleKeeper {
+  #keepBundle({ snapshot, stale }: Recovery<T>, files: DocumentFiles): BundleKeeper {
     const { folder, bundleFrom, bundleDelayMs, documentCheck } = this.#options;
     return new BundleKeeper(
       {
@@ -169,6 +169,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
         fewest: bundleFrom ?? 1000,
         delayMs: bundleDelayMs ?? 5000,
         intervalMs: 12 * (bundleDelayMs ?? 5000),
+        pending: () => files.unwritten,
         onError: (error) => this.#reportBackground(storeUnavailable("No bundle was written", error)),
       },
       { documents: snapshot.documents.length, stale },

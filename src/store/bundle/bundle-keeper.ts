@@ -17,6 +17,8 @@ export interface BundleSettings {
   readonly delayMs: number;
   /** Between two bundles at least. */
   readonly intervalMs: number;
+  /** How many changes are not in the documents' files yet: a draft that begins now may miss them. */
+  readonly pending: () => number;
   /** Told why none could be written; the next start is slower, nothing else. */
   readonly onError: (error: unknown) => void;
 }
@@ -72,7 +74,7 @@ export class BundleKeeper {
 
   #write(): void {
     this.#timer = undefined;
-    const before = this.#stale;
+    const before = this.#stale - this.#settings.pending();
     const { folder, documentCheck, onError } = this.#settings;
     const drafter = fork(fileURLToPath(new URL("bundle-process.ts", import.meta.url)), {
       execArgv: [`--max-old-space-size=${HEAP_MB}`],
