@@ -18,7 +18,7 @@ export const mutatedFolders: { readonly [name: string]: MutatedFolder } = {
   model: { mutate: source("model", "api.ts"), tests: tests("model", "validation") },
   validation: { mutate: source("validation"), tests: tests("validation", "policies", "compiler") },
   policies: { mutate: source("policies"), tests: tests("policies", "validation", "compiler") },
-  compiler: { mutate: source("compiler"), tests: tests("compiler") },
+  compiler: { mutate: source("compiler"), tests: tests("compiler", "policies") },
   manager: {
     mutate: source("manager"),
     tests: tests("manager", "http/ingresses.test.ts", "contract/wire.test.ts"),

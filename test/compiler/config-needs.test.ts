@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { compileConfig } from "../../src/compiler/compile.ts";
 import { ConfigNeeds, NeedsSnapshot, unite } from "../../src/compiler/config-needs.ts";
 import { hstsHandlers } from "../../src/compiler/hsts.ts";
 import { rowTargets } from "../../src/compiler/row-targets.ts";
 import { type CompiledRow, compileRows } from "../../src/compiler/rows.ts";
+import { importedCertificatePath } from "../../src/compiler/tls.ts";
 import type { TlsNeed } from "../../src/compiler/tls-needs.ts";
 import type { Hsts, IngressRule } from "../../src/model/api.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
@@ -90,6 +92,19 @@ describe("needs together", () => {
     const needs = needsOf(named, ruleOf({ ...secure("b.test"), tls_options: { certificate: "c1" } }));
     const loaded: TlsNeed = { kind: "certificate", id: "c1" };
     expect([needs.usesOf(loaded), needs.usesOf({ ...loaded, id: "c2" })]).toEqual([2, 0]);
+  });
+});
+
+describe("imported certificates", () => {
+  it("are loaded by their digest, and not while they are not there", () => {
+    const needs = needsOf(ruleOf({ ...secure("a.test"), tls_options: { certificate: "c1" } }));
+    const loaded = (imported: ReadonlyMap<string, string>) =>
+      compileConfig(needs, settings, imported).apps.tls?.certificates.load_files;
+    const file = importedCertificatePath(settings.folder, "c1");
+    expect(loaded(new Map([["c1", "d1"]]))).toStrictEqual([
+      { certificate: file, key: file, tags: ["c1", "d1"] },
+    ]);
+    expect(loaded(new Map([["c2", "d2"]])) ?? []).toEqual([]);
   });
 });
 
