@@ -4,6 +4,8 @@ import { type AdminClient, createAdminClient } from "../../src/caddy/admin-clien
 import { createCaddyProcess } from "../../src/caddy/process.ts";
 import type { CaddyConfig } from "../../src/caddy-json/config.ts";
 import type { Compiled } from "../../src/compiler/compile.ts";
+import type { Table } from "../../src/compiler/row.ts";
+import { isGatewrightError } from "../../src/errors.ts";
 import { makeCaddyFolder } from "../caddy/caddy-folder.ts";
 import { recordingLogger } from "./recording-logger.ts";
 
@@ -35,15 +37,21 @@ export async function startLoadedCaddy(): Promise<LoadedCaddy> {
     await place[Symbol.asyncDispose]();
     throw error;
   }
+  // A load ends the connections of the admin endpoint; a table may be told twice.
+  const replaceTable = (table: Table): Promise<void> =>
+    api.replaceTable(table).catch((error: unknown) => {
+      if (!isGatewrightError(error, "caddy_unavailable")) throw error;
+      return api.replaceTable(table);
+    });
   return {
     folder,
     adminPort,
     api,
     async serve({ config, table }) {
       // The last table may name policy sets that the new configuration lacks.
-      await api.replaceTable({ version: "none", rows: [] });
+      await replaceTable({ version: "none", rows: [] });
       await api.load(config);
-      await api.replaceTable(table);
+      await replaceTable(table);
     },
     unwatch: () => caddy.detach(),
     async [Symbol.asyncDispose]() {
