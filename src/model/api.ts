@@ -584,7 +584,7 @@ export interface ActiveHealthCheck {
    */
   readonly port?: number;
   /**
-   * Host header of the check. Default: the address.
+   * Host header of the check, and over https its server name when `upstream.tls` has none. Default: the address.
    */
   readonly host?: string;
   /**

@@ -9,6 +9,10 @@ export interface CheckSettings {
   readonly path: string;
   /** Host header; absent: the address. */
   readonly host?: string;
+  /** Name that the instance is told over TLS (SNI); absent: that of `host`. */
+  readonly serverName?: string;
+  /** Id of the imported certificate that is shown over TLS. */
+  readonly certificate?: string;
   /** Port that is asked; absent: the target's. */
   readonly port?: number;
   readonly intervalMs: number;
@@ -54,11 +58,21 @@ function settingsOf(active: ActiveHealthCheck, rule: IngressRule): CheckSettings
     scheme: isLayer4(rule) ? "tcp" : (rule.upstream?.scheme ?? "http"),
     path,
     ...(host === undefined ? {} : { host }),
+    ...tlsSettings(rule),
     ...(port === undefined ? {} : { port }),
     intervalMs: durationMs(interval) ?? 10_000,
     timeoutMs: durationMs(timeout) ?? 2_000,
     ...(status === undefined ? {} : { status }),
     healthyThreshold: active.healthy_threshold ?? 1,
     unhealthyThreshold: active.unhealthy_threshold ?? 2,
+  };
+}
+
+/** What real requests show the instance; a check of layer 4 is a connection and no more. */
+function tlsSettings(rule: IngressRule): Pick<CheckSettings, "serverName" | "certificate"> {
+  const { server_name, certificate } = (isLayer4(rule) ? undefined : rule.upstream?.tls) ?? {};
+  return {
+    ...(server_name === undefined ? {} : { serverName: server_name }),
+    ...(certificate === undefined ? {} : { certificate }),
   };
 }

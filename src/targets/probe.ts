@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:http2";
 import { request as httpsRequest } from "node:https";
-import { connect as connectSocket, isIPv6 } from "node:net";
+import { connect as connectSocket, isIP, isIPv6 } from "node:net";
+import type { ConnectionOptions } from "node:tls";
 import type { CheckSettings } from "./check-plan.ts";
 
 /** What a check found: undefined when all is well, else why not, in words. */
@@ -14,25 +15,37 @@ export interface ProbeTarget {
   readonly port: number;
 }
 
+/** The chain and key of an imported certificate, as one PEM text, by its id. Rejects when there is none. */
+export type KeyPairLookup = (id: string) => Promise<string>;
+
 /**
  * Makes one check: a GET over a connection of its own, its answer's status. Never throws. It ends within the time of a
  * check, whatever the other side does, and then nothing of it is left.
  */
-export async function probe(target: ProbeTarget, settings: CheckSettings): Promise<Verdict> {
+export async function probe(
+  target: ProbeTarget,
+  settings: CheckSettings,
+  findKeyPair: KeyPairLookup,
+): Promise<Verdict> {
   const { timeoutMs } = settings;
   const over = new AbortController();
   const late = Promise.withResolvers<Verdict>();
   const timer = setTimeout(() => late.resolve(`no answer within ${timeoutMs} ms`), timeoutMs);
   try {
     // A race, since no list of the ways in which an answer can stay away is ever complete.
-    return await Promise.race([late.promise, ask(target, settings, over.signal)]);
+    return await Promise.race([late.promise, ask(target, settings, findKeyPair, over.signal)]);
   } finally {
     clearTimeout(timer);
     over.abort();
   }
 }
 
-async function ask(target: ProbeTarget, settings: CheckSettings, signal: AbortSignal): Promise<Verdict> {
+async function ask(
+  target: ProbeTarget,
+  settings: CheckSettings,
+  findKeyPair: KeyPairLookup,
+  signal: AbortSignal,
+): Promise<Verdict> {
   const { ip, port } = target;
   const authority = settings.host ?? (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`);
   try {
@@ -40,8 +53,10 @@ async function ask(target: ProbeTarget, settings: CheckSettings, signal: AbortSi
       await connectTcp(target, signal);
       return undefined;
     }
-    const askHttp = settings.scheme === "h2c" ? askHttp2 : askHttp1;
-    return judge(await askHttp(target, authority, settings, signal), settings);
+    if (settings.scheme === "h2c")
+      return judge(await askHttp2(target, authority, settings, signal), settings);
+    const tls = settings.scheme === "https" ? await tlsOptions(settings, findKeyPair) : undefined;
+    return judge(await askHttp1(target, authority, settings, tls, signal), settings);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return code ?? message;
@@ -63,10 +78,27 @@ function judge(status: number, { status: wanted }: CheckSettings): Verdict {
   return well ? undefined : `status ${status}${wanted === undefined ? "" : ` instead of ${wanted}`}`;
 }
 
+async function tlsOptions(
+  { certificate, serverName }: CheckSettings,
+  findKeyPair: KeyPairLookup,
+): Promise<ConnectionOptions> {
+  // Read for every check: a pair that was replaced is shown at once.
+  const pair = certificate === undefined ? undefined : await findKeyPair(certificate);
+  return {
+    // Whether the certificate is right is the business of real requests; a check sends nothing worth protecting.
+    rejectUnauthorized: false,
+    // No name but a DNS name may be sent (RFC 6066 section 3).
+    ...(serverName === undefined || isIP(serverName) !== 0 ? {} : { servername: serverName }),
+    ...(pair === undefined ? {} : { cert: pair, key: pair }),
+  };
+}
+
+/** Over TLS with `tls`, else without. */
 function askHttp1(
   { ip, port }: ProbeTarget,
   authority: string,
-  { scheme, path }: CheckSettings,
+  { path }: CheckSettings,
+  tls: ConnectionOptions | undefined,
   signal: AbortSignal,
 ): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -78,9 +110,7 @@ function askHttp1(
     agent: false,
     signal,
   } as const;
-  // Whether the certificate is right is the business of real requests; a check sends nothing worth protecting.
-  const sent =
-    scheme === "https" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
+  const sent = tls === undefined ? httpRequest(options) : httpsRequest({ ...options, ...tls });
   sent.on("error", reject);
   sent.on("response", (response) => {
     resolve(response.statusCode ?? 0);

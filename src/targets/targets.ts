@@ -10,7 +10,7 @@ import { AddressFeed } from "./address-feed.ts";
 import type { Feed } from "./feed.ts";
 import { HealthChecks } from "./health-checks.ts";
 import { InstanceModes, type TrafficDocument } from "./instance-modes.ts";
-import { probe } from "./probe.ts";
+import { type KeyPairLookup, probe } from "./probe.ts";
 import { TargetFeed } from "./target-feed.ts";
 import { targetReport } from "./target-report.ts";
 import { type Wake, WakeService } from "./wake-service.ts";
@@ -23,6 +23,8 @@ export interface TargetsOptions {
   readonly api: Pick<CaddyApi, "pushAddresses" | "pushTargets" | "awaitWakes">;
   /** Why an address may not be asked; undefined when it may. */
   readonly refuses: (ip: string, port: number) => string | undefined;
+  /** What health checks show instances that demand a certificate. */
+  readonly findKeyPair: KeyPairLookup;
   /** Starts instances, where the source can. */
   readonly wake?: Wake | undefined;
   readonly logger: Logger;
@@ -56,10 +58,15 @@ const FIRST_ROUND_MS = 5_000;
 const DELIVERY_MS = 5_000;
 
 export async function openTargets(options: TargetsOptions): Promise<Targets> {
-  const { api, ingresses, logger, refuses, resolver, store, wake } = options;
+  const { api, findKeyPair, ingresses, logger, refuses, resolver, store, wake } = options;
   const modes = new InstanceModes({ store, logger: logger.child("traffic") });
   await modes.start();
-  const health = new HealthChecks({ resolver, refuses, probe, logger: logger.child("health") });
+  const health = new HealthChecks({
+    resolver,
+    refuses,
+    probe: (target, settings) => probe(target, settings, findKeyPair),
+    logger: logger.child("health"),
+  });
   const addresses = new AddressFeed({ api, resolver, logger: logger.child("ingress") });
   const feed = new TargetFeed({ api, health, modes, resolver, logger: logger.child("traffic") });
   const wakes =

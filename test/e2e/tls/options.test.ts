@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Certificate } from "../../../src/model/api.ts";
+import type { Certificate, IngressStatus } from "../../../src/model/api.ts";
 import { eventually, handshake, visitSecurely } from "../../support/acme/handshake.ts";
 import { createTestAuthority, type PemPair, type TestAuthority } from "../../support/acme/test-authority.ts";
 import { askCaddy, call, createIngress, rule } from "../../support/api.ts";
@@ -253,6 +253,8 @@ describe("upstream.tls", () => {
       },
       (request, response) => {
         const socket = request.socket as TLSSocket;
+        if (request.url === "/demanding")
+          response.statusCode = socket.servername !== "web.internal" ? 421 : socket.authorized ? 200 : 403;
         response.end(
           JSON.stringify({ verified: socket.authorized, subject: socket.getPeerCertificate()?.subject }),
         );
@@ -296,5 +298,31 @@ describe("upstream.tls", () => {
       "a rule takes any certificate of its instance (insecure_skip_verify)",
     );
     expect((await call(`${gatewright.url}/certificates/client`, { method: "DELETE" })).status).toBe(409);
+  });
+
+  it("has health checks name the server and show the certificate as requests do", async () => {
+    const pair = await clients.issue({ names: ["checks.test"], commonName: "checks" });
+    expect((await importPair("checks", pair)).status).toBe(201);
+    const health = async (name: string, tls: object) => {
+      const policies = { health_check: { active: { interval: "100ms", path: "/demanding" } } };
+      const rules = [
+        rule(`${name}.test`, "web-1", port, {}, { upstream: { scheme: "https", tls }, policies }),
+      ];
+      const created = await createIngress({ url: gatewright.url, name, rules });
+      expect(created.status, created.text).toBe(201);
+      return eventually(async () => {
+        const { body } = await call<IngressStatus>(`${gatewright.url}/ingresses/${name}/status`);
+        const [address] = body.rules[0]?.targets[0]?.addresses ?? [];
+        if (address?.health === "unknown") throw new Error("not checked yet");
+        return [address?.health, address?.message];
+      });
+    };
+    const named = { server_name: "web.internal", ca_pem: instances.pem };
+    expect(await health("checked", { ...named, certificate: "checks" })).toEqual(["healthy", undefined]);
+    expect(await health("checked-anonymous", named)).toEqual(["unhealthy", "status 403"]);
+    expect(await health("checked-nameless", { insecure_skip_verify: true, certificate: "checks" })).toEqual([
+      "unhealthy",
+      "status 421",
+    ]);
   });
 });
