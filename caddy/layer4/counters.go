@@ -112,5 +112,5 @@ func failDuration(s *table.Layer4) time.Duration {
 	if s.FailDurationMS > 0 {
 		return time.Duration(s.FailDurationMS) * time.Millisecond
 	}
-	return 10 * time.Second
+	return 30 * time.Second
 }

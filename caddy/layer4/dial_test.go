@@ -2,6 +2,7 @@ package layer4
 
 import (
 	"testing"
+	"time"
 
 	"gatewright.dev/caddy/table"
 )
@@ -20,6 +21,17 @@ func TestFailingAfterFailures(t *testing.T) {
 	a.succeed()
 	if a.failing(s) {
 		t.Error("failing after a success")
+	}
+}
+
+// The default that the API names, for HTTP and layer 4 alike.
+func TestFailuresCountForHalfAMinuteByDefault(t *testing.T) {
+	s := &table.Layer4{}
+	for age, want := range map[time.Duration]bool{25 * time.Second: true, 35 * time.Second: false} {
+		a := &address{fails: []time.Time{time.Now().Add(-age)}}
+		if got := a.failing(s); got != want {
+			t.Errorf("a failure %v ago: failing %v, want %v", age, got, want)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ type Layer4 struct {
 	IdleTimeoutMS int64 `json:"idle_timeout_ms,omitempty"`
 	// MaxConnections is how many connections one address of a target takes. Default: no limit, of UDP 10,000.
 	MaxConnections int64 `json:"max_connections,omitempty"`
-	// MaxFails failed connections within FailDurationMS have an address tried after the others. Default: 1 in 10 s.
+	// MaxFails failed connections within FailDurationMS have an address tried after the others. Default: 1 in 30 s, as for HTTP.
 	MaxFails       int64 `json:"max_fails,omitempty"`
 	FailDurationMS int64 `json:"fail_duration_ms,omitempty"`
 	// ProxyProtocol begins each connection to the target with the client's address: "v1" or "v2".
