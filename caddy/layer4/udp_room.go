@@ -36,21 +36,18 @@ type clientRoom struct {
 // standing is where an unproven session stands in the room's list and its client's; nil when it is proven.
 type standing struct{ ofAll, ofClient *list.Element }
 
-func (r *room) client(of netip.AddrPort) *clientRoom {
-	key := clientKey(of.Addr())
-	if r.clients == nil {
-		r.clients = make(map[netip.Prefix]*clientRoom)
-	}
-	item := r.clients[key]
-	if item == nil {
-		item = new(clientRoom)
-		r.clients[key] = item
-	}
-	return item
-}
+// of is what there is of a client; nil for nothing.
+func (r *room) of(client netip.AddrPort) *clientRoom { return r.clients[clientKey(client.Addr())] }
 
 func (r *room) add(s *session) {
-	client := r.client(s.client)
+	client := r.of(s.client)
+	if client == nil {
+		client = new(clientRoom)
+		if r.clients == nil {
+			r.clients = make(map[netip.Prefix]*clientRoom)
+		}
+		r.clients[clientKey(s.client.Addr())] = client
+	}
 	client.sessions++
 	s.stands = standing{r.unproven.PushBack(s), client.unproven.PushBack(s)}
 }
@@ -63,7 +60,7 @@ func (r *room) hear(s *session) {
 		r.prove(s)
 	default:
 		r.unproven.MoveToBack(s.stands.ofAll)
-		r.client(s.client).unproven.MoveToBack(s.stands.ofClient)
+		r.of(s.client).unproven.MoveToBack(s.stands.ofClient)
 	}
 }
 
@@ -72,13 +69,13 @@ func (r *room) prove(s *session) {
 		return
 	}
 	r.unproven.Remove(s.stands.ofAll)
-	r.client(s.client).unproven.Remove(s.stands.ofClient)
+	r.of(s.client).unproven.Remove(s.stands.ofClient)
 	s.stands = standing{}
 }
 
 func (r *room) remove(s *session) {
 	r.prove(s)
-	client := r.client(s.client)
+	client := r.of(s.client)
 	if client.sessions--; client.sessions == 0 {
 		delete(r.clients, clientKey(s.client.Addr()))
 	}

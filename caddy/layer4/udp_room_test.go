@@ -174,3 +174,37 @@ func TestRoomForgets(t *testing.T) {
 		t.Errorf("%d sessions, %d clients, %d unproven are left", len(s.sessions), len(s.room.clients), s.room.unproven.Len())
 	}
 }
+
+// A packet that is refused leaves nothing behind: made-up clients must not fill the memory when all places are proven.
+func TestRefusedPacketsLeaveNothing(t *testing.T) {
+	const most = 16
+	s := udpWorld(t, most)
+	flood := func() {
+		for i := range 1000 {
+			spoof(s, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 6, byte(i >> 8), byte(i)}), 9))
+		}
+	}
+	expect := func(when string) {
+		t.Helper()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.sessions) != most || len(s.room.clients) != most {
+			t.Errorf("%s: %d sessions, %d clients", when, len(s.sessions), len(s.room.clients))
+		}
+	}
+	for i := range most {
+		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 5, 0, byte(i)}), 9)
+		s.sessionOf(client).answered.Store(true)
+		s.sessionOf(client)
+	}
+	flood()
+	expect("all are proven")
+	s.mu.Lock()
+	s.most, s.closed = func() int { return 10 * most }, true
+	s.mu.Unlock()
+	flood()
+	s.mu.Lock()
+	s.closed = false
+	s.mu.Unlock()
+	expect("closed")
+}

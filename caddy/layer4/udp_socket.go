@@ -130,10 +130,10 @@ func (s *socket) take(client netip.AddrPort) (one, instead *session) {
 	one = &session{socket: s, client: client, done: make(chan struct{})}
 	one.touch()
 	most := s.most()
-	of := s.room.client(client)
+	of := s.room.of(client)
 	var crowded *list.List
 	switch {
-	case of.sessions >= max(most/clientShare, 1):
+	case of != nil && of.sessions >= max(most/clientShare, 1):
 		crowded = &of.unproven
 	case len(s.sessions) >= most:
 		crowded = &s.room.unproven
