@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"strings"
@@ -11,8 +12,13 @@ import (
 	"time"
 )
 
-// saveEvery is the shortest time between two writes of the told addresses.
-const saveEvery = 10 * time.Second
+const (
+	// saveEvery is the shortest time between two writes of the told addresses.
+	saveEvery = 10 * time.Second
+	// heardEvery is how far the file's time may stay behind the manager's last word when nothing else has changed. It is
+	// taken from the hour in which what the file says counts (lastKnownFor).
+	heardEvery = 5 * time.Minute
+)
 
 // told are the addresses of all instances as the manager told them. They are for names that nobody has asked for when
 // the DNS cannot be asked: else an instance would need the manager for its first request after each start.
@@ -24,7 +30,10 @@ type told struct {
 	// whole tells that the manager has told all, and not a file.
 	whole, changed bool
 	file           string
-	saved          time.Time
+	// tried is when the file was written last, or could not be.
+	tried time.Time
+	// savedAt is the time that the file tells.
+	savedAt time.Time
 }
 
 // toldFile is what is kept of them.
@@ -107,27 +116,60 @@ func (r *Resolver) Keep(file string) error {
 		return err
 	}
 	if !t.whole {
-		t.names, t.at = kept.Names, kept.At
+		t.names, t.at, t.savedAt = kept.Names, kept.At, kept.At
 	}
 	return nil
 }
 
-// save writes the file when something has changed.
+// save writes the file when something has changed, or the manager was heard. What could not be written is due again.
 func (t *told) save(now time.Time) error {
-	t.mu.Lock()
-	if t.file == "" || !t.changed || now.Sub(t.saved) < saveEvery {
-		t.mu.Unlock()
+	file, kept := t.due(now)
+	if kept == nil {
 		return nil
 	}
-	t.changed, t.saved = false, now
-	file := t.file
-	text, err := json.Marshal(toldFile{At: t.at, Names: t.names})
-	t.mu.Unlock()
+	err := write(file, kept)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.changed = true
+		return err
+	}
+	t.savedAt = kept.At
+	return nil
+}
+
+// due is the file, and a copy of what is to be written now; nil for nothing. All names as text take a while, for which nobody else
+// should have to wait.
+func (t *told) due(now time.Time) (file string, kept *toldFile) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	heard := t.names != nil && t.at.Sub(t.savedAt) >= heardEvery
+	if t.file == "" || !t.changed && !heard || now.Sub(t.tried) < saveEvery {
+		return "", nil
+	}
+	t.changed, t.tried = false, now
+	return t.file, &toldFile{At: t.at, Names: maps.Clone(t.names)}
+}
+
+// write replaces the file. It is on the disk before it has its name, so that a crash leaves the old one or the new one.
+func write(name string, kept *toldFile) error {
+	text, err := json.Marshal(kept)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file+".new", text, 0o600); err != nil {
+	file, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(file+".new", file)
+	_, err = file.Write(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
 }

@@ -156,3 +156,90 @@ func TestQuestionsGiveTheirRoomBack(t *testing.T) {
 	}
 	eventually(t, "no room is taken", func() bool { return r.questions.Taken() == 0 && r.waiting.Taken() == 0 })
 }
+
+// keeps is a resolver without a DNS, that has read a file.
+func keeps(t *testing.T, file string, clock *clock) *Resolver {
+	t.Helper()
+	r := newResolver("127.0.0.1:1", "test.internal", 0, clock.now)
+	r.exchanger.attempts = 1
+	t.Cleanup(func() { _ = r.Destruct() })
+	if err := r.Keep(file); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// toldOnce is one that nothing writes but the test.
+func toldOnce(file string, clock *clock) *told {
+	r := &Resolver{now: clock.now}
+	r.told.file = file
+	r.Tell(map[string][]netip.Addr{"web": addrs("10.0.0.1")}, true)
+	clock.advance(saveEvery)
+	return &r.told
+}
+
+// An hour without changes made the file useless, though the manager was heard all the time.
+func TestTheFileTellsWhenTheManagerWasHeard(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "addresses.json")
+	clock := &clock{}
+	told := toldOnce(file, clock)
+	save := func() os.FileInfo {
+		t.Helper()
+		if err := told.save(clock.now()); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	before := save()
+	clock.advance(4 * time.Minute)
+	told.heard(clock.now())
+	if !os.SameFile(before, save()) {
+		t.Error("written for nothing")
+	}
+	for range 20 {
+		clock.advance(6 * time.Minute)
+		told.heard(clock.now())
+		save()
+	}
+	expect(t, keeps(t, file, clock), "web", "10.0.0.1")
+}
+
+func TestAFailedWriteIsRepeated(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "later")
+	file := filepath.Join(folder, "addresses.json")
+	clock := &clock{}
+	told := toldOnce(file, clock)
+	if err := told.save(clock.now()); err == nil {
+		t.Fatal("written without a folder")
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(saveEvery)
+	if err := told.save(clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, keeps(t, file, clock), "web", "10.0.0.1")
+}
+
+// What is written is a copy, so that nobody waits until all names are text.
+func TestNobodyWaitsForTheFile(t *testing.T) {
+	clock := &clock{}
+	told := toldOnce("addresses.json", clock)
+	_, kept := told.due(clock.now())
+	if kept == nil {
+		t.Fatal("nothing is due")
+	}
+	if !told.mu.TryLock() {
+		t.Fatal("the lock is held")
+	}
+	told.mu.Unlock()
+	told.update("web", nil, clock.now())
+	if len(kept.Names["web"]) != 1 {
+		t.Error("what is to be written has changed")
+	}
+}
