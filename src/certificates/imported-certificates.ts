@@ -8,6 +8,7 @@ import type { ImportCertificateRequest } from "../model/api.ts";
 import { makeId } from "../model/id.ts";
 import type { DocumentStore } from "../store/document-store.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
+import { SerialQueue } from "../util/serial-queue.ts";
 import { type CertificateFacts, checkPair, readFacts } from "./pem.ts";
 
 /** An imported certificate as it is stored, key included: `DATA_DIR/certificates/{id}.json`, 0600. */
@@ -57,7 +58,7 @@ export class ImportedCertificates {
   readonly #entries = new Map<string, Entry>();
   #effects: ImportEffects = { usesOf: () => 0, reload: async () => undefined };
   #revision = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new SerialQueue();
 
   constructor(options: ImportedCertificatesOptions) {
     this.#options = options;
@@ -86,8 +87,7 @@ export class ImportedCertificates {
   }
 
   async close(): Promise<void> {
-    await this.#turn;
-    await this.#options.store.close();
+    await this.#turns.run(() => this.#options.store.close());
   }
 
   /** Digests by id, for the compiler. */
@@ -114,12 +114,12 @@ export class ImportedCertificates {
    * nothing is changed.
    */
   put(request: ImportCertificateRequest): Promise<{ certificate: ImportedCertificate; created: boolean }> {
-    return this.#exclusively(() => this.#put(request));
+    return this.#turns.run(() => this.#put(request));
   }
 
   /** Throws `not_found`, and `certificate_in_use` while rules use it. */
   delete(reference: string): Promise<void> {
-    return this.#exclusively(() => this.#delete(reference));
+    return this.#turns.run(() => this.#delete(reference));
   }
 
   async #put(
@@ -207,12 +207,6 @@ export class ImportedCertificates {
 
   #path(id: string): string {
     return importedCertificatePath(this.#options.folder, id);
-  }
-
-  #exclusively<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(task);
-    this.#turn = result.catch(() => undefined);
-    return result;
   }
 }
 

@@ -1,6 +1,7 @@
 import { isOwn, type Listener, listenerKey } from "../compiler/listeners.ts";
 import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { SerialQueue } from "../util/serial-queue.ts";
 
 export interface ServedPortsOptions {
   /** Resolves when a listener can be bound. Throws `port_in_use` or `port_not_permitted`. */
@@ -14,7 +15,8 @@ export class ServedPorts {
   /** Listeners of our Caddy, by `listenerKey`. */
   #own: ReadonlySet<string> = new Set();
   #leftOut: ReadonlyMap<number, GatewrightError> = new Map();
-  #lastProbe: Promise<void> = Promise.resolve();
+  /** One after the other: two probes of one port would each take the other for another process. */
+  readonly #probes = new SerialQueue();
 
   constructor(options: ServedPortsOptions) {
     this.#options = options;
@@ -49,13 +51,10 @@ export class ServedPorts {
     for (const listener of listeners) if (!this.#leftOut.has(listener.port)) await this.#probe(listener);
   }
 
-  /** One after the other: two probes of one port would each take the other for another process. */
   #probe(listener: Listener): Promise<void> {
-    const probed = this.#lastProbe.then(() =>
-      isOwn(listener, this.#own) ? undefined : this.#options.probe(listener),
-    );
-    this.#lastProbe = probed.catch(() => undefined);
-    return probed;
+    return this.#probes.run(async () => {
+      if (!isOwn(listener, this.#own)) await this.#options.probe(listener);
+    });
   }
 
   #report(): void {
