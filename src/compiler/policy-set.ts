@@ -1,12 +1,11 @@
 import type { PolicySet, ReverseProxyHandler } from "../caddy-json/config.ts";
 import type { RefuseHandler } from "../caddy-json/handlers.ts";
 import type { IngressRule } from "../model/api.ts";
-import { errorPagesField } from "../policies/error-pages.ts";
 import { policies, policyValue } from "../policies/index.ts";
 import { policyKey } from "./digest.ts";
 import { hstsHandlers } from "./hsts.ts";
 import { isPool, loadBalancing, longestWakeMs } from "./load-balancing.ts";
-import { lackingPolicies, policyHandlers } from "./render-policies.ts";
+import { lackingPolicies, policyFields, policyHandlers } from "./render-policies.ts";
 import { requestHeaderOps } from "./request-headers.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { transportOf } from "./upstream-transport.ts";
@@ -45,6 +44,9 @@ export function policySetOf(rule: IngressRule, settings: CompilerSettings): Keye
   return policySet;
 }
 
+/** Their values are secrets, which stay in the row: handlers depend on there being one. */
+const inRules = policies.filter(({ inRule }) => inRule === true);
+
 /** The part of a rule that its handlers depend on. */
 function policiesOf(rule: IngressRule): readonly unknown[] {
   const usesPath = policies.some((policy) => {
@@ -53,7 +55,7 @@ function policiesOf(rule: IngressRule): readonly unknown[] {
   });
   return [
     rule.policies,
-    rule.request_header_auth !== undefined,
+    inRules.map((policy) => policyValue(rule, policy) !== undefined),
     rule.upstream,
     usesPath ? rule.match.path?.value : undefined,
     rule.tls_options?.hsts,
@@ -66,14 +68,8 @@ function renderSet(rule: IngressRule, settings: CompilerSettings): PolicySet {
   const lacking = lackingPolicies(rule, settings).flatMap(({ modules }) => modules);
   // A stored rule may meet a Caddy without the modules: closed, since a policy must not fail open.
   if (lacking.length > 0) return { handle: [unserved(lacking)] };
-  const pages = errorPagesField(rule.policies?.error_pages);
   const handle = [...hstsHandlers(rule), ...policyHandlers(rule, settings), reverseProxy(rule, settings)];
-  const paths = rule.policies?.unclean_paths;
-  return {
-    handle,
-    ...(pages === undefined ? {} : { error_pages: pages }),
-    ...(paths === undefined ? {} : { unclean_paths: paths }),
-  };
+  return { handle, ...policyFields(rule) };
 }
 
 function unserved(modules: readonly string[]): RefuseHandler {

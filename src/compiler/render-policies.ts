@@ -1,3 +1,4 @@
+import type { PolicySet } from "../caddy-json/config.ts";
 import type { PolicyHandler } from "../caddy-json/handlers.ts";
 import { modulesOf } from "../caddy-json/modules.ts";
 import type { IngressRule } from "../model/api.ts";
@@ -9,8 +10,17 @@ export function policyHandlers(rule: IngressRule, settings: CompilerSettings): r
   return steps.flatMap((step) => {
     if ("always" in step) return step.always;
     const value = policyValue(rule, step);
-    return value === undefined ? [] : step.handlers(value, rule, settings);
+    return value === undefined ? [] : (step.handlers?.(value, rule, settings) ?? []);
   });
+}
+
+/** What the dispatcher is told beside the handlers. */
+export function policyFields(rule: IngressRule): Omit<PolicySet, "handle"> {
+  const fields = policies.map((policy) => {
+    const value = policyValue(rule, policy);
+    return value === undefined ? undefined : policy.set?.(value);
+  });
+  return Object.assign({}, ...fields);
 }
 
 /** A policy that needs Caddy modules which the running Caddy lacks. */
@@ -27,7 +37,8 @@ export function lackingPolicies(rule: IngressRule, settings: CompilerSettings): 
   return policies.flatMap((policy) => {
     const value = policyValue(rule, policy);
     if (value === undefined) return [];
-    const needed = [...modulesOf(policy.handlers(value, rule, settings)), ...(policy.modules?.(value) ?? [])];
+    const handlers = policy.handlers?.(value, rule, settings) ?? [];
+    const needed = [...modulesOf(handlers), ...(policy.modules?.(value) ?? [])];
     const lacking = [...new Set(needed)].filter((id) => !modules.includes(id)).sort();
     return lacking.length === 0 ? [] : [{ field: policyField(policy), modules: lacking }];
   });

@@ -13,7 +13,10 @@ export const errorPages: Policy<"error_pages"> = {
       if (!PAGE_KEY.test(status))
         report.refuse(`[${quote(status)}]`, "name a status from 400 to 599, or the classes 4xx and 5xx");
   },
-  handlers: () => [],
+  set(pages) {
+    const field = errorPagesField(pages);
+    return field === undefined ? {} : { error_pages: field };
+  },
 };
 
 /** Pages by status (`502`) or class (`5xx`) as the dispatcher takes them; literal. Undefined without any. */

@@ -7,7 +7,7 @@ import { forwardAuth } from "./forward-auth.ts";
 import { headers } from "./headers.ts";
 import { maintenance } from "./maintenance.ts";
 import { maxRequestBody } from "./max-request-body.ts";
-import type { FixedStep, Policy, PolicyKey, PolicyValue } from "./policy.ts";
+import type { FixedStep, Policy, PolicyKey, PolicyValue, PolicyValues } from "./policy.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { requestHeaderAuth } from "./request-header-auth.ts";
 import { rewrite } from "./rewrite.ts";
@@ -38,10 +38,11 @@ export const policies: readonly Policy[] = steps.filter((step) => "key" in step)
 
 /** What a rule says of a policy; undefined when it says nothing. */
 export function policyValue(
-  rule: IngressRule | IngressRuleInput,
-  { key }: Policy,
+  rule: Pick<IngressRule | IngressRuleInput, "policies" | "request_header_auth">,
+  { key, inRule }: Policy,
 ): PolicyValue<PolicyKey> | undefined {
-  return key === "request_header_auth" ? rule.request_header_auth : rule.policies?.[key];
+  const values: PolicyValues | undefined = inRule === true ? rule : rule.policies;
+  return values?.[key];
 }
 
 /** The field of a rule that holds a policy: `policies.access`. */
@@ -51,8 +52,9 @@ export function policyField({ key, inRule }: Policy): string {
 
 /** The values of a rule's policies in their one form; those that shape the proxy stay as they are. */
 export function normalizePolicies(values: Policies): Policies {
-  const changed = policies.flatMap(({ key, normalize }) => {
-    const value = key === "request_header_auth" ? undefined : values[key];
+  const changed = policies.flatMap((policy) => {
+    const value = policyValue({ policies: values }, policy);
+    const { key, normalize } = policy;
     return value === undefined || normalize === undefined ? [] : [[key, normalize(value)] as const];
   });
   return changed.length === 0 ? values : { ...values, ...Object.fromEntries(changed) };

@@ -1,3 +1,4 @@
+import type { PolicySet } from "../caddy-json/config.ts";
 import type { Duration } from "../caddy-json/duration.ts";
 import type { PolicyHandler } from "../caddy-json/handlers.ts";
 import type { IngressRule, IngressRuleInput, Policies } from "../model/api.ts";
@@ -7,12 +8,12 @@ import type { Report } from "./report.ts";
 export type ProxyKey = "load_balancing" | "health_check" | "timeouts" | "max_connections";
 
 /** What a rule says of its policies; hypeman's header secret stands beside `policies`. */
-type Values = Policies & Pick<IngressRule, "request_header_auth">;
+export type PolicyValues = Policies & Pick<IngressRule, "request_header_auth">;
 
-export type PolicyKey = Exclude<keyof Values, ProxyKey>;
+export type PolicyKey = Exclude<keyof PolicyValues, ProxyKey>;
 
 /** What a rule says of a policy. */
-export type PolicyValue<Key extends PolicyKey> = NonNullable<Values[Key]>;
+export type PolicyValue<Key extends PolicyKey> = NonNullable<PolicyValues[Key]>;
 
 /** What handlers depend on beside the rule. */
 export interface PolicySettings {
@@ -47,8 +48,10 @@ export interface Policy<Key extends PolicyKey = PolicyKey> {
   normalize?(value: PolicyValue<Key>): PolicyValue<Key>;
   /** Servers that Caddy connects to; the target guard must allow those named by address. Default: none. */
   endpoints?(value: PolicyValue<Key>): readonly PolicyEndpoint[];
-  /** What requests run through. None when the value asks for nothing. */
-  handlers(value: PolicyValue<Key>, rule: IngressRule, settings: PolicySettings): readonly PolicyHandler[];
+  /** What requests run through. Default, and when the value asks for nothing: none. */
+  handlers?(value: PolicyValue<Key>, rule: IngressRule, settings: PolicySettings): readonly PolicyHandler[];
+  /** What the dispatcher is told beside the handlers. Default: nothing. */
+  set?(value: PolicyValue<Key>): Omit<PolicySet, "handle">;
   /** The handlers depend on the rule's path, so that rules of other paths cannot share them. Default: they do not. */
   usesPath?(value: PolicyValue<Key>): boolean;
   /** Ids of Caddy modules that the handlers need beyond those that `modulesOf` sees. Default: none. */

@@ -6,5 +6,5 @@ import type { Policy } from "./policy.ts";
  */
 export const uncleanPaths: Policy<"unclean_paths"> = {
   key: "unclean_paths",
-  handlers: () => [],
+  set: (value) => ({ unclean_paths: value }),
 };

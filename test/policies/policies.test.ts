@@ -41,7 +41,7 @@ function handlersOf<Key extends PolicyKey>(
   value: PolicyValue<Key>,
   more: Partial<IngressRule> = {},
 ): readonly PolicyHandler[] {
-  return policyOf(key).handlers(value, { ...rule, ...more }, settings);
+  return policyOf(key).handlers?.(value, { ...rule, ...more }, settings) ?? [];
 }
 
 describe("a report", () => {
