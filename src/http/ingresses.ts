@@ -2,6 +2,7 @@ import { type Request, type RequestHandler, type Response, Router } from "expres
 import { GatewrightError } from "../errors.ts";
 import type { IngressManager, JsonValue } from "../manager/ingress-manager.ts";
 import type { CreateIngressRequest, Ingress, ReplaceIngressRequest } from "../model/api.ts";
+import { STORE_HEADER } from "../model/store-header.ts";
 import { hasVersion, requiredVersion } from "./conditional.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { ingressFilter, type Listed } from "./ingress-filter.ts";
@@ -106,7 +107,7 @@ function listIngresses(
     query: ["name", "hostname", "instance", "q", TAGS, "state", "limit", "cursor"],
   } as const;
   return operation(context, options, async ({ request, response, query }) => {
-    if (storeId !== undefined) response.setHeader("Gatewright-Store", storeId);
+    if (storeId !== undefined) response.setHeader(STORE_HEADER, storeId);
     const matches = ingressFilter(query);
     const limit = integerParameter(query, "limit", { min: 1, max: MAX_PAGE_SIZE });
     const isSetAside = enumParameter(query, "state", ["served", "set-aside"]) === "set-aside";

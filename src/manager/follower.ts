@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
+import { STORE_HEADER } from "../model/store-header.ts";
 import type { FollowedIngresses, FollowedState } from "./followed-ingresses.ts";
 import type { WriterRecord } from "./writer-record.ts";
 
@@ -25,9 +26,6 @@ const TIMEOUT_MS = 30_000;
 const LONGEST_BACKOFF_MS = 30_000;
 /** Most ingresses that `reasons` names one by one. */
 const MAX_REASONS = 100;
-
-/** The header of `GET /ingresses` with the id of the store that answers. */
-export const STORE_HEADER = "Gatewright-Store";
 
 interface Answer {
   readonly store: string | undefined;

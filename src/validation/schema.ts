@@ -49,11 +49,6 @@ export function parseBody<Name extends SchemaName>(name: Name, value: unknown): 
   throw new GatewrightError("Bad Request", message, { details: problems });
 }
 
-/** Every problem of a value against a schema of openapi.json, in hypeman's order; [] when it fits. */
-export function schemaProblems(name: SchemaName, value: unknown): readonly Problem[] {
-  return check(name, value).problems;
-}
-
 interface Findings {
   readonly problems: readonly Problem[];
   /** The first failure in the words of hypeman's validator, with its path. */

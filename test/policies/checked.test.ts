@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { IngressRuleInput } from "../../src/model/api.ts";
 import { normalizeRules, semanticProblems } from "../../src/validation/ingress.ts";
-import { schemaProblems } from "../../src/validation/schema.ts";
 import cases from "../cases/policies/refused.json" with { type: "json" };
+import { schemaProblems } from "../support/schema-problems.ts";
 
 const bcrypt = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 const argon2id =

@@ -2,7 +2,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { isGatewrightError } from "../../src/errors.ts";
 import document from "../../src/model/openapi.json" with { type: "json" };
-import { parseBody, type SchemaName, schemaProblems } from "../../src/validation/schema.ts";
+import { parseBody, type SchemaName } from "../../src/validation/schema.ts";
+import { schemaProblems } from "../support/schema-problems.ts";
 
 const rule = { match: { hostname: "a.example.com" }, target: { instance: "vm", port: 1 } };
 

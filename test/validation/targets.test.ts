@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { IngressRuleInput } from "../../src/model/api.ts";
 import { normalizeRules, semanticProblems } from "../../src/validation/ingress.ts";
-import { schemaProblems } from "../../src/validation/schema.ts";
+import { schemaProblems } from "../support/schema-problems.ts";
 
 function ruleOf(parts: object): IngressRuleInput {
   return { match: { hostname: "a.example.com" }, ...parts } as IngressRuleInput;
