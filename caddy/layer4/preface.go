@@ -19,7 +19,7 @@ type preface struct {
 	data []byte
 	// client and local are the addresses that a PROXY header told, else the connection's own.
 	client, local net.Addr
-	// told: a PROXY header told them.
+	// told: a PROXY header was read, whatever it told. What follows is the client's own, and no other header is read of it.
 	told bool
 }
 

@@ -22,7 +22,8 @@ var (
 	signatureV2 = []byte("\r\n\r\n\x00\r\nQUIT\n")
 )
 
-// readProxyHeader takes the PROXY protocol header off (v1 or v2). Where it is missing it returns errProxy.
+// readProxyHeader takes the PROXY protocol header off (v1 or v2). One that tells no addresses (UNKNOWN, LOCAL) leaves
+// those of the connection. Where it is missing it returns errProxy.
 // Source: https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
 func (p *preface) readProxyHeader() error {
 	for {
@@ -32,10 +33,10 @@ func (p *preface) readProxyHeader() error {
 			if err != nil {
 				return err
 			}
-			p.data = p.data[size:]
+			p.data, p.told = p.data[size:], true
 			source, isTCP := header.SourceAddr.(*net.TCPAddr)
 			if header.Command.IsProxy() && isTCP && header.DestinationAddr != nil {
-				p.client, p.local, p.told = source, header.DestinationAddr, true
+				p.client, p.local = source, header.DestinationAddr
 			}
 			return nil
 		}

@@ -203,6 +203,45 @@ func TestPlainConnectionsOutliveReloads(t *testing.T) {
 	}
 }
 
+// A header that tells no address was read all the same: what follows a hand-over is the client's, and a header there
+// would give it any address.
+func TestNoSecondProxyHeaderAfterAReload(t *testing.T) {
+	w := newWorld(t)
+	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
+	w.wrapper["proxy_protocol_from"] = []string{"127.0.0.0/8"}
+	w.load()
+	w.rows(w.row("plain", "plain.test", false))
+	for name, header := range map[string]string{
+		"unknown": "PROXY UNKNOWN\r\n",
+		"local":   string(signatureV2) + "\x20\x00\x00\x00",
+		"tcp":     "PROXY TCP4 127.0.0.1 127.0.0.1 1234 80\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", w.address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, header); err != nil {
+				t.Fatal(err)
+			}
+			// The header was read by now.
+			if got, err := w.ask("plain.test", "/other"); err != nil || got != "plain.test/other" {
+				t.Fatalf("%q, %v", got, err)
+			}
+			w.load()
+			const second = "PROXY TCP4 192.0.2.66 192.0.2.1 1234 80\r\nGET /two HTTP/1.1\r\nHost: plain.test\r\n\r\n"
+			if _, err := io.WriteString(conn, second); err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+			if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || answer.StatusCode != http.StatusBadRequest {
+				t.Errorf("a second header: %v, %v", answer, err)
+			}
+		})
+	}
+}
+
 func bodyOf(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
