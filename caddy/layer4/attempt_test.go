@@ -1,11 +1,14 @@
 package layer4
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
@@ -78,5 +81,37 @@ func TestOneAttemptIsBounded(t *testing.T) {
 	defer conn.release()
 	if got := conn.RemoteAddr().String(); got != answers {
 		t.Errorf("connected with %s", got)
+	}
+}
+
+// Only a failed attempt is a reason to ask the DNS again: a full address is where it was.
+func TestAFullTargetIsNotAskedForAgain(t *testing.T) {
+	w := newWorld(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	const name = "full.test.internal"
+	w.dns.Set(name, dnstest.Record{Addresses: []string{"127.0.0.1"}, TTL: time.Hour})
+	p := dialerOf(t, w, &table.Layer4{}, addressOf(t, listener.Addr().String()))
+	w.rows(table.RowJSON{
+		ID: t.Name(), Ingress: "tcp", Port: 5000, Layer4: &table.Layer4{Protocol: "tcp", MaxConnections: 1},
+		Targets: []table.Target{{Instance: "full", Port: listener.Addr().(*net.TCPAddr).Port}},
+	})
+	p.row = app.HostTable().LookupPort("tcp", 5000, nil)
+	conn, err := p.dial(t.Context(), &net.TCPAddr{}, &net.TCPAddr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.release()
+	before := w.dns.Asked(name)
+	for range 3 {
+		if _, err := p.dial(t.Context(), &net.TCPAddr{}, &net.TCPAddr{}); !errors.Is(err, errFull) {
+			t.Fatalf("not full, but %v", err)
+		}
+	}
+	if asked := w.dns.Asked(name) - before; asked != 0 {
+		t.Errorf("%d questions for an address that is full", asked)
 	}
 }

@@ -133,7 +133,7 @@ func (c *connection) release() {
 }
 
 // dial connects to a target: to the first candidate that answers, and when none does, to the addresses that the DNS
-// gives when it is asked again, since the instance may have moved.
+// gives when it is asked again, since the instance may have moved. Where none was tried, all being full, nothing says so.
 func (p *dialer) dial(ctx context.Context, client, local net.Addr) (*connection, error) {
 	s := p.row.Layer4()
 	ctx, cancel := context.WithTimeout(ctx, s.Connect())
@@ -141,6 +141,9 @@ func (p *dialer) dial(ctx context.Context, client, local net.Addr) (*connection,
 	tried := make(map[netip.AddrPort]bool)
 	var failure error
 	for _, again := range []bool{false, true} {
+		if again && len(tried) == 0 {
+			break
+		}
 		found, err := p.candidates(ctx, again)
 		if err != nil {
 			return nil, err
