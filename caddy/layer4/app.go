@@ -121,7 +121,7 @@ func (s *Server) accept(listener net.Listener) {
 }
 
 func (s *Server) receive(conn net.Conn) {
-	defer s.guard(conn)
+	defer guard(s.logger, conn.Close)
 	p := newPreface(conn)
 	to, err := s.choose(p, onlyRows)
 	if err != nil {

@@ -21,7 +21,8 @@ var errIdle = errors.New("nothing was sent for the idle timeout")
 var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // join copies between two connections until both sides have ended, one fails, or nothing was sent for idle.
-// A side that ends only what it sends (FIN) gets the rest of what the other sends.
+// A side that ends only what it sends (FIN) gets the rest of what the other sends. A panic of either direction is the
+// caller's.
 func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) error {
 	var last atomic.Int64
 	last.Store(time.Now().UnixNano())
@@ -33,14 +34,20 @@ func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) 
 		}
 		return closeWrite(to)
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 1)
 	end := func() {
 		_ = client.Close()
 		_ = target.Close()
 	}
-	go func() { failed <- pipe(target, client, idle, &last, up, finish, end) }()
+	go func() {
+		failed <- catch(func() error { return pipe(target, client, idle, &last, up, finish, end) }, end)
+	}()
 	err := pipe(client, target, idle, &last, down, finish, end)
-	if other := <-failed; err == nil || errors.Is(err, net.ErrClosed) {
+	other := <-failed
+	if panicked := (*caught)(nil); errors.As(other, &panicked) {
+		panic(panicked)
+	}
+	if err == nil || errors.Is(err, net.ErrClosed) {
 		err = other
 	}
 	return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -232,12 +231,4 @@ func (f *front) warn(row *table.Row, client net.Addr, err error) {
 	f.logger.Warn("connection has no target",
 		zap.String("rule", row.ID()), zap.String("ingress", row.Ingress()), zap.Stringer("client", client),
 		zap.String("reason", err.Error()), zap.Uint32("suppressed", suppressed))
-}
-
-// guard keeps a panic over one connection from ending the process, as net/http does.
-func (f *front) guard(conn net.Conn) {
-	if failure := recover(); failure != nil {
-		_ = conn.Close()
-		f.logger.Error("panic over a connection", zap.Any("panic", failure), zap.ByteString("stack", debug.Stack()))
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/app"
@@ -42,6 +43,7 @@ type session struct {
 	mu     sync.Mutex
 	queued [][]byte
 	target *net.UDPConn
+	out    syscall.RawConn // of target
 	rule   *rule
 	ended  bool
 }
@@ -55,9 +57,8 @@ func (s *session) send(packet []byte) {
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
-	case s.target != nil:
-		s.rule.received.Add(uint64(len(packet)))
-		_, _ = s.target.Write(packet)
+	case s.out != nil:
+		s.pass(packet)
 	case len(s.queued) < maxQueued:
 		if queuedBytes.Add(int64(len(packet))) > maxQueuedBytes {
 			queuedBytes.Add(-int64(len(packet)))
@@ -65,6 +66,16 @@ func (s *session) send(packet []byte) {
 		}
 		s.queued = append(s.queued, append([]byte(nil), packet...))
 	}
+}
+
+// pass sends a packet on, if there is room in the socket's buffer: there may be none for long, as where a target does not
+// answer ARP. mu is held.
+func (s *session) pass(packet []byte) {
+	s.rule.received.Add(uint64(len(packet)))
+	_ = s.out.Write(func(fd uintptr) bool {
+		_, _ = syscall.SendmsgN(int(fd), packet, nil, nil, syscall.MSG_DONTWAIT)
+		return true
+	})
 }
 
 // queuedBytes are those in the queues of all sessions.
@@ -95,6 +106,7 @@ func (s *session) end() {
 
 // run finds the target and copies its packets to the client until the session is idle.
 func (s *session) run() {
+	defer guard(caddy.Log(), func() error { return nil })
 	defer close(s.done)
 	defer s.end()
 	owner := s.socket.owner()
@@ -152,12 +164,17 @@ func (s *session) connect(where *dialer, options *table.Layer4) (*candidate, err
 			c.item.fail(err, options)
 			continue
 		}
+		out, failed := conn.SyscallConn()
+		if failed != nil {
+			_ = conn.Close()
+			c.item.active.Add(-1)
+			return nil, failed
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.target, s.rule = conn, where.rule
+		s.target, s.out, s.rule = conn, out, where.rule
 		for _, packet := range s.dequeue() {
-			s.rule.received.Add(uint64(len(packet)))
-			_, _ = conn.Write(packet)
+			s.pass(packet)
 		}
 		if s.ended {
 			_ = conn.Close()
@@ -172,10 +189,6 @@ var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 // answer copies from the target to the client. It returns nil when the session has been idle, or the target has moved:
 // the client's next packet finds the new place.
 func (s *session) answer(where *dialer, chosen *candidate, idle time.Duration) error {
-	raw, err := s.target.SyscallConn()
-	if err != nil {
-		return err
-	}
 	look := time.Now().Add(movedEvery)
 	for {
 		until := time.Unix(0, s.last.Load()).Add(idle)
@@ -183,7 +196,7 @@ func (s *session) answer(where *dialer, chosen *candidate, idle time.Duration) e
 			until = look
 		}
 		_ = s.target.SetReadDeadline(until)
-		err := s.forward(raw)
+		err := s.forward()
 		if now := time.Now(); !now.Before(look) {
 			if where.moved(chosen) {
 				return nil
@@ -214,11 +227,11 @@ func isTimeout(err error) bool {
 
 // forward takes what has come from the target and sends it on. It has a buffer only when there is something to
 // read, so that thousands of quiet sessions share a few.
-func (s *session) forward(raw syscall.RawConn) error {
+func (s *session) forward() error {
 	var n int
 	var failure error
 	var buf *[maxPacket]byte
-	err := raw.Read(func(fd uintptr) bool {
+	err := s.out.Read(func(fd uintptr) bool {
 		buf = packets.Get().(*[maxPacket]byte)
 		n, _, failure = syscall.Recvfrom(int(fd), buf[:], syscall.MSG_DONTWAIT)
 		if errors.Is(failure, syscall.EAGAIN) || errors.Is(failure, syscall.EINTR) {

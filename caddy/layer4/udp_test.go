@@ -3,7 +3,10 @@ package layer4
 import (
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func freeUDP(t *testing.T) string {
@@ -62,5 +65,46 @@ func TestPacketsThatWaitAreBounded(t *testing.T) {
 	}
 	if got := queuedBytes.Load(); got != before {
 		t.Errorf("%d bytes are still counted", got-before)
+	}
+}
+
+// A packet for which the system has no room is lost: the goroutine that sends it is the only one that reads the port. On
+// loopback packets of UDP need no room; datagrams of a Unix socket do.
+func TestSendingNeverWaits(t *testing.T) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]*net.UnixConn
+	for i, fd := range pair {
+		file := os.NewFile(uintptr(fd), "pair")
+		conn, err := net.FileConn(file)
+		file.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		ends[i] = conn.(*net.UnixConn)
+	}
+	raw, err := ends[0].SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := &session{out: raw, rule: ruleOf(t.Name())}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for range 10_000 {
+			one.send(make([]byte, 1000))
+		}
+	}()
+	select {
+	case <-sent:
+	case <-time.After(10 * time.Second):
+		t.Error("it waits")
+	}
+	_ = ends[1].SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := ends[1].Read(make([]byte, 2000)); n != 1000 || err != nil {
+		t.Errorf("%d bytes have come: %v", n, err)
 	}
 }

@@ -91,7 +91,7 @@ func (l *wrapped) accept() {
 
 // receive reads where a connection goes, and takes it there.
 func (l *wrapped) receive(conn net.Conn, isCaddys bool) {
-	defer l.wrapper.guard(conn)
+	defer guard(l.wrapper.logger, conn.Close)
 	if listeners.Served(conn) || listeners.IsSecured(conn) {
 		l.give(conn, listeners.ForServer(conn))
 		return
