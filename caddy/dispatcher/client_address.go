@@ -9,9 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// settleClient corrects the client's address that Caddy's server has found in X-Forwarded-For behind a trusted proxy: Caddy
+// correctClient corrects the client's address that Caddy's server has found in X-Forwarded-For behind a trusted proxy: Caddy
 // passes over what it cannot parse and believes what stands before it, which the client may have written.
-func (h *Handler) settleClient(r *http.Request) {
+func (h *Handler) correctClient(r *http.Request) {
 	if len(h.trusted) == 0 {
 		return
 	}

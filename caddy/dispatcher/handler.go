@@ -78,7 +78,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		h.unrouted(w, http.StatusBadRequest, "Bad Request: the request target is neither a path nor an http URL")
 		return nil
 	}
-	h.settleClient(r)
+	h.correctClient(r)
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	asked := table.Request{
 		Port:   h.port(local),
@@ -113,7 +113,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		h.fail(w, r, row, http.StatusServiceUnavailable, errUnchecked)
 		return nil
 	}
-	if !settlePath(r, set.UncleanPaths, asked.Clean != "") {
+	if !refuseOrCleanPath(r, set.UncleanPaths, asked.Clean != "") {
 		h.answer(w, r, row, http.StatusBadRequest, "The path of the request can be read in more than one way.")
 		return nil
 	}

@@ -9,12 +9,12 @@ import (
 	"gatewright.dev/caddy/table"
 )
 
-// settlePath has the instance be asked for the path that the row was found by, which is decoded and cleaned: an instance
+// refuseOrCleanPath has the instance be asked for the path that the row was found by, which is decoded and cleaned: an instance
 // that reads `/admin/..%2fx` in another way than we do would serve what another rule keeps closed. It returns false for
 // what is to be refused.
 //
 // Where nothing is said, a host with rules of paths has its paths cleaned, and others are left alone.
-func settlePath(r *http.Request, way string, decided bool) bool {
+func refuseOrCleanPath(r *http.Request, way string, decided bool) bool {
 	if way == "" && decided {
 		way = app.CleanPaths
 	}

@@ -22,7 +22,7 @@ const (
 	maxQueued = 16
 	// maxQueuedBytes bounds those of all clients: made-up client addresses must not fill the memory.
 	maxQueuedBytes = 64 << 20
-	// maxSessions is the default of Stream.MaxConnections for UDP.
+	// maxSessions is the default of table.Layer4.MaxConnections for UDP.
 	maxSessions = 10_000
 	// movedEvery is how often a session looks whether its target is still where it was.
 	movedEvery = 2 * time.Second

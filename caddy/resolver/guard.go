@@ -15,8 +15,9 @@ const interfacesFor = 10 * time.Second
 
 // Guard decides which resolved addresses may be dialed.
 //
-// Link-local addresses, metadata services of clouds and others that are no instance's never are: see special.go. It checks what DNS answered, at each
-// request, so that an instance cannot reach this machine's own listeners by claiming another address.
+// Addresses that are no instance's (link-local ones, metadata services of clouds; special.go has all of them) are always
+// refused. What DNS answered is checked at each request: an instance that claims an address of this machine must not be
+// given the requests for this machine's own listeners.
 type Guard struct {
 	// Deny are ranges (CIDR) that are refused. Link-local ones are in any case.
 	Deny []string `json:"deny,omitempty"`

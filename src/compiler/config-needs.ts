@@ -15,7 +15,7 @@ export interface NeedsView {
   tlsNeeds(): readonly TlsNeed[];
 }
 
-/** A needs at one moment. */
+/** The needs as they were at one moment. */
 export class NeedsSnapshot implements NeedsView {
   readonly #ports: readonly PortUse[];
   readonly #policySets: readonly (readonly [string, PolicySet])[];

@@ -42,7 +42,7 @@ export interface BatchChanges extends RowChanges {
 }
 
 /** What a reload began is given this long to be seen as under way. */
-const SETTLING_MS = 2_000;
+const QUIET_AFTER_MS = 2_000;
 /** How often ports that could not be bound are tried again. */
 const PORT_RETRY_MS = 5_000;
 
@@ -334,7 +334,7 @@ export class Reconciler {
   }
 
   #isHeldUp(): boolean {
-    const isQuiet = performance.now() - this.#appliedAt > SETTLING_MS && !this.#ordersUnderWay();
+    const isQuiet = performance.now() - this.#appliedAt > QUIET_AFTER_MS && !this.#ordersUnderWay();
     const isCurrent = this.#applied?.generation === this.#options.catalog.needs.generation;
     const isLost = this.#mustFlush || this.#state.known === undefined || this.#watch.hasDrifted;
     return !isQuiet && isCurrent && !isLost && this.#lastError === undefined;

@@ -9,7 +9,7 @@ export interface UnreadableClaims {
 /** Most hostnames that are looked for in one text. */
 const MAX_HOSTNAMES = 1_000;
 /** A rule of layer 4 that is told by its port alone; those with TLS are told by name too. */
-const STREAM = /"protocol"\s*:\s*"(tcp|udp)"/;
+const BY_PORT = /"protocol"\s*:\s*"(tcp|udp)"/;
 const TLS = /"tls"\s*:\s*true/;
 const PORT = /"port"\s*:\s*(\d{1,5})\b/;
 
@@ -20,7 +20,7 @@ export function unreadableClaims(text: string): UnreadableClaims {
   const ports = new Set<string>();
   // One piece for each rule: its match stands before its target, which has a port too.
   for (const piece of text.split(/(?="match"\s*:)/)) {
-    const protocol = STREAM.exec(piece)?.[1];
+    const protocol = BY_PORT.exec(piece)?.[1];
     const port = PORT.exec(piece)?.[1];
     if (protocol !== undefined && port !== undefined && !TLS.test(piece)) {
       ports.add(`${port}/${protocol}`);

@@ -1,6 +1,6 @@
 import { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
-import { BundleKeeper } from "./bundle/bundle-keeper.ts";
+import { BundleUpdater } from "./bundle/bundle-updater.ts";
 import type { DocumentCheck } from "./bundle/document-check.ts";
 import type { PrefetchedFolder } from "./bundle/prefetched-folder.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -64,7 +64,7 @@ interface OpenFolder {
   readonly journal: Journal;
   readonly files: DocumentFiles;
   readonly checkpointer: Checkpointer;
-  readonly bundle: BundleKeeper;
+  readonly bundle: BundleUpdater;
 }
 
 class FolderStore<T extends Document> implements FileStore<T> {
@@ -157,12 +157,12 @@ class FolderStore<T extends Document> implements FileStore<T> {
     });
     for (const [id, text] of recovery.staged) files.stage(id, text);
     if (files.isStaged) checkpointer.wake();
-    return { journal, files, checkpointer, bundle: this.#keepBundle(recovery, files) };
+    return { journal, files, checkpointer, bundle: this.#updateBundle(recovery, files) };
   }
 
-  #keepBundle({ snapshot, stale }: Recovery<T>, files: DocumentFiles): BundleKeeper {
+  #updateBundle({ snapshot, stale }: Recovery<T>, files: DocumentFiles): BundleUpdater {
     const { folder, bundleFrom, bundleDelayMs, documentCheck } = this.#options;
-    return new BundleKeeper(
+    return new BundleUpdater(
       {
         folder,
         documentCheck,

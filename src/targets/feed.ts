@@ -10,7 +10,7 @@ const MAX_RETRY_MS = 30_000;
 
 /**
  * Tells Caddy what changed, one push at a time. Each entry of a push is whole, so that it may be sent twice; one that
- * fails is sent again, with what changed meanwhile. A feed says what its news are and how they are pushed.
+ * fails is sent again, with what changed meanwhile. A feed says what there is to tell, and how it is pushed.
  */
 export abstract class Feed<Batch> {
   readonly #logger: Logger;
@@ -55,13 +55,13 @@ export abstract class Feed<Batch> {
   /** Begins to call `notify` at changes; answers what ends that. */
   protected abstract follow(): readonly (() => void)[];
   protected abstract hasNews(): boolean;
-  /** The news, which are none afterwards. */
+  /** What there is to tell; afterwards there is nothing. */
   protected abstract take(): Batch;
-  /** The batch did not arrive: what it was made of is news again. */
+  /** The batch did not arrive: what it was made of is to be told again. */
   protected abstract putBack(batch: Batch): void;
   protected abstract push(batch: Batch): Promise<void>;
 
-  /** There may be news. */
+  /** There may be something to tell. */
   protected notify(): void {
     if (this.#stopped || this.#timer !== undefined || this.#sending !== undefined || !this.hasNews()) return;
     this.#sending = this.#sendAll().finally(() => {

@@ -13,7 +13,7 @@ export interface TrafficDocument {
   readonly since: string;
 }
 
-export interface InstanceTrafficOptions {
+export interface InstanceModesOptions {
   readonly store: DocumentStore<TrafficDocument>;
   readonly logger: Logger;
 }
@@ -22,13 +22,13 @@ const ACTIVE: InstanceTraffic = { mode: "active" };
 
 /** Which instances are drained or paused. Kept on disk until they are set to `active` again. */
 export class InstanceModes {
-  readonly #options: InstanceTrafficOptions;
+  readonly #options: InstanceModesOptions;
   readonly #modes = new Map<string, TrafficDocument>();
   readonly #listeners = new Set<(name: string) => void>();
   readonly #writes = new SerialQueue();
   #revision = 0;
 
-  constructor(options: InstanceTrafficOptions) {
+  constructor(options: InstanceModesOptions) {
     this.#options = options;
   }
 

@@ -3,7 +3,7 @@ import { type BundleCheck, draftBundle } from "./bundle.ts";
 import type { BundleAnswer, BundleOrder } from "./bundle-order.ts";
 import type { CreateCheck } from "./document-check.ts";
 
-// The program of the process that BundleKeeper starts; not for import.
+// The program of the process that BundleUpdater starts; not for import.
 try {
   // Serving goes first.
   setPriority(0, 19);

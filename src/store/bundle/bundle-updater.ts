@@ -31,7 +31,7 @@ const HEAP_MB = 64;
  * Has the bundle drafted by a process of its own, whenever enough documents differ from it. A thread would leave this
  * process with 15 MB more. The draft is put in place here: the process that drafted it may outlive the one that held the folder.
  */
-export class BundleKeeper {
+export class BundleUpdater {
   readonly #settings: BundleSettings;
   #documents: number;
   #stale = 0;
