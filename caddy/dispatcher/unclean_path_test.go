@@ -37,6 +37,13 @@ var uncleanCases = []struct{ path, clean, reject, keep string }{
 	{"/x%5cy", "400", "400", "/x%5cy"},
 	{"/x%5Cy", "400", "400", "/x%5Cy"},
 	{`/admin\..\x`, "400", "400", "/admin%5C..%5Cx"},
+	// Control characters, at which some servers end the path.
+	{"/admin%00", "400", "400", "/admin%00"},
+	{"/admin%00/x", "400", "400", "/admin%00/x"},
+	{"/x%01%1Fy", "400", "400", "/x%01%1Fy"},
+	{"/x%0d%0aHost:y", "400", "400", "/x%0d%0aHost:y"},
+	{"/x%7f", "400", "400", "/x%7f"},
+	{"/x?%00", "/x?%00", "/x?%00", "/x?%00"},
 	// What is found to be closed stays closed, in each way.
 	{"/admin", "403", "403", "403"},
 	{"//admin/users", "403", "400", "403"},

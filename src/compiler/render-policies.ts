@@ -18,7 +18,7 @@ export function policyHandlers(rule: IngressRule, settings: CompilerSettings): r
 export function policyFields(rule: IngressRule): Omit<PolicySet, "handle"> {
   const fields = policies.map((policy) => {
     const value = policyValue(rule, policy);
-    return value === undefined ? undefined : policy.set?.(value);
+    return value === undefined ? undefined : policy.set?.(value, rule);
   });
   return Object.assign({}, ...fields);
 }

@@ -630,7 +630,7 @@ export interface HealthCheckPolicy {
  */
 export interface Policies {
   /**
-   * What becomes of paths that servers read in more than one way, by `.` and `..` segments, `//`, `%2f`, `\` or `%5c`: `clean` has the instance asked for the path that the rule was found by (and answers 400 for `\`), `reject` answers 400, `keep` passes them on as they came. Default: `clean` where the host has rules of paths, else `keep`.
+   * What becomes of paths that servers read in more than one way, by `.` and `..` segments, `//`, `%2f`, `\` or `%5c`, or control characters such as `%00`: `clean` has the instance asked for the path that the rule was found by (and answers 400 for `\` and control characters), `reject` answers 400, `keep` passes them on as they came. Default: `clean` where the host has rules of paths or the rule has `forward_auth`, else `keep`.
    */
   readonly unclean_paths?: "clean" | "reject" | "keep";
   readonly access?: AccessPolicy;

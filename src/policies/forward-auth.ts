@@ -74,6 +74,8 @@ export const forwardAuth: Policy<"forward_auth"> = {
     };
     return [handler];
   },
+  // The service may decide by the path, so that it must be the one that the instance is asked for.
+  set: (_value, { policies }) => (policies?.unclean_paths === undefined ? { unclean_paths: "clean" } : {}),
   modules: () => [
     "http.reverse_proxy.upstreams.gatewright_host",
     ...[...refuse, ...passOn.handle].map(({ handler }) => `http.handlers.${handler}`),

@@ -51,7 +51,7 @@ export interface Policy<Key extends PolicyKey = PolicyKey> {
   /** What requests run through. Default, and when the value asks for nothing: none. */
   handlers?(value: PolicyValue<Key>, rule: IngressRule, settings: PolicySettings): readonly PolicyHandler[];
   /** What the dispatcher is told beside the handlers. Default: nothing. */
-  set?(value: PolicyValue<Key>): Omit<PolicySet, "handle">;
+  set?(value: PolicyValue<Key>, rule: IngressRule): Omit<PolicySet, "handle">;
   /** The handlers depend on the rule's path, so that rules of other paths cannot share them. Default: they do not. */
   usesPath?(value: PolicyValue<Key>): boolean;
   /** Ids of Caddy modules that the handlers need beyond those that `modulesOf` sees. Default: none. */

@@ -97,6 +97,23 @@ describe("forward auth", () => {
     expect(site.backend.requests()).toBe(before);
   });
 
+  it("judges the path that the instance is asked for, on a host without rules of paths too", async () => {
+    await site.serve("by-path", { forward_auth: { url: `http://127.0.0.1:${auth.port}/verify` } });
+    answer = ({ headers }, response) =>
+      response.writeHead(String(headers["x-forwarded-uri"]).startsWith("/public/") ? 204 : 403).end();
+    const passed = await site.visit("by-path", "/public//a%20b");
+    expect([passed.status, passed.body?.url]).toEqual([200, "/public/a%20b"]);
+    for (const path of ["/public/..%2fadmin", "/public/%2e%2e/admin", "//public/../admin"])
+      expect([path, (await site.visit("by-path", path)).status]).toEqual([path, 403]);
+    expect((await site.visit("by-path", "/public/..%5cadmin")).status).toBe(400);
+    await site.serve("by-path-kept", {
+      forward_auth: { url: `http://127.0.0.1:${auth.port}/verify` },
+      unclean_paths: "keep",
+    });
+    const kept = await site.visit("by-path-kept", "/public/group%2Fproject");
+    expect([kept.status, kept.body?.url]).toEqual([200, "/public/group%2Fproject"]);
+  });
+
   it("stays closed while the service is away", async () => {
     await site.serve("closed", { forward_auth: { url: "http://127.0.0.1:1/" } });
     const before = site.backend.requests();
