@@ -75,25 +75,12 @@ export interface RunningManager {
  * Rejects when the store cannot be read or Caddy cannot be started.
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
-  const { api, certificates, compiler, feeds, logger, resolver, store } = options;
+  const { certificates, compiler, logger, resolver, store } = options;
   const snapshot = await store.open();
   const { catalog, problems: damages } = fillCatalog(snapshot, compiler, logger);
   const problems = [...damages, ...reportLackingModules(catalog, compiler, logger)];
   const turns = new SerialQueue();
-  const files = new CaddyFiles(compiler.folder);
-  const imported = certificates === undefined ? {} : { imported: () => certificates.digests() };
-  const reconciler = new Reconciler({
-    api,
-    catalog,
-    compiler,
-    drift: options.drift ?? "repair",
-    feeds,
-    files,
-    logger,
-    probe,
-    turns,
-    ...imported,
-  });
+  const reconciler = createReconciler(options, catalog, turns);
   const onStep = options.onStep === undefined ? {} : { onStep: options.onStep };
   const writer = new Writer({ catalog, store, reconciler, turns, revision: snapshot.revision, ...onStep });
   await reconciler.start(
@@ -124,6 +111,27 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
       await store.close();
     },
   };
+}
+
+function createReconciler(
+  { api, certificates, compiler, drift = "repair", feeds, logger }: ManagerOptions,
+  catalog: Catalog,
+  turns: SerialQueue,
+): Reconciler {
+  const files = new CaddyFiles(compiler.folder);
+  const imported = certificates === undefined ? {} : { imported: () => certificates.digests() };
+  return new Reconciler({
+    api,
+    catalog,
+    compiler,
+    drift,
+    feeds,
+    files,
+    logger,
+    probe,
+    turns,
+    ...imported,
+  });
 }
 
 function reportLackingModules(

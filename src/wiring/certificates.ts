@@ -67,34 +67,14 @@ export interface Certificates {
 
 /** Connects imports with Caddy, follows what Caddy manages, and answers its questions. */
 export async function followCertificates(options: FollowOptions): Promise<Certificates> {
-  const { api, config, imported, logger, manager } = options;
-  const { ingresses, tls } = manager;
+  const { config, imported, logger, manager } = options;
+  const { tls } = manager;
   imported.connect({ usesOf: (id) => tls.usesOf({ kind: "certificate", id }), reload: () => tls.reload() });
   const stored = await StoredCertificates.list(caddyFolder(config));
   const onDemand = config.tls.onDemand ? onDemandNames(options, stored) : undefined;
-  const monitor = new CertificateMonitor({
-    api,
-    names: () => ({
-      generation: `${tls.generation()} ${onDemand?.changes}`,
-      names: () => [...(onDemand?.names() ?? []), ...tls.needs().filter((need) => need.kind === "managed")],
-    }),
-    stored: (name) => stored.find(name),
-    imported: () =>
-      imported.list().map(({ id, name, facts }) => ({ name: name ?? id, notAfter: facts.notAfter })),
-    logger,
-    expiryWarningMs: config.tls.expiryWarning.ms,
-  });
+  const monitor = createMonitor(options, stored, onDemand);
   const settings = tlsSettings(config);
-  const unserved = new UnservedRules(settings);
-  const warn = (changed: Iterable<Ingress>): void => {
-    for (const ingress of changed) unserved.put(ingress);
-    for (const { message, fields } of tlsWarnings(changed, settings)) logger.warn(message, fields);
-  };
-  warn([...ingresses.list()]);
-  const unwatch = options.store.watch(({ puts, deletes }) => {
-    for (const id of deletes) unserved.remove(id);
-    warn(puts);
-  });
+  const { unserved, unwatch } = followRules(options);
   const ask =
     onDemand === undefined
       ? undefined
@@ -103,14 +83,7 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
   monitor.start();
   const ending = new AbortController();
   void reportCloudflare(options, ending.signal);
-  const report = new CertificateReport({
-    monitor,
-    imported,
-    usesOf: (name, source) =>
-      source === "imported"
-        ? tls.usesOf({ kind: "certificate", id: name })
-        : tls.usesOfName(name) || (onDemand?.rulesOf(name).length ?? 0),
-  });
+  const report = createReport(options, monitor, onDemand);
   return {
     report,
     imported,
@@ -124,6 +97,59 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
       await imported.close();
     },
   };
+}
+
+function createMonitor(
+  { api, config, imported, logger, manager: { tls } }: FollowOptions,
+  stored: StoredCertificates,
+  onDemand: OnDemandNames | undefined,
+): CertificateMonitor {
+  return new CertificateMonitor({
+    api,
+    names: () => ({
+      generation: `${tls.generation()} ${onDemand?.changes}`,
+      names: () => [...(onDemand?.names() ?? []), ...tls.needs().filter((need) => need.kind === "managed")],
+    }),
+    stored: (name) => stored.find(name),
+    imported: () =>
+      imported.list().map(({ id, name, facts }) => ({ name: name ?? id, notAfter: facts.notAfter })),
+    logger,
+    expiryWarningMs: config.tls.expiryWarning.ms,
+  });
+}
+
+/** Warns of what ingresses ask of TLS, and keeps the rules that have no certificate, now and at each change. */
+function followRules({ config, logger, manager, store }: FollowOptions): {
+  readonly unserved: UnservedRules;
+  unwatch(): void;
+} {
+  const settings = tlsSettings(config);
+  const unserved = new UnservedRules(settings);
+  const note = (changed: Iterable<Ingress>): void => {
+    for (const ingress of changed) unserved.put(ingress);
+    for (const { message, fields } of tlsWarnings(changed, settings)) logger.warn(message, fields);
+  };
+  note([...manager.ingresses.list()]);
+  const unwatch = store.watch(({ puts, deletes }) => {
+    for (const id of deletes) unserved.remove(id);
+    note(puts);
+  });
+  return { unserved, unwatch };
+}
+
+function createReport(
+  { imported, manager: { tls } }: FollowOptions,
+  monitor: CertificateMonitor,
+  onDemand: OnDemandNames | undefined,
+): CertificateReport {
+  return new CertificateReport({
+    monitor,
+    imported,
+    usesOf: (name, source) =>
+      source === "imported"
+        ? tls.usesOf({ kind: "certificate", id: name })
+        : tls.usesOfName(name) || (onDemand?.rulesOf(name).length ?? 0),
+  });
 }
 
 function onDemandNames(

@@ -16,7 +16,7 @@ import { compilerSettings } from "./compiler-settings.ts";
 import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts";
 import { readErrorPages } from "./error-pages.ts";
 import { startFollower } from "./follower.ts";
-import { createInstances } from "./instances.ts";
+import { createInstances, type Instances } from "./instances.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { createTargets } from "./targets.ts";
 
@@ -40,11 +40,14 @@ export interface Gatewright {
   stop(): Promise<void>;
 }
 
+/** Has a part that was started be closed in its turn. */
+type Started = <Part extends { close(): Promise<unknown> }>(part: Part) => Part;
+
 /** Starts everything in the order in which it depends on each other, and stops it in the reverse one. */
 export async function startGatewright(options: GatewrightOptions): Promise<Gatewright> {
-  const { logger, prefetched, progress, version } = options;
+  const { logger, progress, version } = options;
   await using stack = new AsyncDisposableStack();
-  const started = <Part extends { close(): Promise<unknown> }>(part: Part): Part => {
+  const started: Started = (part) => {
     stack.defer(async () => void (await part.close()));
     return part;
   };
@@ -53,27 +56,22 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const api = started(await listenForCalls(config));
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
   const documentChecks = createDocumentChecks(admissionSettings(config).ports);
-  const how = { documentCheck: documentChecks.instances, prefetched: prefetched?.instances };
-  const instances = createInstances(config, logger.child("instances"), how);
-  const { resolver, wake } = instances;
-  await resolver.start();
-  started(resolver);
-  started(await startDnsServer({ ...config.dns, resolver, logger: logger.child("dns") }));
+  const instances = await startInstances(options, config, documentChecks, started);
   const caddy = started(await openCaddy({ config, logger: logger.child("caddy"), progress }));
   const imported = await openCertificates(config, logger.child("certificates"));
   const store = openIngresses(options, config, documentChecks);
+  const { resolver, wake } = instances;
   const targets = started(
     await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, logger }),
   );
   const manager = await startManager({
-    ...managerSettings(config, caddy, wake !== undefined),
+    ...managerSettings(options, config, caddy),
+    admission: { ...admissionSettings(config), canWake: wake !== undefined },
     compiler: { ...compilerSettings(config), modules: caddy.modules, errorPages },
     store,
     resolver,
     feeds: targets.feeds,
     certificates: imported,
-    logger: logger.child("ingress"),
-    ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   });
   stack.defer(() => manager.stop());
   // The process that holds the store is the only one to write here.
@@ -82,29 +80,36 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   targets.follow(manager.ingresses.list());
   const follower = startFollower(config, manager, logger.child("follow"));
   stack.defer(() => follower?.stop());
+  const served = { api: caddy.api, manager, imported, resolver, store };
   const certificates = started(
-    await followCertificates({
-      config,
-      logger: logger.child("certificates"),
-      api: caddy.api,
-      manager,
-      imported,
-      resolver,
-      store,
-    }),
+    await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
   const parts = { instances, targets, manager, certificates, follower, logger: logger.child("api"), version };
   await api.serve(config, { caddy: caddy.api, ...parts });
   const running = stack.move();
-  return {
-    config,
-    stop: async () => {
-      // At once: a question to `/ready` after the signal must not be answered by the process that ends.
-      const closed = api.close();
-      await running.disposeAsync();
-      await closed;
-    },
+  const stop = async (): Promise<void> => {
+    // At once: a question to `/ready` after the signal must not be answered by the process that ends.
+    const closed = api.close();
+    await running.disposeAsync();
+    await closed;
   };
+  return { config, stop };
+}
+
+/** Starts the source of instances and the DNS server that answers for it. */
+async function startInstances(
+  { logger, prefetched }: GatewrightOptions,
+  config: Config,
+  { instances: documentCheck }: DocumentChecks,
+  started: Started,
+): Promise<Instances> {
+  const how = { documentCheck, prefetched: prefetched?.instances };
+  const instances = createInstances(config, logger.child("instances"), how);
+  const { resolver } = instances;
+  await resolver.start();
+  started(resolver);
+  started(await startDnsServer({ ...config.dns, resolver, logger: logger.child("dns") }));
+  return instances;
 }
 
 function openIngresses(
@@ -123,13 +128,14 @@ function openIngresses(
 }
 
 /** What of the settings the manager and its Caddy are made with. */
-function managerSettings(config: Config, { api, createHost }: Caddy, canWake: boolean) {
+function managerSettings({ logger, onStep }: GatewrightOptions, config: Config, { api, createHost }: Caddy) {
   const { drift, follow } = config.caddy;
   return {
     api,
     createHost,
     drift,
-    admission: { ...admissionSettings(config), canWake },
+    logger: logger.child("ingress"),
+    ...(onStep === undefined ? {} : { onStep }),
     ...(follow === undefined ? {} : { follows: follow.url }),
   };
 }
