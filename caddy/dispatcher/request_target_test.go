@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"gatewright.dev/caddy/internal/certtest"
 	"gatewright.dev/caddy/table"
 )
 
@@ -70,7 +71,7 @@ var targetCases = []struct {
 // of HTTP.
 func TestRequestTargets(t *testing.T) {
 	w := newWorld(t)
-	certificate, key := selfSigned(t, "a.test")
+	certificate, key := certtest.SelfSigned(t, "a.test")
 	w.tls = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
 	w.servers["main"] = map[string]any{
 		"listen":                  []string{fmt.Sprint("127.0.0.1:", w.port)},

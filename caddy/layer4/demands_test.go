@@ -14,13 +14,14 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 
+	"gatewright.dev/caddy/internal/certtest"
 	"gatewright.dev/caddy/table"
 )
 
 // secureWorld has HTTPS by every version of HTTP on one port.
 func secureWorld(t *testing.T) *world {
 	w := newWorld(t)
-	certificate, key := selfSigned(t, "www.a.test", "any.a.test", "open.test", "old.test", "api.eu.b.test", "x.y.c.test", "raw.a.test")
+	certificate, key := certtest.SelfSigned(t, "www.a.test", "any.a.test", "open.test", "old.test", "api.eu.b.test", "x.y.c.test", "raw.a.test")
 	w.apps["tls"] = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
 	w.wrapper["tls"] = map[string]any{}
 	w.server["protocols"] = []string{"h1", "h2", "h3"}

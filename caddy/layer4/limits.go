@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
-	"syscall"
+
+	"gatewright.dev/caddy/internal/clients"
+	"gatewright.dev/caddy/internal/descriptors"
 )
 
 // maxWaiting bounds the connections that have not said enough yet to know where they go, however many descriptors the
@@ -14,16 +16,7 @@ const maxWaiting = 16 << 10
 var errTooMany = errors.New("too many connections that have not said where they go")
 
 // waiting are the connections of this process that have not said enough yet to know where they go.
-var waiting = crowd{most: min(maxWaiting, max(descriptors()/4, 64))}
-
-// descriptors are how many files and sockets the process may have open (RLIMIT_NOFILE).
-func descriptors() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
-	}
-	return int(min(limit.Cur, 1<<20))
-}
+var waiting = crowd{most: min(maxWaiting, max(descriptors.Most()/4, 64))}
 
 // crowd counts connections, so that neither a client nor a port has the places of all.
 type crowd struct {
@@ -38,7 +31,7 @@ type crowd struct {
 // enter counts a connection; the caller calls leave. The zero address is no client's, and has the port's share. False:
 // there is no room for it. One more port than have connections now shall have its part; a client has a quarter of all.
 func (c *crowd) enter(port uint16, client netip.Addr) bool {
-	key := clientKey(client)
+	key := clients.Network(client)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ports == nil {
@@ -69,7 +62,7 @@ func (c *crowd) leave(port uint16, client netip.Addr) {
 	if !client.IsValid() {
 		return
 	}
-	key := clientKey(client)
+	key := clients.Network(client)
 	if c.clients[key]--; c.clients[key] == 0 {
 		delete(c.clients, key)
 	}

@@ -4,6 +4,9 @@ import (
 	"container/list"
 	"net/netip"
 	"sync/atomic"
+
+	"gatewright.dev/caddy/internal/clients"
+	"gatewright.dev/caddy/internal/descriptors"
 )
 
 // Sessions take descriptors and memory, and a packet's address may be made up. So a session is *unproven* until its
@@ -16,7 +19,7 @@ var openSockets atomic.Int64
 // sessionsOfPort is how many sessions a socket may have: all sockets share a quarter of the descriptors, and leave what
 // one more socket would have.
 func sessionsOfPort() int {
-	return max(descriptors()/4/int(openSockets.Load()+1), 16)
+	return max(descriptors.Most()/4/int(openSockets.Load()+1), 16)
 }
 
 // clientShare is the part of a port's sessions that one client address may have.
@@ -37,7 +40,9 @@ type clientRoom struct {
 type standing struct{ ofAll, ofClient *list.Element }
 
 // of is what there is of a client; nil for nothing.
-func (r *room) of(client netip.AddrPort) *clientRoom { return r.clients[clientKey(client.Addr())] }
+func (r *room) of(client netip.AddrPort) *clientRoom {
+	return r.clients[clients.Network(client.Addr())]
+}
 
 func (r *room) add(s *session) {
 	client := r.of(s.client)
@@ -46,7 +51,7 @@ func (r *room) add(s *session) {
 		if r.clients == nil {
 			r.clients = make(map[netip.Prefix]*clientRoom)
 		}
-		r.clients[clientKey(s.client.Addr())] = client
+		r.clients[clients.Network(s.client.Addr())] = client
 	}
 	client.sessions++
 	s.stands = standing{r.unproven.PushBack(s), client.unproven.PushBack(s)}
@@ -77,7 +82,7 @@ func (r *room) remove(s *session) {
 	r.prove(s)
 	client := r.of(s.client)
 	if client.sessions--; client.sessions == 0 {
-		delete(r.clients, clientKey(s.client.Addr()))
+		delete(r.clients, clients.Network(s.client.Addr()))
 	}
 }
 
@@ -87,15 +92,4 @@ func oldest(of *list.List) *session {
 		return first.Value.(*session)
 	}
 	return nil
-}
-
-// clientKey is what counts as one client: of IPv6 the /64 that one customer has.
-func clientKey(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, _ := addr.Prefix(bits)
-	return prefix
 }

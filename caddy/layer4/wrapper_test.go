@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gatewright.dev/caddy/internal/certtest"
 )
 
 const (
@@ -77,7 +79,7 @@ func exchangeOn(conn net.Conn, host, path string) (seen string, closes bool, err
 // the same packet as the one before.
 func TestKindsOnOnePort(t *testing.T) {
 	w := newWorld(t)
-	certificate, key := selfSigned(t, "a.test", "b.test")
+	certificate, key := certtest.SelfSigned(t, "a.test", "b.test")
 	w.apps["tls"] = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
 	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
 	w.load()
@@ -111,7 +113,7 @@ func TestKindsOnOnePort(t *testing.T) {
 // tlsEcho is the address of a TLS server that sends back what it gets.
 func tlsEcho(t *testing.T) net.Addr {
 	t.Helper()
-	certificate, key := selfSigned(t, "raw.test")
+	certificate, key := certtest.SelfSigned(t, "raw.test")
 	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +264,7 @@ func bodyOf(t *testing.T, conn net.Conn) string {
 func TestSecureConnectionsOutliveReloads(t *testing.T) {
 	const reloads = 50
 	w := newWorld(t)
-	certificate, key := selfSigned(t, "secure.test")
+	certificate, key := certtest.SelfSigned(t, "secure.test")
 	w.apps["tls"] = map[string]any{"certificates": map[string]any{"load_pem": []any{map[string]any{"certificate": certificate, "key": key}}}}
 	w.wrapper["tls"] = map[string]any{}
 	w.load()

@@ -4,10 +4,11 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"net/http"
-	"net/netip"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"gatewright.dev/caddy/internal/clients"
 )
 
 func init() { caddy.RegisterModule(LimitKey{}) }
@@ -42,22 +43,10 @@ func (k *LimitKey) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	case k.Header != "":
 		key += "|" + digest(r.Header[k.Header])
 	default:
-		key += "|" + network(clientIP(r))
+		key += "|" + clients.Key(clientIP(r))
 	}
 	caddyhttp.SetVar(r.Context(), "gatewright.limit_key", key)
 	return next.ServeHTTP(w, r)
-}
-
-func network(ip string) string {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil || addr.Is4() {
-		return ip
-	}
-	prefix, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return ip
-	}
-	return prefix.Addr().String()
 }
 
 func digest(values []string) string {

@@ -3,8 +3,9 @@
 package room
 
 import (
-	"net/netip"
 	"sync"
+
+	"gatewright.dev/caddy/internal/clients"
 )
 
 // Room has so many places in all, and fewer for each rule and each client.
@@ -24,7 +25,7 @@ func New(all, rule, client int) *Room {
 
 // Enter takes room for one, and tells whether there was any. "" is no rule or client, and shares with no other.
 func (r *Room) Enter(rule, client string) bool {
-	client = network(client)
+	client = clients.Key(client)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.taken >= r.all || r.rules[rule] >= r.rule || r.clients[client] >= r.client {
@@ -46,7 +47,7 @@ func (r *Room) Leave(rule, client string) {
 	defer r.mu.Unlock()
 	r.taken--
 	leave(r.rules, rule)
-	leave(r.clients, network(client))
+	leave(r.clients, clients.Key(client))
 }
 
 // Taken is how many places are taken.
@@ -62,14 +63,4 @@ func leave(counts map[string]int, key string) {
 	} else {
 		delete(counts, key)
 	}
-}
-
-// network is what one client has: an address of IPv4, or a /64 of IPv6 (RFC 6177).
-func network(client string) string {
-	addr, err := netip.ParseAddr(client)
-	if err != nil || addr.Unmap().Is4() {
-		return client
-	}
-	prefix, _ := addr.WithZone("").Prefix(64)
-	return prefix.String()
 }

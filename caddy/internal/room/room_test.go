@@ -27,7 +27,10 @@ func TestNobodyTakesAllPlaces(t *testing.T) {
 	enter("b", "2001:db8:0:1::1", 10)
 	enter("b", "2001:db8:0:1::2", 0)
 	enter("b", "2001:db8:0:2::2", 10)
-	enter("c", "", 30)
+	// An IPv4 client is one client in both ways in which its address is written.
+	enter("c", "192.0.2.20", 10)
+	enter("c", "::ffff:192.0.2.20", 0)
+	enter("c", "", 20)
 	enter("", "", 0)
 	if r.Taken() != 100 {
 		t.Errorf("%d are taken", r.Taken())

@@ -1,4 +1,5 @@
-package layer4
+// Package certtest makes certificates for tests.
+package certtest
 
 import (
 	"crypto/ecdsa"
@@ -12,7 +13,8 @@ import (
 	"time"
 )
 
-func selfSigned(t *testing.T, names ...string) (certificate, key string) {
+// SelfSigned is a certificate of names that counts for an hour, and its key, both in PEM.
+func SelfSigned(t testing.TB, names ...string) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
