@@ -92,11 +92,11 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	defer func() { _ = p.conn.SetReadDeadline(time.Time{}) }()
 	if f.awaitsHeader(p) {
 		// All of a proxy's connections come from its address: until the header they have the port's share.
-		if !waiting.enter(number, netip.Addr{}) {
+		place := waiting.enter(number, netip.Addr{}, p.interrupt)
+		err := p.readProxyHeader()
+		if !waiting.leave(place) {
 			return nil, errTooMany
 		}
-		err := p.readProxyHeader()
-		waiting.leave(number, netip.Addr{})
 		if err != nil && !(hasHTTP && errors.Is(err, errProxy)) {
 			return nil, err
 		}
@@ -104,16 +104,15 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	if port == onlyHTTP {
 		return &choice{secure: f.http != nil}, nil
 	}
-	client := addrOf(p.client)
-	if !waiting.enter(number, client) {
-		return nil, errTooMany
-	}
-	defer waiting.leave(number, client)
 	hosts := app.HostTable()
 	if row := hosts.LookupPort("tcp", number, listener); row != nil {
 		return &choice{row: row}, nil
 	}
+	place := waiting.enter(number, addrOf(p.client), p.interrupt)
 	name, err := p.readServerName()
+	if !waiting.leave(place) {
+		return nil, errTooMany
+	}
 	if err != nil {
 		if hasHTTP && errors.Is(err, errNotTLS) {
 			return &choice{}, nil

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"time"
 
 	"gatewright.dev/caddy/listeners"
 )
@@ -47,6 +48,9 @@ func (p *preface) more() error {
 	}
 	return err
 }
+
+// interrupt ends reading.
+func (p *preface) interrupt() { _ = p.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // readServerName reads until the name is known that the client asks for.
 func (p *preface) readServerName() (string, error) {
