@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -29,7 +30,12 @@ func (h *HTTP) Provision(ctx caddy.Context) error {
 	if err := h.provision(); err != nil {
 		return err
 	}
-	return h.HTTPTransport.Provision(ctx)
+	if err := h.HTTPTransport.Provision(ctx); err != nil {
+		return err
+	}
+	// Over TLS the instance chooses.
+	h.http2 = slices.Contains(h.Versions, "h2c") || h.TLS != nil && slices.Contains(h.Versions, "2")
+	return nil
 }
 
 // RoundTrip sends a request to the address in its URL, and returns the answer.

@@ -17,8 +17,11 @@ type Options struct {
 	Upgrade []string `json:"upgrade,omitempty"`
 
 	// ReadIdleTimeout is how long the client may be silent while its request is read, until the answer begins; then 408.
-	// Default: `read_idle_timeout` of the server, and no limit for gRPC.
+	// Default: `read_idle_timeout` of the server, and no limit for gRPC where the transport can carry it.
 	ReadIdleTimeout caddy.Duration `json:"read_idle_timeout,omitempty"`
+
+	// http2 tells that the instance may be spoken to over HTTP/2.
+	http2 bool
 }
 
 func (o *Options) provision() error {

@@ -113,7 +113,7 @@ func (o *Options) readIdle(r *http.Request) (restore func()) {
 	case reader == nil:
 	case o.ReadIdleTimeout > 0:
 		return reader.Override(time.Duration(o.ReadIdleTimeout), 0)
-	case isGRPC(r):
+	case o.http2 && isGRPC(r):
 		return reader.Override(noLimit, 0)
 	}
 	return func() {}

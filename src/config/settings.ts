@@ -199,7 +199,7 @@ export const settingGroups: readonly SettingGroup[] = [
         kind: "duration",
         default: "30s",
         effect:
-          "A client that sends nothing for this long while its request is read gets 408. No limit for gRPC, nor once the response has begun; `timeouts.read_idle` of a rule goes first.",
+          "A client that sends nothing for this long while its request is read gets 408. No limit for gRPC to `https` and `h2c` instances, nor once the response has begun; `timeouts.read_idle` of a rule goes first.",
       },
       {
         name: "WRITE_IDLE_TIMEOUT",

@@ -523,7 +523,7 @@ export interface TimeoutsPolicy {
    */
   readonly response_header?: string;
   /**
-   * For more of the request's body, until the response begins; then 408. Default: READ_IDLE_TIMEOUT, and for gRPC no limit.
+   * For more of the request's body, until the response begins; then 408. Default: READ_IDLE_TIMEOUT, and for gRPC to `https` and `h2c` instances no limit.
    */
   readonly read_idle?: string;
 }

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { createServer as createPlainServer } from "node:http";
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -48,6 +49,23 @@ const instance = use(async () => {
     port: (server.address() as { readonly port: number }).port,
     [Symbol.dispose]: () => {
       for (const session of sessions) session.destroy();
+      server.close();
+    },
+  };
+});
+
+/** Speaks HTTP/1.1 alone, and answers when it has read the request. */
+const elder = use(async () => {
+  const server = createPlainServer((request, response) => {
+    request.on("error", () => undefined).on("end", () => response.end("read"));
+    request.resume();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as { readonly port: number }).port,
+    [Symbol.dispose]: () => {
+      server.closeAllConnections();
       server.close();
     },
   };
@@ -194,6 +212,13 @@ describe("E9: READ_IDLE_TIMEOUT", () => {
     live.stream.end("two");
     expect(await text(live.stream)).toBe("one two");
     live.session.destroy();
+  });
+
+  it("holds for what only calls itself gRPC, to an instance that speaks none", async () => {
+    await gatewright.make("elder", rule("elder.test", "web", elder.port));
+    const { session, stream } = await open("elder.test", "/");
+    expect(await status(stream)).toBe(408);
+    session.destroy();
   });
 
   it("is refused where it is no time", async () => {
