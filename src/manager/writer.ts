@@ -93,13 +93,16 @@ export class Writer {
   async #runBatch(waiting: readonly Waiting[]): Promise<void> {
     const staged = this.#stage(waiting);
     if (staged.length === 0) return;
+    let isApplied = false;
     try {
-      await this.#applyAndPersist(staged);
+      await this.#apply(staged);
+      isApplied = true;
+      await this.#persist(staged);
     } catch (error) {
       for (const change of staged.flatMap(({ changes }) => changes).reverse())
         this.#options.catalog.unstage(change);
-      if (isGatewrightError(error, "store_unavailable") || isGatewrightError(error, "store_conflict"))
-        await this.#options.reconciler.restore();
+      // What Caddy serves is what is stored when the caller hears that its change was not.
+      if (isApplied) await this.#options.reconciler.restore();
       if (staged.length > 1 && isRefusal(error)) {
         // Only the guilty one is refused: halve, and decide the rest again on top of what remains.
         const middle = Math.ceil(staged.length / 2);
@@ -127,12 +130,16 @@ export class Writer {
     return staged;
   }
 
-  async #applyAndPersist(staged: readonly Staged[]): Promise<void> {
-    const { catalog, reconciler, store } = this.#options;
+  async #apply(staged: readonly Staged[]): Promise<void> {
+    const { catalog, reconciler } = this.#options;
     const from = catalog.committedVersion;
     const changes = mergeRows(staged.map(({ rows }) => rows));
     await this.#options.onStep?.("staged");
     await reconciler.apply({ from, ...changes }, () => this.#options.onStep?.("rendered"));
+  }
+
+  async #persist(staged: readonly Staged[]): Promise<void> {
+    const { catalog, store } = this.#options;
     await this.#options.onStep?.("applied");
     this.#revision = await store.commit({ expected: this.#revision, ...mergeDocuments(staged) });
     await this.#options.onStep?.("persisted");

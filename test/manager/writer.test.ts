@@ -82,6 +82,23 @@ describe("a batch that cannot be stored", () => {
   });
 });
 
+describe("a batch that fails once Caddy has it", () => {
+  it.each([
+    new GatewrightError("store_unavailable", "broken"),
+    new GatewrightError("store_conflict", "broken"),
+    new Error("broken"),
+  ])("is out of Caddy at once, whatever failed: %s", async (failure) => {
+    const kept = await world.create("kept");
+    const rows = world.caddy.rows;
+    // As long as orders are under way, what is only tidied up waits.
+    world.manager.tls.holdNamesWhile(() => true);
+    world.store.beforeCommit = () => Promise.reject(failure);
+    await expect(world.manager.ingresses.replace(kept.id, requestFor("lost"))).rejects.toThrow("broken");
+    expect(world.caddy.rows).toEqual(rows);
+    expect(world.manager.ingresses.get(kept.id)).toEqual(kept);
+  });
+});
+
 describe("a batch with a change that is refused", () => {
   it.each([2, 3, 8])("refuses that one alone of %i", async (size) => {
     const port = await takePort();
