@@ -18,15 +18,17 @@ interface Client {
   readonly pauseMs: number;
 }
 
+export interface SteadyClients {
+  /** How many have been sent so far. */
+  requests(): number;
+  stop(): Promise<Tally>;
+}
+
 /**
  * Clients that send one request after the other to a host until they are told to stop: for each pause one with a
  * connection for each request, one that keeps its connection, and one that posts a body.
  */
-export function startClients(
-  port: number,
-  host: string,
-  pausesMs: readonly number[],
-): { stop(): Promise<Tally> } {
+export function startClients(port: number, host: string, pausesMs: readonly number[]): SteadyClients {
   const tally = { requests: 0, failures: [] as string[] };
   const stopped = new AbortController();
   const clients = pausesMs.flatMap((pauseMs) =>
@@ -35,6 +37,7 @@ export function startClients(
     ),
   );
   return {
+    requests: () => tally.requests,
     stop: async () => {
       stopped.abort();
       await Promise.all(clients);

@@ -10,6 +10,8 @@ import { useGatewright } from "../../support/use-gatewright.ts";
 const gatewright = useGatewright();
 const one = use(() => startMoody("one"));
 const two = use(() => startMoody("two", one.port));
+/** Becomes unhealthy while Gatewright is away, so that requests show when Caddy is told what was found since. */
+const witness = use(() => startMoody("witness"));
 
 beforeAll(async () => {
   for (const [name, { address }] of Object.entries({ one, two }))
@@ -135,18 +137,26 @@ describe("active checks", () => {
   it("C8: leave an unhealthy instance out after a restart of Gatewright until it was checked", async () => {
     one.status = 500;
     two.status = 200;
+    await gatewright.put("witness", witness.address);
+    const told = await serve({ target: { instance: "witness", port: witness.port }, ...checked() });
     const { host, name } = await serve({
       target: { service: "moody", port: one.port },
       ...checked({ timeout: "12s" }),
     });
+    await until(async () => (await healthOf(told.name)) === "healthy");
     await until(async () => (await healthOf(name)) === "unhealthy healthy");
     await until(async () => (await reached(host)) === "two");
     await gatewright.stop();
     one.status = 0;
+    witness.status = 500;
     await gatewright.start();
     await until(async () => (await healthOf(name)) === "unknown healthy");
     // What is not known by the time at which Caddy is told of the first round does not count as healthy.
-    for (const end = Date.now() + 7_000; Date.now() < end; ) expect(await reached(host)).toBe("two");
+    await until(async () => {
+      expect(await reached(host)).toBe("two");
+      return (await reached(told.host, 1)) === "503";
+    });
+    expect(await reached(host)).toBe("two");
     one.status = 200;
     await until(async () => (await reached(host)) === "one two");
   });

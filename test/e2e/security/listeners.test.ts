@@ -2,38 +2,33 @@ import { createHash, createHmac } from "node:crypto";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { networkInterfaces } from "node:os";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Answer, askCaddy, call, rule, visit } from "../../support/api.ts";
+import { askCaddy, call, rule, visit } from "../../support/api.ts";
+import {
+  create,
+  inform,
+  interfaceAddresses,
+  jwtSecret,
+  type Refusal,
+  token,
+} from "../../support/authorized.ts";
 import { type Seen, startBackend } from "../../support/backend.ts";
 import { failedStart } from "../../support/failed-start.ts";
 import { filesUnder } from "../../support/files-under.ts";
 import { freePort } from "../../support/free-port.ts";
-import type { Gatewright } from "../../support/gatewright.ts";
 import { signToken } from "../../support/sign-token.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
 
-interface Refusal {
-  readonly code: string;
-  readonly details?: readonly { readonly code: string; readonly field: string }[];
-}
-
 const secrets = {
-  jwt: "jwt-secret-of-this-test-0123456789abcdef",
+  jwt: jwtSecret,
   cloudflare: "cloudflareTokenOfThisTest0123456789abcdef",
   header: "header-secret-of-this-test-0123456789abcdef",
 };
-const token = { authorization: `Bearer ${signToken(secrets.jwt)}` };
 /** Signed with the empty key, which nobody needs to know. */
 const unsigned = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ sub: "anybody" })}`;
 const keyless = `${unsigned}.${createHmac("sha256", "").update(unsigned).digest("base64url")}`;
-/** Addresses of this machine beside loopback, as a VM could claim them. */
-const interfaceAddresses = Object.values(networkInterfaces())
-  .flatMap((addresses) => addresses ?? [])
-  .filter(({ internal, scopeid }) => !internal && !scopeid)
-  .map(({ address }) => address);
 
 /** Open to this machine only, as a newcomer has it. */
 const open = useGatewright();
@@ -52,12 +47,6 @@ const guarded = useGatewright(async () => ({
 }));
 const backend = use(() => startBackend("loopback"));
 const other = use(() => startBackend("allowed", "127.0.0.2"));
-
-const inform = (gatewright: Gatewright, name: string, ip: string | null): Promise<Answer> =>
-  call(`${gatewright.url}/instances/${name}`, { method: "PUT", body: { network: { ip } }, headers: token });
-
-const create = (gatewright: Gatewright, body: object): Promise<Answer<Refusal>> =>
-  call(`${gatewright.url}/ingresses`, { body, headers: token });
 
 describe("Caddy's admin endpoint", () => {
   it("answers only to its own Host and Origin", async () => {

@@ -1,28 +1,14 @@
-import { networkInterfaces } from "node:os";
 import { describe, expect, it } from "vitest";
 import { startDnsServer } from "../../../src/dns/server.ts";
 import type { Resolution } from "../../../src/resolver/instance-resolver.ts";
 import { type Answer, call, rule, visit } from "../../support/api.ts";
+import { create, inform, interfaceAddresses, jwtSecret } from "../../support/authorized.ts";
 import { type Seen, startBackend } from "../../support/backend.ts";
 import type { Gatewright } from "../../support/gatewright.ts";
 import { recordingLogger } from "../../support/recording-logger.ts";
-import { signToken } from "../../support/sign-token.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
-
-interface Refusal {
-  readonly code: string;
-  readonly details?: readonly { readonly code: string; readonly field: string }[];
-}
-
-const jwtSecret = "jwt-secret-of-this-test-0123456789abcdef";
-const token = { authorization: `Bearer ${signToken(jwtSecret)}` };
-/** Addresses of this machine beside loopback, as a VM could claim them. */
-const interfaceAddresses = Object.values(networkInterfaces())
-  .flatMap((addresses) => addresses ?? [])
-  .filter(({ internal, scopeid }) => !internal && !scopeid)
-  .map(({ address }) => address);
 
 /** Open to this machine only, as a newcomer has it: loopback may be a target. */
 const open = useGatewright();
@@ -34,12 +20,6 @@ const guarded = useGatewright({
 });
 const backend = use(() => startBackend("loopback"));
 const other = use(() => startBackend("allowed", "127.0.0.2"));
-
-const inform = (gatewright: Gatewright, name: string, ip: string | null): Promise<Answer> =>
-  call(`${gatewright.url}/instances/${name}`, { method: "PUT", body: { network: { ip } }, headers: token });
-
-const create = (gatewright: Gatewright, body: object): Promise<Answer<Refusal>> =>
-  call(`${gatewright.url}/ingresses`, { body, headers: token });
 
 /** With the Origin that Caddy's admin endpoint would take. */
 const status = (gatewright: Gatewright, host: string, path = "/"): Promise<Answer> =>

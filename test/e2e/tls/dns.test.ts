@@ -8,6 +8,7 @@ import { useTlsSite } from "../../support/acme/use-tls-site.ts";
 import { askCaddy, call, rule, visit } from "../../support/api.ts";
 import type { Seen } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
+import { until } from "../../support/until.ts";
 
 const { world, gatewright, backend, handshake, visitSecurely } = useTlsSite((made) => made.dnsChallenge);
 
@@ -65,7 +66,8 @@ describe("DNS-01", () => {
     const names = Array.from({ length: 8 }, (_, index) => `fast-${index}.example.test`);
     for (const name of names) {
       expect((await make(name.replaceAll(".", "-"), secure(name))).status).toBe(201);
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      // The others come while the first is being validated.
+      await until(() => world.pebble.orders() > before);
     }
     await Promise.all(names.map((host) => eventually(() => handshake(host))));
     expect(world.pebble.orders()).toBe(before + names.length);

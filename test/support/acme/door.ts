@@ -30,3 +30,23 @@ export async function openDoor(from: number, to: number): Promise<Door> {
     },
   };
 }
+
+/** A door that can be closed and opened again. */
+export interface SwingDoor {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/** Leads connections from one port to another, unless it is disconnected. */
+export async function openSwingDoor(from: number, to: number): Promise<SwingDoor> {
+  let door: Door | undefined = await openDoor(from, to);
+  return {
+    connect: async () => {
+      door ??= await openDoor(from, to);
+    },
+    disconnect: async () => {
+      await door?.close();
+      door = undefined;
+    },
+  };
+}

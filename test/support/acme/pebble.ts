@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
-import { type Door, openDoor } from "./door.ts";
+import { openSwingDoor } from "./door.ts";
 import { pebbleBinary } from "./pebble-binary.ts";
 import type { TestAuthority } from "./test-authority.ts";
 
@@ -43,7 +43,6 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
   const binary = await pebbleBinary();
   const folder = await mkdtemp(join(tmpdir(), "gatewright-pebble-"));
   const [front, port, management] = [await freePort(), await freePort(), await freePort()];
-  let door: Door | undefined;
   const pair = await options.authority.issue({ names: ["localhost", "127.0.0.1"] });
   await writeFile(join(folder, "cert.pem"), pair.certificate);
   await writeFile(join(folder, "key.pem"), pair.key, { mode: 0o600 });
@@ -84,22 +83,16 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
   }
 
   await start();
-  door = await openDoor(front, port);
+  const door = await openSwingDoor(front, port);
   return {
     directory: `https://127.0.0.1:${front}/dir`,
     root: () => fetchText(`https://127.0.0.1:${management}/roots/0`),
     issued: () => output.match(/Issued certificate serial/g)?.length ?? 0,
     orders: () => output.match(/Added order "/g)?.length ?? 0,
     output: () => output,
-    connect: async () => {
-      door ??= await openDoor(front, port);
-    },
-    disconnect: async () => {
-      await door?.close();
-      door = undefined;
-    },
+    ...door,
     [Symbol.asyncDispose]: async () => {
-      await door?.close();
+      await door.disconnect();
       await stop();
       await rm(folder, { recursive: true, force: true });
     },

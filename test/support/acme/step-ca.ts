@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
-import { type Door, openDoor } from "./door.ts";
+import { openSwingDoor } from "./door.ts";
 import { goBinary } from "./go-binary.ts";
 import { createTestAuthority } from "./test-authority.ts";
 
@@ -74,20 +74,14 @@ export async function startStepCa(options: StepCaOptions): Promise<StepCa> {
     await stop();
     throw error;
   }
-  let door: Door | undefined = await openDoor(front, port);
+  const door = await openSwingDoor(front, port);
   return {
     directory: `https://127.0.0.1:${front}/acme/acme/directory`,
     root: authority.pem,
     output: () => output,
-    connect: async () => {
-      door ??= await openDoor(front, port);
-    },
-    disconnect: async () => {
-      await door?.close();
-      door = undefined;
-    },
+    ...door,
     [Symbol.asyncDispose]: async () => {
-      await door?.close();
+      await door.disconnect();
       await stop();
     },
   };
