@@ -1,31 +1,23 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { Ingress, SetAsideIngress } from "../../../src/model/api.ts";
-import { type Answer, call, createIngress, putInstance, rule, visit } from "../../support/api.ts";
-import { type Backend, startBackend } from "../../support/backend.ts";
+import { type Answer, call, rule, visit } from "../../support/api.ts";
+import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type Gatewright, startGatewright } from "../../support/gatewright.ts";
+import { use } from "../../support/use.ts";
+import { useGatewright } from "../../support/use-gatewright.ts";
 
-let gatewright: Gatewright;
-let backend: Backend;
-
-beforeEach(async () => {
-  [gatewright, backend] = await Promise.all([startGatewright(), startBackend()]);
-  await putInstance(gatewright.url, "web-1", "127.0.0.1");
-});
+const gatewright = useGatewright({}, ["web-1"]);
+const backend = use(() => startBackend());
 
 afterEach(async () => {
-  await gatewright?.[Symbol.asyncDispose]();
-  await backend?.[Symbol.asyncDispose]();
+  const { body: present } = await call<Ingress[]>(`${gatewright.url}/ingresses`);
+  for (const { id } of [...present, ...(await setAside())]) expect((await remove(id)).status).toBe(204);
 });
 
 const create = (name: string, ...hosts: readonly string[]): Promise<Answer<Ingress>> =>
-  createIngress({
-    url: gatewright.url,
-    name,
-    rules: hosts.map((host) => rule(host, "web-1", backend.port)),
-  });
+  gatewright.create(name, ...hosts.map((host) => rule(host, "web-1", backend.port)));
 
 const fileOf = (id: string): string => join(gatewright.dataDir, "ingresses", `${id}.json`);
 
@@ -144,17 +136,17 @@ describe("C3: stored ingresses that cannot be read", () => {
     const { id } = (await create("broken", "broken.test")).body;
     const beside = (await create("beside", "beside.test")).body;
     const port = await freePort();
-    const stream = await call<Ingress>(`${gatewright.url}/ingresses`, {
+    const layer4 = await call<Ingress>(`${gatewright.url}/ingresses`, {
       body: {
-        name: "stream",
+        name: "layer4",
         rules: [{ match: { protocol: "tcp", port }, target: { instance: "web-1", port: backend.port } }],
       },
     });
-    expect(stream.status).toBe(201);
+    expect(layer4.status).toBe(201);
     const cut = (document: Ingress): string => `${JSON.stringify(document).slice(0, -4)}`;
     await edit({
       [id]: cut,
-      [stream.body.id]: cut,
+      [layer4.body.id]: cut,
       // It shares a host with the damaged file, and goes on being served.
       [beside.id]: (document) => ({
         ...document,
@@ -174,7 +166,7 @@ describe("C3: stored ingresses that cannot be read", () => {
     expect(await names()).toEqual(["beside"]);
     expect((await visit(gatewright.ports.http, "broken.test", "/x")).status).toBe(200);
     const listed = await setAside();
-    expect(listed.map((entry) => entry.id)).toEqual([id, stream.body.id].sort());
+    expect(listed.map((entry) => entry.id)).toEqual([id, layer4.body.id].sort());
     expect(listed.find((entry) => entry.id === id)).toMatchObject({
       name: "broken",
       reason: "unreadable",
@@ -196,7 +188,7 @@ describe("C3: stored ingresses that cannot be read", () => {
 
     expect((await put(id, "broken", "broken.test")).status).toBe(200);
     expect(await served("broken.test")).toBe(200);
-    expect((await remove(stream.body.id)).status).toBe(204);
+    expect((await remove(layer4.body.id)).status).toBe(204);
     expect(await setAside()).toEqual([]);
     await restart();
     expect(await setAside()).toEqual([]);
