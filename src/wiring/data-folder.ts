@@ -1,8 +1,8 @@
-import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { GatewrightError, type Problem } from "../errors.ts";
+import { isOurs, ownerOf, stepsOfOthers } from "./path-of-others.ts";
 
-const ROOT = 0;
 /** More are counted, not listed. */
 const MOST_LISTED = 20;
 /** What we write to below DATA_DIR, which may be hypeman's and hold more. */
@@ -27,20 +27,19 @@ const SHARED: ReadonlySet<string> = new Set(["system", "system/binaries"]);
 
 /**
  * Looks whether what we write to in DATA_DIR belongs to us, before anything is written: what another user made may lead
- * elsewhere, and root would write through it. Links are refused whoever made them; DATA_DIR itself may be one of ours.
- * A folder that is not there yet is fine. Large folders are looked through where others may write to them.
- * Throws `config_invalid` with every problem.
+ * elsewhere, and root would write through it. Nobody else may be able to put another folder in its place, either. Links are
+ * refused whoever made them; DATA_DIR itself may be one of ours. A folder that is not there yet is fine. Large
+ * folders are looked through where others may write to them. Throws `config_invalid` with every problem.
  */
 export function checkDataFolder(dataDir: string): void {
-  const top = look(dataDir);
-  if (top === undefined) return;
   const problems: Problem[] = [];
   const refuse: Refuse = (message) => {
     problems.push({ code: "invalid_value", field: "DATA_DIR", message: `DATA_DIR: ${message}` });
   };
-  if (top.isSymbolicLink() && !isOurs(top))
-    refuse(`${dataDir} is a link of user ${top.uid}; name the folder itself`);
-  else checkAll(realpathSync(dataDir), refuse);
+  const steps = stepsOfOthers(dataDir);
+  for (const step of steps) refuse(step);
+  const top = realOf(dataDir);
+  if (steps.length === 0 && top !== undefined) for (const name of OURS) checkEntry(top, name, refuse);
   const [first] = problems;
   if (first === undefined) return;
   const rest = problems.length - 1;
@@ -51,26 +50,15 @@ export function checkDataFolder(dataDir: string): void {
 }
 
 /** Undefined where nothing can be there: making the folder then says why. */
-function look(dataDir: string): Stats | undefined {
+function realOf(dataDir: string): string | undefined {
   try {
-    realpathSync(dataDir);
-    return lstatSync(dataDir);
+    return realpathSync(dataDir);
   } catch {
     return undefined;
   }
 }
 
 type Refuse = (message: string) => void;
-
-function checkAll(top: string, refuse: Refuse): void {
-  if (!isOurs(statSync(top))) {
-    refuse(
-      `${top} belongs to ${ownerOf(statSync(top))}; choose another folder, or chown it once you trust what it holds`,
-    );
-    return;
-  }
-  for (const name of OURS) checkEntry(top, name, refuse);
-}
 
 /** @param name path below DATA_DIR */
 function checkEntry(top: string, name: string, refuse: Refuse): void {
@@ -87,13 +75,4 @@ function checkEntry(top: string, name: string, refuse: Refuse): void {
 /** Others that hold a file for each ingress or certificate are, where others may write to them. */
 function isLookedThrough(name: string, { mode }: Stats): boolean {
   return SMALL.test(name) || (!SHARED.has(name) && (mode & 0o022) !== 0);
-}
-
-/** Root could change everything anyway. */
-function isOurs({ uid }: Stats): boolean {
-  return uid === ROOT || uid === process.geteuid?.();
-}
-
-function ownerOf({ uid }: Stats): string {
-  return `user ${uid}, and Gatewright runs as ${process.geteuid?.()}`;
 }

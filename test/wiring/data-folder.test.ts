@@ -1,4 +1,16 @@
-import { chmod, chown, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lchown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  mkdtempDisposable,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -31,6 +43,9 @@ const problems = (): readonly string[] => {
 };
 
 describe("E8: DATA_DIR", () => {
+  // Who asks first builds it.
+  beforeAll(async () => void (await builtCaddy()), 180_000);
+
   it("of our own is fine, one that is not there yet too", async () => {
     expect(problems()).toEqual([]);
     await rm(dataDir, { recursive: true });
@@ -76,11 +91,38 @@ describe("E8: DATA_DIR", () => {
     expect(() => checkDataFolder(name)).not.toThrow();
   });
 
+  it.each([0o777, 0o757])("below a folder that others may write to is refused: %o", async (mode) => {
+    await chmod(world, mode);
+    const refusal = new RegExp(`^DATA_DIR: others may write to ${world} \\(mode ${mode.toString(8)}\\)`);
+    expect(problems()).toEqual([expect.stringMatching(refusal)]);
+    // One that is still to be made, and one that a link leads to, are below it, too.
+    const made = dataDir;
+    dataDir = join(world, "new/data");
+    expect(problems()).toEqual([expect.stringMatching(refusal)]);
+    await using safe = await mkdtempDisposable(join(tmpdir(), "gatewright-safe-"));
+    dataDir = join(safe.path, "link");
+    await symlink(made, dataDir);
+    expect(problems()).toEqual([expect.stringMatching(refusal)]);
+    // Where only its maker may rename what is in it, it is as /tmp.
+    await chmod(world, mode | 0o1000);
+    expect(problems()).toEqual([]);
+  });
+
+  it.each([0o777, 0o1777, 0o1700])("that users share is refused, and keeps its mode: %o", async (mode) => {
+    await chmod(dataDir, mode);
+    expect(problems()).toEqual([expect.stringContaining(`${dataDir} `)]);
+    const { code, output } = await failedStart({ DATA_DIR: dataDir, PORT: "0" });
+    expect([code, output]).toEqual([1, expect.stringContaining("config_invalid: DATA_DIR: ")]);
+    expect((await lstat(dataDir)).mode & 0o7777).toBe(mode);
+  });
+
+  it("with a mode that is only wider than needed is fine", async () => {
+    await chmod(dataDir, 0o755);
+    expect(problems()).toEqual([]);
+  });
+
   describe.skipIf(process.geteuid?.() !== 0)("for root", () => {
     const other = 4_242;
-    // Who asks first builds it.
-    beforeAll(async () => void (await builtCaddy()), 180_000);
-
     it.each(["", "caddy", "caddy/config.json", "ingresses"])(
       "of another user at %j is refused",
       async (name) => {
@@ -88,6 +130,30 @@ describe("E8: DATA_DIR", () => {
         expect(problems()).toEqual([expect.stringMatching(/belongs to user 4242, and Gatewright runs as 0/)]);
       },
     );
+
+    it("below a folder of another user is refused, as is one that another user's link leads to", async () => {
+      await symlink(dataDir, join(world, "link"));
+      await mkdir(join(world, "theirs"), { mode: 0o755 });
+      await symlink(world, join(world, "theirs/world"));
+      await chown(join(world, "theirs"), other, other);
+      await lchown(join(world, "link"), other, other);
+      for (const [path, message] of [
+        ["theirs/data", /theirs belongs to user 4242/],
+        ["theirs/world/data", /theirs belongs to user 4242/],
+        ["link", /link is a link of user 4242/],
+        ["link/below", /link is a link of user 4242/],
+      ] as const) {
+        dataDir = join(world, path);
+        expect(problems()).toEqual([expect.stringMatching(message)]);
+      }
+    });
+
+    it("that a group may write to is refused, unless the group is root's or the owner's own", async () => {
+      await chmod(world, 0o775);
+      expect(problems()).toEqual([]);
+      await chown(world, 0, other);
+      expect(problems()).toEqual([expect.stringMatching(/others may write to .* \(mode 775\)/)]);
+    });
 
     it("that is another user's ends the start with nothing written, there and where links lead", async () => {
       await chmod(dataDir, 0o755);
