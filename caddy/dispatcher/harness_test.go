@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,22 +142,35 @@ func (w *world) load(version string, edit ...func(app map[string]any)) {
 	if err := caddy.Load(w.config(version, edit...), true); err != nil {
 		w.t.Fatal(err)
 	}
+	w.settle()
 }
 
-// refuse has Caddy refuse a configuration. It replaces its admin server twice then, and what the first one has accepted gets
-// no answer.
+// refuse has Caddy refuse a configuration.
 func (w *world) refuse(version string, edit ...func(app map[string]any)) error {
 	w.t.Helper()
 	err := caddy.Load(w.config(version, edit...), true)
-	for range 100 {
-		response, failed := w.client.Get("http://" + w.admin + "/gatewright/state")
-		if failed == nil {
-			response.Body.Close()
-			break
+	w.settle()
+	return err
+}
+
+// settle waits until the admin servers that a load has replaced, two where it was refused, have ended. Caddy ends them in
+// goroutines of their own after the load, and a request that one has accepted by then, but not begun to handle, gets no
+// answer (net/http, Shutdown).
+func (w *world) settle() {
+	w.t.Helper()
+	w.client.CloseIdleConnections()
+	for deadline := time.Now().Add(20 * time.Second); adminServersEnd(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatal("an admin server that was replaced goes on")
 		}
 	}
-	w.client.CloseIdleConnections()
-	return err
+}
+
+// adminServersEnd tells whether there are goroutines that end replaced admin servers: nothing else of Caddy tells.
+func adminServersEnd() bool {
+	var stacks bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 2)
+	return strings.Contains(stacks.String(), "created by github.com/caddyserver/caddy/v2.replaceLocalAdminServer.func1")
 }
 
 // call sends JSON to the admin endpoint.
