@@ -143,6 +143,8 @@ export interface HttpServer {
   readonly strict_sni_host?: false;
   /** Of HTTP/3 alone; what stands before the server ends TLS for the others. */
   readonly tls_connection_policies?: readonly TlsConnectionPolicy[];
+  /** Whether HTTP/3 takes requests before the handshake ends, which anyone who saw them can send again. */
+  readonly allow_0rtt?: false;
   readonly trusted_proxies?: { readonly source: "static"; readonly ranges: readonly string[] };
   readonly trusted_proxies_strict?: 1;
   readonly routes: readonly [{ readonly handle: readonly [DispatcherHandler] }];

@@ -38,7 +38,7 @@ function httpServer(use: PortUse, needs: readonly TlsNeed[], settings: CompilerS
     // Caddy would refuse other hosts than the connection's (421) because of a policy that asks for certificates; what a
     // connection may reach is decided at each request, by the row (caddy/handshake).
     ...(hasQuic(use, settings)
-      ? { strict_sni_host: false, tls_connection_policies: quicPolicies(needs) }
+      ? { strict_sni_host: false, tls_connection_policies: quicPolicies(needs), allow_0rtt: false }
       : {}),
     routes: [{ handle: [dispatcher(settings)] }],
   };

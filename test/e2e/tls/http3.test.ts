@@ -35,8 +35,8 @@ beforeAll(async () => {
   expect((await call(`${gatewright.url}/certificates`, { body })).status).toBe(201);
 }, 180_000);
 
-const get = async (port: number, host: string): Promise<string> =>
-  (await promisify(execFile)(client, [`127.0.0.1:${port}`, host, roots()])).stdout;
+const get = async (port: number, host: string, ...more: readonly string[]): Promise<string> =>
+  (await promisify(execFile)(client, [`127.0.0.1:${port}`, host, roots(), ...more])).stdout;
 const secure = (
   hostname: string,
   port: number,
@@ -61,6 +61,16 @@ describe("HTTP/3", () => {
       [other, "b.fast.test"],
     ] as const)
       expect(await eventually(() => get(at, host))).toMatch(/^HTTP\/3.0 200/);
+  });
+
+  it("takes no early data, which anyone who saw it can send again", async () => {
+    const port = await freePort();
+    const rules = [secure("early.fast.test", port)];
+    expect((await createIngress({ url: gatewright.url, name: "early", rules })).status).toBe(201);
+    await eventually(() => get(port, "early.fast.test"));
+    const [first, second, resumed] = (await get(port, "early.fast.test", "again")).trim().split("\n");
+    expect([first, second]).toEqual(Array(2).fill(expect.stringMatching(/^HTTP\/3.0 200/)));
+    expect(resumed).toBe("resumed, early data: false");
   });
 
   it("D4: does not carry requests to a row that demands a certificate, and carries others of the host", async () => {
