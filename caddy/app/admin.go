@@ -20,7 +20,7 @@ const maxBody = 1 << 30
 // Admin is the module `admin.api.gatewright`: routes of Caddy's admin endpoint that read and change the host
 // table of the process and the addresses that it knows.
 //
-//	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "rows": 2}
+//	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "changes": 5, "rows": 2}
 //	PUT   /gatewright/table      {"version": "v2", "rows": […]}
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
 //	GET   /gatewright/refusals   → {"rules": {"shop/0": {"403": 2, "429": 17}}}
@@ -78,14 +78,16 @@ type state struct {
 	// version that it finds, but not this number.
 	Generation uint64 `json:"generation"`
 	Table      string `json:"table"`
-	Rows       int    `json:"rows"`
+	// Changes counts those of the host table in this process, whoever made them: its version is what they say it is.
+	Changes uint64 `json:"changes"`
+	Rows    int    `json:"rows"`
 }
 
 func currentState() (s state) {
 	if app := Running(); app != nil {
 		s.Config, s.Generation = app.Version, app.generation
 	}
-	s.Table, s.Rows = hostTable.State()
+	s.Table, s.Rows, s.Changes = hostTable.State()
 	return s
 }
 

@@ -56,7 +56,7 @@ func putTable(r *http.Request) error {
 	if err := hostTable.Replace(version, rows); err != nil {
 		return err
 	}
-	if _, count := hostTable.State(); count >= manyRows {
+	if _, count, _ := hostTable.State(); count >= manyRows {
 		giveBack()
 	}
 	return nil

@@ -22,6 +22,8 @@ type Table struct {
 	mu      sync.RWMutex
 	version string
 	ports   map[uint16]*hosts
+	// changes counts the changes that were made. Writers read and write it.
+	changes uint64
 	// byID is the writers' own: requests do not read it.
 	byID map[string]*Row
 }
@@ -87,11 +89,12 @@ func (t *Table) Version() string {
 	return t.version
 }
 
-// State is the version and the number of rows, of one moment.
-func (t *Table) State() (version string, rows int) {
+// State is the version, the number of rows, and how many changes were made, of one moment. Who made a change may give
+// any version, but cannot leave this count as it is.
+func (t *Table) State() (version string, rows int, changes uint64) {
 	t.write.Lock()
 	defer t.write.Unlock()
-	return t.version, len(t.byID)
+	return t.version, len(t.byID), t.changes
 }
 
 // Problem is what is wrong with a row.
@@ -234,6 +237,7 @@ func (t *Table) replace(version string, change *Rows) error {
 		return &Refusal{problems}
 	}
 	t.byID = byID
+	t.changes++
 	t.mu.Lock()
 	t.ports = ports
 	t.version = version
@@ -299,6 +303,7 @@ func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
 		return &Refusal{problems}
 	}
 	t.commit(to, changes)
+	t.changes++
 	for row := range gone {
 		delete(t.byID, row.id)
 	}

@@ -86,7 +86,7 @@ func TestPatchChangesAllAtOnce(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", host, got, want)
 		}
 	}
-	if version, rows := table.State(); version != "2" || rows != 3 {
+	if version, rows, changes := table.State(); version != "2" || rows != 3 || changes != 2 {
 		t.Errorf("state: %s, %d rows", version, rows)
 	}
 	if err := table.Patch("2", "3", []string{"b", "d", "w"}, rowsOf()); err != nil {

@@ -200,8 +200,9 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
 
 function parseVersions(body: string): RunningVersions {
   try {
-    const { config, generation = 0, table } = JSON.parse(body) as Partial<RunningVersions>;
-    if (typeof config === "string" && typeof table === "string") return { config, table, generation };
+    const { config, generation = 0, table, changes } = JSON.parse(body) as Partial<RunningVersions>;
+    if (typeof config === "string" && typeof table === "string")
+      return { config, table, generation, changes };
   } catch {
     // Falls through: not the answer of our endpoint.
   }

@@ -10,6 +10,11 @@ export interface RunningVersions {
    * every change by `/config/…`, which keeps the version string that it finds.
    */
   readonly generation: number;
+  /**
+   * How often the host table of the process was changed, by whomever and to whatever version: one more for each change
+   * that was made, none for one that was refused. Undefined where Caddy is of a build that does not count.
+   */
+  readonly changes: number | undefined;
 }
 
 /** What the running configuration is, whoever loaded it; empty where there is none. */

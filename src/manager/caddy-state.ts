@@ -6,6 +6,7 @@ import type { NeedsView } from "../compiler/config-needs.ts";
 import type { Row } from "../compiler/row.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { TableCount } from "./table-count.ts";
 
 /** A configuration with the needs that it was rendered from. */
 export interface Rendered {
@@ -42,6 +43,8 @@ export interface Known {
   readonly needs: NeedsView;
   /** We loaded it or compared it, so its version says what it is. Else it was read, and may have come from anywhere. */
   readonly isOurs: boolean;
+  /** Nobody else is known to have changed the host table, so its version says what it is. */
+  readonly hasOurTable: boolean;
 }
 
 /** What a look at Caddy found. */
@@ -62,6 +65,7 @@ const PAUSE_MS = 50;
  */
 export class CaddyState {
   readonly #options: CaddyStateOptions;
+  readonly #tables = new TableCount();
   #known: Known | undefined;
   /** What was given last. */
   #given: { readonly config: CaddyConfig; readonly table: string; readonly needs: NeedsView } | undefined;
@@ -76,9 +80,10 @@ export class CaddyState {
     return this.#known;
   }
 
-  /** Forgets what Caddy runs, so that the next step asks. */
+  /** Another process may run: forgets what Caddy has, so that the next step asks. */
   forget(): void {
     this.#known = undefined;
+    this.#tables.forget();
   }
 
   /** What Caddy runs; asked where it is not known. Throws `caddy_unavailable`. */
@@ -88,7 +93,8 @@ export class CaddyState {
     // In this order a change between the two shows as another generation later.
     const versions = await api.running();
     const config = await api.config();
-    this.#known = { versions, config, needs: policySetsOf(config), isOurs: false };
+    const hasOurTable = this.#tables.isOurs(versions.changes);
+    this.#known = { versions, config, needs: policySetsOf(config), isOurs: false, hasOurTable };
     return this.#known;
   }
 
@@ -121,13 +127,15 @@ export class CaddyState {
       if (!isCertain && !this.runs(rendered))
         throw new GatewrightError("store_conflict", "Caddy was given another configuration meanwhile.");
     }
-    this.#known = { versions, config, needs, isOurs: true };
+    const hasOurTable = this.#tables.isOurs(versions.changes);
+    this.#known = { versions, config, needs, isOurs: true, hasOurTable };
     return mustLoad;
   }
 
   /** Takes note of what Caddy has taken; from here on that is what it shall run. */
   #know(known: Known): void {
     this.#known = known;
+    this.#tables.know(known.versions.changes);
     if (!known.isOurs) return;
     const { config, needs, versions } = known;
     this.#given = { config: config as CaddyConfig, needs, table: versions.table };
@@ -142,29 +150,37 @@ export class CaddyState {
     const versions = await api.running();
     if (hasMoved() || known === undefined || given === undefined) return { kind: "unsure" };
     const isSame = isDeepStrictEqual(versions, known.versions);
-    if (isSame && known.isOurs) return { kind: "expected" };
-    const reason = driftOf(versions, given);
+    if (isSame && known.isOurs && known.hasOurTable) return { kind: "expected" };
+    const hasOurTable = versions.table === given.table && this.#tables.isOurs(versions.changes);
+    const reason = driftOf(versions, given.config, hasOurTable);
     if (isSame) return { kind: "drifted-still", reason };
     const config = await api.config();
     if (hasMoved()) return { kind: "unsure" };
     // The same may have been loaded once more by somebody else.
-    const isOurs = versions.table === given.table && isDeepStrictEqual(config, plain(given.config));
-    this.#known = { versions, config, needs: isOurs ? given.needs : policySetsOf(config), isOurs };
-    return isOurs ? { kind: "expected" } : { kind: "drifted", reason };
+    const isOurs = isDeepStrictEqual(config, plain(given.config));
+    const needs = isOurs ? given.needs : policySetsOf(config);
+    this.#known = { versions, config, needs, isOurs, hasOurTable };
+    return isOurs && hasOurTable ? { kind: "expected" } : { kind: "drifted", reason };
   }
 
   /** Has Caddy run the host table, whose policy sets must run. Throws as `load`. */
   async setTable({ version, delta, rows }: DesiredTable): Promise<void> {
     const { api } = this.#options;
-    const { versions } = await this.running();
-    if (versions.table === version) {
-      this.#know(await this.running());
+    const known = await this.running();
+    const { versions, hasOurTable } = known;
+    if (versions.table === version && hasOurTable) {
+      this.#know(known);
       return;
     }
-    if (delta !== undefined && versions.table === delta.from) await api.patchTable({ ...delta, to: version });
-    else await api.replaceTable({ version, rows: rows() });
-    const known = await this.running();
-    this.#know({ ...known, versions: { ...known.versions, table: version } });
+    const isDelta = delta !== undefined && versions.table === delta.from && hasOurTable;
+    await this.#tables.change(() =>
+      isDelta ? api.patchTable({ ...delta, to: version }) : api.replaceTable({ version, rows: rows() }),
+    );
+    if (this.#known !== known)
+      throw new GatewrightError("store_conflict", "Caddy was started again meanwhile.");
+    // Not read back: a change of somebody else's since then shows as another count.
+    const changes = versions.changes === undefined ? undefined : versions.changes + 1;
+    this.#know({ ...known, versions: { ...versions, table: version, changes }, hasOurTable: true });
   }
 
   /**
@@ -205,13 +221,9 @@ function plain(config: CaddyConfig): RunningConfig {
   return JSON.parse(JSON.stringify(config)) as RunningConfig;
 }
 
-function driftOf(
-  versions: RunningVersions,
-  given: { readonly config: CaddyConfig; readonly table: string },
-): string {
-  const { version } = given.config.apps.gatewright;
-  if (versions.config !== version) return "another configuration was loaded";
-  if (versions.table !== given.table) return "another host table was given to it";
+function driftOf(versions: RunningVersions, config: CaddyConfig, hasOurTable: boolean): string {
+  if (versions.config !== config.apps.gatewright.version) return "another configuration was loaded";
+  if (!hasOurTable) return "another host table was given to it";
   return "its configuration was changed in place";
 }
 

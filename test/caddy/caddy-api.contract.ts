@@ -82,6 +82,23 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       expect((await api.config()).apps?.http).toBeUndefined();
     });
 
+    it("C5: counts changes of the host table, to the version that it has too, and none that was refused", async () => {
+      const { table } = first();
+      const { changes = Number.NaN } = await api.running();
+      const count = async (): Promise<number> => ((await api.running()).changes ?? Number.NaN) - changes;
+      await api.replaceTable({ ...table, rows: [] });
+      expect(await api.running()).toMatchObject({ table: table.version, changes: changes + 1 });
+      await api.patchTable({ from: table.version, to: table.version, remove: [], upsert: table.rows });
+      expect(await count()).toBe(2);
+      const refused = [
+        () => api.patchTable({ from: "another", to: "next", remove: [], upsert: [] }),
+        () => api.replaceTable({ version: "next", rows: compiled(ingress("slow", port, "9s")).table.rows }),
+      ];
+      for (const change of refused) await expect(change()).rejects.toThrow();
+      await api.load(compiled(ingress("one", port, "7s")).config);
+      expect(await count()).toBe(2);
+    });
+
     it("keeps what ran when a configuration is refused", async () => {
       const before = await api.running();
       const { config } = first();

@@ -66,6 +66,7 @@ test("a fresh Caddy runs the versions of the files that it was started with", as
     config: config.apps.gatewright.version,
     table: table.version,
     generation: 1,
+    changes: 1,
   });
   expect(await portsOf(client)).toEqual([port]);
 });
@@ -105,7 +106,7 @@ test("the whole table is replaced, and a load leaves it as it is", async () => {
     ...config,
     apps: { ...config.apps, gatewright: { ...config.apps.gatewright, version: "v2" } },
   });
-  expect(await client.running()).toEqual({ config: "v2", table: table.version, generation: 2 });
+  expect(await client.running()).toEqual({ config: "v2", table: table.version, generation: 2, changes: 3 });
 });
 
 test("addresses are taken", async () => {

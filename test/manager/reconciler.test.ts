@@ -120,6 +120,63 @@ describe("C5: a Caddy that somebody else changes", () => {
     expect(world.manager.caddyHealth()).toMatchObject({ drifts: 1, hasDrifted: false, isUp: true });
   });
 
+  const meddleWithTable = async (): Promise<void> => {
+    const { table: version } = await caddy.running();
+    caddy.tamperTable({ version, rows: [] });
+  };
+  /** Until what runs was looked at again. */
+  const isLookedAt = async (): Promise<void> => {
+    const asked = (): number => caddy.calls.filter(({ method }) => method === "running").length;
+    const before = asked();
+    await until(() => asked() >= before + 2, 20_000);
+  };
+
+  it("gets its rows again where another table has the version of ours", async () => {
+    await world.create("one");
+    await isTidy();
+    await meddleWithTable();
+    await until(() => rowIds().length === 1, 20_000);
+    await isLookedAt();
+    expect(world.manager.caddyHealth()).toMatchObject({ drifts: 1, hasDrifted: false, isUp: true });
+    expect(world.manager.ingresses.ready()).toEqual({ ready: true, reasons: [] });
+  });
+
+  it("gets its rows again where a change went upon another table with the version of ours", async () => {
+    await world.create("one");
+    await isTidy();
+    await meddleWithTable();
+    await world.create("two");
+    await until(() => rowIds().length === 2, 20_000);
+    await isLookedAt();
+    expect(world.manager.caddyHealth()).toMatchObject({ hasDrifted: false });
+  });
+
+  it("is not what a lost answer to a change of ours leaves, nor a Caddy or manager that starts anew", async () => {
+    let losses = 0;
+    const lose = ({ method }: { readonly method: string }): void => {
+      if (!/Table/.test(method) || losses >= 3) return;
+      losses += 1;
+      throw new GatewrightError("caddy_unavailable", "lost");
+    };
+    for (const place of ["onAnswer", "onRequest"] as const) {
+      losses = 0;
+      caddy[place] = lose;
+      await world.create(place.toLowerCase());
+      await isLookedAt();
+      expect(losses).toBeGreaterThan(0);
+      caddy[place] = () => undefined;
+    }
+    await world.host.crash();
+    await world.create("after");
+    await isLookedAt();
+    expect(world.manager.caddyHealth()).toMatchObject({ drifts: 0, hasDrifted: false });
+    await world.restart();
+    await world.create("again");
+    await isLookedAt();
+    expect(world.manager.caddyHealth()).toMatchObject({ drifts: 0, hasDrifted: false });
+    expect(rowIds()).toHaveLength(4);
+  }, 60_000);
+
   it("while ours is being loaded gets ours", async () => {
     let meddled = false;
     caddy.onAnswer = ({ method }) => {

@@ -37,9 +37,10 @@ export class MemoryCaddy implements CaddyApi {
   readonly takenPorts = new Set<number>();
   /** What each process was started with. */
   readonly launches: CaddyConfig[] = [];
-  #process: { config: CaddyConfig | undefined; generation: number } | undefined = {
+  #process: { config: CaddyConfig | undefined; generation: number; changes: number } | undefined = {
     config: undefined,
     generation: 0,
+    changes: 0,
   };
   #tableVersion = "";
   #rows = new Map<string, Row>();
@@ -81,7 +82,7 @@ export class MemoryCaddy implements CaddyApi {
     const table = JSON.parse(await readFile(join(folder, "table.json"), "utf8")) as Table;
     this.#refuseConfig(config);
     this.launches.push(config);
-    this.#process = { config, generation: 1 };
+    this.#process = { config, generation: 1, changes: 1 };
     this.#rows = new Map(table.rows.map((row) => [row.id, row]));
     this.#tableVersion = table.version;
   }
@@ -92,6 +93,11 @@ export class MemoryCaddy implements CaddyApi {
     if (process.config === undefined) throw new Error("nothing is loaded");
     process.config = change(process.config);
     process.generation += 1;
+  }
+
+  /** What somebody else does at the table's endpoint. */
+  tamperTable(table: Table): void {
+    this.#setTable(table);
   }
 
   /** Requests need these instances. */
@@ -105,6 +111,7 @@ export class MemoryCaddy implements CaddyApi {
       config: this.loaded?.apps.gatewright?.version ?? "",
       table: this.#tableVersion,
       generation: this.loaded?.apps.gatewright === undefined ? 0 : this.#alive().generation,
+      changes: this.#alive().changes,
     }));
   }
 
@@ -131,14 +138,14 @@ export class MemoryCaddy implements CaddyApi {
       for (const id of delta.remove) this.#rows.delete(id);
       for (const row of delta.upsert) this.#rows.set(row.id, row);
       this.#tableVersion = delta.to;
+      this.#alive().changes += 1;
     });
   }
 
   replaceTable(table: Table): Promise<void> {
     return this.#answer({ method: "replaceTable", body: table }, () => {
       this.#refuseRows(table.rows);
-      this.#rows = new Map(table.rows.map((row) => [row.id, row]));
-      this.#tableVersion = table.version;
+      this.#setTable(table);
     });
   }
 
@@ -181,6 +188,12 @@ export class MemoryCaddy implements CaddyApi {
     const result = act();
     await this.onAnswer(call);
     return result;
+  }
+
+  #setTable({ version, rows }: Table): void {
+    this.#rows = new Map(rows.map((row) => [row.id, row]));
+    this.#tableVersion = version;
+    this.#alive().changes += 1;
   }
 
   #alive() {

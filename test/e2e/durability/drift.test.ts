@@ -111,6 +111,22 @@ describe("C5: /ready, /status and metrics tell", () => {
     await isWell(site);
   });
 
+  it("of a host table that somebody gave it under the version of ours", async () => {
+    const drifts = await metric(site, "gatewright_caddy_drifts_total");
+    const { body } = await askCaddy<{ table: string }>(site.ports.admin, "/gatewright/state");
+    await meddle(site, "PUT", "/gatewright/table", { version: body.table, rows: [] });
+    expect(await served()).toBe(404);
+    await until(async () => (await served()) === 200);
+    await isWell(site);
+    expect(await metric(site, "gatewright_caddy_drifts_total")).toBe(drifts + 1);
+    // A change after it goes on from the whole table, and what we change ourselves is no drift.
+    await meddle(site, "PUT", "/gatewright/table", { version: body.table, rows: [] });
+    await site.make("more", rule("more.example.com", "web-1", backend.port));
+    await until(async () => (await served()) === 200);
+    expect(await site.reach("more.example.com")).toBe(200);
+    await isWell(site);
+  });
+
   it("of an admin endpoint that somebody moved away", async () => {
     const own = await config(site);
     const pid = await site.caddyPid();
