@@ -1,6 +1,6 @@
 /**
  * How much more processor time `work` takes at eight times the size: about 8 where it is linear, 64 where it is
- * quadratic. A ratio of processor times says the same on a slow and on a busy machine. The best of three runs counts,
+ * quadratic. A ratio of processor times says the same on a slow and on a busy machine. The best of five runs counts,
  * since collections of garbage fall on some of them.
  */
 export function growthOf(work: (size: number) => void, size: number): number {
@@ -10,7 +10,7 @@ export function growthOf(work: (size: number) => void, size: number): number {
 }
 
 function best(run: () => void): number {
-  const times = [1, 2, 3].map(() => {
+  const times = [1, 2, 3, 4, 5].map(() => {
     const before = process.cpuUsage();
     run();
     const { user, system } = process.cpuUsage(before);
