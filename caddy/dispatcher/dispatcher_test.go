@@ -21,6 +21,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/internal/freeport"
 	"gatewright.dev/caddy/table"
 )
 
@@ -98,7 +99,7 @@ func TestKnownHostsWhoseRulesDoNotFit(t *testing.T) {
 
 func TestThePortIsTheListenersNotTheHostHeaders(t *testing.T) {
 	w := newWorld(t)
-	other := freePort(t)
+	other := freeport.Find(t)
 	w.servers["other"] = map[string]any{
 		"listen":          []string{"127.0.0.1:" + strconv.Itoa(other)},
 		"automatic_https": map[string]any{"disable": true},
@@ -200,7 +201,7 @@ func TestTableFile(t *testing.T) {
 	w.app["table_file"] = file
 	// Caddy leaves the admin server of a configuration that it refuses behind, for a moment.
 	refused := *w
-	refused.admin = "127.0.0.1:" + strconv.Itoa(freePort(t))
+	refused.admin = "127.0.0.1:" + strconv.Itoa(freeport.Find(t))
 	if err := caddy.Load(refused.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) {
 		t.Fatalf("a missing file: %v", err)
 	}
@@ -338,7 +339,7 @@ func TestErrorPages(t *testing.T) {
 	refusing.Policy = "refusing"
 	open := w.row("o", "open.test", "here", 80)
 	open.Policy = "open"
-	w.put("t1", w.row("none", "none.test", "nobody", 80), w.row("dead", "dead.test", "here", freePort(t)),
+	w.put("t1", w.row("none", "none.test", "nobody", 80), w.row("dead", "dead.test", "here", freeport.Find(t)),
 		w.row("hung", "hung.test", "here", hung.Addr().(*net.TCPAddr).Port), evil, refusing, open)
 	for _, c := range []struct {
 		host, accept, contentType, body string

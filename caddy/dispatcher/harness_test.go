@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +19,7 @@ import (
 
 	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/internal/freeport"
 	"gatewright.dev/caddy/table"
 	_ "gatewright.dev/caddy/transport"
 )
@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	*app.HostTable() = table.Table{}
 	w := &world{
-		t: t, dns: dnstest.Start(t), admin: "127.0.0.1:" + strconv.Itoa(freePort(t)), port: freePort(t),
+		t: t, dns: dnstest.Start(t), admin: "127.0.0.1:" + strconv.Itoa(freeport.Find(t)), port: freeport.Find(t),
 		storage: t.TempDir(), app: map[string]any{}, servers: map[string]any{},
 		client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
@@ -57,27 +57,13 @@ func newWorld(t *testing.T) *world {
 		},
 	}
 	for w.admin == "127.0.0.1:"+strconv.Itoa(w.port) {
-		w.port = freePort(t)
+		w.port = freeport.Find(t)
 	}
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
 		_ = caddy.Stop()
 	})
 	return w
-}
-
-// freePort is a port below those that the system gives to outgoing connections, which could take it meanwhile.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 var proxySet = map[string]any{"handle": []any{map[string]any{

@@ -57,10 +57,9 @@ func TestMoreToSay(t *testing.T) {
 					})
 				}
 				clients.Wait()
-				// What comes in the moment between the look at a connection and its use spoils the request, which is made
-				// again on another connection unless its method forbids that (RFC 9110 section 9.2.2).
+				// A POST is not made again (RFC 9110 section 9.2.2). One of 800 was seen to fail on a busy machine, here alone.
 				spoilt := int64(0)
-				if method == "POST" {
+				if method == "POST" && name == "large" {
 					spoilt = 8
 				}
 				if wrong.Load() > 0 || failed.Load() > spoilt {

@@ -3,9 +3,7 @@ package layer4
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"strconv"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,6 +13,7 @@ import (
 	_ "gatewright.dev/caddy/app"
 	_ "gatewright.dev/caddy/dispatcher"
 	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/internal/freeport"
 	"gatewright.dev/caddy/table"
 )
 
@@ -42,7 +41,7 @@ var echoSet = map[string]any{"handle": []any{map[string]any{
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, dns: dnstest.Start(t), port: freePort(t), storage: t.TempDir(),
+		t: t, dns: dnstest.Start(t), port: freeport.Find(t), storage: t.TempDir(),
 		wrapper: map[string]any{}, server: map[string]any{}, apps: map[string]any{},
 	}
 	t.Cleanup(func() {
@@ -50,20 +49,6 @@ func newWorld(t *testing.T) *world {
 		w.rows()
 	})
 	return w
-}
-
-// freePort is a port below those that the system gives to outgoing connections.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 // load has Caddy run the world's configuration.

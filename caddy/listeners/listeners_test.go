@@ -22,6 +22,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"gatewright.dev/caddy/internal/freeport"
 )
 
 // handled counts what handlers did, of all configurations.
@@ -65,27 +67,13 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, port: freePort(t), more: map[string]any{}}
+	w := &world{t: t, port: freeport.Find(t), more: map[string]any{}}
 	t.Cleanup(func() {
 		_ = caddy.Stop()
 		// Servers shut down in the background.
 		w.awaitSockets(0)
 	})
 	return w
-}
-
-// freePort is a port below those that the system gives to outgoing connections.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 func (w *world) load(version string, addresses ...string) error {
@@ -309,7 +297,7 @@ func TestFailedStartChangesNothing(t *testing.T) {
 	defer taken.Close()
 	kept := w.dial()
 	kept.expect(t, request(""), "1 ")
-	free := freePort(t)
+	free := freeport.Find(t)
 	err = w.load("2", at("127.0.0.1", w.port), at("127.0.0.1", free), Network+"/"+taken.Addr().String())
 	if err == nil || !strings.Contains(err.Error(), "listen tcp "+taken.Addr().String()+": bind: address already in use") {
 		t.Fatal(err)
