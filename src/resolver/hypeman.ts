@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Agent, request } from "undici";
 import type { Logger } from "../log.ts";
+import type { Instance } from "../model/api.ts";
 import { readInstances } from "./instance-reader.ts";
 import { SourceView } from "./source-view.ts";
 
@@ -41,31 +42,23 @@ const LARGEST_ANSWER_BYTES = 200 * 1024 * 1024;
 export class HypemanResolver extends SourceView {
   readonly #endpoint: URL;
   readonly #token: string | undefined;
-  readonly #intervalMs: number;
   readonly #timeoutMs: number;
-  readonly #staleMs: number;
-  readonly #askAgainMs: number;
   readonly #agent = new Agent({ maxResponseSize: LARGEST_ANSWER_BYTES });
-  #running: Promise<void> = Promise.resolve();
-  #asking: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
-  #askedAt = Number.NEGATIVE_INFINITY;
-  #failures = 0;
   #digest = "";
 
-  constructor(options: HypemanOptions) {
-    super("hypeman", options.logger);
-    this.#endpoint = new URL("instances", options.url.endsWith("/") ? options.url : `${options.url}/`);
-    this.#token = options.token;
-    this.#intervalMs = options.intervalMs ?? 2000;
-    this.#timeoutMs = options.timeoutMs ?? 5000;
-    this.#staleMs = options.staleMs ?? 3_600_000;
-    this.#askAgainMs = options.askAgainMs ?? 250;
-  }
-
-  async start(): Promise<void> {
-    await this.#ask();
-    this.#running = this.#follow();
+  constructor({ intervalMs = 2000, staleMs = 3_600_000, askAgainMs = 250, ...options }: HypemanOptions) {
+    const { url, token, timeoutMs = 5000, logger } = options;
+    super({
+      source: "hypeman",
+      intervalMs,
+      longestIntervalMs: LONGEST_BACKOFF_MS,
+      staleMs,
+      askAgainMs,
+      logger,
+    });
+    this.#endpoint = new URL("instances", url.endsWith("/") ? url : `${url}/`);
+    this.#token = token;
+    this.#timeoutMs = timeoutMs;
   }
 
   /**
@@ -80,117 +73,65 @@ export class HypemanResolver extends SourceView {
     const action = wakingActions[state];
     if (action === undefined && this.resolve(id).kind !== "addresses" && state !== "Initializing")
       throw new Error(`an instance that is ${state} cannot be started`);
-    if (action !== undefined) await this.#order(`${encodeURIComponent(id)}/${action}`);
+    if (action !== undefined) await this.#order(`/${encodeURIComponent(id)}/${action}`);
     const deadline = performance.now() + LONGEST_WAKING_MS;
     while (this.resolve(id).kind !== "addresses") {
-      if (performance.now() > deadline || this.closing.signal.aborted)
+      if (performance.now() > deadline || this.closed.aborted)
         throw new Error("it has no address although it was started");
-      await this.fetch();
+      await this.refetch();
     }
   }
 
   async #order(path: string): Promise<void> {
-    try {
-      const { statusCode, body } = await request(new URL(`instances/${path}`, new URL(".", this.#endpoint)), {
-        method: "POST",
-        dispatcher: this.#agent,
-        headers: this.#headers(),
-        signal: AbortSignal.any([this.closing.signal, AbortSignal.timeout(LONGEST_WAKING_MS)]),
-      });
-      await body.dump();
-      // 409: somebody else started it meanwhile.
-      if (statusCode >= 400 && statusCode !== 409)
-        throw new Error(`hypeman answered with status ${statusCode}`);
-    } catch (error) {
-      throw new Error(this.#reason(error), { cause: error });
-    }
-  }
-
-  #headers(): { readonly [name: string]: string } {
-    return {
-      accept: "application/json",
-      ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
-    };
+    const { status } = await this.#request("POST", path, LONGEST_WAKING_MS);
+    // 409: somebody else started it meanwhile.
+    if (status >= 400 && status !== 409) throw new Error(`hypeman answered with status ${status}`);
   }
 
   override async close(): Promise<void> {
-    this.closing.abort();
-    await this.#running;
-    await Promise.all([this.#asking, this.#next]);
     await super.close();
     await this.#agent.destroy();
   }
 
-  async #follow(): Promise<void> {
-    while (!this.closing.signal.aborted) {
-      const backoffMs = Math.min(
-        this.#intervalMs * 2 ** this.#failures,
-        Math.max(LONGEST_BACKOFF_MS, this.#intervalMs),
-      );
-      await this.pause(backoffMs);
-      if (!this.closing.signal.aborted) await this.#ask();
-    }
-  }
-
-  /**
-   * Waits for an answer to a question that begins from now on: one that is already under way may have been read
-   * before the instance was made. All who wait meanwhile share it.
-   */
-  protected fetch(): Promise<void> {
-    this.#next ??= (async () => {
-      await this.#asking;
-      await this.pause(this.#askedAt + this.#askAgainMs - performance.now());
-      this.#next = undefined;
-      if (!this.closing.signal.aborted) await this.#ask();
-    })();
-    return this.#next;
-  }
-
-  /** One question at a time; whoever comes meanwhile waits for the same answer. Never throws. */
-  #ask(): Promise<void> {
-    this.#asking ??= this.#poll().finally(() => {
-      this.#asking = undefined;
-    });
-    return this.#asking;
-  }
-
-  async #poll(): Promise<void> {
-    this.#askedAt = performance.now();
-    try {
-      const body = await this.#fetchList();
-      const digest = createHash("sha256").update(body).digest("base64");
-      if (digest === this.#digest) this.confirm();
-      else this.#accept(body, digest);
-      this.#failures = 0;
-    } catch (error) {
-      if (this.closing.signal.aborted) return;
-      this.#failures = Math.min(this.#failures + 1, 16);
-      this.fail(this.#reason(error), this.#staleMs);
-    }
-  }
-
-  #accept(body: Buffer, digest: string): void {
+  protected async fetch(): Promise<readonly Instance[] | undefined> {
+    const { status, body } = await this.#request("GET", "", this.#timeoutMs);
+    if (status !== 200) throw new Error(`answered with status ${status}`);
+    const digest = createHash("sha256").update(body).digest("base64");
+    if (digest === this.#digest) return undefined;
     const { instances, problems } = readInstances(parse(body));
     if (problems.length > 0)
       this.logger.warn("hypeman lists instances that cannot be used", { problems: problems.slice(0, 10) });
-    this.accept(instances);
     this.#digest = digest;
+    return instances;
   }
 
-  async #fetchList(): Promise<Buffer> {
-    const { statusCode, body } = await request(this.#endpoint, {
-      dispatcher: this.#agent,
-      headers: this.#headers(),
-      signal: AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.#timeoutMs)]),
-    });
-    if (statusCode === 200) return Buffer.from(await body.arrayBuffer());
-    await body.dump();
-    throw new Error(`answered with status ${statusCode}`);
+  /** The body is empty unless the status is 200. */
+  async #request(
+    method: "GET" | "POST",
+    path: string,
+    timeoutMs: number,
+  ): Promise<{ readonly status: number; readonly body: Buffer }> {
+    try {
+      const { statusCode, body } = await request(`${this.#endpoint}${path}`, {
+        method,
+        dispatcher: this.#agent,
+        headers: {
+          accept: "application/json",
+          ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+        },
+        signal: AbortSignal.any([this.closed, AbortSignal.timeout(timeoutMs)]),
+      });
+      if (statusCode === 200) return { status: statusCode, body: Buffer.from(await body.arrayBuffer()) };
+      await body.dump();
+      return { status: statusCode, body: Buffer.alloc(0) };
+    } catch (error) {
+      throw new Error(this.#reason(error, timeoutMs), { cause: error });
+    }
   }
 
-  #reason(error: unknown): string {
+  #reason(error: unknown, timeoutMs: number): string {
     if (!(error instanceof Error)) return "failed";
-    if (error.name === "TimeoutError") return `no answer within ${this.#timeoutMs} ms`;
+    if (error.name === "TimeoutError") return `no answer within ${timeoutMs} ms`;
     // A refused connection to several addresses is an AggregateError without a message, but with a code.
     const text =
       error.message === "" ? String((error as NodeJS.ErrnoException).code ?? error.name) : error.message;

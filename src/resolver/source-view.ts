@@ -16,68 +16,130 @@ export interface SourceStatus {
   readonly lastError?: string;
 }
 
+/** How a source is followed. */
+export interface SourceOptions {
+  /** Names it in messages: `hypeman`, `instance file`. */
+  readonly source: string;
+  /** Time from the end of one fetch to the next. */
+  readonly intervalMs: number;
+  /** Each failure doubles that time up to this one. Default: it does not. */
+  readonly longestIntervalMs?: number;
+  /** Shortest time between two fetches that unknown references cause. Default: none. */
+  readonly askAgainMs?: number;
+  /** How long the last known list is served while fetches fail. Default: for ever. */
+  readonly staleMs?: number;
+  readonly logger: Logger;
+}
+
 /**
- * A source that somebody else writes (a hypeman, a file): its last known list, and what may be said from it. A source
- * adds how its list is fetched, and tells what came of that by `accept`, `confirm` and `fail`.
- * Known names keep their last address while the source fails (RFC 8767); an unknown name is `unknown` only as long as
- * the source answers, since a failing one may have it by now.
+ * A source that somebody else writes (a hypeman, a file): its last known list, which is fetched again and again, and
+ * what may be said from it. Known names keep their last address while the source fails (RFC 8767); an unknown name is
+ * `unknown` only as long as the source answers, since a failing one may have it by now.
  */
 export abstract class SourceView implements InstanceResolver {
   readonly #index = new InstanceIndex();
   readonly #listeners: ChangeListeners;
-  readonly #source: string;
+  readonly #options: SourceOptions;
   protected readonly logger: Logger;
+  readonly #closing = new AbortController();
   /** Aborted when the source is closed. */
-  protected readonly closing = new AbortController();
+  protected readonly closed = this.#closing.signal;
+  #running: Promise<void> = Promise.resolve();
+  #fetching: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #fetchedAt = Number.NEGATIVE_INFINITY;
+  #failures = 0;
   #state: SourceStatus["state"] = "starting";
   #lastSuccessAt: number | undefined;
   #lastError: string | undefined;
 
-  /** `source` names it in messages: `hypeman`, `instance file`. */
-  constructor(source: string, logger: Logger) {
-    this.#source = source;
-    this.logger = logger;
-    this.#listeners = new ChangeListeners(logger);
+  constructor(options: SourceOptions) {
+    this.#options = options;
+    this.logger = options.logger;
+    this.#listeners = new ChangeListeners(options.logger);
   }
 
-  /** Returns after the first attempt; one that fails is reported by `status()`, not thrown. */
-  abstract start(): Promise<void>;
+  /** Reads the whole list; undefined: it is the one fetched last. Throws an Error that says why it cannot be had. */
+  protected abstract fetch(): Promise<readonly Instance[] | undefined>;
 
-  /** Fetches the list once, beginning from now. Never throws. */
-  protected abstract fetch(): Promise<void>;
-
-  /** The source answered with this list. */
-  protected accept(instances: readonly Instance[]): void {
-    const names = this.#index.replace(instances);
-    if (!this.#succeed()) this.#listeners.tell({ names });
+  /** Returns after the first fetch; one that fails is reported by `status()`, not thrown. */
+  async start(): Promise<void> {
+    await this.#fetchOnce();
+    this.#running = this.#follow();
   }
 
-  /** The source answered with the list accepted last. */
-  protected confirm(): void {
-    this.#succeed();
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+    await Promise.all([this.#fetching, this.#next]);
+    this.#listeners.clear();
+  }
+
+  async #follow(): Promise<void> {
+    const { intervalMs, longestIntervalMs = intervalMs } = this.#options;
+    while (!this.closed.aborted) {
+      await this.#pause(Math.min(intervalMs * 2 ** this.#failures, Math.max(longestIntervalMs, intervalMs)));
+      if (!this.closed.aborted) await this.#fetchOnce();
+    }
+  }
+
+  /**
+   * Waits for a fetch that begins from now on: one that is already under way may have been read before the instance was
+   * made. All who wait meanwhile share it. Never throws.
+   */
+  protected refetch(): Promise<void> {
+    this.#next ??= (async () => {
+      await this.#fetching;
+      await this.#pause(this.#fetchedAt + (this.#options.askAgainMs ?? 0) - performance.now());
+      this.#next = undefined;
+      if (!this.closed.aborted) await this.#fetchOnce();
+    })();
+    return this.#next;
+  }
+
+  /** One at a time; whoever comes meanwhile waits for the same. Never throws. */
+  #fetchOnce(): Promise<void> {
+    this.#fetching ??= this.#update().finally(() => {
+      this.#fetching = undefined;
+    });
+    return this.#fetching;
+  }
+
+  async #update(): Promise<void> {
+    this.#fetchedAt = performance.now();
+    try {
+      const instances = await this.fetch();
+      const names = instances === undefined ? [] : this.#index.replace(instances);
+      if (!this.#succeed() && names.length > 0) this.#listeners.tell({ names });
+    } catch (error) {
+      if (!this.closed.aborted) this.#fail(error instanceof Error ? error.message : String(error));
+    }
   }
 
   /** Whether every answer changed with this success, which the listeners then know. */
   #succeed(): boolean {
     const before = this.#state;
     this.#state = "ok";
+    this.#failures = 0;
     this.#lastSuccessAt = performance.now();
     this.#lastError = undefined;
-    if (before !== "ok") this.logger.info(`${this.#source} answers`, { instances: this.#index.size });
+    if (before !== "ok") this.logger.info(`${this.#options.source} answers`, { instances: this.#index.size });
     if (before === "ok" || before === "failing") return false;
     this.#listeners.tell({ all: true });
     return true;
   }
 
-  /** The source failed; known names stay, for at most `staleMs` since the last success. */
-  protected fail(reason: string, staleMs: number): void {
-    if (reason !== this.#lastError) this.logger.warn(`${this.#source} fails`, { reason });
+  /** Known names stay, for at most `staleMs` since the last success. */
+  #fail(reason: string): void {
+    const { source, staleMs = Number.POSITIVE_INFINITY } = this.#options;
+    this.#failures = Math.min(this.#failures + 1, 16);
+    if (reason !== this.#lastError) this.logger.warn(`${source} fails`, { reason });
     this.#lastError = reason;
     if (this.#lastSuccessAt === undefined || this.#state === "expired") return;
     this.#state = "failing";
     if (performance.now() - this.#lastSuccessAt < staleMs) return;
     this.#state = "expired";
-    this.logger.error(`the last known instances are too old to be served`, { source: this.#source });
+    this.logger.error(`the last known instances are too old to be served`, { source });
     this.#listeners.tell({ all: true });
   }
 
@@ -91,7 +153,7 @@ export abstract class SourceView implements InstanceResolver {
   async reference(reference: string): Promise<Reference> {
     const known = this.#reference(reference);
     if (known.kind !== "unknown" && known.kind !== "unavailable") return known;
-    await this.fetch();
+    await this.refetch();
     return this.#reference(reference);
   }
 
@@ -127,18 +189,13 @@ export abstract class SourceView implements InstanceResolver {
     };
   }
 
-  async close(): Promise<void> {
-    this.#listeners.clear();
-  }
-
   /** Waits, or until the source is closed. */
-  protected async pause(ms: number): Promise<void> {
-    if (ms > 0)
-      await delay(ms, undefined, { signal: this.closing.signal, ref: false }).catch(() => undefined);
+  async #pause(ms: number): Promise<void> {
+    if (ms > 0) await delay(ms, undefined, { signal: this.closed, ref: false }).catch(() => undefined);
   }
 
   #unavailable(): { readonly kind: "unavailable"; readonly reason: string } {
     const why = this.#lastError === undefined ? "has not answered yet" : `fails: ${this.#lastError}`;
-    return { kind: "unavailable", reason: `${this.#source} ${why}` };
+    return { kind: "unavailable", reason: `${this.#options.source} ${why}` };
   }
 }

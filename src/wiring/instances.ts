@@ -26,7 +26,7 @@ interface SourceParts {
 }
 
 /** Every value of INSTANCE_SOURCE, and what makes it. */
-const SOURCES: { readonly [name in Config["instances"]["source"]]: (parts: SourceParts) => Instances } = {
+const sources: { readonly [name in Config["instances"]["source"]]: (parts: SourceParts) => Instances } = {
   registry({ config, logger, how }) {
     const folder = join(config.dataDir, "instances");
     const store = openFileStore<Instance>({ folder, validate: parseInstance, ...how });
@@ -46,7 +46,7 @@ const SOURCES: { readonly [name in Config["instances"]["source"]]: (parts: Sourc
 
 /** Makes the source that INSTANCE_SOURCE names. Nothing is read before its `start()`. */
 export function createInstances(config: Config, logger: Logger, how: SourceParts["how"]): Instances {
-  return SOURCES[config.instances.source]({ config, logger, how });
+  return sources[config.instances.source]({ config, logger, how });
 }
 
 function settingsOf<T>(source: string, settings: T | undefined): T {

@@ -11,17 +11,16 @@ import { recordingLogger } from "../support/recording-logger.ts";
 class CountingView extends SourceView {
   asked = 0;
   listeners = 0;
+  #found: readonly Instance[] | Error = [];
 
-  async start(): Promise<void> {}
-
-  protected async fetch(): Promise<void> {}
-
-  override accept(instances: readonly Instance[]): void {
-    super.accept(instances);
+  protected async fetch(): Promise<readonly Instance[]> {
+    if (this.#found instanceof Error) throw this.#found;
+    return this.#found;
   }
 
-  override fail(reason: string, staleMs: number): void {
-    super.fail(reason, staleMs);
+  async find(found: readonly Instance[] | Error): Promise<void> {
+    this.#found = found;
+    await this.refetch();
   }
 
   override resolve(name: string): Resolution {
@@ -39,11 +38,15 @@ class CountingView extends SourceView {
   }
 }
 
+const how = { source: "test", intervalMs: 600_000, staleMs: 60_000, logger: recordingLogger() };
 let view: CountingView;
 let server: DnsServer;
 beforeEach(async () => {
-  view = new CountingView("test", recordingLogger());
-  view.accept([instanceFrom({ name: "web", ip: "10.0.0.5" }), instanceFrom({ name: "db", ip: "10.0.0.6" })]);
+  view = new CountingView(how);
+  await view.find([
+    instanceFrom({ name: "web", ip: "10.0.0.5" }),
+    instanceFrom({ name: "db", ip: "10.0.0.6" }),
+  ]);
   server = await startDnsServer({
     address: "127.0.0.1",
     port: 0,
@@ -69,39 +72,40 @@ it("looks a name up once as long as nothing changes", async () => {
 
 it("answers a changed address from the change on", async () => {
   for (let round = 1; round < 20; round++) {
-    view.accept([instanceFrom({ name: "web", ip: `10.0.0.${round}` })]);
+    await view.find([instanceFrom({ name: "web", ip: `10.0.0.${round}` })]);
     expect([await ask("web"), await ask("WEB"), await ask("id-web")]).toEqual(
       Array(3).fill(`10.0.0.${round}`),
     );
   }
-  view.accept([instanceFrom({ name: "web", state: "Stopped" })]);
+  await view.find([instanceFrom({ name: "web", state: "Stopped" })]);
   expect([await ask("web"), await ask("WEB")]).toEqual(["", ""]);
-  view.accept([]);
+  await view.find([]);
   expect(await ask("web")).toBe(`rcode ${rcode.NXDOMAIN}`);
 });
 
 it("answers changed addresses of a service", async () => {
   const member = (name: string, ip: string) => ({ ...instanceFrom({ name, ip }), service: "api" });
-  view.accept([member("one", "10.0.0.1")]);
+  await view.find([member("one", "10.0.0.1")]);
   expect([await ask("api.svc"), await ask("api.svc")]).toEqual(["10.0.0.1", "10.0.0.1"]);
-  view.accept([member("one", "10.0.0.1"), member("two", "10.0.0.2")]);
+  await view.find([member("one", "10.0.0.1"), member("two", "10.0.0.2")]);
   expect(await ask("api.svc")).toBe("10.0.0.1,10.0.0.2");
 });
 
 it("answers every changed name of a change of many", async () => {
   const all = (third: number) =>
     Array.from({ length: 1500 }, (_, at) => instanceFrom({ name: `vm-${at}`, ip: `10.0.${third}.1` }));
-  view.accept(all(1));
+  await view.find(all(1));
   expect([await ask("vm-0"), await ask("vm-1499")]).toEqual(["10.0.1.1", "10.0.1.1"]);
-  view.accept(all(2));
+  await view.find(all(2));
   expect([await ask("vm-0"), await ask("vm-1499")]).toEqual(["10.0.2.1", "10.0.2.1"]);
 });
 
 it("keeps no address longer than the source does", async () => {
   expect(await ask("web")).toBe("10.0.0.5");
-  view.fail("is down", 60_000);
+  await view.find(new Error("is down"));
   expect(await ask("web")).toBe("10.0.0.5");
-  view.fail("is down", 0);
+  how.staleMs = 0;
+  await view.find(new Error("is down"));
   expect(await ask("web")).toBe(`rcode ${rcode.SERVFAIL}`);
 });
 
