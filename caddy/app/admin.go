@@ -2,20 +2,14 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
-	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/internal/admin"
 )
 
 func init() { caddy.RegisterModule(Admin{}) }
-
-// maxBody bounds the body of a change: a million rows have about 300 MB.
-const maxBody = 1 << 30
 
 // Admin is the module `admin.api.gatewright`: routes of Caddy's admin endpoint that read and change the host
 // table of the process and the addresses that it knows.
@@ -41,34 +35,22 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 // Routes returns the routes of the admin endpoint.
 func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: "/gatewright/state", Handler: endpoint(map[string]action{http.MethodGet: getState})},
-		{Pattern: "/gatewright/table", Handler: endpoint(map[string]action{http.MethodPut: putTable, http.MethodPatch: patchTable})},
-		{Pattern: "/gatewright/refusals", Handler: caddy.AdminHandlerFunc(getRefusals)},
-		{Pattern: "/gatewright/addresses", Handler: endpoint(map[string]action{http.MethodPost: postAddresses})},
-		{Pattern: "/gatewright/targets", Handler: endpoint(map[string]action{http.MethodPost: postTargets})},
-		{Pattern: "/gatewright/wakes", Handler: caddy.AdminHandlerFunc(a.getWakes)},
+		admin.Route("/gatewright/state", admin.Actions{http.MethodGet: getState}),
+		admin.Route("/gatewright/table", admin.Actions{http.MethodPut: change(putTable), http.MethodPatch: change(patchTable)}),
+		admin.Route("/gatewright/refusals", admin.Actions{http.MethodGet: getRefusals}),
+		admin.Route("/gatewright/addresses", admin.Actions{http.MethodPost: change(postAddresses)}),
+		admin.Route("/gatewright/targets", admin.Actions{http.MethodPost: change(postTargets)}),
+		admin.Route("/gatewright/wakes", admin.Actions{http.MethodGet: a.getWakes}),
 	}
 }
 
-// action does what a request asks for; nil means done.
-type action func(r *http.Request) error
-
-func endpoint(actions map[string]action) caddy.AdminHandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		act := actions[r.Method]
-		if act == nil {
-			methods := make([]string, 0, len(actions))
-			for method := range actions {
-				methods = append(methods, method)
-			}
-			w.Header().Set("Allow", strings.Join(methods, ", "))
-			return respond(w, http.StatusMethodNotAllowed, failure{Error: "method not allowed"})
+// change answers with the state after it.
+func change(make func(r *http.Request) error) func(r *http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		if err := make(r); err != nil {
+			return nil, err
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		if err := act(r); err != nil {
-			return respondError(w, err)
-		}
-		return respond(w, http.StatusOK, currentState())
+		return currentState(), nil
 	}
 }
 
@@ -91,30 +73,7 @@ func currentState() (s state) {
 	return s
 }
 
-type failure struct {
-	Error    string          `json:"error"`
-	Problems []table.Problem `json:"problems,omitempty"`
-}
-
-func respondError(w http.ResponseWriter, err error) error {
-	var refusal *table.Refusal
-	var version *table.VersionError
-	switch {
-	case errors.As(err, &refusal):
-		return respond(w, http.StatusBadRequest, failure{err.Error(), refusal.Problems})
-	case errors.As(err, &version):
-		return respond(w, http.StatusPreconditionFailed, failure{Error: err.Error()})
-	}
-	return respond(w, http.StatusBadRequest, failure{Error: err.Error()})
-}
-
-func respond(w http.ResponseWriter, status int, body any) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	return json.NewEncoder(w).Encode(body)
-}
-
-func getState(*http.Request) error { return nil }
+func getState(*http.Request) (any, error) { return currentState(), nil }
 
 // Interface guards.
 var (

@@ -39,17 +39,11 @@ func postTargets(r *http.Request) error {
 }
 
 // getWakes waits until requests need instances that are to be started, and names them.
-func (a *Admin) getWakes(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return respond(w, http.StatusMethodNotAllowed, failure{Error: "method not allowed"})
-	}
+func (a *Admin) getWakes(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), wakesWait)
 	defer cancel()
 	if a.ctx != nil {
 		defer context.AfterFunc(a.ctx, cancel)()
 	}
-	return respond(w, http.StatusOK, struct {
-		Instances []string `json:"instances"`
-	}{upstreams.Wakes(ctx)})
+	return map[string]any{"instances": upstreams.Wakes(ctx)}, nil
 }

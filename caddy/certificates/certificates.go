@@ -28,15 +28,14 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"github.com/caddyserver/certmagic"
+
+	"gatewright.dev/caddy/internal/admin"
 )
 
 func init() {
 	caddy.RegisterModule(Recorder{})
 	caddy.RegisterModule(Admin{})
 }
-
-// maxBody bounds a question: a million names of 64 bytes.
-const maxBody = 64 << 20
 
 // Recorder is the module `events.handlers.gatewright_certificates`. What it records belongs to the process and
 // outlives a reload.
@@ -92,11 +91,7 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 
 // Routes returns the routes of the admin endpoint.
 func (Admin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/gatewright/certificates", Handler: caddy.AdminHandlerFunc(answer)}}
-}
-
-type question struct {
-	Names []string `json:"names"`
+	return []caddy.AdminRoute{admin.Route("/gatewright/certificates", admin.Actions{http.MethodPost: answer})}
 }
 
 type state struct {
@@ -113,21 +108,18 @@ type served struct {
 	NotAfter  time.Time `json:"not_after"`
 }
 
-func answer(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Message: "method not allowed"}
+func answer(r *http.Request) (any, error) {
+	var asked struct {
+		Names []string `json:"names"`
 	}
-	var asked question
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&asked); err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		return nil, err
 	}
 	states := make([]state, 0, len(asked.Names))
 	for _, name := range asked.Names {
 		states = append(states, state{Name: name, Served: servedFor(name), Attempt: attempts.of(name)})
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]any{"certificates": states})
+	return map[string]any{"certificates": states}, nil
 }
 
 // servedFor returns the managed certificate for exactly this name that is valid longest.

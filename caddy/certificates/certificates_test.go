@@ -25,17 +25,19 @@ func record(t *testing.T, name string, data map[string]any) {
 	}
 }
 
-func ask(t *testing.T, body string) (int, []state) {
+func send(t *testing.T, method, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	request := httptest.NewRequest(http.MethodPost, "/gatewright/certificates", strings.NewReader(body))
-	if err := answer(recorder, request); err != nil {
-		var refused caddy.APIError
-		if errors.As(err, &refused) {
-			return refused.HTTPStatus, nil
-		}
+	request := httptest.NewRequest(method, "/gatewright/certificates", strings.NewReader(body))
+	if err := (Admin{}).Routes()[0].Handler.ServeHTTP(recorder, request); err != nil {
 		t.Fatal(err)
 	}
+	return recorder
+}
+
+func ask(t *testing.T, body string) (int, []state) {
+	t.Helper()
+	recorder := send(t, http.MethodPost, body)
 	var got struct{ Certificates []state }
 	if err := json.Unmarshal(recorder.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
@@ -99,10 +101,7 @@ func TestAQuestionMustBeWellFormed(t *testing.T) {
 	if status, _ := ask(t, `{"names":`); status != http.StatusBadRequest {
 		t.Fatalf("broken JSON got %d", status)
 	}
-	request := httptest.NewRequest(http.MethodGet, "/gatewright/certificates", nil)
-	err := answer(httptest.NewRecorder(), request)
-	var refused caddy.APIError
-	if !errors.As(err, &refused) || refused.HTTPStatus != http.StatusMethodNotAllowed {
-		t.Fatalf("GET got %v", err)
+	if got := send(t, http.MethodGet, ""); got.Code != http.StatusMethodNotAllowed || got.Header().Get("Allow") != http.MethodPost {
+		t.Fatalf("GET got %d, Allow %q", got.Code, got.Header().Get("Allow"))
 	}
 }

@@ -1,13 +1,13 @@
 package layer4
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/internal/admin"
 )
 
 func init() { caddy.RegisterModule(Admin{}) }
@@ -26,7 +26,7 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 
 // Routes returns the routes of the admin endpoint.
 func (Admin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/gatewright/layer4", Handler: caddy.AdminHandlerFunc(serveCounters)}}
+	return []caddy.AdminRoute{admin.Route("/gatewright/layer4", admin.Actions{http.MethodGet: getCounters})}
 }
 
 type ruleReport struct {
@@ -50,11 +50,7 @@ type addressReport struct {
 	LastError string     `json:"last_error,omitempty"`
 }
 
-func serveCounters(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed}
-	}
+func getCounters(*http.Request) (any, error) {
 	reports := make(map[string]ruleReport)
 	rules.Range(func(key, value any) bool {
 		id, counted := key.(string), value.(*rule)
@@ -65,8 +61,7 @@ func serveCounters(w http.ResponseWriter, r *http.Request) error {
 		reports[id] = counted.report()
 		return true
 	})
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(map[string]any{"rules": reports})
+	return map[string]any{"rules": reports}, nil
 }
 
 func (r *rule) report() ruleReport {
