@@ -4,8 +4,8 @@ export interface Outcome {
   readonly place: string;
   /** What was changed, in the tool's words. */
   readonly change: string;
-  /** `killed`: a test failed or ran into its time. `survived`: none did. `uncovered`: none came by. */
-  readonly fate: "killed" | "survived" | "uncovered";
+  /** `killed`: a test failed. `timeout`: they did not end. `survived`: none failed. `uncovered`: none came by. */
+  readonly fate: "killed" | "timeout" | "survived" | "uncovered";
 }
 
 interface StrykerReport {
@@ -30,7 +30,7 @@ export function outcomesOfStryker(text: string): readonly Outcome[] {
   const { files } = JSON.parse(text) as StrykerReport;
   const fates: { readonly [status: string]: Outcome["fate"] } = {
     Killed: "killed",
-    Timeout: "killed",
+    Timeout: "timeout",
     Survived: "survived",
     NoCoverage: "uncovered",
   };
@@ -61,7 +61,7 @@ export function outcomesOfGremlins(text: string, folder: string): readonly Outco
   const { files = [] } = JSON.parse(text) as GremlinsReport;
   const fates: { readonly [status: string]: Outcome["fate"] } = {
     KILLED: "killed",
-    "TIMED OUT": "killed",
+    "TIMED OUT": "timeout",
     LIVED: "survived",
     "NOT COVERED": "uncovered",
   };
@@ -73,10 +73,10 @@ export function outcomesOfGremlins(text: string, folder: string): readonly Outco
   );
 }
 
-/** The survivors, and a row for the table of docs/testing.md. */
+/** What no test failed for, and a row for the table of docs/testing.md. A change that has no end counts as killed. */
 export function report(name: string, outcomes: readonly Outcome[]): string {
   const count = (fate: Outcome["fate"]): number => outcomes.filter((one) => one.fate === fate).length;
-  const killed = count("killed");
+  const killed = count("killed") + count("timeout");
   const percent = outcomes.length === 0 ? 0 : (100 * killed) / outcomes.length;
   const survivors = outcomes
     .filter(({ fate }) => fate !== "killed")
@@ -85,6 +85,7 @@ export function report(name: string, outcomes: readonly Outcome[]): string {
     name,
     outcomes.length,
     killed,
+    count("timeout"),
     count("survived"),
     count("uncovered"),
     `${percent.toFixed(1)} %`,
