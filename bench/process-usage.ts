@@ -15,6 +15,13 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/** Processor time of a process and of its children that run. */
+export async function cpuSecondsOfTree(pid: number): Promise<number> {
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ").filter(Boolean);
+  const all = await Promise.all([pid, ...children.map(Number)].map(cpuSeconds));
+  return all.reduce((sum, one) => sum + one, 0);
+}
+
 /** Memory of a process that is resident, in bytes. */
 export async function residentBytes(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/status`, "utf8");

@@ -20,6 +20,11 @@ export function addressOf(number: number): string {
   return `127.0.1.${(number % ADDRESSES) + 1}`;
 }
 
+/** The literal hostname of an ingress. */
+export function hostOf(number: number): string {
+  return askedHosts.literal.replace("%d", String(number));
+}
+
 export interface Seed {
   readonly dataDir: string;
   readonly size: number;
@@ -59,7 +64,7 @@ function ingressOf(number: number, { kind, httpPort, backendPort, policies }: Se
     rules: [
       {
         match: {
-          hostname: literal ? `h${number}.bench.test` : `{instance}.p${number}.bench.test`,
+          hostname: literal ? hostOf(number) : `{instance}.p${number}.bench.test`,
           port: httpPort,
         },
         target: { instance: literal ? `vm-${number}` : "{instance}", port: backendPort },

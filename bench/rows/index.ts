@@ -12,6 +12,7 @@ import { passthrough } from "./passthrough.ts";
 import { policiesCost } from "./policies-cost.ts";
 import { policiesMany } from "./policies-many.ts";
 import { proxied, proxiedPatterns } from "./proxied.ts";
+import { proxiedField } from "./proxied-field.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
 
@@ -22,6 +23,7 @@ export const rows: readonly Row[] = [
   addedLatency,
   memory,
   flatProxied,
+  proxiedField,
   dns,
   list,
   create,

@@ -1,11 +1,11 @@
-import { once } from "node:events";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { freePort } from "../../test/support/free-port.ts";
 import { until } from "../../test/support/until.ts";
+import { accepts } from "../accepts.ts";
 import { startServer } from "../child.ts";
 import { mustSucceed } from "../load-generator.ts";
-import { haproxyVersion, startHaproxy } from "../peers/haproxy.ts";
+import { startHaproxyPassthrough } from "../peers/haproxy.ts";
+import { installedVersion } from "../peers/installed.ts";
 import type { Measurement } from "../report.ts";
 import { type Bench, compare, type Row } from "../row.ts";
 import type { Site } from "../site.ts";
@@ -23,7 +23,7 @@ export const passthrough: Row = {
 };
 
 async function measurePassthrough(bench: Bench, site: Site): Promise<readonly Measurement[]> {
-  const version = haproxyVersion();
+  const version = installedVersion("haproxy");
   if (version === undefined) {
     process.stderr.write("bench: passthrough is left out: apt-get install haproxy\n");
     return [];
@@ -31,7 +31,7 @@ async function measurePassthrough(bench: Bench, site: Site): Promise<readonly Me
   await using stack = new AsyncDisposableStack();
   const [port, backendPort] = [await freePort(), await freePort()];
   stack.use(await startServer(bench.load.path, ["stream-backend", `-listen=127.0.0.1:${backendPort}`]));
-  const haproxy = stack.use(await startHaproxy(join(bench.scratch, "haproxy"), NAME, backendPort));
+  const haproxy = stack.use(await startHaproxyPassthrough(join(bench.scratch, "haproxy"), NAME, backendPort));
   const ingress = {
     name: "bench-passthrough",
     rules: [
@@ -91,16 +91,4 @@ async function measurePassthrough(bench: Bench, site: Site): Promise<readonly Me
       ...compare(echo, peer, (of) => of.latency_us.p99 / 1000),
     },
   ];
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -1,5 +1,5 @@
 import { mustSucceed } from "../load-generator.ts";
-import { cpuSeconds } from "../process-usage.ts";
+import { cpuSecondsOfTree } from "../process-usage.ts";
 import { type Bench, staticTarget } from "../row.ts";
 import type { Site } from "../site.ts";
 
@@ -25,8 +25,13 @@ export function sampleOurs(bench: Bench, site: Site, target: Site["target"], see
 
 /** A run of load against the static route, for the same hosts. */
 export function sampleStatic(bench: Bench, site: Site, seed: number): Promise<Sample> {
-  const cpu = async () => ({ manager: 0, caddy: await cpuSeconds(bench.staticPeer.pid) });
-  return sample(bench, staticTarget(bench, site), cpu, seed);
+  return samplePeer(bench, bench.staticPeer.pid, staticTarget(bench, site), seed);
+}
+
+/** A run of load against a peer, whose processes are this one and its children. */
+export function samplePeer(bench: Bench, pid: number, target: Site["target"], seed: number): Promise<Sample> {
+  const cpu = async () => ({ manager: 0, caddy: await cpuSecondsOfTree(pid) });
+  return sample(bench, target, cpu, seed);
 }
 
 async function sample(
