@@ -1,12 +1,12 @@
 import type { PolicySet, ReverseProxyHandler } from "../caddy-json/config.ts";
 import type { RefuseHandler } from "../caddy-json/handlers.ts";
-import type { IngressRule } from "../model/api.ts";
-import { policies, policyValue } from "../policies/index.ts";
+import { literal } from "../caddy-json/literal.ts";
+import type { IngressRule, Upstream } from "../model/api.ts";
+import { policiesOf } from "../policies/index.ts";
 import { policyKey } from "./digest.ts";
 import { hstsHandlers } from "./hsts.ts";
 import { isPool, loadBalancing, longestWakeMs } from "./load-balancing.ts";
-import { lackingPolicies, policyFields, policyHandlers } from "./render-policies.ts";
-import { requestHeaderOps } from "./request-headers.ts";
+import { lackingPolicies, policyFields, policyHandlers, requestHeaders } from "./render-policies.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { transportOf } from "./upstream-transport.ts";
 
@@ -31,33 +31,30 @@ const rendered = new WeakMap<CompilerSettings, Map<string, KeyedPolicySet>>();
 export function policySetOf(rule: IngressRule, settings: CompilerSettings): KeyedPolicySet {
   const known = rendered.get(settings) ?? new Map<string, KeyedPolicySet>();
   rendered.set(settings, known);
-  const policies = JSON.stringify(policiesOf(rule));
-  let policySet = known.get(policies);
+  const inputs = JSON.stringify(inputsOf(rule));
+  let policySet = known.get(inputs);
   if (policySet === undefined) {
     const set = renderSet(rule, settings);
     policySet = { key: policyKey(set), set };
-    if (policies.length <= LONGEST_REMEMBERED) {
+    if (inputs.length <= LONGEST_REMEMBERED) {
       if (known.size >= MOST_REMEMBERED) known.clear();
-      known.set(policies, policySet);
+      known.set(inputs, policySet);
     }
   }
   return policySet;
 }
 
-/** Their values are secrets, which stay in the row: handlers depend on there being one. */
-const inRules = policies.filter(({ inRule }) => inRule === true);
-
 /** The part of a rule that its handlers depend on. */
-function policiesOf(rule: IngressRule): readonly unknown[] {
-  const usesPath = policies.some((policy) => {
-    const value = policyValue(rule, policy);
-    return value !== undefined && policy.usesPath?.(value) === true;
-  });
+function inputsOf(rule: IngressRule): readonly unknown[] {
+  const policies = policiesOf(rule);
   return [
     rule.policies,
-    inRules.map((policy) => policyValue(rule, policy) !== undefined),
+    // Their values are secrets, which stay in the row: handlers depend on there being one.
+    policies.flatMap(([{ key, inRule }]) => (inRule === true ? [key] : [])),
     rule.upstream,
-    usesPath ? rule.match.path?.value : undefined,
+    policies.some(([policy, value]) => policy.usesPath?.(value) === true)
+      ? rule.match.path?.value
+      : undefined,
     rule.tls_options?.hsts,
     longestWakeMs(rule),
     isPool(rule),
@@ -81,12 +78,20 @@ function unserved(modules: readonly string[]): RefuseHandler {
 }
 
 function reverseProxy(rule: IngressRule, settings: CompilerSettings): ReverseProxyHandler {
-  const request = requestHeaderOps(rule);
+  const host = hostOf(rule.upstream);
+  const changes = requestHeaders(rule);
+  const request = host === undefined ? changes : { ...changes, set: { Host: [host], ...changes.set } };
   return {
     handler: "reverse_proxy",
     ...loadBalancing(rule),
     stream_close_delay: "24h",
-    ...(request === undefined ? {} : { headers: { request } }),
+    ...(Object.keys(request).length === 0 ? {} : { headers: { request } }),
     transport: transportOf(rule, settings),
   };
+}
+
+/** Over TLS Caddy would send the dialled address for a host; undefined: what the client sent goes on by itself. */
+function hostOf(upstream: Upstream | undefined): string | undefined {
+  if (upstream?.host_header !== undefined) return literal(upstream.host_header);
+  return upstream?.scheme === "https" ? "{http.request.hostport}" : undefined;
 }

@@ -1,8 +1,8 @@
 import type { PolicySet } from "../caddy-json/config.ts";
-import type { PolicyHandler } from "../caddy-json/handlers.ts";
+import type { HeaderOps, PolicyHandler } from "../caddy-json/handlers.ts";
 import { modulesOf } from "../caddy-json/modules.ts";
 import type { IngressRule } from "../model/api.ts";
-import { policies, policyField, policyValue, steps } from "../policies/index.ts";
+import { policiesOf, policyField, policyValue, steps } from "../policies/index.ts";
 import type { CompilerSettings } from "./settings.ts";
 
 /** What a rule's requests run through before the proxy. */
@@ -16,11 +16,12 @@ export function policyHandlers(rule: IngressRule, settings: CompilerSettings): r
 
 /** What the dispatcher is told beside the handlers. */
 export function policyFields(rule: IngressRule): Omit<PolicySet, "handle"> {
-  const fields = policies.map((policy) => {
-    const value = policyValue(rule, policy);
-    return value === undefined ? undefined : policy.set?.(value, rule);
-  });
-  return Object.assign({}, ...fields);
+  return Object.assign({}, ...policiesOf(rule).map(([policy, value]) => policy.set?.(value, rule)));
+}
+
+/** What the proxy changes of request headers. */
+export function requestHeaders(rule: IngressRule): HeaderOps {
+  return Object.assign({}, ...policiesOf(rule).map(([policy, value]) => policy.requestHeaders?.(value)));
 }
 
 /** A policy that needs Caddy modules which the running Caddy lacks. */
@@ -34,9 +35,7 @@ export interface LackingPolicy {
 export function lackingPolicies(rule: IngressRule, settings: CompilerSettings): readonly LackingPolicy[] {
   const { modules } = settings;
   if (modules === undefined) return [];
-  return policies.flatMap((policy) => {
-    const value = policyValue(rule, policy);
-    if (value === undefined) return [];
+  return policiesOf(rule).flatMap(([policy, value]) => {
     const handlers = policy.handlers?.(value, rule, settings) ?? [];
     const needed = [...modulesOf(handlers), ...(policy.modules?.(value) ?? [])];
     const lacking = [...new Set(needed)].filter((id) => !modules.includes(id)).sort();

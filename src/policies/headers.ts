@@ -23,8 +23,9 @@ const CONNECTION: ReadonlySet<string> = new Set([
 const FIELD_VALUE = /^(?:[!-~](?:[\t -~]*[!-~])?)?$/;
 
 /**
- * Changes of headers. Those of responses are made here, but not to pages of Gatewright's own; those of requests are made
- * by the proxy (compiler/request-headers.ts).
+ * Changes of headers. Those of responses are not made to pages of Gatewright's own. Those of requests are made by the
+ * proxy: it makes them after it has set its own, so that they may change those too, and after it has taken out what the
+ * client named in Connection.
  */
 export const headers: Policy<"headers"> = {
   key: "headers",
@@ -32,6 +33,7 @@ export const headers: Policy<"headers"> = {
     if (request !== undefined) changeProblems(request, "request", report);
     if (response !== undefined) changeProblems(response, "response", report);
   },
+  requestHeaders: ({ request = {} }) => headerOps(request),
   handlers({ response }) {
     if (response === undefined) return [];
     const handler: HeadersHandler = {
@@ -52,7 +54,7 @@ export function headerNameProblem(name: string): string | undefined {
 }
 
 /** The changes as Caddy's JSON has them. */
-export function headerOps({ add = {}, set = {}, remove = [] }: ResponseHeaderChanges): HeaderOps {
+function headerOps({ add = {}, set = {}, remove = [] }: ResponseHeaderChanges): HeaderOps {
   return {
     ...(Object.keys(add).length === 0 ? {} : { add: fields(add) }),
     ...(Object.keys(set).length === 0 ? {} : { set: fields(set) }),

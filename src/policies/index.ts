@@ -36,13 +36,20 @@ export const steps: readonly (Policy | FixedStep)[] = [
 /** The policies among the steps. */
 export const policies: readonly Policy[] = steps.filter((step) => "key" in step);
 
+type PolicyHolder = Pick<IngressRule | IngressRuleInput, "policies" | "request_header_auth">;
+
 /** What a rule says of a policy; undefined when it says nothing. */
-export function policyValue(
-  rule: Pick<IngressRule | IngressRuleInput, "policies" | "request_header_auth">,
-  { key, inRule }: Policy,
-): PolicyValue<PolicyKey> | undefined {
+export function policyValue(rule: PolicyHolder, { key, inRule }: Policy): PolicyValue<PolicyKey> | undefined {
   const values: PolicyValues | undefined = inRule === true ? rule : rule.policies;
   return values?.[key];
+}
+
+/** The policies that a rule has, with what it says of each, in their order. */
+export function policiesOf(rule: PolicyHolder): readonly (readonly [Policy, PolicyValue<PolicyKey>])[] {
+  return policies.flatMap((policy) => {
+    const value = policyValue(rule, policy);
+    return value === undefined ? [] : [[policy, value] as const];
+  });
 }
 
 /** The field of a rule that holds a policy: `policies.access`. */
@@ -52,10 +59,8 @@ export function policyField({ key, inRule }: Policy): string {
 
 /** The values of a rule's policies in their one form; those that shape the proxy stay as they are. */
 export function normalizePolicies(values: Policies): Policies {
-  const changed = policies.flatMap((policy) => {
-    const value = policyValue({ policies: values }, policy);
-    const { key, normalize } = policy;
-    return value === undefined || normalize === undefined ? [] : [[key, normalize(value)] as const];
-  });
+  const changed = policiesOf({ policies: values }).flatMap(([{ key, normalize }, value]) =>
+    normalize === undefined ? [] : [[key, normalize(value)] as const],
+  );
   return changed.length === 0 ? values : { ...values, ...Object.fromEntries(changed) };
 }

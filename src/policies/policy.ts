@@ -1,6 +1,6 @@
 import type { PolicySet } from "../caddy-json/config.ts";
 import type { Duration } from "../caddy-json/duration.ts";
-import type { PolicyHandler } from "../caddy-json/handlers.ts";
+import type { HeaderOps, PolicyHandler } from "../caddy-json/handlers.ts";
 import type { IngressRule, IngressRuleInput, Policies } from "../model/api.ts";
 import type { Report } from "./report.ts";
 
@@ -50,6 +50,8 @@ export interface Policy<Key extends PolicyKey = PolicyKey> {
   endpoints?(value: PolicyValue<Key>): readonly PolicyEndpoint[];
   /** What requests run through. Default, and when the value asks for nothing: none. */
   handlers?(value: PolicyValue<Key>, rule: IngressRule, settings: PolicySettings): readonly PolicyHandler[];
+  /** What the proxy changes of request headers, after it has set its own. Default: nothing. */
+  requestHeaders?(value: PolicyValue<Key>): HeaderOps;
   /** What the dispatcher is told beside the handlers. Default: nothing. */
   set?(value: PolicyValue<Key>, rule: IngressRule): Omit<PolicySet, "handle">;
   /** The handlers depend on the rule's path, so that rules of other paths cannot share them. Default: they do not. */

@@ -7,7 +7,7 @@ import { isAddress } from "../model/hostname.ts";
 import { isLayer4, isNamed, type Protocol, protocolOf } from "../model/protocol.ts";
 import { targetsOf } from "../model/target.ts";
 import { quote } from "../model/wording.ts";
-import { policies, policyField, policyValue } from "../policies/index.ts";
+import { policiesOf, policyField } from "../policies/index.ts";
 import { Report } from "../policies/report.ts";
 
 const MAX_IDLE_MS = 24 * 3_600_000;
@@ -92,9 +92,8 @@ function upstreamProblems({ upstream = {} }: IngressRuleInput, protocol: Protoco
 }
 
 function policyProblems(rule: IngressRuleInput, protocol: Protocol, report: Report): void {
-  for (const policy of policies)
-    if (policy.onLayer4 !== true && policyValue(rule, policy) !== undefined)
-      report.refuse(policyField(policy), `is not for protocol ${protocol}`);
+  for (const [policy] of policiesOf(rule))
+    if (policy.onLayer4 !== true) report.refuse(policyField(policy), `is not for protocol ${protocol}`);
   const { load_balancing: balancing, health_check: health, timeouts } = rule.policies ?? {};
   for (const key of ["response_header", "read_idle"] as const)
     if (timeouts?.[key] !== undefined)

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Problem } from "../errors.ts";
 import type { IngressRule, IngressRuleInput } from "../model/api.ts";
-import { policies, policyField, policyValue } from "../policies/index.ts";
+import { policiesOf, policyField } from "../policies/index.ts";
 import { Report } from "../policies/report.ts";
 import { type TargetGuard, targetRefusal } from "./target-guard.ts";
 
@@ -11,12 +11,10 @@ export function policyProblems(
   ruleIndex: number,
   { inRule }: { readonly inRule: boolean },
 ): Problem[] {
-  return policies.flatMap((policy) => {
+  return policiesOf(rule).flatMap(([policy, value]) => {
     if ((policy.inRule === true) !== inRule) return [];
-    const value = policyValue(rule, policy);
-    if (value === undefined || policy.problems === undefined) return [];
     const report = new Report(ruleIndex, policyField(policy));
-    policy.problems(value, report, rule);
+    policy.problems?.(value, report, rule);
     return report.problems;
   });
 }
@@ -30,11 +28,9 @@ export function policyEndpointProblems(
   guard: TargetGuard,
 ): Problem[] {
   return rules.flatMap((rule, ruleIndex) =>
-    policies.flatMap((policy) => {
-      const value = rule === undefined ? undefined : policyValue(rule, policy);
+    policiesOf(rule ?? {}).flatMap(([policy, value]) => {
       const report = new Report(ruleIndex, policyField(policy));
-      const endpoints = value === undefined ? [] : (policy.endpoints?.(value) ?? []);
-      for (const { part, host, port } of endpoints) {
+      for (const { part, host, port } of policy.endpoints?.(value) ?? []) {
         const address = host === "localhost" || host.endsWith(".localhost") ? "127.0.0.1" : host;
         const refused = isIP(address) === 0 ? undefined : targetRefusal(address, port, guard);
         if (refused !== undefined)
