@@ -89,7 +89,7 @@ export function requireModules(
 }
 
 /** The xcaddy command, run at the top of this repository, that builds a Caddy with every module in `caddyModules`. */
-export function xcaddyLine(pins: ReadonlyMap<string, string>): string {
+function xcaddyLine(pins: ReadonlyMap<string, string>): string {
   const packages = [...new Set(caddyModules.map((module) => module.package))];
   const withs = packages.map((name) => {
     if (name.startsWith(`${OWN_GO_MODULE}/`)) return `--with ${name}`;

@@ -27,8 +27,7 @@ export interface WriterOptions {
 }
 
 /** The steps of docs/applying.md that a crash can fall between. */
-export const writerSteps = ["staged", "rendered", "applied", "persisted", "committed"] as const;
-export type WriterStep = (typeof writerSteps)[number];
+export type WriterStep = "staged" | "rendered" | "applied" | "persisted" | "committed";
 
 interface Waiting {
   readonly mutation: Mutation;

@@ -40,7 +40,7 @@ export function isPathProblem(result: IngressPath | PathProblem): result is Path
  * Collapses `//`, then removes `.` and `..`, as the dispatcher does with decoded request paths.
  * A path that ends in `/`, `/.` or `/..` ends in `/` afterwards (RFC 3986 section 5.2.4).
  */
-export function cleanPath(decoded: string): string {
+function cleanPath(decoded: string): string {
   const segments: string[] = [];
   for (const segment of decoded.split("/")) {
     if (segment === "..") segments.pop();

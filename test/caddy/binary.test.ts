@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ObtainCaddyOptions, obtainCaddy } from "../../src/caddy/binary.ts";
 import { readGoSource } from "../../src/caddy/go-source.ts";
-import { caddyModules, xcaddyLine } from "../../src/caddy/modules.ts";
+import { caddyModules, requireModules } from "../../src/caddy/modules.ts";
 
 /** Speaks the two commands that a binary is asked, and notes each question in a file beside itself. */
 const program = (version: string) => `package main
@@ -198,11 +198,11 @@ describe("CADDY_BIN", () => {
   });
 });
 
-test("the xcaddy line pins what go.mod pins", async () => {
+test("the xcaddy line for a binary that lacks modules pins what go.mod pins", async () => {
   const { pins } = await readGoSource(path.resolve(import.meta.dirname, "../../caddy"));
-  const line = xcaddyLine(pins);
-  expect(line).toMatch(/^xcaddy build v2\.\d+\.\d+ --replace gatewright\.dev\/caddy=\.\/caddy /);
+  const refused = () => requireModules("/bin/caddy", [], ["http.handlers.gatewright"], pins);
+  expect(refused).toThrow(/ xcaddy build v2\.\d+\.\d+ --replace gatewright\.dev\/caddy=\.\/caddy /);
   for (const module of caddyModules.filter(({ package: name }) => !name.startsWith("gatewright.dev/"))) {
-    expect(line).toMatch(new RegExp(`--with ${module.package}@v\\d`));
+    expect(refused).toThrow(new RegExp(`--with ${module.package}@v\\d`));
   }
 });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CaddyApi } from "../../src/caddy/caddy-api.ts";
 import type { CaddyConfig } from "../../src/caddy-json/config.ts";
-import { type Compiled, compile } from "../../src/compiler/compile.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
 import type { Ingress } from "../../src/model/api.ts";
+import { type Compiled, compile } from "../support/compile.ts";
 
 /** One Caddy without ingresses, and the world around it. */
 export interface CaddyWorld extends AsyncDisposable {

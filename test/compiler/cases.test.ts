@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { compile } from "../../src/compiler/compile.ts";
 import type { Row } from "../../src/compiler/row.ts";
 import { normalizeStored } from "../../src/validation/ingress.ts";
 import { type RequestsCase, readRequestsCases, type Taker } from "../support/cases.ts";
+import { compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { type CaseRequest, hostOf, matchReference, rowsTie } from "../support/reference-matcher.ts";
 

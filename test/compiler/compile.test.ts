@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { compile, compileConfig } from "../../src/compiler/compile.ts";
+import { compileConfig } from "../../src/compiler/compile.ts";
 import { ConfigNeeds, unite } from "../../src/compiler/config-needs.ts";
 import { TableDigest } from "../../src/compiler/digest.ts";
 import { compileRows } from "../../src/compiler/rows.ts";
 import type { Ingress, IngressRule } from "../../src/model/api.ts";
+import { compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 

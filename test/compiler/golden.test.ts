@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { compile } from "../../src/compiler/compile.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
 import type { Ingress } from "../../src/model/api.ts";
+import { compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 
 interface GoldenCase {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { compile } from "../../src/compiler/compile.ts";
 import { ConfigNeeds } from "../../src/compiler/config-needs.ts";
 import { compileRows } from "../../src/compiler/rows.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
 import { type TlsNeed, tlsNeeds } from "../../src/compiler/tls-needs.ts";
 import type { Ingress, IngressRule } from "../../src/model/api.ts";
+import { compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 
 const acme = { email: "ops@example.com" };

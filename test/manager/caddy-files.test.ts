@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { compile } from "../../src/compiler/compile.ts";
 import type { Table } from "../../src/compiler/row.ts";
 import { CaddyFiles } from "../../src/manager/caddy-files.ts";
 import type { Ingress } from "../../src/model/api.ts";
+import { compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { type TemporaryFolder, temporaryFolder } from "../support/temporary-folder.ts";
 

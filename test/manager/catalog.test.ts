@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { compile, compileConfig } from "../../src/compiler/compile.ts";
+import { compileConfig } from "../../src/compiler/compile.ts";
 import { Catalog, type IngressChange } from "../../src/manager/catalog.ts";
 import type { Ingress } from "../../src/model/api.ts";
+import { compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 

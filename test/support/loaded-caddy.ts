@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { type AdminClient, createAdminClient } from "../../src/caddy/admin-client.ts";
 import { createCaddyProcess } from "../../src/caddy/process.ts";
 import type { CaddyConfig } from "../../src/caddy-json/config.ts";
-import type { Compiled } from "../../src/compiler/compile.ts";
 import type { Table } from "../../src/compiler/row.ts";
 import { isGatewrightError } from "../../src/errors.ts";
 import { makeCaddyFolder } from "../caddy/caddy-folder.ts";
+import type { Compiled } from "./compile.ts";
 import { recordingLogger } from "./recording-logger.ts";
 
 /** The real Caddy, without a manager: it runs what a test loads. */

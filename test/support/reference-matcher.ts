@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
+import { posix } from "node:path";
 import type { Row } from "../../src/compiler/row.ts";
 import type { IngressPath } from "../../src/model/api.ts";
-import { cleanPath } from "../../src/model/path.ts";
 import { comparePrecedence, type Specificity } from "./precedence.ts";
 
 /** A request of test/cases: as it is sent, with the port of the listener that gets it. */
@@ -71,6 +71,11 @@ export function hostOf(header: string): string {
 
 function requestPath(target: string): string {
   return cleanPath(decodeURIComponent(target.replace(/\?.*$/s, "")));
+}
+
+/** Without `//`, `.` and `..`; what ends in one of them ends in `/` afterwards. */
+export function cleanPath(decoded: string): string {
+  return posix.normalize(decoded.replace(/\/\.{1,2}$/, "$&/"));
 }
 
 function hostMatches(pattern: string, host: string): boolean {

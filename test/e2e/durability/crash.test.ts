@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type WriterStep, writerSteps } from "../../../src/manager/writer.ts";
+import type { WriterStep } from "../../../src/manager/writer.ts";
 import type { Ingress } from "../../../src/model/api.ts";
 import { call, createIngress, rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
@@ -10,6 +10,7 @@ import { crashMain } from "../../support/gatewright.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
+import { writerSteps } from "../../support/writer-steps.ts";
 
 const backend = use(() => startBackend());
 const gatewright = useGatewright({}, ["web-1"]);

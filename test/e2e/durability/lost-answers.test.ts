@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { adminAddress } from "../../../src/caddy/admin-address.ts";
 import { createAdminClient } from "../../../src/caddy/admin-client.ts";
-import { compile } from "../../../src/compiler/compile.ts";
 import { ConfigNeeds, NeedsSnapshot } from "../../../src/compiler/config-needs.ts";
 import { CaddyState } from "../../../src/manager/caddy-state.ts";
-import { type WriterStep, writerSteps } from "../../../src/manager/writer.ts";
+import type { WriterStep } from "../../../src/manager/writer.ts";
 import { rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
+import { compile } from "../../support/compile.ts";
 import { compilerSettings } from "../../support/compiler-settings.ts";
 import { type Fate, startCuttingProxy } from "../../support/cutting-proxy.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -15,6 +15,7 @@ import { startLoadedCaddy } from "../../support/loaded-caddy.ts";
 import { recordingLogger } from "../../support/recording-logger.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
+import { writerSteps } from "../../support/writer-steps.ts";
 
 const backend = use(() => startBackend());
 const live = use(() => startLiveManager());

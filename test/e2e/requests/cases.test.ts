@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CreateIngressRequest, IngressRuleInput } from "../../../src/model/api.ts";
-import { cleanPath } from "../../../src/model/path.ts";
 import { call } from "../../support/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { type Filed, type RequestsCase, readRequestsCases, type Taker } from "../../support/cases.ts";
 import { freePort } from "../../support/free-port.ts";
-import type { CaseRequest } from "../../support/reference-matcher.ts";
+import { type CaseRequest, cleanPath } from "../../support/reference-matcher.ts";
 import { type Arrival, RowBackends } from "../../support/row-backends.ts";
 import { send } from "../../support/send.ts";
 import { until } from "../../support/until.ts";
