@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { AddressPush } from "../../src/caddy/caddy-api.ts";
+import type { ResolverChange } from "../../src/resolver/instance-resolver.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { AddressFeed } from "../../src/targets/address-feed.ts";
+import { instanceFrom } from "../support/instances.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
@@ -30,6 +32,32 @@ async function startWorld() {
   const put = (name: string, ip: string | null, service?: string) =>
     registry.put(name, { id: `id-${name}`, network: { ip }, ...(service === undefined ? {} : { service }) });
   return { registry, feed, pushes, caddy, put };
+}
+
+/** A feed that has told everything, of a source that says of any name but `lost` where it is, and of changes as told. */
+async function startView() {
+  let change: (change: ResolverChange) => void = () => undefined;
+  const pushes: AddressPush[] = [];
+  const feed = new AddressFeed({
+    api: { pushAddresses: async (push) => void pushes.push(push) },
+    resolver: {
+      list: () => [instanceFrom({ name: "VM-1", id: "ID-1" }), instanceFrom({ name: "lost", id: "lost" })],
+      resolve: (name) =>
+        name === "lost"
+          ? { kind: "unavailable", reason: "the source is down" }
+          : { kind: "addresses", addresses: ["10.0.0.1"] },
+      watch: (listener) => {
+        change = listener;
+        return () => undefined;
+      },
+    },
+    logger: recordingLogger(),
+  });
+  closers.push(() => feed.stop());
+  feed.start();
+  await feed.delivered();
+  pushes.length = 0;
+  return { change: (what: ResolverChange) => change(what), feed, pushes };
 }
 
 describe("the feed of addresses", () => {
@@ -90,5 +118,56 @@ describe("the feed of addresses", () => {
       [undefined, 1_002],
     ]);
     expect({ ...pushes[0]?.known, ...pushes[1]?.known }["vm-0"]).toEqual(["10.0.0.9"]);
+  });
+
+  it.each([
+    [1_999, [2_000]],
+    [2_000, [2_000, 1]],
+  ])("tells 2,000 instances at once, %i with one more in %j", async (many, parts) => {
+    const { feed, pushes, put } = await startWorld();
+    await Promise.all(Array.from({ length: many }, (_, at) => put(`vm-${at}`, "10.0.0.1")));
+    await put("last", "10.0.0.2");
+    feed.start();
+    await feed.delivered();
+    expect(pushes.map(({ known = {} }) => Object.keys(known).length / 2)).toEqual(parts);
+  });
+
+  it.each([
+    [2_000, { names: 2_000, reset: undefined }],
+    [2_001, { names: 0, reset: true }],
+  ])("tells each of %i changed names, or everything when they are more", async (many, expected) => {
+    const { change, feed, pushes } = await startView();
+    change({ names: Array.from({ length: many }, (_, at) => `vm-${at}`) });
+    await feed.delivered();
+    const [push] = pushes;
+    expect({ names: Object.keys(push?.names ?? {}).length, reset: push?.reset }).toEqual(expected);
+    change({ names: ["vm-1"] });
+    await feed.delivered();
+    expect(pushes.slice(1)).toEqual([{ names: { "vm-1": { addresses: ["10.0.0.1"] } } }]);
+  });
+
+  it("has Caddy ask again for names of which nothing can be said, and for everything when all may have changed", async () => {
+    const { change, feed, pushes } = await startView();
+    change({ names: ["lost", "vm"] });
+    await feed.delivered();
+    expect(pushes.splice(0)).toEqual([{ flush: true, names: { vm: { addresses: ["10.0.0.1"] } } }]);
+    change({ all: true });
+    await feed.delivered();
+    // In lower case, as Caddy asks.
+    expect(pushes).toEqual([
+      { reset: true, flush: true, known: { "vm-1": ["10.0.0.1"], "id-1": ["10.0.0.1"] } },
+    ]);
+  });
+
+  it("begins anew when everything changes while it is told", async () => {
+    const { caddy, feed, pushes, put } = await startWorld();
+    await Promise.all(Array.from({ length: 2_500 }, (_, at) => put(`vm-${at}`, "10.0.0.1")));
+    caddy.taken = () => {
+      caddy.taken = () => undefined;
+      feed.flush();
+    };
+    feed.start();
+    await feed.delivered();
+    expect(pushes.slice(0, 3).map(({ reset }) => reset)).toEqual([true, true, undefined]);
   });
 });

@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 /** What a DNS server answers for a name: an address of IPv4, an RCODE, or nothing at all. */
-type Answers = (name: string) => string | number | undefined;
+type Answers = (name: string, isA: boolean) => string | number | undefined;
 
 /** A DNS server with its own answers; `asked` has the names in the order of the questions for A. */
 async function serve(answers: Answers): Promise<{ server: string; asked: string[] }> {
@@ -30,7 +30,7 @@ async function serve(answers: Answers): Promise<{ server: string; asked: string[
     const isA = question.readUInt16BE(at + 1) === 1;
     const name = labels.join(".");
     if (isA) asked.push(name);
-    const found = answers(name);
+    const found = answers(name, isA);
     if (found === undefined) return;
     const header = Buffer.from(question.subarray(0, 12));
     header.writeUInt16BE(0x8180 | (typeof found === "number" ? found : 0), 2);
@@ -103,5 +103,44 @@ describe("a look-up of a name outside of the instances", () => {
 
   it("of an address is the address", async () => {
     expect(await new AddressLookup().find("fd00::1")).toEqual({ addresses: ["fd00::1"] });
+  });
+
+  it("stops at a failure, which is no answer that there is nothing, and asks anew the next time", async () => {
+    let code = 2;
+    const { server, asked } = await serve((name) => (name === "db.one.test" ? code : "192.0.2.7"));
+    const system = await files("", "domain zero.test\nsearch .one.test two.test\noptions ndots:1\n");
+    const lookup = new AddressLookup({ ...system, servers: [server] });
+    expect(await lookup.find("db")).toMatchObject({ addresses: [], failed: true });
+    expect(asked.splice(0)).toEqual(["db.one.test"]);
+    code = 3;
+    expect(await lookup.find("db")).toEqual({ addresses: ["192.0.2.7"] });
+    expect(asked.splice(0)).toEqual(["db.one.test", "db.two.test"]);
+    // A name with dots is tried as it is before it is made longer, one that ends with a dot as it is only.
+    await lookup.find("x.test");
+    await lookup.find("db.one.test.");
+    expect(asked).toEqual(["x.test", "db.one.test"]);
+  });
+
+  it("does without files of the system, and counts a name in none of them as one of the DNS", async () => {
+    const { server, asked } = await serve(() => "192.0.2.7");
+    const nowhere = { hostsFile: "/nowhere/hosts", resolvConf: "/nowhere/resolv.conf" };
+    const lookup = new AddressLookup({ ...nowhere, servers: [server] });
+    expect(await lookup.find("db")).toEqual({ addresses: ["192.0.2.7"] });
+    const system = await files("192.0.2.5 # db\n300.1.1.1 db\n192.0.2.6 other db.\n", "");
+    expect(await new AddressLookup({ ...system, servers: [server] }).find("db")).toMatchObject({
+      addresses: ["192.0.2.7"],
+    });
+    expect(await new AddressLookup(system).find("other.")).toEqual({ addresses: ["192.0.2.6"] });
+    expect(asked).toEqual(["db", "db"]);
+  });
+
+  it("that fails for one family fails when the other has nothing", async () => {
+    const { server } = await serve((name, isA) => (name === "half.test" && isA ? 2 : 3));
+    const lookup = new AddressLookup({ servers: [server] });
+    expect(await lookup.find("half.test.")).toEqual({
+      addresses: [],
+      reason: "DNS: ESERVFAIL",
+      failed: true,
+    });
   });
 });

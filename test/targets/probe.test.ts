@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttp2, type Http2Server } from "node:http2";
+import { createServer as createHttps } from "node:https";
 import { type AddressInfo, createServer as createTcp, type Server as TcpServer } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CheckSettings } from "../../src/targets/check-plan.ts";
 import { probe } from "../../src/targets/probe.ts";
+import { createTestAuthority } from "../support/acme/test-authority.ts";
 import { freePort } from "../support/free-port.ts";
 
 const settings: CheckSettings = {
@@ -21,8 +24,8 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-async function listening(server: Server | TcpServer | Http2Server): Promise<number> {
-  server.listen(0, "127.0.0.1");
+async function listening(server: Server | TcpServer | Http2Server, address = "127.0.0.1"): Promise<number> {
+  server.listen(0, address);
   await once(server, "listening");
   closers.push(() => server.close());
   return (server.address() as AddressInfo).port;
@@ -84,6 +87,84 @@ describe("a check", () => {
     });
     const port = await listening(server);
     expect(await check(port, { scheme: "h2c" })).toBeUndefined();
+    expect(await check(port, { scheme: "h2c", path: "/other" })).toBe("status 404");
     expect(await check(await freePort(), { scheme: "h2c" })).toBe("ECONNREFUSED");
+  });
+
+  it("writes an address of IPv6 in brackets, also over HTTP/2", async () => {
+    const hosts: (string | undefined)[] = [];
+    const plain = createServer((request, response) => {
+      hosts.push(request.headers.host);
+      response.end();
+    });
+    const h2c = createHttp2((request, response) => {
+      hosts.push(request.headers[":authority"]);
+      response.end();
+    });
+    const ports = [await listening(plain, "::1"), await listening(h2c, "::1")];
+    for (const [at, scheme] of (["http", "h2c"] as const).entries())
+      expect(
+        await probe({ ip: "::1", port: ports[at] ?? 0 }, { ...settings, scheme }, noPairs),
+      ).toBeUndefined();
+    expect(hosts).toEqual(ports.map((port) => `[::1]:${port}`));
+  });
+
+  it("is of layer 4 a connection and no more", async () => {
+    const sent = Promise.withResolvers<number>();
+    const server = createTcp((socket) => {
+      let bytes = 0;
+      socket.on("error", () => undefined);
+      socket.on("data", (chunk) => (bytes += chunk.length)).on("close", () => sent.resolve(bytes));
+    });
+    expect(await check(await listening(server), { scheme: "tcp" })).toBeUndefined();
+    expect(await sent.promise).toBe(0);
+    expect(await check(await freePort(), { scheme: "tcp" })).toBe("ECONNREFUSED");
+  });
+});
+
+describe("a check over TLS", () => {
+  it("takes any certificate, shows the rule's, and names the server", async () => {
+    const authority = await createTestAuthority();
+    const [own, shown] = [
+      await authority.issue({ names: ["else.test"] }),
+      await authority.issue({ commonName: "gatewright" }),
+    ];
+    const seen: unknown[] = [];
+    const server = createHttps(
+      {
+        cert: own.certificate,
+        key: own.key,
+        ca: authority.pem,
+        requestCert: true,
+        rejectUnauthorized: false,
+      },
+      (request, response) => {
+        const { servername, getPeerCertificate } = request.socket as TLSSocket;
+        const { subject } = getPeerCertificate.call(request.socket);
+        seen.push([servername, request.headers.host, subject?.CN]);
+        response.end();
+      },
+    );
+    const port = await listening(server);
+    const pairs = async (id: string): Promise<string> => {
+      if (id !== "c1") throw new Error(`no certificate ${id}`);
+      return `${shown.certificate}\n${shown.key}`;
+    };
+    const over = (change: Partial<CheckSettings>) =>
+      probe({ ip: "127.0.0.1", port }, { ...settings, scheme: "https", ...change }, pairs);
+    expect(await over({})).toBeUndefined();
+    expect(await over({ host: "shop.test" })).toBeUndefined();
+    expect(await over({ host: "shop.test", serverName: "vm.test" })).toBeUndefined();
+    expect(await over({ serverName: "192.0.2.1" })).toBeUndefined();
+    expect(await over({ serverName: "vm.test", certificate: "c1" })).toBeUndefined();
+    expect(await over({ certificate: "c2" })).toBe("no certificate c2");
+    const address = `127.0.0.1:${port}`;
+    expect(seen).toEqual([
+      [false, address, undefined],
+      ["shop.test", "shop.test", undefined],
+      ["vm.test", "shop.test", undefined],
+      [false, address, undefined],
+      ["vm.test", address, "gatewright"],
+    ]);
   });
 });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { TargetPush } from "../../src/caddy/caddy-api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import type { TrafficDocument } from "../../src/targets/instance-modes.ts";
-import { InstanceModes } from "../../src/targets/instance-modes.ts";
+import { InstanceModes, parseTraffic } from "../../src/targets/instance-modes.ts";
 import { TargetFeed } from "../../src/targets/target-feed.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
@@ -148,6 +148,45 @@ describe("the feed of targets", () => {
     });
   });
 
+  it("pauses for 30 s unless told otherwise, and says nothing of a service without an address", async () => {
+    const { feed, modes, pushes, registry } = await startWorld();
+    await registry.put("off", { id: "id-off", service: "web", network: { ip: null } });
+    await modes.set("off", "pause");
+    await feed.delivered();
+    const told = { mode: "pause", pause_ms: 30_000 };
+    expect(pushes.at(-1)?.instances).toEqual({ off: told, "id-off": told });
+  });
+
+  it("tells no addresses of instances that are active, and nothing of them when they change", async () => {
+    const { feed, modes, pushes, registry } = await startWorld();
+    feed.open();
+    await modes.set("web-1", "active");
+    await feed.delivered();
+    const active = { mode: "active" };
+    expect(pushes.splice(0).at(-1)?.instances).toEqual({ "web-1": active, "id-of-web-1": active });
+    await registry.put("web-1", { network: { ip: "10.0.0.2" } });
+    await feed.delivered();
+    expect(pushes).toEqual([]);
+  });
+
+  it("tells of rules that are well when they change, and leaves them out of the whole", async () => {
+    const { feed, pushes, setUnhealthy } = await startWorld();
+    feed.open();
+    setUnhealthy("a/0", "10.0.0.1:80");
+    setUnhealthy("b/0");
+    await feed.delivered();
+    expect(pushes.at(-1)).toMatchObject({
+      rules: { "a/0": { unhealthy: ["10.0.0.1:80"] }, "b/0": { unhealthy: [] } },
+    });
+    feed.flush();
+    await feed.delivered();
+    expect(pushes.at(-1)).toEqual({
+      reset: true,
+      rules: { "a/0": { unhealthy: ["10.0.0.1:80"] } },
+      instances: {},
+    });
+  });
+
   it("sends nothing once it is stopped, such as the health of rules that is known only then", async () => {
     const { feed, pushes } = await startWorld();
     feed.stop();
@@ -182,5 +221,78 @@ describe("modes of instances", () => {
     store.beforeCommit = () => Promise.reject(new Error("disk full"));
     await expect(modes.set("web", "drain")).rejects.toThrow("disk full");
     expect(modes.get("web").mode).toBe("active");
+  });
+
+  it("are stored one after another, and told to whoever watches until it does not", async () => {
+    const modes = new InstanceModes({ store: new MemoryStore<TrafficDocument>(), logger: recordingLogger() });
+    await modes.start();
+    const seen: string[] = [];
+    const stop = modes.watch((name) => seen.push(name));
+    const [drained, paused] = await Promise.all([modes.set("A", "drain", "1m"), modes.set("b", "pause")]);
+    // Only a pause ends by itself.
+    expect([drained, paused]).toEqual([
+      { mode: "drain", since: expect.any(String) },
+      { mode: "pause", since: expect.any(String) },
+    ]);
+    stop();
+    await modes.set("c", "drain");
+    expect([seen, modes.names(), modes.has("C"), modes.has("d")]).toEqual([
+      ["a", "b"],
+      ["a", "b", "c"],
+      true,
+      false,
+    ]);
+  });
+
+  it("that change count from the change on", async () => {
+    const since = "2026-01-01T00:00:00Z";
+    const store = new MemoryStore<TrafficDocument>([{ id: "web", mode: "drain", since }]);
+    const modes = new InstanceModes({ store, logger: recordingLogger() });
+    await modes.start();
+    expect(await modes.set("web", "drain")).toEqual({ mode: "drain", since });
+    expect((await modes.set("web", "pause")).since).not.toBe(since);
+    await modes.close();
+    await expect(modes.set("web", "active")).rejects.toThrow("not open");
+    expect(modes.get("web").mode).toBe("pause");
+  });
+
+  it("that cannot be read are named in the log, and hold up no others", async () => {
+    const kept = { id: "web", mode: "drain", since: "2026-01-01T00:00:00Z" } as const;
+    const logger = recordingLogger();
+    const modes = new InstanceModes({
+      store: new MemoryStore<TrafficDocument>(
+        [kept],
+        [{ kind: "document", id: "x", path: "traffic/x.json", text: "{", reason: "no JSON" }],
+      ),
+      logger,
+    });
+    await modes.start();
+    expect(modes.names()).toEqual(["web"]);
+    expect(logger.entries).toMatchObject([
+      { level: "error", fields: { path: "traffic/x.json", reason: "no JSON" } },
+    ]);
+  });
+
+  const since = "2026-01-01T00:00:00Z";
+  it.each([
+    { id: "web", mode: "drain", since },
+    { id: "web", mode: "pause", since },
+    { id: "web", mode: "pause", pause_timeout: "5s", since },
+  ])("are read from %j", (document) => {
+    expect(parseTraffic({ ...document, more: 1 })).toEqual(document);
+  });
+
+  it.each([
+    [{ id: 1, mode: "drain", since }, "id and since are missing"],
+    [{ id: "web", mode: "drain" }, "id and since are missing"],
+    [{ id: "web", mode: "active", since }, "mode is neither drain nor pause"],
+    [{ id: "web", since }, "mode is neither drain nor pause"],
+  ])("are not read from %j", (document, reason) => {
+    expect(() => parseTraffic(document)).toThrow(reason);
+  });
+
+  it("lose a time that is no text", () => {
+    const document = { id: "web", mode: "pause", since };
+    expect(parseTraffic({ ...document, pause_timeout: 5 })).toEqual(document);
   });
 });

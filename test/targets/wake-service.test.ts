@@ -26,8 +26,10 @@ const ingress = (wake: boolean): Ingress => ({
 });
 
 /** A Caddy that names the given instances, each list once, and a source whose wake-ups end as they are told. */
-function startWorld() {
-  const questions: ((names: readonly string[]) => void)[] = [];
+function startWorld({ retryMs = 5 } = {}) {
+  const questions: ((names: readonly string[] | Promise<never>) => void)[] = [];
+  const caddy = { takes: true };
+  const logger = recordingLogger();
   const wakes: { readonly name: string; readonly end: PromiseWithResolvers<void> }[] = [];
   const pushes: TargetPush[] = [];
   const service = new WakeService({
@@ -37,15 +39,18 @@ function startWorld() {
           questions.push(resolve);
           signal.addEventListener("abort", () => reject(new Error("aborted")));
         }),
-      pushTargets: async (push) => void pushes.push(push),
+      pushTargets: async (push) => {
+        pushes.push(push);
+        if (!caddy.takes) throw new Error("gone");
+      },
     },
     wake: (name) => {
       const end = Promise.withResolvers<void>();
       wakes.push({ name, end });
       return end.promise;
     },
-    logger: recordingLogger(),
-    retryMs: 5,
+    logger,
+    retryMs,
   });
   closers.push(() => service.stop());
   /** Answers the question that waits, or the next one. */
@@ -55,7 +60,7 @@ function startWorld() {
     // The next question says that this one was taken.
     await until(() => questions.length > 0);
   };
-  return { service, questions, wakes, pushes, ask };
+  return { service, questions, wakes, pushes, ask, caddy, logger };
 }
 
 describe("instances that requests wait for", () => {
@@ -98,5 +103,53 @@ describe("instances that requests wait for", () => {
     expect(questions).toHaveLength(0);
     service.put(ingress(true));
     expect(questions).toHaveLength(1);
+  });
+
+  it("are asked for again after a while when Caddy does not answer", async () => {
+    const { service, questions, wakes } = startWorld();
+    service.put(ingress(true));
+    for (let failures = 0; failures < 3; failures++) {
+      questions.shift()?.(Promise.reject(new Error("gone")));
+      // Not at once: a Caddy that is down would be asked without end.
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(questions).toHaveLength(0);
+      await until(() => questions.length > 0);
+    }
+    questions.shift()?.(["vm"]);
+    await until(() => wakes.length === 1);
+  });
+
+  it("are woken again although Caddy could not be told of the time before", async () => {
+    const { service, caddy, wakes, pushes, ask, logger } = startWorld();
+    service.put(ingress(true));
+    caddy.takes = false;
+    await ask("vm");
+    wakes[0]?.end.resolve();
+    await until(() => pushes.length === 1);
+    await ask("vm");
+    wakes[1]?.end.reject("no room");
+    await until(() => pushes.length === 2);
+    await ask("vm");
+    expect(wakes).toHaveLength(3);
+    expect(pushes).toEqual([{ wakes: { vm: {} } }, { wakes: { vm: { error: "no room" } } }]);
+    const said = logger.entries.filter(({ level }) => level !== "debug");
+    expect(said.map(({ level, fields }) => [level, fields["instance"]])).toEqual([
+      ["info", "vm"],
+      ["warn", "vm"],
+    ]);
+  });
+
+  it("are neither asked for nor woken once it is stopped, also while it waits to ask again", async () => {
+    const answered = startWorld();
+    answered.service.put(ingress(true));
+    answered.service.stop();
+    answered.questions.shift()?.(["vm"]);
+    const waiting = startWorld({ retryMs: 3_600_000 });
+    waiting.service.put(ingress(true));
+    waiting.questions.shift()?.(Promise.reject(new Error("gone")));
+    await until(() => waiting.logger.entries.length > 0);
+    waiting.service.stop();
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect([answered.wakes, answered.questions, waiting.questions]).toEqual([[], [], []]);
   });
 });
