@@ -6,7 +6,7 @@ import { ingressOf, ruleOf } from "../support/sketch.ts";
 const rules = [
   ruleOf({ hostname: "a.test" }),
   undefined,
-  ruleOf({ hostname: "b.test" }, { policies: { rate_limit: { requests: 1, window: "1s" } } }),
+  ruleOf({ hostname: "b.test" }, { policies: { rate_limit: { requests_per_second: 1 } } }),
   ruleOf({ protocol: "tcp", port: 25 }),
 ];
 const fieldsLacking = (modules?: readonly string[]): readonly (string | undefined)[] =>
