@@ -72,10 +72,13 @@ export function createMetrics(sources: MetricSources): Metrics {
       scrapes.run(async () => {
         (registry as Registry<MetricType>).setContentType(type);
         scraped = sources.certificates();
+        // OpenMetrics names counters without `_total`, and prom-client leaves them so.
+        const named = registry.getMetricsAsArray().map((metric) => ({ metric, name: metric.name }));
         try {
           return await registry.metrics();
         } finally {
           scraped = undefined;
+          for (const { metric, name } of named) metric.name = name;
         }
       }),
     observeRequest: (method, route, status, seconds) => {
