@@ -128,31 +128,35 @@ describe("versions", () => {
   });
 });
 
+it("streams a list of 100,000 whole, and answers others meanwhile", async () => {
+  await using api = await startApi({ ingresses: Array.from({ length: 100_000 }, (_, at) => sketch(at)) });
+  const list = api.call({ path: "/ingresses" });
+  let answeredMeanwhile = 0;
+  let isDone = false;
+  void list.finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    expect((await api.call({ path: "/ingresses/n5" })).status).toBe(200);
+    if (!isDone) answeredMeanwhile++;
+  }
+  const reply = await list;
+  expect(reply.headers["transfer-encoding"]).toBe("chunked");
+  expect(reply.text.endsWith("]\n")).toBe(true);
+  const ids = reply.json<readonly Ingress[]>().map(({ id }) => id);
+  expect([ids.length, ids.at(0), ids.at(-1)]).toEqual([100_000, "i0000000", "i0099999"]);
+  expect(answeredMeanwhile).toBeGreaterThan(0);
+});
+
 describe("lists", () => {
   let api: TestApi;
   beforeAll(async () => {
-    api = await startApi({ ingresses: Array.from({ length: 100_000 }, (_, index) => sketch(index)) });
+    // 30 MB of answer: more than the kernel's buffers hold.
+    const note = "x".repeat(10_000);
+    const ingresses = Array.from({ length: 3_000 }, (_, at) => sketch(at));
+    api = await startApi({ ingresses: ingresses.map((one) => ({ ...one, tags: { ...one.tags, note } })) });
   });
   afterAll(() => api[Symbol.asyncDispose]());
-
-  it("streams 100,000 whole, and answers others meanwhile", async () => {
-    const list = api.call({ path: "/ingresses" });
-    let answeredMeanwhile = 0;
-    let isDone = false;
-    void list.finally(() => {
-      isDone = true;
-    });
-    while (!isDone) {
-      expect((await api.call({ path: "/ingresses/n5" })).status).toBe(200);
-      if (!isDone) answeredMeanwhile++;
-    }
-    const reply = await list;
-    expect(reply.headers["transfer-encoding"]).toBe("chunked");
-    expect(reply.text.endsWith("]\n")).toBe(true);
-    const ids = reply.json<readonly Ingress[]>().map(({ id }) => id);
-    expect([ids.length, ids.at(0), ids.at(-1)]).toEqual([100_000, "i0000000", "i0099999"]);
-    expect(answeredMeanwhile).toBeGreaterThan(0);
-  });
 
   it("stops for a client that goes away, and waits for one that does not read", async () => {
     let taken = 0;
@@ -175,7 +179,7 @@ describe("lists", () => {
       before = taken;
       for (let turn = 0; turn < 50; turn++) await api.call({ path: "/health" });
     }
-    expect(taken).toBeLessThan(100_000);
+    expect(taken).toBeLessThan(3_000);
     response.destroy();
     for (let turn = 0; turn < 50; turn++) await api.call({ path: "/health" });
     expect(taken).toBe(before);
@@ -189,7 +193,7 @@ describe("lists", () => {
 
   it("answers pages when asked, each with the link to the next", async () => {
     const ids: string[] = [];
-    let path: string | undefined = "/ingresses?limit=10000&tags%5Bparity%5D=even";
+    let path: string | undefined = "/ingresses?limit=1000&tags%5Bparity%5D=even";
     let pages = 0;
     while (path !== undefined) {
       const reply = await api.call({ path });
@@ -197,9 +201,9 @@ describe("lists", () => {
       path = /^<([^>]+)>; rel="next"$/.exec(String(reply.headers.link))?.[1];
       pages++;
     }
-    expect([pages, ids.length, new Set(ids).size]).toEqual([5, 50_000, 50_000]);
-    expect((await api.call({ path: "/ingresses?cursor=i0099998" })).json()).toMatchObject([
-      { id: "i0099999" },
+    expect([pages, ids.length, new Set(ids).size]).toEqual([2, 1_500, 1_500]);
+    expect((await api.call({ path: "/ingresses?cursor=i0002998" })).json()).toMatchObject([
+      { id: "i0002999" },
     ]);
   });
 

@@ -2,9 +2,11 @@ import type { Express } from "express";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
 import { defaultLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { createHttpServer } from "../../src/http/server.ts";
+import type { TelemetryParts } from "../../src/http/telemetry.ts";
 import type { IngressService } from "../../src/manager/ingress-service.ts";
 import type { Ingress, Instance } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
+import type { TrafficControl } from "../../src/targets/targets.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
 import { type ManagerOverMemory, startManagerOverMemory } from "./manager-over-memory.ts";
 import { memoryCertificates } from "./memory-certificates.ts";
@@ -21,6 +23,7 @@ export interface TestApi extends AsyncDisposable {
   readonly world: ManagerOverMemory;
   readonly registry: InstanceRegistry;
   readonly logger: RecordingLogger;
+  readonly telemetry: TelemetryParts;
   call(call: HttpCall): Promise<HttpReply>;
   /** The next change meets this failure when it is stored. */
   failNextChange(failure: unknown): void;
@@ -37,6 +40,8 @@ export interface TestApiOptions {
   readonly instances?: readonly Instance[];
   /** Ingresses stored from the start. */
   readonly ingresses?: readonly Ingress[];
+  /** Default: no instance can be drained. */
+  readonly traffic?: TrafficControl;
 }
 
 /** Starts the API on a free loopback port. */
@@ -55,6 +60,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     resolver: registry,
     ...(options.readOnlyInstances === true ? {} : { registry }),
     auth: options.secret === undefined ? {} : { secret: options.secret },
+    ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
     certificates,
     telemetry,
     allowedHosts: options.allowedHosts ?? [],
@@ -74,6 +80,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     world,
     registry,
     logger,
+    telemetry,
     call: (call) => httpCall(url, call),
     failNextChange: (failure) => {
       world.store.beforeCommit = () => {
