@@ -52,7 +52,7 @@ function asReadonly(types: string): string {
     .replace(/([\w$]+)\[\]/g, "readonly $1[]");
 }
 
-/** The generator says of each definition that the root refers to it, and repeats limits that ajv holds. */
+/** The generator says of each definition that the root refers to it, repeats limits that ajv holds, and gives one line three. */
 function withoutNoise(types: string): string {
   return types
     .replace(
@@ -61,6 +61,8 @@ function withoutNoise(types: string): string {
     )
     .replace(/(?: +\*\n)?(?: +\* @(?:min|max)Items \d+\n)+/g, "")
     .replace(/ *\/\*\*\n *\*\/\n/g, "")
+    .replace(/\/\*\*\n +\* ([^\n]+)\n +\*\//g, "/** $1 */")
+    .replace(/\{\n +(readonly \[k: string\]: [^\n{]+);\n +\}/g, "{ $1 }")
     .replace(/export interface Api \{[^}]*\}\n/, "");
 }
 

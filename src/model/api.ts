@@ -1,20 +1,12 @@
 // Generated from openapi.json by `npm run generate`. Do not edit.
 
-/**
- * `active` takes requests; `drain` takes no new ones while those that run finish, WebSockets too; `pause` has new ones wait.
- */
+/** `active` takes requests; `drain` takes no new ones while those that run finish, WebSockets too; `pause` has new ones wait. */
 export type TrafficMode = "active" | "drain" | "pause";
-/**
- * `ready`: served. `pending`: an order is under way, the first or another after a failure that `error` tells. `failed`: there is none and the last order failed; another follows. `expired`: its time has passed. `idle`: it is ordered or renewed at the next handshake, since TLS_ON_DEMAND is set and nobody asks for the name now.
- */
+/** `ready`: served. `pending`: an order is under way, the first or another after a failure that `error` tells. `failed`: there is none and the last order failed; another follows. `expired`: its time has passed. `idle`: it is ordered or renewed at the next handshake, since TLS_ON_DEMAND is set and nobody asks for the name now. */
 export type CertificateState = "ready" | "pending" | "failed" | "expired" | "idle";
-/**
- * Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among ingresses.
- */
+/** Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among ingresses. */
 export type IngressName = string;
-/**
- * Stable; docs/errors.md explains each.
- */
+/** Stable; docs/errors.md explains each. */
 export type ErrorCode =
   | "Bad Request"
   | "Unauthorized"
@@ -62,287 +54,161 @@ export type ErrorCode =
   | "address_in_use"
   | "address_unavailable"
   | "ingress_unreadable";
-/**
- * A new instance is `Running` when nothing else is said. Only `Running` and `Initializing` instances take requests.
- */
+/** A new instance is `Running` when nothing else is said. Only `Running` and `Initializing` instances take requests. */
 export type InstanceState =
   "Created" | "Initializing" | "Running" | "Paused" | "Shutdown" | "Stopped" | "Standby" | "Unknown";
-/**
- * Lowercase letters, digits and hyphens, also several such labels joined by dots. In a body it must equal the name in the address.
- */
+/** Lowercase letters, digits and hyphens, also several such labels joined by dots. In a body it must equal the name in the address. */
 export type InstanceName = string;
 
-/**
- * Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case.
- */
+/** Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case. */
 export interface IngressPath {
-  /**
-   * `prefix` matches on segment borders (`/api` takes `/api` and `/api/v1`, not `/apiv1`); `exact` takes the path alone.
-   */
+  /** `prefix` matches on segment borders (`/api` takes `/api` and `/api/v1`, not `/apiv1`); `exact` takes the path alone. */
   readonly type: "prefix" | "exact";
-  /**
-   * An absolute path without `*`, `{` or `}`.
-   */
+  /** An absolute path without `*`, `{` or `}`. */
   readonly value: string;
 }
 export interface IngressMatchInput {
-  /**
-   * `http` (default): requests. `tls`: TLS connections by the name that the client asks for (SNI), passed through undecrypted; hostname `*` takes those that no other rule takes, without a name too. `tcp`: every connection of the port; with the rule's `tls` ended here, by name. `udp`: every packet of the port.
-   */
+  /** `http` (default): requests. `tls`: TLS connections by the name that the client asks for (SNI), passed through undecrypted; hostname `*` takes those that no other rule takes, without a name too. `tcp`: every connection of the port; with the rule's `tls` ended here, by name. `udp`: every packet of the port. */
   readonly protocol?: "http" | "tls" | "tcp" | "udp";
-  /**
-   * Needed but for `tcp` and `udp`. Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot.
-   */
+  /** Needed but for `tcp` and `udp`. Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot. */
   readonly hostname?: string;
-  /**
-   * Listen port. Absent, null or 0 means HTTP_PORT (80); with `tls`, absent, null, 0 or 80 means HTTPS_PORT (443). With protocol `tls` the default is HTTPS_PORT; `tcp` and `udp` need one.
-   */
+  /** Listen port. Absent, null or 0 means HTTP_PORT (80); with `tls`, absent, null, 0 or 80 means HTTPS_PORT (443). With protocol `tls` the default is HTTPS_PORT; `tcp` and `udp` need one. */
   readonly port?: number | null;
   readonly path?: IngressPath;
-  /**
-   * HTTP methods the rule takes, in capitals. Absent means all.
-   */
+  /** HTTP methods the rule takes, in capitals. Absent means all. */
   readonly methods?: readonly string[];
-  /**
-   * Request headers that must all be present with exactly these values.
-   */
-  readonly headers?: {
-    readonly [k: string]: string;
-  };
+  /** Request headers that must all be present with exactly these values. */
+  readonly headers?: { readonly [k: string]: string };
 }
 export interface IngressMatch {
-  /**
-   * `http` (default): requests. `tls`: TLS connections by the name that the client asks for (SNI), passed through undecrypted; hostname `*` takes those that no other rule takes, without a name too. `tcp`: every connection of the port; with the rule's `tls` ended here, by name. `udp`: every packet of the port.
-   */
+  /** `http` (default): requests. `tls`: TLS connections by the name that the client asks for (SNI), passed through undecrypted; hostname `*` takes those that no other rule takes, without a name too. `tcp`: every connection of the port; with the rule's `tls` ended here, by name. `udp`: every packet of the port. */
   readonly protocol?: "http" | "tls" | "tcp" | "udp";
-  /**
-   * `*` for `tcp` and `udp`. Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot.
-   */
+  /** `*` for `tcp` and `udp`. Literal (`shop.example.com`), pattern (`{instance}.dev.example.com`), wildcard (`*.example.com`, one label a star) or `*` for every host. Compared without case and without a trailing dot. */
   readonly hostname: string;
-  /**
-   * The listen port in use.
-   */
+  /** The listen port in use. */
   readonly port: number;
   readonly path?: IngressPath;
-  /**
-   * HTTP methods the rule takes, in capitals. Absent means all.
-   */
+  /** HTTP methods the rule takes, in capitals. Absent means all. */
   readonly methods?: readonly string[];
-  /**
-   * Request headers that must all be present with exactly these values.
-   */
-  readonly headers?: {
-    readonly [k: string]: string;
-  };
+  /** Request headers that must all be present with exactly these values. */
+  readonly headers?: { readonly [k: string]: string };
 }
-/**
- * Where requests go: exactly one of `instance`, `service` and `address`, and a port.
- */
+/** Where requests go: exactly one of `instance`, `service` and `address`, and a port. */
 export interface IngressTarget {
-  /**
-   * Name or id of the instance, or a unique prefix of its id; answered and stored as its name. Under a pattern hostname: text with captures, such as `{instance}` or `{a}-{b}`.
-   */
+  /** Name or id of the instance, or a unique prefix of its id; answered and stored as its name. Under a pattern hostname: text with captures, such as `{instance}` or `{a}-{b}`. */
   readonly instance?: string;
-  /**
-   * Every running instance whose `service` is this name.
-   */
+  /** Every running instance whose `service` is this name. */
   readonly service?: string;
-  /**
-   * IP address, or a DNS name that is resolved while requests run.
-   */
+  /** IP address, or a DNS name that is resolved while requests run. */
   readonly address?: string;
-  /**
-   * DNS servers for a name in `address`, as `ip` or `ip:port`. Default: those of the system.
-   */
+  /** DNS servers for a name in `address`, as `ip` or `ip:port`. Default: those of the system. */
   readonly resolvers?: readonly string[];
-  /**
-   * Port the instance listens on, 1 to 65535.
-   */
+  /** Port the instance listens on, 1 to 65535. */
   readonly port: number;
-  /**
-   * Share of the requests among `targets`, however many instances a target has; 0 takes none. Default: 1.
-   */
+  /** Share of the requests among `targets`, however many instances a target has; 0 takes none. Default: 1. */
   readonly weight?: number;
   readonly mode?: TrafficMode;
-  /**
-   * How long a request waits for a paused target before it gets 503, as `500ms`, `10s` or `1m`; at most 10m. Default: 30s.
-   */
+  /** How long a request waits for a paused target before it gets 503, as `500ms`, `10s` or `1m`; at most 10m. Default: 30s. */
   readonly pause_timeout?: string;
-  /**
-   * Start the instance through its source when a request arrives and it is `Standby` or `Stopped`. Needs INSTANCE_SOURCE=hypeman. Default: false.
-   */
+  /** Start the instance through its source when a request arrives and it is `Standby` or `Stopped`. Needs INSTANCE_SOURCE=hypeman. Default: false. */
   readonly wake?: boolean;
-  /**
-   * How long a request waits for an instance that is waking before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s.
-   */
+  /** How long a request waits for an instance that is waking before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s. */
   readonly wake_timeout?: string;
 }
-/**
- * A request must carry this header with exactly this value; others get 403 without a lookup of the instance. What `access`, `rate_limit` and `maintenance` refuse is refused before. The header is removed before proxying.
- */
+/** A request must carry this header with exactly this value; others get 403 without a lookup of the instance. What `access`, `rate_limit` and `maintenance` refuse is refused before. The header is removed before proxying. */
 export interface RequestHeaderAuth {
-  /**
-   * Name of a request header that has no other meaning in HTTP.
-   */
+  /** Name of a request header that has no other meaning in HTTP. */
   readonly header: string;
-  /**
-   * 32 to 256 bytes of visible ASCII without `*`, `{` and `}`.
-   */
+  /** 32 to 256 bytes of visible ASCII without `*`, `{` and `}`. */
   readonly value: string;
 }
-/**
- * Certificates of clients (mutual TLS).
- */
+/** Certificates of clients (mutual TLS). */
 export interface ClientAuth {
-  /**
-   * PEM certificates of the authorities that client certificates are verified by. Needed unless `mode` is `request`.
-   */
+  /** PEM certificates of the authorities that client certificates are verified by. Needed unless `mode` is `request`. */
   readonly ca_pem?: string;
-  /**
-   * `require`: no connection without a certificate of the authorities. `verify_if_given`: none is needed, a wrong one is refused. `request`: asked for and not verified.
-   */
+  /** `require`: no connection without a certificate of the authorities. `verify_if_given`: none is needed, a wrong one is refused. `request`: asked for and not verified. */
   readonly mode?: "require" | "verify_if_given" | "request";
 }
-/**
- * Strict-Transport-Security (RFC 6797): browsers use https only from then on.
- */
+/** Strict-Transport-Security (RFC 6797): browsers use https only from then on. */
 export interface Hsts {
-  /**
-   * How long browsers remember it, in seconds; 0 has them forget it. Default a year.
-   */
+  /** How long browsers remember it, in seconds; 0 has them forget it. Default a year. */
   readonly max_age_seconds?: number;
-  /**
-   * Whether it holds for every name below this one too.
-   */
+  /** Whether it holds for every name below this one too. */
   readonly include_subdomains?: boolean;
-  /**
-   * Consent to the browsers' built-in list; needs `include_subdomains` and a year or more.
-   */
+  /** Consent to the browsers' built-in list; needs `include_subdomains` and a year or more. */
   readonly preload?: boolean;
 }
-/**
- * How connections to this rule's host and port are secured. Rules of one host and port share one connection, so those that have options must have the same. Needs `tls`.
- */
+/** How connections to this rule's host and port are secured. Rules of one host and port share one connection, so those that have options must have the same. Needs `tls`. */
 export interface TlsOptions {
-  /**
-   * Id or name of an imported certificate, instead of one that is issued.
-   */
+  /** Id or name of an imported certificate, instead of one that is issued. */
   readonly certificate?: string;
-  /**
-   * Who signs: the ACME authority, or Caddy's own one, which no browser trusts. Default TLS_ISSUER.
-   */
+  /** Who signs: the ACME authority, or Caddy's own one, which no browser trusts. Default TLS_ISSUER. */
   readonly issuer?: "acme" | "internal";
-  /**
-   * Lowest TLS version.
-   */
+  /** Lowest TLS version. */
   readonly min_version?: "1.2" | "1.3";
   readonly client_auth?: ClientAuth;
   readonly hsts?: Hsts;
 }
-/**
- * TLS to the instance. Needs the scheme `https`.
- */
+/** TLS to the instance. Needs the scheme `https`. */
 export interface UpstreamTls {
-  /**
-   * Name that the instance's certificate must have. Needed unless verification is skipped, since instances are dialled by their address.
-   */
+  /** Name that the instance's certificate must have. Needed unless verification is skipped, since instances are dialled by their address. */
   readonly server_name?: string;
-  /**
-   * PEM certificates of the authorities that the instance's certificate is verified by. Default the system's.
-   */
+  /** PEM certificates of the authorities that the instance's certificate is verified by. Default the system's. */
   readonly ca_pem?: string;
-  /**
-   * Id or name of an imported certificate that is shown to the instance (mutual TLS).
-   */
+  /** Id or name of an imported certificate that is shown to the instance (mutual TLS). */
   readonly certificate?: string;
-  /**
-   * Take any certificate. Whoever is between Caddy and the instance can then read and change everything; warned of in the log.
-   */
+  /** Take any certificate. Whoever is between Caddy and the instance can then read and change everything; warned of in the log. */
   readonly insecure_skip_verify?: boolean;
 }
-/**
- * Why the last order failed; a certificate that is served may have one too, when its renewal fails.
- */
+/** Why the last order failed; a certificate that is served may have one too, when its renewal fails. */
 export interface CertificateError {
-  /**
-   * The authority's or the DNS provider's own words.
-   */
+  /** The authority's or the DNS provider's own words. */
   readonly message: string;
   readonly at: string;
-  /**
-   * Orders that failed in a row.
-   */
+  /** Orders that failed in a row. */
   readonly failures: number;
 }
 export interface Certificate {
-  /**
-   * Of an imported certificate its id, of an issued one its name.
-   */
+  /** Of an imported certificate its id, of an issued one its name. */
   readonly id: string;
-  /**
-   * Of an imported certificate, where it was given one.
-   */
+  /** Of an imported certificate, where it was given one. */
   readonly name?: string;
   readonly source: "acme" | "internal" | "imported";
-  /**
-   * Hostnames on the certificate.
-   */
+  /** Hostnames on the certificate. */
   readonly names: readonly string[];
   readonly state: CertificateState;
-  /**
-   * Distinguished name of who signed it.
-   */
+  /** Distinguished name of who signed it. */
   readonly issuer?: string;
-  /**
-   * Hexadecimal.
-   */
+  /** Hexadecimal. */
   readonly serial?: string;
   readonly not_before?: string;
   readonly not_after?: string;
-  /**
-   * When a third of its life is left and it is renewed at the latest; the authority may ask for it sooner (ARI, RFC 9773). Absent on imported ones.
-   */
+  /** When a third of its life is left and it is renewed at the latest; the authority may ask for it sooner (ARI, RFC 9773). Absent on imported ones. */
   readonly renews_at?: string;
-  /**
-   * Whether it ends within TLS_EXPIRY_WARNING.
-   */
+  /** Whether it ends within TLS_EXPIRY_WARNING. */
   readonly expires_soon?: boolean;
   readonly error?: CertificateError;
-  /**
-   * How many rules use it.
-   */
+  /** How many rules use it. */
   readonly used_by: number;
   readonly created_at?: string;
   readonly updated_at?: string;
 }
 export interface ImportCertificateRequest {
-  /**
-   * By which rules may refer to it. A certificate of this name that exists is replaced, without an outage.
-   */
+  /** By which rules may refer to it. A certificate of this name that exists is replaced, without an outage. */
   readonly name?: string;
-  /**
-   * PEM: the certificate, then those that sign it, without the root.
-   */
+  /** PEM: the certificate, then those that sign it, without the root. */
   readonly certificate_pem: string;
-  /**
-   * PEM: its private key, without a passphrase. It is never answered or logged.
-   */
+  /** PEM: its private key, without a passphrase. It is never answered or logged. */
   readonly key_pem: string;
 }
 export interface ServerStatus {
-  /**
-   * `degraded`: something in `problems` wants attention.
-   */
+  /** `degraded`: something in `problems` wants attention. */
   readonly status: "ok" | "degraded";
   readonly version: string;
   readonly uptime_seconds: number;
-  /**
-   * How many there are.
-   */
+  /** How many there are. */
   readonly ingresses: number;
-  /**
-   * How many are in each state; `expiring` are those that end within TLS_EXPIRY_WARNING.
-   */
+  /** How many are in each state; `expiring` are those that end within TLS_EXPIRY_WARNING. */
   readonly certificates: {
     readonly ready: number;
     readonly pending: number;
@@ -351,287 +217,153 @@ export interface ServerStatus {
     readonly idle: number;
     readonly expiring: number;
   };
-  /**
-   * One sentence each.
-   */
+  /** One sentence each. */
   readonly problems: readonly string[];
 }
-/**
- * How Caddy speaks with the instance.
- */
+/** How Caddy speaks with the instance. */
 export interface Upstream {
-  /**
-   * `h2c` is HTTP/2 without TLS, as gRPC servers speak it.
-   */
+  /** `h2c` is HTTP/2 without TLS, as gRPC servers speak it. */
   readonly scheme?: "http" | "https" | "h2c";
-  /**
-   * Begin each connection with a PROXY protocol header that has the client's address. The instance must expect it.
-   */
+  /** Begin each connection with a PROXY protocol header that has the client's address. The instance must expect it. */
   readonly proxy_protocol?: "v1" | "v2";
   readonly tls?: UpstreamTls;
-  /**
-   * Host header sent to the instance, with a port where it has one. Default: the one that the client sent.
-   */
+  /** Host header sent to the instance, with a port where it has one. Default: the one that the client sent. */
   readonly host_header?: string;
-  /**
-   * Protocols that a connection may switch to (`Upgrade`, RFC 9110 section 7.8), without case. Requests for others go on without their `Upgrade`. HTTP and TLS are refused: what follows would pass by every rule. `[]` allows none.
-   */
+  /** Protocols that a connection may switch to (`Upgrade`, RFC 9110 section 7.8), without case. Requests for others go on without their `Upgrade`. HTTP and TLS are refused: what follows would pass by every rule. `[]` allows none. */
   readonly upgrade?: readonly string[];
 }
-/**
- * Which client addresses may send requests; others get 403. `deny` is asked first.
- */
+/** Which client addresses may send requests; others get 403. `deny` is asked first. */
 export interface AccessPolicy {
-  /**
-   * IP addresses and networks that may; absent means all.
-   */
+  /** IP addresses and networks that may; absent means all. */
   readonly allow?: readonly string[];
-  /**
-   * IP addresses and networks that may not, even when `allow` has them.
-   */
+  /** IP addresses and networks that may not, even when `allow` has them. */
   readonly deny?: readonly string[];
 }
-/**
- * How many requests a client may send to this rule; those beyond get 429 with Retry-After.
- */
+/** How many requests a client may send to this rule; those beyond get 429 with Retry-After. */
 export interface RateLimitPolicy {
-  /**
-   * Average rate, 0.001 to 100000.
-   */
+  /** Average rate, 0.001 to 100000. */
   readonly requests_per_second: number;
-  /**
-   * Requests that may come at once. Default: one second's worth, at least 1.
-   */
+  /** Requests that may come at once. Default: one second's worth, at least 1. */
   readonly burst?: number;
-  /**
-   * What is counted by itself: `client_ip` (IPv6 by /64), `rule` for all requests of the rule together, or `header:X-Api-Key` for each value of a request header.
-   */
+  /** What is counted by itself: `client_ip` (IPv6 by /64), `rule` for all requests of the rule together, or `header:X-Api-Key` for each value of a request header. */
   readonly key?: string;
-  /**
-   * IP addresses and networks that are not counted.
-   */
+  /** IP addresses and networks that are not counted. */
   readonly exempt?: readonly string[];
 }
-/**
- * User name and password (RFC 7617); without them 401. The Authorization header goes on to the instance.
- */
+/** User name and password (RFC 7617); without them 401. The Authorization header goes on to the instance. */
 export interface BasicAuthPolicy {
-  /**
-   * User name → hash of the password: bcrypt (`$2a$`, `$2b$`, `$2y$`) or argon2id (`$argon2id$`), one kind for all. `caddy hash-password` and `htpasswd -nB` make them.
-   */
-  readonly users: {
-    readonly [k: string]: string;
-  };
+  /** User name → hash of the password: bcrypt (`$2a$`, `$2b$`, `$2y$`) or argon2id (`$argon2id$`), one kind for all. `caddy hash-password` and `htpasswd -nB` make them. */
+  readonly users: { readonly [k: string]: string };
 }
-/**
- * Asks another service about each request, with its headers but not its body: an answer 2xx lets it pass, any other goes to the client.
- */
+/** Asks another service about each request, with its headers but not its body: an answer 2xx lets it pass, any other goes to the client. */
 export interface ForwardAuthPolicy {
-  /**
-   * http or https URL that is asked by GET. It gets X-Forwarded-Method, -Uri, -Host, -Proto and -For. A host `<instance>.<INTERNAL_DNS_ZONE>` is an instance.
-   */
+  /** http or https URL that is asked by GET. It gets X-Forwarded-Method, -Uri, -Host, -Proto and -For. A host `<instance>.<INTERNAL_DNS_ZONE>` is an instance. */
   readonly url: string;
-  /**
-   * Headers of its answer that are set on the request, such as `Remote-User`. What the client sent under these names is removed.
-   */
+  /** Headers of its answer that are set on the request, such as `Remote-User`. What the client sent under these names is removed. */
   readonly copy_headers?: readonly string[];
-  /**
-   * How long the answer may take, as `500ms`, `10s` or `1m`.
-   */
+  /** How long the answer may take, as `500ms`, `10s` or `1m`. */
   readonly timeout?: string;
 }
-/**
- * Changes to the headers of the request on its way to the instance. A name may stand in one of the three only.
- */
+/** Changes to the headers of the request on its way to the instance. A name may stand in one of the three only. */
 export interface RequestHeaderChanges {
-  /**
-   * Header → value that replaces what was there.
-   */
-  readonly set?: {
-    readonly [k: string]: string;
-  };
-  /**
-   * Header → value that is added to what was there.
-   */
-  readonly add?: {
-    readonly [k: string]: string;
-  };
-  /**
-   * Headers that are taken out.
-   */
+  /** Header → value that replaces what was there. */
+  readonly set?: { readonly [k: string]: string };
+  /** Header → value that is added to what was there. */
+  readonly add?: { readonly [k: string]: string };
+  /** Headers that are taken out. */
   readonly remove?: readonly string[];
 }
-/**
- * Changes to the headers of the response on its way to the client. A name may stand in one of the three only.
- */
+/** Changes to the headers of the response on its way to the client. A name may stand in one of the three only. */
 export interface ResponseHeaderChanges {
-  /**
-   * Header → value that replaces what was there.
-   */
-  readonly set?: {
-    readonly [k: string]: string;
-  };
-  /**
-   * Header → value that is added to what was there.
-   */
-  readonly add?: {
-    readonly [k: string]: string;
-  };
-  /**
-   * Headers that are taken out.
-   */
+  /** Header → value that replaces what was there. */
+  readonly set?: { readonly [k: string]: string };
+  /** Header → value that is added to what was there. */
+  readonly add?: { readonly [k: string]: string };
+  /** Headers that are taken out. */
   readonly remove?: readonly string[];
 }
-/**
- * Changes to headers. Values are literal.
- */
+/** Changes to headers. Values are literal. */
 export interface HeadersPolicy {
   readonly request?: RequestHeaderChanges;
   readonly response?: ResponseHeaderChanges;
 }
-/**
- * Changes the path on its way to the instance; the query stays. Exactly one of the keys.
- */
+/** Changes the path on its way to the instance; the query stays. Exactly one of the keys. */
 export interface RewritePolicy {
-  /**
-   * Takes this prefix off paths that have it, on a segment border: with `/api`, `/api/v1` becomes `/v1`.
-   */
+  /** Takes this prefix off paths that have it, on a segment border: with `/api`, `/api/v1` becomes `/v1`. */
   readonly strip_prefix?: string;
-  /**
-   * Puts this in the place of the rule's own path, which must be a prefix: with `/api` there and `/v2` here, `/api/x` becomes `/v2/x`.
-   */
+  /** Puts this in the place of the rule's own path, which must be a prefix: with `/api` there and `/v2` here, `/api/x` becomes `/v2/x`. */
   readonly replace_prefix?: string;
-  /**
-   * The whole path.
-   */
+  /** The whole path. */
   readonly replace_path?: string;
 }
-/**
- * How long Caddy waits for the instance; then 502 or 504. `read_idle` is for the client. No limit ever ends a response that has begun.
- */
+/** How long Caddy waits for the instance; then 502 or 504. `read_idle` is for the client. No limit ever ends a response that has begun. */
 export interface TimeoutsPolicy {
-  /**
-   * For a connection, as `500ms`, `3s` or `1m`. Default: UPSTREAM_CONNECT_TIMEOUT, with the protocols tls, tcp and udp 30s.
-   */
+  /** For a connection, as `500ms`, `3s` or `1m`. Default: UPSTREAM_CONNECT_TIMEOUT, with the protocols tls, tcp and udp 30s. */
   readonly connect?: string;
-  /**
-   * Without a byte either way, with the protocols tls, tcp and udp. Default: 1h, with udp 30s.
-   */
+  /** Without a byte either way, with the protocols tls, tcp and udp. Default: 1h, with udp 30s. */
   readonly idle?: string;
-  /**
-   * For the first byte of the response, as `500ms`, `30s` or `1m`. Default: no limit.
-   */
+  /** For the first byte of the response, as `500ms`, `30s` or `1m`. Default: no limit. */
   readonly response_header?: string;
-  /**
-   * For more of the request's body, until the response begins; then 408. Default: READ_IDLE_TIMEOUT, and for gRPC to `https` and `h2c` instances no limit.
-   */
+  /** For more of the request's body, until the response begins; then 408. Default: READ_IDLE_TIMEOUT, and for gRPC to `https` and `h2c` instances no limit. */
   readonly read_idle?: string;
 }
-/**
- * Answers 503 with Retry-After instead of proxying.
- */
+/** Answers 503 with Retry-After instead of proxying. */
 export interface MaintenancePolicy {
-  /**
-   * Text of the page. Default: that the ingress is under maintenance.
-   */
+  /** Text of the page. Default: that the ingress is under maintenance. */
   readonly message?: string;
-  /**
-   * IP addresses and networks that are proxied all the same.
-   */
+  /** IP addresses and networks that are proxied all the same. */
   readonly exempt?: readonly string[];
 }
-/**
- * Status (`502`, or `4xx` and `5xx` for a class) → page that is sent instead of Gatewright's own; HTML when it begins with `<`. Responses of the instance stay as they are, and clients that prefer JSON get JSON.
- */
+/** Status (`502`, or `4xx` and `5xx` for a class) → page that is sent instead of Gatewright's own; HTML when it begins with `<`. Responses of the instance stay as they are, and clients that prefer JSON get JSON. */
 export interface ErrorPages {
   readonly [k: string]: string;
 }
-/**
- * Which of the addresses behind a rule takes a request. Weights of targets count under each policy but `first`.
- */
+/** Which of the addresses behind a rule takes a request. Weights of targets count under each policy but `first`. */
 export interface LoadBalancingPolicy {
-  /**
-   * `ip_hash`, `header` and `uri_hash` send equal clients, header values and URIs to the same address; `cookie` sets a cookie for that; `first` takes the first target that is available.
-   */
+  /** `ip_hash`, `header` and `uri_hash` send equal clients, header values and URIs to the same address; `cookie` sets a cookie for that; `first` takes the first target that is available. */
   readonly policy?: "round_robin" | "least_conn" | "random" | "ip_hash" | "cookie" | "header" | "uri_hash" | "first";
-  /**
-   * Name of the request header for `header`; requests without it go by `round_robin`.
-   */
+  /** Name of the request header for `header`; requests without it go by `round_robin`. */
   readonly header?: string;
-  /**
-   * Name of the cookie for `cookie`. Default: `gatewright`.
-   */
+  /** Name of the cookie for `cookie`. Default: `gatewright`. */
   readonly cookie?: string;
-  /**
-   * How often a request is tried again when no connection was made (and a GET when it was lost before an answer). Default: 1, of a pool or service 2, with `try_duration` as often as it lasts.
-   */
+  /** How often a request is tried again when no connection was made (and a GET when it was lost before an answer). Default: 1, of a pool or service 2, with `try_duration` as often as it lasts. */
   readonly retries?: number;
-  /**
-   * How long a request waits for a target that is available, as `500ms` or `5s`; at most 10m. Default: not at all.
-   */
+  /** How long a request waits for a target that is available, as `500ms` or `5s`; at most 10m. Default: not at all. */
   readonly try_duration?: string;
 }
-/**
- * GET requests of Gatewright's own to each address; one that fails them takes no requests of this rule.
- */
+/** GET requests of Gatewright's own to each address; one that fails them takes no requests of this rule. */
 export interface ActiveHealthCheck {
-  /**
-   * Path and query that is asked for. Default: `/`.
-   */
+  /** Path and query that is asked for. Default: `/`. */
   readonly path?: string;
-  /**
-   * Port that is asked. Default: the target's.
-   */
+  /** Port that is asked. Default: the target's. */
   readonly port?: number;
-  /**
-   * Host header of the check, and over https its server name when `upstream.tls` has none. Default: the address.
-   */
+  /** Host header of the check, and over https its server name when `upstream.tls` has none. Default: the address. */
   readonly host?: string;
-  /**
-   * Time from one check to the next, 100ms to 1h. Default: 10s.
-   */
+  /** Time from one check to the next, 100ms to 1h. Default: 10s. */
   readonly interval?: string;
-  /**
-   * Time for a whole answer, 10ms to 1m. Default: 2s.
-   */
+  /** Time for a whole answer, 10ms to 1m. Default: 2s. */
   readonly timeout?: string;
-  /**
-   * The status that is healthy. Default: any from 200 to 299.
-   */
+  /** The status that is healthy. Default: any from 200 to 299. */
   readonly status?: number;
-  /**
-   * Checks in a row that must pass for an unhealthy address to be healthy again. Default: 1.
-   */
+  /** Checks in a row that must pass for an unhealthy address to be healthy again. Default: 1. */
   readonly healthy_threshold?: number;
-  /**
-   * Checks in a row that must fail for an address to be unhealthy. Default: 2.
-   */
+  /** Checks in a row that must fail for an address to be unhealthy. Default: 2. */
   readonly unhealthy_threshold?: number;
 }
-/**
- * An address with which real requests fail takes none for a while.
- */
+/** An address with which real requests fail takes none for a while. */
 export interface PassiveHealthCheck {
-  /**
-   * Failed connections within `fail_duration` that make it so. Default: 1.
-   */
+  /** Failed connections within `fail_duration` that make it so. Default: 1. */
   readonly max_fails?: number;
-  /**
-   * How long failures count, and the address is left out; 100ms to 1h. Default: 30s.
-   */
+  /** How long failures count, and the address is left out; 100ms to 1h. Default: 30s. */
   readonly fail_duration?: string;
 }
 export interface HealthCheckPolicy {
   readonly active?: ActiveHealthCheck;
   readonly passive?: PassiveHealthCheck;
 }
-/**
- * What is done with the rule's requests, in this order: `unclean_paths`, `access`, `rate_limit`, `maintenance`, `request_header_auth` of the rule, `basic_auth`, `forward_auth`, `headers`, `compress`, `max_request_body`, `rewrite`, the proxy.
- */
+/** What is done with the rule's requests, in this order: `unclean_paths`, `access`, `rate_limit`, `maintenance`, `request_header_auth` of the rule, `basic_auth`, `forward_auth`, `headers`, `compress`, `max_request_body`, `rewrite`, the proxy. */
 export interface Policies {
-  /**
-   * What becomes of paths that servers read in more than one way, by `.` and `..` segments, `//`, `%2f`, `\` or `%5c`, or control characters such as `%00`: `clean` has the instance asked for the path that the rule was found by (and answers 400 for `\` and control characters), `reject` answers 400, `keep` passes them on as they came. Default: `clean` where the host has rules of paths or the rule has `forward_auth`, else `keep`.
-   */
+  /** What becomes of paths that servers read in more than one way, by `.` and `..` segments, `//`, `%2f`, `\` or `%5c`, or control characters such as `%00`: `clean` has the instance asked for the path that the rule was found by (and answers 400 for `\` and control characters), `reject` answers 400, `keep` passes them on as they came. Default: `clean` where the host has rules of paths or the rule has `forward_auth`, else `keep`. */
   readonly unclean_paths?: "clean" | "reject" | "keep";
   readonly access?: AccessPolicy;
   readonly rate_limit?: RateLimitPolicy;
@@ -642,17 +374,11 @@ export interface Policies {
   readonly load_balancing?: LoadBalancingPolicy;
   readonly health_check?: HealthCheckPolicy;
   readonly timeouts?: TimeoutsPolicy;
-  /**
-   * Connections that one address of a target has at once, with the protocols tls, tcp and udp; those beyond go to other addresses or are closed. Default: no limit, with udp 10000.
-   */
+  /** Connections that one address of a target has at once, with the protocols tls, tcp and udp; those beyond go to other addresses or are closed. Default: no limit, with udp 10000. */
   readonly max_connections?: number;
-  /**
-   * Largest request body, as `512KB`, `10MB` or `1GiB`; more gets 413. Default: no limit.
-   */
+  /** Largest request body, as `512KB`, `10MB` or `1GiB`; more gets 413. Default: no limit. */
   readonly max_request_body?: string;
-  /**
-   * Compress responses by zstd or gzip for clients that take it. Default: as the instance sent them.
-   */
+  /** Compress responses by zstd or gzip for clients that take it. Default: as the instance sent them. */
   readonly compress?: boolean;
   readonly maintenance?: MaintenancePolicy;
   readonly error_pages?: ErrorPages;
@@ -660,17 +386,11 @@ export interface Policies {
 export interface IngressRuleInput {
   readonly match: IngressMatchInput;
   readonly target?: IngressTarget;
-  /**
-   * A pool, instead of `target`.
-   */
+  /** A pool, instead of `target`. */
   readonly targets?: readonly IngressTarget[];
-  /**
-   * Serve HTTPS with a certificate for this hostname.
-   */
+  /** Serve HTTPS with a certificate for this hostname. */
   readonly tls?: boolean;
-  /**
-   * Redirect HTTP_PORT of this hostname to the rule's HTTPS port. Needs `tls`.
-   */
+  /** Redirect HTTP_PORT of this hostname to the rule's HTTPS port. Needs `tls`. */
   readonly redirect_http?: boolean;
   readonly tls_options?: TlsOptions;
   readonly request_header_auth?: RequestHeaderAuth;
@@ -680,98 +400,62 @@ export interface IngressRuleInput {
 export interface IngressRule {
   readonly match: IngressMatch;
   readonly target?: IngressTarget;
-  /**
-   * A pool, instead of `target`.
-   */
+  /** A pool, instead of `target`. */
   readonly targets?: readonly IngressTarget[];
-  /**
-   * Serve HTTPS with a certificate for this hostname.
-   */
+  /** Serve HTTPS with a certificate for this hostname. */
   readonly tls: boolean;
-  /**
-   * Redirect HTTP_PORT of this hostname to the rule's HTTPS port. Needs `tls`.
-   */
+  /** Redirect HTTP_PORT of this hostname to the rule's HTTPS port. Needs `tls`. */
   readonly redirect_http: boolean;
   readonly tls_options?: TlsOptions;
   readonly request_header_auth?: RequestHeaderAuth;
   readonly upstream?: Upstream;
   readonly policies?: Policies;
 }
-/**
- * Labels of your own. Keys and values take letters, digits, spaces and `_.:/=+@-`.
- */
+/** Labels of your own. Keys and values take letters, digits, spaces and `_.:/=+@-`. */
 export interface Tags {
   readonly [k: string]: string;
 }
 export interface CreateIngressRequest {
   readonly name: IngressName;
   readonly tags?: Tags;
-  /**
-   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
-   */
+  /** IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS. */
   readonly listen?: readonly string[];
-  /**
-   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
-   */
+  /** Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all. */
   readonly gateways?: readonly string[];
   readonly rules: readonly IngressRuleInput[];
 }
-/**
- * An ingress that is stored and not served. PUT replaces it, DELETE removes it.
- */
+/** An ingress that is stored and not served. PUT replaces it, DELETE removes it. */
 export interface SetAsideIngress {
-  /**
-   * Its file is `DATA_DIR/ingresses/{id}.json`.
-   */
+  /** Its file is `DATA_DIR/ingresses/{id}.json`. */
   readonly id: string;
-  /**
-   * Absent where the file does not tell.
-   */
+  /** Absent where the file does not tell. */
   readonly name?: string;
-  /**
-   * `conflict`: another ingress that was changed later claims the same. `unreadable`: its file is damaged or breaks a rule.
-   */
+  /** `conflict`: another ingress that was changed later claims the same. `unreadable`: its file is damaged or breaks a rule. */
   readonly reason: "conflict" | "unreadable";
-  /**
-   * What stands against it.
-   */
+  /** What stands against it. */
   readonly problems: readonly Problem[];
-  /**
-   * Those that stay claimed.
-   */
+  /** Those that stay claimed. */
   readonly hostnames: readonly string[];
-  /**
-   * Ports of layer 4 that stay claimed, such as `5432/tcp`.
-   */
+  /** Ports of layer 4 that stay claimed, such as `5432/tcp`. */
   readonly ports: readonly string[];
   readonly ingress?: Ingress;
-  /**
-   * The first 16 KiB of a file that cannot be read.
-   */
+  /** The first 16 KiB of a file that cannot be read. */
   readonly text?: string;
 }
 export interface Problem {
   readonly code: ErrorCode;
   readonly message: string;
-  /**
-   * Where in the document, such as `rules[0].match.path`.
-   */
+  /** Where in the document, such as `rules[0].match.path`. */
   readonly field?: string;
 }
 export interface Ingress {
-  /**
-   * 24 letters and digits, a letter first (the form of CUID2).
-   */
+  /** 24 letters and digits, a letter first (the form of CUID2). */
   readonly id: string;
   readonly name: IngressName;
   readonly tags?: Tags;
-  /**
-   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
-   */
+  /** IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS. */
   readonly listen?: readonly string[];
-  /**
-   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
-   */
+  /** Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all. */
   readonly gateways?: readonly string[];
   readonly rules: readonly IngressRule[];
   readonly created_at: string;
@@ -779,9 +463,7 @@ export interface Ingress {
 }
 export interface InstanceNetwork {
   readonly enabled: boolean;
-  /**
-   * IPv4 or IPv6 address; null while the instance has none.
-   */
+  /** IPv4 or IPv6 address; null while the instance has none. */
   readonly ip: string | null;
   readonly mac?: string | null;
   readonly name?: string | null;
@@ -791,36 +473,26 @@ export interface Instance {
   readonly name: string;
   readonly state: InstanceState;
   readonly network: InstanceNetwork;
-  /**
-   * The service this instance belongs to.
-   */
+  /** The service this instance belongs to. */
   readonly service?: string;
   readonly tags?: Tags;
   readonly created_at: string;
   readonly updated_at?: string;
 }
-/**
- * An instance of the embedded registry. What GET answers can be sent back.
- */
+/** An instance of the embedded registry. What GET answers can be sent back. */
 export interface PutInstanceRequest {
-  /**
-   * Id of a new instance; one is made when absent. An existing instance keeps its own.
-   */
+  /** Id of a new instance; one is made when absent. An existing instance keeps its own. */
   readonly id?: string;
   readonly name?: InstanceName;
   readonly state?: InstanceState;
   readonly network: {
     readonly enabled?: boolean;
-    /**
-     * IPv4 or IPv6 address; null while the instance has none.
-     */
+    /** IPv4 or IPv6 address; null while the instance has none. */
     readonly ip: string | null;
     readonly mac?: string | null;
     readonly name?: string | null;
   };
-  /**
-   * The service this instance belongs to; lowercase letters, digits and hyphens.
-   */
+  /** The service this instance belongs to; lowercase letters, digits and hyphens. */
   readonly service?: string;
   readonly tags?: Tags;
   readonly created_at?: string;
@@ -829,66 +501,38 @@ export interface PutInstanceRequest {
 export interface ErrorResponse {
   readonly code: ErrorCode;
   readonly message: string;
-  /**
-   * Every problem of the document, the first failing one first.
-   */
+  /** Every problem of the document, the first failing one first. */
   readonly details?: readonly Problem[];
 }
-/**
- * The whole ingress. What GET answers can be sent back.
- */
+/** The whole ingress. What GET answers can be sent back. */
 export interface ReplaceIngressRequest {
-  /**
-   * Ignored; must be the resource's own id when given.
-   */
+  /** Ignored; must be the resource's own id when given. */
   readonly id?: string;
-  /**
-   * Ignored.
-   */
+  /** Ignored. */
   readonly created_at?: string;
-  /**
-   * Ignored.
-   */
+  /** Ignored. */
   readonly updated_at?: string;
   readonly name: IngressName;
   readonly tags?: Tags;
-  /**
-   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
-   */
+  /** IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS. */
   readonly listen?: readonly string[];
-  /**
-   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
-   */
+  /** Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all. */
   readonly gateways?: readonly string[];
   readonly rules: readonly IngressRuleInput[];
 }
-/**
- * A JSON merge patch (RFC 7396): keys that are given replace, null removes, arrays are replaced whole.
- */
+/** A JSON merge patch (RFC 7396): keys that are given replace, null removes, arrays are replaced whole. */
 export interface PatchIngressRequest {
-  /**
-   * Ignored; must be the resource's own id when given.
-   */
+  /** Ignored; must be the resource's own id when given. */
   readonly id?: string;
-  /**
-   * Ignored.
-   */
+  /** Ignored. */
   readonly created_at?: string;
-  /**
-   * Ignored.
-   */
+  /** Ignored. */
   readonly updated_at?: string;
   readonly name?: IngressName;
-  readonly tags?: {
-    readonly [k: string]: string | null;
-  } | null;
-  /**
-   * IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS.
-   */
+  readonly tags?: { readonly [k: string]: string | null } | null;
+  /** IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS. */
   readonly listen?: readonly string[] | null;
-  /**
-   * Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all.
-   */
+  /** Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all. */
   readonly gateways?: readonly string[] | null;
   readonly rules?: readonly IngressRuleInput[];
 }
@@ -896,84 +540,50 @@ export interface Health {
   readonly status: "ok";
 }
 export interface Condition {
-  /**
-   * `Accepted`, `Programmed`, `TargetsResolved` or `CertificateReady`; more may come.
-   */
+  /** `Accepted`, `Programmed`, `TargetsResolved` or `CertificateReady`; more may come. */
   readonly type: string;
   readonly status: "True" | "False" | "Unknown";
-  /**
-   * One word in CamelCase, for programs.
-   */
+  /** One word in CamelCase, for programs. */
   readonly reason: string;
-  /**
-   * For people.
-   */
+  /** For people. */
   readonly message: string;
-  /**
-   * When `status` last changed.
-   */
+  /** When `status` last changed. */
   readonly last_transition_time: string;
 }
 export interface TargetAddressStatus {
-  /**
-   * `ip:port` that requests go to.
-   */
+  /** `ip:port` that requests go to. */
   readonly address: string;
-  /**
-   * By active checks: `unknown` before enough of them were made, `unchecked` without a check.
-   */
+  /** By active checks: `unknown` before enough of them were made, `unchecked` without a check. */
   readonly health: "healthy" | "unhealthy" | "unknown" | "unchecked";
-  /**
-   * When `health` last changed.
-   */
+  /** When `health` last changed. */
   readonly since?: string;
-  /**
-   * Of a rule of layer 4.
-   */
+  /** Of a rule of layer 4. */
   readonly active_connections?: number;
-  /**
-   * What the last connection of a rule of layer 4 found.
-   */
+  /** What the last connection of a rule of layer 4 found. */
   readonly reachable?: boolean;
-  /**
-   * What the last check or connection found.
-   */
+  /** What the last check or connection found. */
   readonly message?: string;
 }
 export interface TargetStatus {
   readonly target: IngressTarget;
-  /**
-   * Whether there is an address now. False for targets with captures, which are known at request time.
-   */
+  /** Whether there is an address now. False for targets with captures, which are known at request time. */
   readonly resolved: boolean;
-  /**
-   * Why there is no address.
-   */
+  /** Why there is no address. */
   readonly reason?: string;
   readonly mode: TrafficMode;
   readonly addresses: readonly TargetAddressStatus[];
 }
-/**
- * Connections of a rule of layer 4 since Caddy started.
- */
+/** Connections of a rule of layer 4 since Caddy started. */
 export interface ConnectionCounts {
   readonly active: number;
   readonly total: number;
-  /**
-   * No target could be connected.
-   */
+  /** No target could be connected. */
   readonly failed: number;
-  /**
-   * Turned away by `policies.access`.
-   */
+  /** Turned away by `policies.access`. */
   readonly refused: number;
-  /**
-   * From clients.
-   */
+  /** From clients. */
   readonly received_bytes: number;
-  /**
-   * To clients.
-   */
+  /** To clients. */
   readonly sent_bytes: number;
   readonly last_error?: string;
   readonly last_error_at?: string;
@@ -981,9 +591,7 @@ export interface ConnectionCounts {
 export interface RuleStatus {
   readonly hostname: string;
   readonly port: number;
-  /**
-   * Absent: http.
-   */
+  /** Absent: http. */
   readonly protocol?: string;
   readonly connections?: ConnectionCounts;
   readonly targets: readonly TargetStatus[];
@@ -992,33 +600,23 @@ export interface IngressStatus {
   readonly id: string;
   readonly name: IngressName;
   readonly conditions: readonly Condition[];
-  /**
-   * In the order of the ingress's rules.
-   */
+  /** In the order of the ingress's rules. */
   readonly rules: readonly RuleStatus[];
 }
 export interface InstanceTraffic {
   readonly mode: TrafficMode;
-  /**
-   * How long a request waits for the paused instance before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s.
-   */
+  /** How long a request waits for the paused instance before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s. */
   readonly pause_timeout?: string;
-  /**
-   * When the mode was set; absent for `active`.
-   */
+  /** When the mode was set; absent for `active`. */
   readonly since?: string;
 }
 export interface PutInstanceTrafficRequest {
   readonly mode: TrafficMode;
-  /**
-   * For `pause`: how long a request waits before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s.
-   */
+  /** For `pause`: how long a request waits before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s. */
   readonly pause_timeout?: string;
 }
 export interface Readiness {
   readonly status: "ready" | "not_ready";
-  /**
-   * Why it is not ready; empty when it is.
-   */
+  /** Why it is not ready; empty when it is. */
   readonly reasons: readonly string[];
 }
