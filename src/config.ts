@@ -2,19 +2,18 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { parse } from "dotenv";
-import { buildConfig } from "./config/build.ts";
-import type { Config } from "./config/config-type.ts";
+import { buildConfig, type Config } from "./config/build.ts";
 import { inconsistencies } from "./config/consistency.ts";
 import { withHypemanNames } from "./config/hypeman-names.ts";
 import { type Environment, readSettings } from "./config/read.ts";
 import { Secret } from "./config/secret.ts";
 import { GatewrightError, type Problem } from "./errors.ts";
 
-export type { AcmeConfig, Config, EabConfig } from "./config/config-type.ts";
+export type { Config } from "./config/build.ts";
 export type { Duration } from "./config/duration.ts";
 export { choosePorts } from "./config/ports.ts";
 export { Secret } from "./config/secret.ts";
-export type { InstanceSourceName, LogLevel, Subsystem } from "./config/settings.ts";
+export type { LogLevel, Subsystem } from "./config/settings.ts";
 
 export interface LoadOptions {
   /** A file of settings for what the environment does not have. Default: `.env` in the working directory; may be missing. */

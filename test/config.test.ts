@@ -57,7 +57,6 @@ test("without any variable: the documented defaults", () => {
     instances: { source: "registry" },
     tls: { allowedDomains: [] },
     log: { level: "info", levels: {} },
-    otel: { enabled: false, endpoint: "127.0.0.1:4317", serviceName: "gatewright", insecure: true },
     warnings: [],
   });
 });

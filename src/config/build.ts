@@ -1,14 +1,25 @@
 import path from "node:path";
-import type { AcmeConfig, Config, EabConfig } from "./config-type.ts";
-import { warningsOf } from "./consistency.ts";
 import type { Duration } from "./duration.ts";
 import { isLoopback } from "./kinds.ts";
 import type { Environment, Values } from "./read.ts";
 import { Secret } from "./secret.ts";
-import { type InstanceSourceName, type LogLevel, settings, subsystems } from "./settings.ts";
+import {
+  driftPolicies,
+  instanceSources,
+  type LogLevel,
+  logLevels,
+  settings,
+  subsystems,
+} from "./settings.ts";
+import { type AdminConfig, warningsOf } from "./warnings.ts";
+
+type Frozen<T> = T extends Secret ? T : { readonly [key in keyof T]: Frozen<T[key]> };
+
+/** Gatewright's settings, checked and frozen. Each is described in src/config/settings.ts under its variable. */
+export type Config = Frozen<ReturnType<typeof buildConfig>>;
 
 /** The configuration that checked values mean. Pure. */
-export function buildConfig(values: Values, environment: Environment, dataDir: string): Config {
+export function buildConfig(values: Values, environment: Environment, dataDir: string) {
   const secrets = settings
     .filter((setting) => setting.kind === "secret")
     .map((setting) => values.text(setting.name))
@@ -20,9 +31,11 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     dataDir: path.resolve(dataDir),
     api: {
       address,
+      /** 0 until `choosePorts` has chosen one; the same for every port here. */
       port: values.port("PORT"),
       ...optional("secret", secret(values, "JWT_SECRET")),
       allowedHosts: values.list("API_ALLOWED_HOSTS"),
+      /** Whether only this machine reaches the API. */
       loopback: isLoopback(address),
     },
     caddy: { ...caddyConfig(values, environment), ...admin },
@@ -38,9 +51,10 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       proxyProtocolFrom: values.list("PROXY_PROTOCOL_FROM"),
     },
     tls: {
+      /** Absent: rules with TLS are refused. */
       ...optional("acme", acmeConfig(values)),
       allowedDomains: values.list("TLS_ALLOWED_DOMAINS"),
-      issuer: values.text("TLS_ISSUER") === "internal" ? "internal" : "acme",
+      issuer: oneOf(values, "TLS_ISSUER", ["acme", "internal"]),
       preferWildcard: values.flag("TLS_PREFER_WILDCARD"),
       onDemand: values.flag("TLS_ON_DEMAND"),
       askPort: values.port("TLS_ASK_PORT"),
@@ -49,19 +63,16 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       http3: values.flag("HTTP3"),
     },
     log: logConfig(values),
-    otel: {
-      enabled: values.flag("OTEL_ENABLED"),
-      endpoint: text(values, "OTEL_ENDPOINT"),
-      serviceName: text(values, "OTEL_SERVICE_NAME"),
-      insecure: values.flag("OTEL_INSECURE"),
-    },
+    /** For the Go tool: the environment without Gatewright's own settings. */
     toolEnvironment: withoutOurs(environment),
+    /** Every secret, for scrubbing. */
     secrets,
+    /** What an operator should know but does not stop the start. */
     warnings: warningsOf(values, environment, admin),
   };
 }
 
-function followConfig(values: Values): Config["caddy"]["follow"] {
+function followConfig(values: Values) {
   const url = values.text("FOLLOW_URL");
   if (url === undefined) return undefined;
   return {
@@ -76,7 +87,7 @@ function followConfig(values: Values): Config["caddy"]["follow"] {
 const ADMIN_PORT = 2019;
 
 /** TCP is only where a port or an IP address is named: every user of the machine reaches it. */
-function adminConfig(values: Values, dataDir: string): Pick<Config["caddy"], "adminAddress" | "adminPort"> {
+function adminConfig(values: Values, dataDir: string): AdminConfig {
   const address = values.text("CADDY_ADMIN_ADDRESS");
   if (address?.startsWith("unix/")) return { adminAddress: address };
   const hasPort = values.has("CADDY_ADMIN_PORT");
@@ -88,28 +99,26 @@ function adminConfig(values: Values, dataDir: string): Pick<Config["caddy"], "ad
   };
 }
 
-type CaddyConfig = Omit<Config["caddy"], "adminAddress" | "adminPort">;
-
-function caddyConfig(values: Values, environment: Environment): CaddyConfig {
-  const bin = values.text("CADDY_BIN");
-  const errorPages = values.text("ERROR_PAGES_DIR");
+function caddyConfig(values: Values, environment: Environment) {
   return {
-    ...optional("bin", bin === undefined ? undefined : path.resolve(bin)),
+    ...optional("bin", pathOf(values, "CADDY_BIN")),
     listenAddress: text(values, "CADDY_LISTEN_ADDRESS"),
     ...optional("gateway", values.text("GATEWAY_NAME")),
+    /** Present: ingresses are another Gatewright's. */
     ...optional("follow", followConfig(values)),
     httpPort: values.port("HTTP_PORT"),
     httpsPort: values.port("HTTPS_PORT"),
-    drift: values.text("DRIFT") === "report" ? "report" : "repair",
+    drift: oneOf(values, "DRIFT", driftPolicies),
     stopOnShutdown: values.flag("CADDY_STOP_ON_SHUTDOWN"),
     http2Cleartext: values.flag("HTTP2_CLEARTEXT"),
-    ...optional("errorPagesDir", errorPages === undefined ? undefined : path.resolve(errorPages)),
+    ...optional("errorPagesDir", pathOf(values, "ERROR_PAGES_DIR")),
     timeouts: {
       readIdle: duration(values, "READ_IDLE_TIMEOUT"),
       writeIdle: duration(values, "WRITE_IDLE_TIMEOUT"),
       idle: duration(values, "IDLE_TIMEOUT"),
       connect: duration(values, "UPSTREAM_CONNECT_TIMEOUT"),
     },
+    /** What Caddy's process gets of the environment: path, proxies, certificates, time zone, Go's limits. */
     environment: {
       GOGC: CADDY_GC_PERCENT,
       ...Object.fromEntries(Object.entries(environment).filter(([name]) => caddyVariables.test(name))),
@@ -127,9 +136,8 @@ const CADDY_GC_PERCENT = "200";
 const caddyVariables =
   /^(?:PATH|HOME|TZ|TMPDIR|LANG|SSL_CERT_FILE|SSL_CERT_DIR|GODEBUG|GOGC|GOMAXPROCS|GOMEMLIMIT|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy)$/;
 
-function instancesConfig(values: Values): Config["instances"] {
-  const source = text(values, "INSTANCE_SOURCE") as InstanceSourceName;
-  const file = values.text("INSTANCE_FILE");
+function instancesConfig(values: Values) {
+  const source = oneOf(values, "INSTANCE_SOURCE", instanceSources);
   const url = values.text("HYPEMAN_URL");
   const hypeman = {
     url: url ?? "",
@@ -138,8 +146,8 @@ function instancesConfig(values: Values): Config["instances"] {
   };
   return {
     source,
-    ...(source === "file" ? optional("file", file === undefined ? undefined : path.resolve(file)) : {}),
-    ...(source === "hypeman" && url !== undefined ? { hypeman } : {}),
+    ...optional("file", source === "file" ? pathOf(values, "INSTANCE_FILE") : undefined),
+    ...optional("hypeman", source === "hypeman" && url !== undefined ? hypeman : undefined),
   };
 }
 
@@ -149,31 +157,28 @@ const directories: { readonly [name: string]: string } = {
   staging: "https://acme-staging-v02.api.letsencrypt.org/directory",
 };
 
-function acmeConfig(values: Values): AcmeConfig | undefined {
+function acmeConfig(values: Values) {
   const email = values.text("ACME_EMAIL");
   if (email === undefined) return undefined;
   const token = secret(values, "CLOUDFLARE_API_TOKEN");
-  const provider = values.text("ACME_DNS_PROVIDER");
-  const caRoot = values.text("ACME_CA_ROOT");
   const fallback = values.text("ACME_FALLBACK_CA");
-  const authority = {
+  const dns = {
+    provider: "cloudflare" as const,
+    ...optional("propagationTimeout", values.duration("DNS_PROPAGATION_TIMEOUT")),
+    resolvers: values.list("DNS_RESOLVERS"),
+  };
+  return {
     email,
+    /** Directory URL. */
     ca: directoryOf(text(values, "ACME_CA")),
-    ...optional("caRoot", caRoot === undefined ? undefined : path.resolve(caRoot)),
+    /** PEM file. Absent: the system's roots. */
+    ...optional("caRoot", pathOf(values, "ACME_CA_ROOT")),
     ...optional("eab", eab(values, "ACME_EAB")),
     ...(fallback === undefined
       ? {}
       : { fallback: { ca: directoryOf(fallback), ...optional("eab", eab(values, "ACME_FALLBACK_EAB")) } }),
-  };
-  if (provider === undefined || token === undefined) return authority;
-  return {
-    ...authority,
-    dns: {
-      provider: "cloudflare",
-      token,
-      ...optional("propagationTimeout", values.duration("DNS_PROPAGATION_TIMEOUT")),
-      resolvers: values.list("DNS_RESOLVERS"),
-    },
+    /** Absent: HTTP-01 and TLS-ALPN-01. */
+    ...(values.has("ACME_DNS_PROVIDER") && token !== undefined ? { dns: { ...dns, token } } : {}),
   };
 }
 
@@ -181,19 +186,19 @@ function directoryOf(ca: string): string {
   return directories[ca] ?? ca;
 }
 
-function eab(values: Values, prefix: string): EabConfig | undefined {
+function eab(values: Values, prefix: string) {
   const keyId = values.text(`${prefix}_KEY_ID`);
   const hmacKey = secret(values, `${prefix}_HMAC_KEY`);
   return keyId === undefined || hmacKey === undefined ? undefined : { keyId, hmacKey };
 }
 
-function logConfig(values: Values): Config["log"] {
+function logConfig(values: Values) {
   const levels: { [subsystem: string]: LogLevel } = {};
   for (const subsystem of subsystems) {
     const level = values.text(`LOG_LEVEL_${subsystem.toUpperCase()}`);
     if (level !== undefined) levels[subsystem] = level as LogLevel;
   }
-  return { level: text(values, "LOG_LEVEL") as LogLevel, levels };
+  return { level: oneOf(values, "LOG_LEVEL", logLevels), levels };
 }
 
 function withoutOurs(environment: Environment): Environment {
@@ -204,6 +209,20 @@ function withoutOurs(environment: Environment): Environment {
 /** The value of a setting that has a default. */
 function text(values: Values, name: string): string {
   return values.text(name) ?? "";
+}
+
+/** The value of a setting with these choices, the first of which stands in for a wrong one. */
+function oneOf<Choice extends string>(
+  values: Values,
+  name: string,
+  choices: readonly [Choice, ...Choice[]],
+): Choice {
+  return choices.find((choice) => choice === values.text(name)) ?? choices[0];
+}
+
+function pathOf(values: Values, name: string): string | undefined {
+  const value = values.text(name);
+  return value === undefined ? undefined : path.resolve(value);
 }
 
 function duration(values: Values, name: string): Duration {

@@ -1,26 +1,11 @@
 import type { Problem } from "../errors.ts";
-import type { Config } from "./config-type.ts";
-import { misspeltNames } from "./misspelt.ts";
-import type { Environment, Values } from "./read.ts";
-import { settings } from "./settings.ts";
+import type { Config } from "./build.ts";
+import { listenersOf } from "./ports.ts";
+import type { Values } from "./read.ts";
 
 /** What is wrong between settings that are right each by itself. */
 export function inconsistencies(values: Values, config: Config): readonly Problem[] {
   return [...missingSettings(values, config), ...portConflicts(config), ...socketProblems(values, config)];
-}
-
-/** What an operator should know, but does not stop the start. */
-export function warningsOf(
-  values: Values,
-  environment: Environment,
-  admin: Pick<Config["caddy"], "adminAddress" | "adminPort">,
-): readonly string[] {
-  return [
-    ...misspeltNames(environment),
-    ...idleSettings(environment),
-    ...weakSecret(values),
-    ...openAdmin(admin),
-  ];
 }
 
 /** Settings that others make necessary. */
@@ -75,17 +60,7 @@ function malformedToken(values: Values): readonly Problem[] {
 
 /** Two listeners of ours that would take each other's port. */
 function portConflicts(config: Config): readonly Problem[] {
-  const { api, caddy, dns, tls } = config;
-  const listeners = [
-    { name: "PORT", address: api.address, port: api.port },
-    { name: "HTTP_PORT", address: caddy.listenAddress, port: caddy.httpPort },
-    { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
-    { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },
-    ...(tls.onDemand ? [{ name: "TLS_ASK_PORT", address: "127.0.0.1", port: tls.askPort }] : []),
-    ...(caddy.adminPort === undefined
-      ? []
-      : [{ name: "CADDY_ADMIN_PORT", address: caddy.adminAddress, port: caddy.adminPort }]),
-  ].filter(({ port }) => port !== 0);
+  const listeners = listenersOf(config).filter(({ port }) => port !== 0);
   const overlap = (one: string, other: string) =>
     one === other || [one, other].some((address) => ["0.0.0.0", "::"].includes(address));
   return listeners.flatMap((one, index) =>
@@ -117,29 +92,4 @@ function socketProblems(values: Values, { caddy: { adminAddress } }: Config): re
     return problem(`has ${bytes} bytes, and the operating system takes ${MOST_SOCKET_BYTES} bytes`);
   // Caddy takes what follows a bar for the mode, and braces for placeholders.
   return /[|{}]/.test(socket) ? problem("must not contain |, { and }") : [];
-}
-
-function openAdmin({
-  adminAddress,
-  adminPort,
-}: Pick<Config["caddy"], "adminAddress" | "adminPort">): readonly string[] {
-  if (adminPort === undefined) return [];
-  return [
-    `Caddy's admin endpoint is at ${adminAddress}:${adminPort}, where every user of this machine can drive Caddy and read its files; ` +
-      "without CADDY_ADMIN_PORT and CADDY_ADMIN_ADDRESS it is a socket that only its owner opens",
-  ];
-}
-
-function idleSettings(environment: Environment): readonly string[] {
-  return settings
-    .filter((setting) => setting.unused === true && (environment[setting.name] ?? "").trim() !== "")
-    .map((setting) => `${setting.name} is set, but has no effect yet`);
-}
-
-function weakSecret(values: Values): readonly string[] {
-  const length = Buffer.byteLength(values.text("JWT_SECRET") ?? "");
-  // RFC 7518 section 3.2: a key at least as long as the hash.
-  return length === 0 || length >= 32
-    ? []
-    : [`JWT_SECRET has ${length} bytes; 32 or more are safe against guessing`];
 }

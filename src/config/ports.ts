@@ -3,13 +3,15 @@ import { once } from "node:events";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
-import type { Config } from "./config-type.ts";
+import type { Config } from "./build.ts";
 
-/** A port that a setting leaves open. */
-interface OpenPort {
+/** A port of ours. */
+interface Listener {
   /** The setting's name; its key in `ports.json`. */
   readonly name: string;
   readonly address: string;
+  /** 0 where it is left open. */
+  readonly port: number;
 }
 
 /**
@@ -24,12 +26,13 @@ const HIGHEST_PORT = 32_000;
  * `<DATA_DIR>/ports.json`. A kept port is not probed, since our own Caddy may be listening on it.
  */
 export async function choosePorts(config: Config): Promise<Config> {
-  const wanted = openPorts(config);
+  const listeners = listenersOf(config);
+  const wanted = listeners.filter(({ port }) => port === 0);
   if (wanted.length === 0) return config;
   const file = path.join(config.dataDir, "ports.json");
   const kept = await readKept(file);
   const ports: { [name: string]: number } = { ...kept };
-  const taken = new Set([...Object.values(kept), ...fixedPorts(config)]);
+  const taken = new Set([...Object.values(kept), ...listeners.map(({ port }) => port)]);
   for (const { name, address } of wanted) {
     if (ports[name] !== undefined) continue;
     const port = await choosePort(address, taken);
@@ -53,21 +56,18 @@ export async function choosePorts(config: Config): Promise<Config> {
   });
 }
 
-function openPorts({ api, caddy, dns, tls }: Config): readonly OpenPort[] {
+/** Every port of the settings. */
+export function listenersOf({ api, caddy, dns, tls }: Config): readonly Listener[] {
   return [
     { name: "PORT", address: api.address, port: api.port },
     { name: "HTTP_PORT", address: caddy.listenAddress, port: caddy.httpPort },
     { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
     { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },
+    ...(tls.onDemand ? [{ name: "TLS_ASK_PORT", address: "127.0.0.1", port: tls.askPort }] : []),
     ...(caddy.adminPort === undefined
       ? []
       : [{ name: "CADDY_ADMIN_PORT", address: caddy.adminAddress, port: caddy.adminPort }]),
-    ...(tls.onDemand ? [{ name: "TLS_ASK_PORT", address: "127.0.0.1", port: tls.askPort }] : []),
-  ].filter(({ port }) => port === 0);
-}
-
-function fixedPorts({ api, caddy, dns, tls }: Config): readonly number[] {
-  return [api.port, caddy.httpPort, caddy.httpsPort, caddy.adminPort ?? 0, dns.port, tls.askPort];
+  ];
 }
 
 async function readKept(file: string): Promise<{ readonly [name: string]: number }> {

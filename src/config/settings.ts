@@ -23,7 +23,7 @@ export interface SettingGroup {
   readonly settings: readonly Setting[];
 }
 
-const logLevels = ["debug", "info", "warn", "error"] as const;
+export const logLevels = ["debug", "info", "warn", "error"] as const;
 
 /** A level; entries below it are not written. */
 export type LogLevel = (typeof logLevels)[number];
@@ -44,11 +44,9 @@ export const subsystems = [
 
 export type Subsystem = (typeof subsystems)[number];
 
-const instanceSources = ["registry", "hypeman", "file"] as const;
+export const instanceSources = ["registry", "hypeman", "file"] as const;
 
-export type InstanceSourceName = (typeof instanceSources)[number];
-
-const driftPolicies = ["repair", "report"] as const;
+export const driftPolicies = ["repair", "report"] as const;
 
 /** Every setting: the one list that reading, checking, `.env.example` and docs/configuration.md are made from. */
 export const settingGroups: readonly SettingGroup[] = [

@@ -3,7 +3,7 @@ import { adminAddress } from "../caddy/admin-address.ts";
 import { caddyLogging } from "../caddy/log-settings.ts";
 import { listenAddress } from "../compiler/http-servers.ts";
 import type { AcmeSettings, CompilerSettings } from "../compiler/settings.ts";
-import type { AcmeConfig, Config, EabConfig, Secret } from "../config.ts";
+import type { Config, Secret } from "../config.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
 import { CADDY_TTL } from "../resolver/address-ttl.ts";
 
@@ -88,11 +88,13 @@ export function secretFiles(config: Config): readonly { readonly path: string; r
   ];
 }
 
+type AcmeConfig = NonNullable<Config["tls"]["acme"]>;
+
 function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
   const { acme } = config.tls;
   if (acme === undefined) return {};
   const { email, caRoot, dns, fallback } = acme;
-  const authority = (ca: string, eab: EabConfig | undefined, file: string) => ({
+  const authority = (ca: string, eab: AcmeConfig["eab"], file: string) => ({
     ca,
     ...(eab === undefined
       ? {}

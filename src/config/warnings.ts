@@ -1,0 +1,43 @@
+import { misspeltNames } from "./misspelt.ts";
+import type { Environment, Values } from "./read.ts";
+import { settings } from "./settings.ts";
+
+/** Where Caddy's admin endpoint is. */
+export interface AdminConfig {
+  /** `unix//path`, or an IP address. */
+  readonly adminAddress: string;
+  /** Absent with a Unix socket. */
+  readonly adminPort?: number;
+}
+
+/** What an operator should know, but does not stop the start. */
+export function warningsOf(values: Values, environment: Environment, admin: AdminConfig): readonly string[] {
+  return [
+    ...misspeltNames(environment),
+    ...idleSettings(environment),
+    ...weakSecret(values),
+    ...openAdmin(admin),
+  ];
+}
+
+function openAdmin({ adminAddress, adminPort }: AdminConfig): readonly string[] {
+  if (adminPort === undefined) return [];
+  return [
+    `Caddy's admin endpoint is at ${adminAddress}:${adminPort}, where every user of this machine can drive Caddy and read its files; ` +
+      "without CADDY_ADMIN_PORT and CADDY_ADMIN_ADDRESS it is a socket that only its owner opens",
+  ];
+}
+
+function idleSettings(environment: Environment): readonly string[] {
+  return settings
+    .filter((setting) => setting.unused === true && (environment[setting.name] ?? "").trim() !== "")
+    .map((setting) => `${setting.name} is set, but has no effect yet`);
+}
+
+function weakSecret(values: Values): readonly string[] {
+  const length = Buffer.byteLength(values.text("JWT_SECRET") ?? "");
+  // RFC 7518 section 3.2: a key at least as long as the hash.
+  return length === 0 || length >= 32
+    ? []
+    : [`JWT_SECRET has ${length} bytes; 32 or more are safe against guessing`];
+}
