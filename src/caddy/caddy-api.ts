@@ -1,5 +1,6 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Table, TableDelta } from "../compiler/row.ts";
+import type { ConnectionCounts } from "../model/api.ts";
 
 /** What runs in Caddy, by the version strings that were given to it; "" where it never got one. */
 export interface RunningVersions {
@@ -115,15 +116,7 @@ export interface CaddyCertificate {
 }
 
 /** What is counted of a rule of layer 4 since Caddy started (caddy/layer4). */
-export interface Layer4Counts {
-  readonly active: number;
-  readonly total: number;
-  readonly failed: number;
-  readonly refused: number;
-  readonly received_bytes: number;
-  readonly sent_bytes: number;
-  readonly last_error?: string;
-  readonly last_error_at?: string;
+export interface Layer4Counts extends ConnectionCounts {
   /** By `ip:port`. */
   readonly addresses: { readonly [address: string]: Layer4Address };
 }

@@ -1,15 +1,13 @@
 import type { CaddyCertificate, CertificateSource } from "../caddy/caddy-api.ts";
 import type { ManagedName } from "../compiler/tls-needs.ts";
 import type { Logger } from "../log.ts";
+import type { CertificateState } from "../model/api.ts";
 import { explainFailure } from "./explain.ts";
-
-/** `idle`: ordered on demand, and not asked for now. */
-export type CertificateStateName = "ready" | "pending" | "failed" | "expired" | "idle";
 
 /** What is known of a name that Caddy manages. */
 export interface ManagedState {
   readonly need: ManagedName;
-  readonly state: CertificateStateName;
+  readonly state: CertificateState;
   /** An order is under way that has not failed. */
   readonly isOrdered?: boolean;
   readonly served?: {

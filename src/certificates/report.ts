@@ -1,4 +1,4 @@
-import type { Certificate } from "../model/api.ts";
+import type { Certificate, ServerStatus } from "../model/api.ts";
 import type { ImportedCertificate, ImportedCertificates } from "./imported-certificates.ts";
 import { type CertificateMonitor, isIdle, type ManagedState, renewalOf } from "./monitor.ts";
 
@@ -10,18 +10,6 @@ export interface ReportSources {
   readonly imported: Pick<ImportedCertificates, "list" | "find">;
   /** How many rules use a managed name or an imported certificate. */
   readonly usesOf: (subjectOrId: string, source: "managed" | "imported") => number;
-}
-
-/** How many certificates are in each state. */
-export interface CertificateCounts {
-  readonly ready: number;
-  readonly pending: number;
-  readonly failed: number;
-  readonly expired: number;
-  /** Ordered on demand, and not asked for now. */
-  readonly idle: number;
-  /** Those that end soon, whatever their state. */
-  readonly expiring: number;
 }
 
 /** All certificates in the API's words. */
@@ -57,7 +45,7 @@ export class CertificateReport {
     return managed === undefined ? undefined : this.#ofManaged(managed);
   }
 
-  counts(): CertificateCounts {
+  counts(): ServerStatus["certificates"] {
     const known = this.known();
     const count = (test: (certificate: Certificate) => boolean): number => known.filter(test).length;
     return {

@@ -1,4 +1,4 @@
-import { type Request, type RequestHandler, Router } from "express";
+import { type RequestHandler, Router } from "express";
 import { GatewrightError } from "../errors.ts";
 import type { Instance, InstanceState } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
@@ -9,7 +9,7 @@ import { methodNotAllowed } from "./error-handler.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
 import { containsFilter, enumParameter, matchesTags, TAGS, tagFilter } from "./query.ts";
-import { findOne, referenceOf } from "./reference.ts";
+import { findInstance, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
 /** The embedded registry, as far as the HTTP layer writes to it. */
@@ -64,7 +64,7 @@ function listInstances({ resolver }: InstanceSources, context: OperationContext)
 function getInstance({ resolver }: InstanceSources, context: OperationContext): RequestHandler {
   const options = { scope: "instance:read", failure: "failed to get instance" } as const;
   return operation(context, options, async ({ request, response }) =>
-    sendJson(response, 200, await find(resolver, request)),
+    sendJson(response, 200, await findInstance(request, resolver)),
   );
 }
 
@@ -87,17 +87,6 @@ function deleteInstance(sources: InstanceSources, context: OperationContext): Re
     await writable(sources).delete(referenceOf(request));
     sendEmpty(response, 204);
   });
-}
-
-async function find(resolver: InstanceResolver, request: Request): Promise<Instance> {
-  const found = await findOne(async () => {
-    const reference = referenceOf(request);
-    if (reference === "") return { kind: "unknown" };
-    const result = await resolver.reference(reference);
-    if (result.kind === "unavailable") throw new GatewrightError("source_unavailable", result.reason);
-    return result;
-  });
-  return found.instance;
 }
 
 function writable(sources: InstanceSources): WritableRegistry {

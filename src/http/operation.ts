@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import { parseBody, type SchemaName, type SchemaTypes } from "../validation/schema.ts";
-import { type AuthOptions, authenticate, type Caller, requireScope, type Scope } from "./auth.ts";
+import { type AuthOptions, authenticate, requireScope, type Scope } from "./auth.ts";
 import { readJson } from "./body.ts";
 import { queryOf } from "./query.ts";
 
@@ -32,7 +32,6 @@ export interface BodyOperationOptions<Name extends SchemaName> extends Operation
 export interface Call<Body> {
   readonly request: Request;
   readonly response: Response;
-  readonly caller: Caller;
   /** Holds known keys only. */
   readonly query: URLSearchParams;
   readonly body: Body;
@@ -45,16 +44,13 @@ export function operation(
   run: (call: Call<undefined>) => void | Promise<void>,
 ): RequestHandler {
   return async (request, response) => {
-    const caller = authenticate(request.headers.authorization, context.auth);
-    requireScope(caller, options.scope);
-    const query = queryOf(request, options.query ?? []);
-    await guarded(options.failure, () => run({ request, response, caller, query, body: undefined }));
+    const query = admit(request, context, options);
+    await guarded(options.failure, () => run({ request, response, query, body: undefined }));
   };
 }
 
 /**
- * Makes a request handler that checks the token, then the scope, then the query's keys, then the body against its schema, then runs the
- * operation. hypeman checks the scope last: a body costs time, which is for callers who may make the call.
+ * The same of an operation with a body, which is checked against its schema after the query. hypeman checks the scope last: a body costs time, which is for callers who may make the call.
  */
 export function bodyOperation<Name extends SchemaName>(
   context: OperationContext,
@@ -63,12 +59,15 @@ export function bodyOperation<Name extends SchemaName>(
 ): RequestHandler {
   const reading = { types: options.types ?? ["application/json"], maxBytes: context.maxBodyBytes };
   return async (request, response) => {
-    const caller = authenticate(request.headers.authorization, context.auth);
-    requireScope(caller, options.scope);
-    const query = queryOf(request, options.query ?? []);
+    const query = admit(request, context, options);
     const body = parseBody(options.schema, await readJson(request, reading));
-    await guarded(options.failure, () => run({ request, response, caller, query, body }));
+    await guarded(options.failure, () => run({ request, response, query, body }));
   };
+}
+
+function admit(request: Request, { auth }: OperationContext, options: OperationOptions): URLSearchParams {
+  requireScope(authenticate(request.headers.authorization, auth), options.scope);
+  return queryOf(request, options.query ?? []);
 }
 
 /** Runs a step of an operation; what it did not throw on purpose becomes a 500 with this message. */

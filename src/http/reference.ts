@@ -1,12 +1,28 @@
 import type { Request } from "express";
 import { GatewrightError } from "../errors.ts";
-import type { SetAsideIngress } from "../model/api.ts";
+import type { Instance, SetAsideIngress } from "../model/api.ts";
+import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { guarded } from "./operation.ts";
 
 /** The `{id}` of the request's path, percent-decoded. */
 export function referenceOf(request: Request): string {
   const reference = request.params["id"];
   return typeof reference === "string" ? reference : "";
+}
+
+/** Finds the instance that the path names. Throws `source_unavailable`, and as `findOne`. */
+export async function findInstance(
+  request: Request,
+  resolver: Pick<InstanceResolver, "reference">,
+): Promise<Instance> {
+  const reference = referenceOf(request);
+  const { instance } = await findOne(async () => {
+    if (reference === "") return { kind: "unknown" };
+    const result = await resolver.reference(reference);
+    if (result.kind === "unavailable") throw new GatewrightError("source_unavailable", result.reason);
+    return result;
+  });
+  return instance;
 }
 
 type Lookup<Found> =

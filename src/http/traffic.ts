@@ -6,7 +6,7 @@ import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { TrafficControl } from "../targets/targets.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
-import { findOne, referenceOf } from "./reference.ts";
+import { findInstance, referenceOf } from "./reference.ts";
 import { sendJson } from "./wire.ts";
 
 const LONGEST_PAUSE_MS = 600_000;
@@ -59,13 +59,7 @@ async function nameOf(
 ): Promise<string> {
   const reference = referenceOf(request);
   if (traffic.has(reference)) return reference;
-  const { instance } = await findOne(async () => {
-    if (reference === "") return { kind: "unknown" };
-    const result = await resolver.reference(reference);
-    if (result.kind === "unavailable") throw new GatewrightError("source_unavailable", result.reason);
-    return result;
-  });
-  return instance.name;
+  return (await findInstance(request, resolver)).name;
 }
 
 /** Refuses what the schema cannot. */

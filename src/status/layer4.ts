@@ -1,10 +1,10 @@
-import type { Ingress, RuleStatus, TargetAddressStatus } from "../model/api.ts";
+import type { ConnectionCounts, Ingress, RuleStatus, TargetAddressStatus } from "../model/api.ts";
 import { isLayer4 } from "../model/protocol.ts";
 import type { StatusContributor } from "./condition.ts";
 import type { RuleReporter } from "./status-board.ts";
 
 /** What Caddy counts of a rule of layer 4. */
-export interface RuleConnections extends NonNullable<RuleStatus["connections"]> {
+export interface RuleConnections extends ConnectionCounts {
   /** By `ip:port`. */
   readonly addresses: {
     readonly [address: string]: {

@@ -1,6 +1,7 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 import type { Certificate } from "../model/api.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
+import { addMetric } from "./add-metric.ts";
 
 /** What the metrics are read from at each scrape. */
 export interface MetricSources {
@@ -37,33 +38,17 @@ export function createMetrics(sources: MetricSources): Metrics {
   // Gauges with the end of counters' names, which promtool refuses; those by type beside them say more.
   for (const name of ["handles", "requests", "resources"])
     registry.removeSingleMetric(`nodejs_active_${name}_total`);
-  const registers = [registry];
-  new Gauge({
-    name: "gatewright_info",
-    help: "Always 1; the version is a label.",
-    labelNames: ["version"],
-    registers,
-  }).set({ version: sources.version }, 1);
-  new Gauge({
-    name: "gatewright_uptime_seconds",
-    help: "Time since the process started.",
-    registers,
-    collect() {
-      this.set(process.uptime());
-    },
-  });
-  new Gauge({
-    name: "gatewright_ingresses",
-    help: "Ingresses that are stored.",
-    registers,
-    collect() {
-      this.set(sources.ingresses());
-    },
-  });
+  const { certificates, ingresses, version } = sources;
+  const info = { name: "info", help: "Always 1; the version is a label.", labelNames: ["version"] };
+  addMetric(registry, info, () => [[1, { version }]]);
+  addMetric(registry, { name: "uptime_seconds", help: "Time since the process started." }, () => [
+    [process.uptime()],
+  ]);
+  addMetric(registry, { name: "ingresses", help: "Ingresses that are stored." }, () => [[ingresses()]]);
   // Four metrics tell of the same certificates: they are gone through once a scrape.
   let scraped: readonly Certificate[] | undefined;
-  certificateMetrics(registers, () => scraped ?? sources.certificates());
-  const { requests, duration } = requestMetrics(registers);
+  addCertificateMetrics(registry, () => scraped ?? certificates());
+  const { requests, duration } = requestMetrics([registry]);
   // The form is a property of the registry, not of the scrape.
   const scrapes = new SerialQueue();
   return {
@@ -71,7 +56,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     text: (type = metricTypes[0]) =>
       scrapes.run(async () => {
         (registry as Registry<MetricType>).setContentType(type);
-        scraped = sources.certificates();
+        scraped = certificates();
         // OpenMetrics names counters without `_total`, and prom-client leaves them so.
         const named = registry.getMetricsAsArray().map((metric) => ({ metric, name: metric.name }));
         try {
@@ -88,54 +73,42 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function certificateMetrics(registers: Registry[], certificates: MetricSources["certificates"]): void {
-  new Gauge({
-    name: "gatewright_certificates",
-    help: "Certificates by state.",
-    labelNames: ["state"],
-    registers,
-    collect() {
-      const known = certificates();
-      for (const state of states) this.set({ state }, known.filter((one) => one.state === state).length);
-    },
+function addCertificateMetrics(registry: Registry, certificates: MetricSources["certificates"]): void {
+  const byState = { name: "certificates", help: "Certificates by state.", labelNames: ["state"] };
+  addMetric(registry, byState, () => {
+    const known = certificates();
+    return states.map((state) => [known.filter((one) => one.state === state).length, { state }]);
   });
-  new Gauge({
-    name: "gatewright_certificates_expiring",
+  const expiring = {
+    name: "certificates_expiring",
     help: "Certificates that end within TLS_EXPIRY_WARNING.",
-    registers,
-    collect() {
-      this.set(certificates().filter(({ expires_soon }) => expires_soon === true).length);
-    },
-  });
-  new Gauge({
-    name: "gatewright_certificate_not_after_timestamp_seconds",
+  };
+  addMetric(registry, expiring, () => [
+    [certificates().filter(({ expires_soon }) => expires_soon === true).length],
+  ]);
+  const ends = {
+    name: "certificate_not_after_timestamp_seconds",
     help: `End of each certificate's validity, Unix time; of the ${MOST_NAMES} that end first.`,
     labelNames: ["name", "source"],
-    registers,
-    collect() {
-      this.reset();
-      const ends = certificates().flatMap(({ id, name, source, not_after }) =>
-        not_after === undefined ? [] : [{ name: name ?? id, source, seconds: Date.parse(not_after) / 1000 }],
-      );
-      for (const { name, source, seconds } of ends
-        .sort((one, other) => one.seconds - other.seconds)
-        .slice(0, MOST_NAMES))
-        this.set({ name, source }, seconds);
-    },
-  });
-  new Gauge({
-    name: "gatewright_certificate_failures",
+  };
+  addMetric(registry, ends, () =>
+    certificates()
+      .flatMap(({ id, name = id, source, not_after }) =>
+        not_after === undefined ? [] : [[Date.parse(not_after) / 1000, { name, source }] as const],
+      )
+      .sort(([one], [other]) => one - other)
+      .slice(0, MOST_NAMES),
+  );
+  const failures = {
+    name: "certificate_failures",
     help: "Orders that failed in a row, of names whose last order failed.",
     labelNames: ["name"],
-    registers,
-    collect() {
-      this.reset();
-      for (const { id, error } of certificates()
-        .filter((one) => one.error !== undefined)
-        .slice(0, MOST_NAMES))
-        this.set({ name: id }, error?.failures ?? 0);
-    },
-  });
+  };
+  addMetric(registry, failures, () =>
+    certificates()
+      .flatMap(({ id, error }) => (error === undefined ? [] : [[error.failures, { name: id }] as const]))
+      .slice(0, MOST_NAMES),
+  );
 }
 
 function requestMetrics(registers: Registry[]) {

@@ -1,4 +1,5 @@
-import { Counter, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { addMetric } from "./add-metric.ts";
 
 /** Requests that policies turned away since Caddy started: rule id → status → how many. */
 export interface RefusalCounts {
@@ -17,21 +18,16 @@ const MOST_RULES = 1_000;
 
 /** Adds `gatewright_refused_requests_total` to a registry. Caddy counts, from zero after each restart. */
 export function addRefusalMetrics(registry: Registry, { refusals, nameOf }: RefusalMetricSources): void {
-  new Counter({
-    name: "gatewright_refused_requests_total",
-    help: `Requests that policies turned away, by ingress, rule and status; of the ${MOST_RULES} rules with the most.`,
-    labelNames: ["ingress", "rule", "status"],
-    registers: [registry],
-    async collect() {
-      this.reset();
-      for (const [id, counts] of most(await refusals().catch(() => ({})))) {
-        const [ingressId = "", rule = ""] = id.split("/");
-        const ingress = nameOf(ingressId);
-        if (ingress === undefined) continue;
-        for (const [status, count] of Object.entries(counts)) this.inc({ ingress, rule, status }, count);
-      }
-    },
-  });
+  const help = `Requests that policies turned away, by ingress, rule and status; of the ${MOST_RULES} rules with the most.`;
+  const labelNames = ["ingress", "rule", "status"];
+  addMetric(registry, { name: "refused_requests_total", help, labelNames, isCounter: true }, async () =>
+    most(await refusals().catch(() => ({}))).flatMap(([id, counts]) => {
+      const [ingressId = "", rule = ""] = id.split("/");
+      const ingress = nameOf(ingressId);
+      if (ingress === undefined) return [];
+      return Object.entries(counts).map(([status, count]) => [count, { ingress, rule, status }] as const);
+    }),
+  );
 }
 
 function most(counts: RefusalCounts): [string, RefusalCounts[string]][] {
