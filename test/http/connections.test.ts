@@ -164,6 +164,61 @@ describe("E1: bounds", () => {
   });
 });
 
+describe("E1: bounds by client", () => {
+  /** An open connection of a client at this loopback address that has made no call. */
+  const from = async (port: number, localAddress: string): Promise<Socket> => {
+    const socket = connect({ port, host: "127.0.0.1", localAddress });
+    await once(socket, "connect");
+    return socket;
+  };
+  const answered = async (socket: Socket): Promise<string> => {
+    socket.write(get("/health"));
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    return String(answer).slice(9, 12);
+  };
+
+  it("close no idle connection of another client", async () => {
+    await using api = await startApi({ limits: { connectionsOfClient: 1 } });
+    const other = await from(api.port, "127.0.0.2");
+    const first = await from(api.port, "127.0.0.3");
+    const gone = closed(first);
+    const second = await from(api.port, "127.0.0.3");
+    expect(await answered(second)).toBe("200");
+    await gone;
+    expect(await answered(other)).toBe("200");
+    for (const socket of [other, second]) socket.destroy();
+  });
+
+  it("of all together close whichever was idle for longest", async () => {
+    await using api = await startApi({ limits: { connections: 2 } });
+    const oldest = await from(api.port, "127.0.0.2");
+    const newer = await from(api.port, "127.0.0.3");
+    const gone = closed(oldest);
+    const newest = await from(api.port, "127.0.0.4");
+    await gone;
+    expect([await answered(newer), await answered(newest)]).toEqual(["200", "200"]);
+    for (const socket of [newer, newest]) socket.destroy();
+  });
+});
+
+it("E1: answers that are larger than all calls may hold are refused, and others given back when they are sent", async () => {
+  const path = "/openapi.json";
+  await using api = await startApi();
+  const length = Number((await api.call({ method: "HEAD", path })).headers["content-length"]);
+  await using small = await startApi({ limits: { bytesHeld: length - 1 } });
+  const refused = await small.call({ path });
+  expect([refused.status, refused.json()["code"], refused.headers["retry-after"]]).toEqual([
+    503,
+    "overloaded",
+    "1",
+  ]);
+  // Of these nothing is held.
+  expect((await small.call({ method: "HEAD", path })).status).toBe(200);
+  await using enough = await startApi({ limits: { bytesHeld: length } });
+  for (let calls = 0; calls < 3; calls++)
+    await until(async () => (await enough.call({ path })).status === 200);
+});
+
 it("C9: leaves nothing of a request that its client aborts", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { isGatewrightError } from "../../src/errors.ts";
+import { defaultLimits } from "../../src/http/limits.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { freePort } from "../support/free-port.ts";
 import { startApi, type TestApi } from "../support/http-api.ts";
@@ -93,6 +94,39 @@ describe("limits", () => {
   });
 });
 
+describe("what Node refuses", () => {
+  const raw = async (text: string): Promise<string> => {
+    await using api = await startApi();
+    const socket = await open(api);
+    socket.write(text);
+    return await readText(socket);
+  };
+  const post = "POST /ingresses HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+  it.each([
+    ["chunks with long extensions", `${post}1;${"x".repeat(20_000)}\r\n{\r\n`, 413, "payload too large"],
+    ["a chunk without a size", `${post}x\r\n`, 400, "bad request"],
+  ])("gets JSON and no other try: %s", async (_what, text, status, message) => {
+    const answer = await raw(text);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer).toContain("x-should-retry: false\r\n");
+    expect(answer).toContain("Connection: close\r\n");
+    expect(bodyOf(answer)).toEqual({ code: "Bad Request", message });
+  });
+});
+
+it("closes a connection on which nothing happens while it is served", async () => {
+  const gone = Promise.withResolvers<void>();
+  const limits = { ...defaultLimits, idleTimeoutMs: 100 };
+  const server = createHttpServer((request) => request.once("close", () => gone.resolve()), limits);
+  const { port } = await server.listen("127.0.0.1", 0);
+  const socket = connect(port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(await readText(socket)).toBe("");
+  await gone.promise;
+  await server.close();
+});
+
 describe("the server", () => {
   it("says whether an address is taken or not this machine's", async () => {
     await using api = await startApi();
@@ -135,6 +169,24 @@ describe("the server", () => {
     const answer = await readText(slow);
     expect(answer.length).toBeGreaterThan(body.length);
     await closed;
+  });
+
+  it("begins no further request of a connection when it closes", async () => {
+    const begun: ServerResponse[] = [];
+    const first = Promise.withResolvers<void>();
+    const server = createHttpServer((_request, response) => {
+      begun.push(response);
+      first.resolve();
+    });
+    const { port } = await server.listen("127.0.0.1", 0);
+    const socket = connect(port, "127.0.0.1");
+    socket.write("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2));
+    await first.promise;
+    const closed = server.close();
+    begun[0]?.end("first");
+    expect(await readText(socket)).toMatch(/first$/);
+    await closed;
+    expect(begun).toHaveLength(1);
   });
 
   it("cuts what has not ended after the grace", async () => {
