@@ -108,9 +108,9 @@ export function systemCode(error: unknown): string | undefined {
 }
 
 function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
   const code = systemCode(error);
-  if (code === undefined || !(error instanceof Error))
-    return error instanceof Error ? error.message : String(error);
-  if (!("errno" in error) || typeof error.errno !== "number") return error.message;
-  return `${getSystemErrorMessage(error.errno) ?? "error"} (${code})`;
+  if (code === undefined || !("errno" in error) || typeof error.errno !== "number") return error.message;
+  // Errors that Node makes by itself have the number without its sign.
+  return `${getSystemErrorMessage(-Math.abs(error.errno)) ?? "error"} (${code})`;
 }

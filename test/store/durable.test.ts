@@ -1,6 +1,7 @@
-import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { GatewrightError } from "../../src/errors.ts";
 import {
   ensurePrivateFolder,
   removeLeftovers,
@@ -96,6 +97,24 @@ it("storeUnavailable keeps an error that is one already", () => {
   const error = storeUnavailable("first", new Error("reason"));
   expect(error.message).toBe("first: reason.");
   expect(storeUnavailable("second", error)).toBe(error);
+  expect(storeUnavailable("other", new GatewrightError("store_conflict", "reason")).message).toBe(
+    "other: reason.",
+  );
+});
+
+it("storeUnavailable says what the system said, without its paths", async () => {
+  const reasonOf = (cause: unknown): string => storeUnavailable("it failed", cause).message;
+  const failure = (attempt: Promise<unknown>): Promise<unknown> => attempt.catch((error: unknown) => error);
+  expect(reasonOf(await failure(readFile(join(folder, "none"))))).toBe(
+    "it failed: no such file or directory (ENOENT).",
+  );
+  // Node's own errors of the file system have the number without its sign.
+  expect(reasonOf(await failure(rm(folder)))).toBe(
+    "it failed: illegal operation on a directory (ERR_FS_EISDIR).",
+  );
+  expect(reasonOf(Object.assign(new Error("in words"), { code: "ERR_OTHER" }))).toBe("it failed: in words.");
+  expect(reasonOf(Object.assign(new Error("in words"), { errno: -2 }))).toBe("it failed: in words.");
+  expect(reasonOf("in words")).toBe("it failed: in words.");
 });
 
 describe("C9: what a killed process left of its writing", () => {

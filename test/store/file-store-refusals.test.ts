@@ -239,6 +239,24 @@ describe("C9: a document whose file cannot be written", () => {
     expect((await readdir(folder)).filter((name) => name.startsWith(".journal-"))).toHaveLength(1);
     await store.close();
   });
+
+  it("is reported also where it cannot be removed, and removed when it can be", async () => {
+    const { store, reported } = await openRefusing();
+    await commit(store, 0, "a");
+    await store.checkpoint();
+    await rm(join(folder, "a.json"));
+    await mkdir(join(folder, "a.json"));
+    await store.commit({ expected: 1, puts: [], deletes: ["a"] });
+    await expect.poll(() => reported.length).toBeGreaterThan(0);
+    expect(reported[0]).toMatchObject({
+      code: "store_unavailable",
+      message: expect.stringContaining("illegal operation on a directory"),
+    });
+    expect(await afterCrash()).toEqual({ revision: 2, documents: [] });
+    await rm(join(folder, "a.json"), { recursive: true });
+    await store.checkpoint();
+    await store.close();
+  });
 });
 
 describe("a new journal file", () => {
