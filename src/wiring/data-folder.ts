@@ -20,6 +20,16 @@ const OURS = [
   "system/binaries",
   "system/binaries/caddy",
 ] as const;
+/** What hypeman makes in its folder, or a file system in its first one. */
+const FOREIGN = ["guests", "images", "volumes", "builds", "lost+found"] as const;
+/** One of these says whose the folder is, whatever else it holds. */
+const MARKS = ["ingresses", "guests"] as const;
+/** Folders of the system (FHS 3.0) that may be empty. */
+const SYSTEM: ReadonlySet<string> = new Set(
+  "/ /boot /dev /etc /home /media /mnt /opt /proc /root /run /srv /sys /tmp /usr /usr/local /var /var/cache /var/lib /var/log /var/opt /var/tmp".split(
+    " ",
+  ),
+);
 /** Folders with few entries, which are always looked through. */
 const SMALL = /^(?:caddy|system\/binaries\/caddy(?:\/.*)?)$/;
 /** Folders that are hypeman's too. */
@@ -29,7 +39,8 @@ const SHARED: ReadonlySet<string> = new Set(["system", "system/binaries"]);
  * Looks whether what we write to in DATA_DIR belongs to us, before anything is written: what another user made may lead
  * elsewhere, and root would write through it. Nobody else may be able to put another folder in its place, either. Links are
  * refused whoever made them; DATA_DIR itself may be one of ours. A folder that is not there yet is fine. Large
- * folders are looked through where others may write to them. Throws `config_invalid` with every problem.
+ * folders are looked through where others may write to them. A folder of the system is refused, and one that holds other
+ * things and nothing of ours or of hypeman's: it would be made private. Throws `config_invalid` with every problem.
  */
 export function checkDataFolder(dataDir: string): void {
   const problems: Problem[] = [];
@@ -39,7 +50,11 @@ export function checkDataFolder(dataDir: string): void {
   const steps = stepsOfOthers(dataDir);
   for (const step of steps) refuse(step);
   const top = realOf(dataDir);
-  if (steps.length === 0 && top !== undefined) for (const name of OURS) checkEntry(top, name, refuse);
+  if (steps.length === 0 && top !== undefined) {
+    const foreign = foreignness(top);
+    if (foreign !== undefined) refuse(foreign);
+    for (const name of OURS) checkEntry(top, name, refuse);
+  }
   const [first] = problems;
   if (first === undefined) return;
   const rest = problems.length - 1;
@@ -59,6 +74,29 @@ function realOf(dataDir: string): string | undefined {
 }
 
 type Refuse = (message: string) => void;
+
+/** Why the folder is none for Gatewright; undefined when it is one. */
+function foreignness(top: string): string | undefined {
+  const own = join(top, "gatewright");
+  if (SYSTEM.has(top)) return `${top} is a folder of the system; name one of its own, such as ${own}`;
+  const names = namesIn(top);
+  if (MARKS.some((mark) => names.includes(mark))) return undefined;
+  const known: ReadonlySet<string> = new Set([...OURS, ...FOREIGN]);
+  const others = names.filter((name) => !known.has(name)).sort();
+  if (others.length === 0) return undefined;
+  const rest = others.length > 3 ? ` and ${others.length - 3} more` : "";
+  const remedy = `name an empty folder or a new one, such as ${own}, or make ${join(top, "ingresses")} if it is to be this one`;
+  return `${top} holds other things than Gatewright's (${others.slice(0, 3).join(", ")}${rest}); ${remedy}`;
+}
+
+/** Empty where it is no folder, or cannot be read: using it then says why. */
+function namesIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
 
 /** @param name path below DATA_DIR */
 function checkEntry(top: string, name: string, refuse: Refuse): void {

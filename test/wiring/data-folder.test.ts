@@ -6,6 +6,7 @@ import {
   mkdir,
   mkdtemp,
   mkdtempDisposable,
+  readdir,
   readFile,
   rm,
   symlink,
@@ -118,6 +119,44 @@ describe("E8: DATA_DIR", () => {
 
   it("with a mode that is only wider than needed is fine", async () => {
     await chmod(dataDir, 0o755);
+    expect(problems()).toEqual([]);
+  });
+
+  it.each([
+    ["/", /^DATA_DIR: \/ is a folder of the system; .* such as \/gatewright$/],
+    ["/usr/../etc/", /^DATA_DIR: \/etc is a folder of the system; .* such as \/etc\/gatewright$/],
+    ["/home", /\/home is a folder of the system/],
+    ["/var/lib", /\/var\/lib is a folder of the system/],
+    ["/root", /\/root is a folder of the system/],
+  ])("that is the system's is refused, empty or not: %s", (folder, refusal) => {
+    expect(() => checkDataFolder(folder)).toThrow(refusal);
+  });
+
+  it("that holds other things is refused, whatever else may be ours, and is left as it is", async () => {
+    dataDir = join(world, "documents");
+    await mkdir(join(dataDir, "caddy"), { recursive: true, mode: 0o755 });
+    for (const name of ["a.txt", "b.txt", "c.txt", "d.txt"]) await writeFile(join(dataDir, name), "mine");
+    expect(problems()).toEqual([
+      `DATA_DIR: ${dataDir} holds other things than Gatewright's (a.txt, b.txt, c.txt and 1 more); name an empty folder ` +
+        `or a new one, such as ${join(dataDir, "gatewright")}, or make ${join(dataDir, "ingresses")} if it is to be this one`,
+    ]);
+    const { code, output } = await failedStart({ DATA_DIR: dataDir, PORT: "0" });
+    expect([code, output]).toEqual([1, expect.stringContaining("config_invalid: DATA_DIR: ")]);
+    expect((await lstat(dataDir)).mode & 0o777).toBe(0o755);
+    expect(await readdir(dataDir)).toEqual(["a.txt", "b.txt", "c.txt", "caddy", "d.txt"]);
+    await mkdir(join(dataDir, "ingresses"));
+    expect(problems()).toEqual([]);
+  });
+
+  it.each([
+    { names: [] },
+    { names: ["lost+found"] },
+    { names: ["caddy", "system", "ports.json", "followed.json", "instances", "traffic", "certificates"] },
+    { names: ["guests", "images", "volumes"] },
+  ])("that is empty, or holds what Gatewright or hypeman has made, is fine: $names", async ({ names }) => {
+    dataDir = join(world, "first");
+    await mkdir(dataDir);
+    for (const name of names) await mkdir(join(dataDir, name), { mode: 0o700 });
     expect(problems()).toEqual([]);
   });
 
