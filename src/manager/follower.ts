@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
 import { STORE_HEADER } from "../model/store-header.ts";
+import { backoffMs } from "../util/backoff.ts";
 import type { FollowedIngresses, FollowedState } from "./followed-ingresses.ts";
 import type { WriterRecord } from "./writer-record.ts";
 
@@ -91,7 +92,7 @@ export class Follower {
           });
         this.#reason = reason;
       }
-      const wait = Math.min(intervalMs * 2 ** Math.min(this.#failures, 10), LONGEST_BACKOFF_MS);
+      const wait = backoffMs(intervalMs, this.#failures, LONGEST_BACKOFF_MS);
       await delay(wait, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -1,3 +1,5 @@
+import { backoffMs } from "../util/backoff.ts";
+
 /** Wait after a batch before what is no longer needed is taken out of Caddy; batches in a row share one reload. */
 const TIDY_DELAY_MS = 100;
 /** How often a reload that would disturb orders of certificates looks whether they are done. */
@@ -39,7 +41,7 @@ export class RestoreTimer {
 
   /** An attempt failed: the next one comes after a wait that doubles up to 30 s. */
   afterFailure(): void {
-    this.#after(Math.min(FIRST_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS));
+    this.#after(backoffMs(FIRST_RETRY_MS, this.#failures, MAX_RETRY_MS));
     this.#failures += 1;
   }
 

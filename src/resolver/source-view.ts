@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Instance } from "../model/api.ts";
+import { backoffMs } from "../util/backoff.ts";
 import { ChangeListeners } from "./change-listeners.ts";
 import { InstanceIndex } from "./instance-index.ts";
 import type { InstanceResolver, Reference, Resolution, ResolverChange } from "./instance-resolver.ts";
@@ -78,7 +79,7 @@ export abstract class SourceView implements InstanceResolver {
   async #follow(): Promise<void> {
     const { intervalMs, longestIntervalMs = intervalMs } = this.#options;
     while (!this.closed.aborted) {
-      await this.#pause(Math.min(intervalMs * 2 ** this.#failures, Math.max(longestIntervalMs, intervalMs)));
+      await this.#pause(backoffMs(intervalMs, this.#failures, longestIntervalMs));
       if (!this.closed.aborted) await this.#fetchOnce();
     }
   }

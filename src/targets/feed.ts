@@ -1,4 +1,5 @@
 import type { Logger } from "../log.ts";
+import { backoffMs } from "../util/backoff.ts";
 
 export interface FeedOptions {
   readonly logger: Logger;
@@ -88,7 +89,7 @@ export abstract class Feed<Batch> {
     this.#lastError = error;
     this.putBack(batch);
     if (this.#stopped) return;
-    const wait = Math.min(this.#retryMs * 2 ** this.#failures, MAX_RETRY_MS);
+    const wait = backoffMs(this.#retryMs, this.#failures, MAX_RETRY_MS);
     this.#failures += 1;
     if (this.#failures === 1) this.#logger.warn(`${this.#what} did not reach caddy; trying again`, { error });
     this.#timer = setTimeout(() => {
