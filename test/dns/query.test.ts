@@ -114,6 +114,33 @@ describe("messages beyond a plain query", () => {
     }
   });
 
+  const label = (length: number): Buffer => Buffer.concat([Buffer.from([length]), Buffer.alloc(length, "a")]);
+  const asked = (...labels: readonly Buffer[]): Buffer =>
+    Buffer.concat([header([1, 0, 0, 0]), ...labels, Buffer.from([0, 0, 1, 0, 1])]);
+  const option = Buffer.from("000a0000", "hex");
+  const records = (number: number): Buffer => {
+    const message = Buffer.concat([
+      encodeAsk({ name: "web.hypeman.internal" }),
+      ...Array.from({ length: number }, () => Buffer.from("0000630001000000000000", "hex")),
+    ]);
+    message.writeUInt16BE(number, 10);
+    return message;
+  };
+
+  it.each<[string, Buffer, boolean]>([
+    ["a label of 63 octets", asked(label(63)), true],
+    ["a label of 64", asked(label(64)), false],
+    ["a name of 255 octets", asked(label(63), label(63), label(63), label(61)), true],
+    ["a name of 256", asked(label(63), label(63), label(63), label(62)), false],
+    ["a question without its last octet", asked(label(3)).subarray(0, -1), false],
+    ["a name without its end", asked(label(3)).subarray(0, 16), false],
+    ["four records more", records(4), true],
+    ["five", records(5), false],
+    ["EDNS options", encodeAsk({ name: "web.hypeman.internal", edns: { options: option } }), true],
+  ])("have bounds: %s", (_, message, isWell) => {
+    expect(readAnyQuery(message)).toMatchObject({ id: 0x1234, recursionDesired: true, malformed: !isWell });
+  });
+
   it("C9: cost no more than plain ones", () => {
     const timed = (message: Buffer): number => {
       const times = Array.from({ length: 5 }, () => {

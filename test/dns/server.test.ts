@@ -190,6 +190,11 @@ const cases: readonly (readonly [string, Ask, Partial<Seen>])[] = [
     { rcode: 0, answers: [expect.stringContaining("RFC8482")] },
   ],
   ["a zone transfer", { name: "hypeman.internal", type: type.AXFR }, { rcode: rcode.REFUSED }],
+  ["an incremental zone transfer", { name: "hypeman.internal", type: 251 }, { rcode: rcode.REFUSED }],
+  ["TSIG as a type", { name: "web-1.hypeman.internal", type: 250 }, { rcode: rcode.FORMERR }],
+  ["type 0", { name: "web-1.hypeman.internal", type: 0 }, { rcode: rcode.FORMERR }],
+  ["MAILB, which is obsolete", { name: "web-1.hypeman.internal", type: 253 }, { rcode: rcode.NOTIMP }],
+  ["MAILA, which is obsolete", { name: "web-1.hypeman.internal", type: 254 }, { rcode: rcode.NOTIMP }],
   ["OPT as a type", { name: "web-1.hypeman.internal", type: type.OPT }, { rcode: rcode.FORMERR }],
   ["class CH", { name: "version.bind", type: type.TXT, class: 3 }, { rcode: rcode.REFUSED }],
   ["class ANY", { name: "web-1.hypeman.internal", class: 255 }, { rcode: rcode.REFUSED }],
@@ -286,6 +291,22 @@ describe("messages that no client should send", () => {
     expect(answer?.readUInt16BE(0)).toBe(0x1234);
     expect((answer?.[3] ?? 0) & 15).toBe(code);
     expect(see(answer as Buffer).answers).toEqual([]);
+  });
+
+  it.each<[string, Ask, object]>([
+    [
+      "RD and CD",
+      { name: "x", flags: flag.RD | flag.CD },
+      { rcode: rcode.FORMERR, flags: ["QR", "RD", "CD"] },
+    ],
+    ["neither", { name: "x", flags: 0 }, { rcode: rcode.FORMERR, flags: ["QR"] }],
+    ["another opcode", { name: "x", flags: 0, opcode: 5 }, { rcode: rcode.NOTIMP, flags: ["QR"] }],
+  ])("are answered with their id, without a question, with %s", async (_, ask, expected) => {
+    const message = encodeAsk({ ...ask, id: 0xabcd });
+    message.writeUInt16BE(2, 4);
+    const answer = (await exchangeUdp(server.port, message)) as Buffer;
+    expect([see(answer), answer.length]).toMatchObject([{ id: 0xabcd, question: "", ...expected }, 12]);
+    expect(((answer[2] as number) >> 3) & 15).toBe(ask.opcode ?? 0);
   });
 
   it.each<[string, Buffer]>([
@@ -390,6 +411,29 @@ describe("TCP", () => {
     await until(() => connection.socket.destroyed);
   });
 
+  it("takes 256 connections unless told otherwise", async () => {
+    const open = await Promise.all(Array.from({ length: 256 }, () => DnsConnection.open(server.port)));
+    const extra = await DnsConnection.open(server.port);
+    await Promise.race([once(extra.socket, "close"), once(extra.socket, "error")]);
+    const last = open.at(-1);
+    last?.send(encodeAsk({ name: "web-1.hypeman.internal" }));
+    expect(see((await last?.receive()) as Buffer).answers).toEqual([address]);
+    for (const { socket } of open) socket.destroy();
+  });
+
+  it("answers a message of 4096 bytes and closes for a longer one", async () => {
+    const ask = (bytes: number): Buffer => {
+      const options = Buffer.alloc(bytes - encodeAsk({ name: "web-1.hypeman.internal", edns: {} }).length);
+      options.writeUInt16BE(options.length - 4, 2);
+      return encodeAsk({ name: "web-1.hypeman.internal", edns: { options } });
+    };
+    const connection = await DnsConnection.open(server.port);
+    connection.send(ask(4096));
+    expect(see(await connection.receive()).answers).toEqual([address]);
+    connection.send(ask(4097));
+    await expect(connection.receive()).rejects.toThrow("ended");
+  });
+
   it("closes connections above the limit and keeps the others", async () => {
     const other = await start({ connectionsAtMost: 3 });
     const kept = await Promise.all([1, 2, 3].map(() => DnsConnection.open(other.port)));
@@ -469,9 +513,14 @@ describe("listening", () => {
     await (await start({ port })).close();
   });
 
-  it("refuses an address of another machine", async () => {
-    const failure = await start({ address: "192.0.2.1" }).catch((error: unknown) => error);
-    expect(isGatewrightError(failure, "address_unavailable")).toBe(true);
+  it.each([
+    ["192.0.2.1", "192.0.2.1:0"],
+    ["2001:db8::1", "[2001:db8::1]:0"],
+  ])("refuses an address of another machine: %s", async (address, where) => {
+    const failure = await start({ address }).catch((error: unknown) => error);
+    expect(isGatewrightError(failure, "address_unavailable") && failure.message).toBe(
+      `the DNS server cannot listen on ${where}: EADDRNOTAVAIL; set INTERNAL_DNS_ADDRESS and INTERNAL_DNS_PORT`,
+    );
   });
 
   it("serves another zone and TTL on IPv6", async () => {
