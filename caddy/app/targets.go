@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"gatewright.dev/caddy/table"
-	"gatewright.dev/caddy/upstreams"
+	"gatewright.dev/caddy/targets"
 )
 
 // wakesWait is how long a question for instances to wake waits for one.
@@ -23,7 +23,7 @@ func (a *Admin) Provision(ctx caddy.Context) error {
 
 // postTargets takes what the manager knows of targets.
 func postTargets(r *http.Request) error {
-	var change upstreams.States
+	var change targets.States
 	if err := table.ReadStrict(r.Body, &change); err != nil {
 		return err
 	}
@@ -45,5 +45,5 @@ func (a *Admin) getWakes(r *http.Request) (any, error) {
 	if a.ctx != nil {
 		defer context.AfterFunc(a.ctx, cancel)()
 	}
-	return map[string]any{"instances": upstreams.Wakes(ctx)}, nil
+	return map[string]any{"instances": targets.Wakes(ctx)}, nil
 }

@@ -75,19 +75,12 @@ func (r *rule) report() ruleReport {
 		at := r.lastAt
 		told.LastError, told.LastErrorAt = r.lastError, &at
 	}
-	for at, item := range r.addresses {
-		told.Addresses[at.String()] = item.report()
-	}
-	return told
-}
-
-func (a *address) report() addressReport {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	told := addressReport{Active: a.active.Load(), LastError: a.lastError}
-	if !a.tried.IsZero() {
-		reachable, at := a.reachable, a.tried
-		told.Reachable, told.TriedAt = &reachable, &at
+	for at, known := range r.pool.Addresses() {
+		address := addressReport{Active: known.Active, LastError: known.LastError}
+		if reachable := known.LastError == ""; !known.TriedAt.IsZero() {
+			address.Reachable, address.TriedAt = &reachable, &known.TriedAt
+		}
+		told.Addresses[at] = address
 	}
 	return told
 }

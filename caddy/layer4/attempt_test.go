@@ -2,8 +2,11 @@ package layer4
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,7 +50,7 @@ func TestFailedAttemptsAreGivenBack(t *testing.T) {
 			conn.release()
 			t.Fatal("somebody listens")
 		}
-		if got := p.rule.address(refuses).active.Load(); got != 0 {
+		if got := p.rule.pool.Addresses()[refuses.String()].Active; got != 0 {
 			t.Fatalf("%d connections are counted of an address that has none", got)
 		}
 	}
@@ -81,6 +84,32 @@ func TestOneAttemptIsBounded(t *testing.T) {
 	defer conn.release()
 	if got := conn.RemoteAddr().String(); got != answers {
 		t.Errorf("connected with %s", got)
+	}
+}
+
+func TestEachIsTriedOnceAndWhatFailedLast(t *testing.T) {
+	w := newWorld(t)
+	for _, policy := range []string{"", "first", "random", "least_conn", "ip_hash"} {
+		p := dialerOf(t, w, &table.Layer4{}, addressOf(t, "10.0.0.1:80"), addressOf(t, "10.0.0.2:80"), addressOf(t, "10.0.0.3:80"), addressOf(t, "10.0.0.4:80"))
+		p.row.Layer4().Policy, p.rule = policy, &rule{}
+		for _, failing := range []string{"10.0.0.1:80", "10.0.0.3:80"} {
+			p.rule.pool.Fail(failing, "", passiveOf(p.row.Layer4()))
+		}
+		var order []string
+		_, err := p.reach(t.Context(), 0, func(dial string, others bool) error {
+			if order = append(order, dial); others != (len(order) < 4) {
+				t.Errorf("%s: others than the %d. are left: %v", policy, len(order), others)
+			}
+			return io.EOF
+		})
+		if err != io.EOF || len(order) != 4 {
+			t.Fatalf("%s: tried %v: %v", policy, order, err)
+		}
+		slices.Sort(order[:2])
+		slices.Sort(order[2:])
+		if fmt.Sprint(order) != "[10.0.0.2:80 10.0.0.4:80 10.0.0.1:80 10.0.0.3:80]" {
+			t.Errorf("%s: %v", policy, order)
+		}
 	}
 }
 

@@ -15,19 +15,13 @@ import (
 
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
-	"gatewright.dev/caddy/upstreams"
+	"gatewright.dev/caddy/targets"
 )
 
 // attemptTime bounds one attempt where there are other addresses to try.
 const attemptTime = 3 * time.Second
 
-var (
-	errNoAddress = errors.New("no target has an address")
-	errRefused   = errors.New("the guard refused every address")
-	errDrained   = errors.New("every target is drained")
-	errUnhealthy = errors.New("every address fails its health check")
-	errFull      = errors.New("every address has as many connections as it takes")
-)
+var errFull = errors.New("every address has as many connections as it takes")
 
 // dialer is where connections of a rule can go.
 type dialer struct {
@@ -42,145 +36,111 @@ type dialer struct {
 // Asking is on whose behalf names are asked for.
 func (p *dialer) Asking() (rule, client string) { return p.row.ID(), p.client.String() }
 
-// candidate is an address that a connection may go to.
-type candidate struct {
-	at     netip.AddrPort
-	item   *address
-	target int
-	weight int
-	// name stands for the target, and id for the address, when clients are to be kept.
-	name, id string
-	// failing ones are tried last.
-	failing bool
+// destination is an address that a connection is of.
+type destination struct {
+	dialer *dialer
+	dial   string // ip:port
+	origin targets.Origin
 }
 
-// candidates are the allowed addresses of the row's targets, those of a target next to each other.
-func (p *dialer) candidates(ctx context.Context, again bool) ([]candidate, error) {
-	var found []candidate
+func (d *destination) leave() { d.dialer.rule.pool.Leave(d.dial) }
+
+func (d *destination) fail(err error) {
+	d.dialer.rule.pool.Fail(d.dial, err.Error(), passiveOf(d.dialer.row.Layer4()))
+}
+
+// moved tells whether the address is none of the row's targets any more.
+func (d *destination) moved() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), attemptTime)
+	defer cancel()
+	return d.origin.Left(ctx, d.dial, d.dialer)
+}
+
+// reach tries the row's addresses until one takes the connection: by the row's policy, those that have failed of late
+// behind the others. When none does, it tries those that the DNS gives when it is asked again, since the instance may have
+// moved. Where none was tried, all being full, nothing says so. The caller calls leave.
+func (p *dialer) reach(ctx context.Context, limit int64, try func(dial string, others bool) error) (*destination, error) {
+	s, pool := p.row.Layer4(), &p.rule.pool
+	passive, key := passiveOf(s), ""
+	if s.Policy == "ip_hash" {
+		key = p.client.String()
+	}
+	search := targets.Search{
+		Row: p.row, Host: p.name, Resolver: p.resolver, Guard: p.guard, Asker: p, Health: true, Passive: passive, Pool: pool,
+	}
+	var found targets.Field
+	var tried []string
 	var failure error
-	s := p.row.Layer4()
-	unhealthy := upstreams.UnhealthyAddresses(p.row.ID())
-	for i := range p.row.Targets() {
-		weight, mode := 1, table.Active
-		if special := p.row.Special(i); special != nil {
-			weight, mode = special.Weight, special.Mode
+	for asked := false; ; {
+		found.Find(ctx, &search)
+		search.Again = false
+		switch {
+		case len(found.List) > 0:
+		case found.Failing:
+			search.Passive = nil
+			continue
+		case len(tried) > 0 && !asked:
+			asked, search.Again, search.Passive, search.Tried = true, true, passive, slices.Clone(tried)
+			continue
+		case found.Tried:
+			return nil, failure
+		default:
+			return nil, found.Err()
 		}
-		if weight == 0 {
+		at := found.Choose(s.Policy, key, pool)
+		to := &destination{p, found.List[at].Dial, found.Origin(at)}
+		if !pool.Enter(to.dial, limit) {
+			search.Tried, failure = append(search.Tried, to.dial), errFull
 			continue
 		}
-		instance, port := p.row.Target(i, p.name)
-		if mode == table.Active {
-			mode = upstreams.InstanceMode(instance)
+		if failure = try(to.dial, len(found.List) > 1 || found.Failing); failure == nil {
+			return to, nil
 		}
-		if mode != table.Active {
-			failure = errDrained
-			continue
+		to.leave()
+		to.fail(failure)
+		if ctx.Err() != nil {
+			return nil, failure
 		}
-		addresses, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, i, p.name, p, again)
-		if err != nil {
-			failure = err
-			continue
-		}
-		for j, addr := range addresses.Addrs {
-			c := candidate{at: netip.AddrPortFrom(addr, port), target: i, weight: weight, id: addresses.Dials[j]}
-			if why := p.refusal(&c, unhealthy, instance); why != nil {
-				failure = why
-				continue
-			}
-			c.item = p.rule.address(c.at)
-			c.failing = c.item.failing(s)
-			if c.name = addresses.Name; c.name == "" {
-				c.name = c.id
-			}
-			if addresses.Instance {
-				c.id = c.name
-			}
-			found = append(found, c)
-		}
+		tried, search.Tried = append(tried, to.dial), append(search.Tried, to.dial)
 	}
-	if len(found) == 0 {
-		if failure == nil {
-			failure = errNoAddress
-		}
-		return nil, failure
-	}
-	return found, nil
-}
-
-// refusal says why an address takes no connections; nil when it does.
-func (p *dialer) refusal(c *candidate, unhealthy map[string]struct{}, instance string) error {
-	if why := p.guard.Refuses(c.at.Addr(), c.at.Port()); why != "" {
-		return fmt.Errorf("%w: %s %s", errRefused, c.at, why)
-	}
-	if upstreams.ServiceMode(instance, c.at.Addr()) != table.Active {
-		return errDrained
-	}
-	if _, is := unhealthy[c.id]; is {
-		return errUnhealthy
-	}
-	return nil
 }
 
 // connection is one to a target; release must be called when it has ended.
 type connection struct {
 	net.Conn
-	item *address
+	to *destination
 }
 
 func (c *connection) release() {
 	_ = c.Close()
-	c.item.active.Add(-1)
+	c.to.leave()
 }
 
-// dial connects to a target: to the first candidate that answers, and when none does, to the addresses that the DNS
-// gives when it is asked again, since the instance may have moved. Where none was tried, all being full, nothing says so.
+// dial connects to a target.
 func (p *dialer) dial(ctx context.Context, client, local net.Addr) (*connection, error) {
 	s := p.row.Layer4()
 	ctx, cancel := context.WithTimeout(ctx, s.Connect())
 	defer cancel()
-	tried := make(map[netip.AddrPort]bool)
-	var failure error
-	for _, again := range []bool{false, true} {
-		if again && len(tried) == 0 {
-			break
-		}
-		found, err := p.candidates(ctx, again)
-		if err != nil {
-			return nil, err
-		}
-		found = slices.DeleteFunc(found, func(c candidate) bool { return tried[c.at] })
-		left := len(found)
-		for c := range p.order(found, addrOf(client).String()) {
-			left--
-			if !c.item.enter(s.MaxConnections) {
-				failure = errFull
-				continue
-			}
-			tried[c.at] = true
-			conn, err := p.attempt(ctx, c, client, local, left > 0)
-			if err == nil {
-				c.item.succeed()
-				return &connection{conn, c.item}, nil
-			}
-			c.item.active.Add(-1)
-			c.item.fail(err, s)
-			failure = err
-			if ctx.Err() != nil {
-				return nil, failure
-			}
-		}
+	var conn net.Conn
+	to, err := p.reach(ctx, s.MaxConnections, func(dial string, others bool) (err error) {
+		conn, err = p.attempt(ctx, dial, client, local, others)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, failure
+	p.rule.pool.Succeed(to.dial)
+	return &connection{conn, to}, nil
 }
 
-func (p *dialer) attempt(ctx context.Context, c candidate, client, local net.Addr, others bool) (net.Conn, error) {
+func (p *dialer) attempt(ctx context.Context, dial string, client, local net.Addr, others bool) (net.Conn, error) {
 	if others {
 		var cancel func()
 		ctx, cancel = context.WithTimeout(ctx, attemptTime)
 		defer cancel()
 	}
 	s := p.row.Layer4()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.at.String())
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", dial)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +157,7 @@ func (p *dialer) attempt(ctx context.Context, c candidate, client, local net.Add
 		if err = secured.HandshakeContext(ctx); err == nil {
 			return secured, nil
 		}
-		err = fmt.Errorf("TLS with %s: %w", c.at, err)
+		err = fmt.Errorf("TLS with %s: %w", dial, err)
 	}
 	_ = conn.Close()
 	return nil, err
@@ -235,12 +195,4 @@ func tlsConfig(s *table.Layer4) (*tls.Config, error) {
 	var prepared any = config
 	s.Prepared.Store(&prepared)
 	return config, nil
-}
-
-// moved tells whether the address is none of the row's targets any more. A failing DNS moves nothing.
-func (p *dialer) moved(from *candidate) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), attemptTime)
-	defer cancel()
-	found, err := upstreams.TargetAddresses(ctx, p.resolver, p.row, from.target, p.name, p, false)
-	return err == nil && !slices.Contains(found.Addrs, from.at.Addr())
 }

@@ -123,9 +123,9 @@ func (s *session) run() {
 	counted.active.Add(1)
 	defer counted.active.Add(^uint64(0))
 	where := &dialer{row, "", counted, owner.app.Addresses(), &owner.app.Guard, s.client.Addr().Unmap()}
-	chosen, err := s.connect(where, options)
+	to, err := s.connect(where, options)
 	if errors.Is(err, errFull) && options.MaxConnections <= 0 && s.socket.makeRoom(s) {
-		chosen, err = s.connect(where, options)
+		to, err = s.connect(where, options)
 	}
 	if err != nil {
 		counted.fail(err)
@@ -135,40 +135,29 @@ func (s *session) run() {
 		}
 		return
 	}
-	defer chosen.item.active.Add(-1)
-	if err := s.answer(where, chosen, options.Idle()); err != nil {
-		chosen.item.fail(err, options)
+	defer to.leave()
+	if err := s.answer(to, options.Idle()); err != nil {
+		to.fail(err)
 		counted.fail(err)
 	}
 }
 
-func (s *session) connect(where *dialer, options *table.Layer4) (*candidate, error) {
+func (s *session) connect(where *dialer, options *table.Layer4) (*destination, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), options.Connect())
 	defer cancel()
-	found, err := where.candidates(ctx, false)
-	if err != nil {
-		return nil, err
-	}
 	limit := options.MaxConnections
 	if limit <= 0 {
 		limit = s.socket.atTarget
 	}
-	err = errFull
-	for c := range where.order(found, s.client.Addr().Unmap().String()) {
-		if !c.item.enter(limit) {
-			continue
+	return where.reach(ctx, limit, func(dial string, _ bool) error {
+		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(dial)))
+		if err != nil {
+			return err
 		}
-		var conn *net.UDPConn
-		if conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(c.at)); err != nil {
-			c.item.active.Add(-1)
-			c.item.fail(err, options)
-			continue
-		}
-		out, failed := conn.SyscallConn()
-		if failed != nil {
+		out, err := conn.SyscallConn()
+		if err != nil {
 			_ = conn.Close()
-			c.item.active.Add(-1)
-			return nil, failed
+			return err
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -179,16 +168,15 @@ func (s *session) connect(where *dialer, options *table.Layer4) (*candidate, err
 		if s.ended {
 			_ = conn.Close()
 		}
-		return &c, nil
-	}
-	return nil, err
+		return nil
+	})
 }
 
 var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
 // answer copies from the target to the client. It returns nil when the session has been idle, or the target has moved:
 // the client's next packet finds the new place.
-func (s *session) answer(where *dialer, chosen *candidate, idle time.Duration) error {
+func (s *session) answer(to *destination, idle time.Duration) error {
 	look := time.Now().Add(movedEvery)
 	for {
 		until := time.Unix(0, s.last.Load()).Add(idle)
@@ -198,7 +186,7 @@ func (s *session) answer(where *dialer, chosen *candidate, idle time.Duration) e
 		_ = s.target.SetReadDeadline(until)
 		err := s.forward()
 		if now := time.Now(); !now.Before(look) {
-			if where.moved(chosen) {
+			if to.moved() {
 				return nil
 			}
 			look = now.Add(movedEvery)
@@ -206,7 +194,7 @@ func (s *session) answer(where *dialer, chosen *candidate, idle time.Duration) e
 		switch {
 		case err == nil:
 			s.touch()
-			chosen.item.succeed()
+			to.dialer.rule.pool.Succeed(to.dial)
 		case isTimeout(err):
 			if time.Since(time.Unix(0, s.last.Load())) >= idle {
 				return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"gatewright.dev/caddy/resolver"
+	"gatewright.dev/caddy/targets"
 	"gatewright.dev/caddy/upstreams"
 )
 
@@ -59,36 +60,28 @@ func (h *Host) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	if q == nil {
 		return nil, errNoGuard
 	}
-	addrs, dials := []netip.Addr{h.literal.Addr()}, []string{h.literal.String()}
-	if !h.literal.IsValid() {
-		item := h.lookup(r, q)
-		if err := item.Err(); err != nil {
-			q.Err = fmt.Errorf("looking up %s: %w", h.Host, err)
-			return nil, nil
-		}
-		addrs, dials = item.Addrs(), item.Dials(h.Port)
-	}
+	var found targets.Field
+	found.FindOne(r.Context(), q.Guard, h.origin(q))
 	var list []*reverseproxy.Upstream
-	for i, dial := range dials {
-		if why := q.Guard.Refuses(addrs[i], h.Port); why != "" {
-			q.Err = fmt.Errorf("%s refused: %s", dial, why)
-			continue
-		}
-		list = append(list, &reverseproxy.Upstream{Dial: dial})
+	for _, candidate := range found.List {
+		list = append(list, &reverseproxy.Upstream{Dial: candidate.Dial})
 	}
-	if len(list) > 0 {
-		q.Err = nil
+	if q.Err = nil; len(list) == 0 {
+		q.Err = fmt.Errorf("%s: %w", h.Host, found.Err())
 	}
 	return list, nil
 }
 
-func (h *Host) lookup(r *http.Request, q *upstreams.Request) *resolver.Item {
+func (h *Host) origin(q *upstreams.Request) targets.Origin {
+	if h.literal.IsValid() {
+		return targets.Literal(h.literal)
+	}
 	if q.Resolver != nil {
 		if instance, is := q.Resolver.Instance(h.Resolver, h.Host); is {
-			return q.Resolver.Lookup(r.Context(), instance, nil)
+			return targets.OriginOf(q.Resolver, instance, h.Port)
 		}
 	}
-	return resolver.External(h.Resolver).Lookup(r.Context(), h.Host, nil)
+	return targets.OriginOf(resolver.External(h.Resolver), h.Host, h.Port)
 }
 
 // Interface guards.

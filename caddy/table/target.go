@@ -56,11 +56,11 @@ func ParseMode(text string) (mode Mode, ok bool) {
 type Special struct {
 	// Service is its name, when the target is one.
 	Service string
-	// Address is a DNS name outside of the zone; IP is valid when the target is an address that needs no DNS.
+	// Address is an IP address, or a DNS name outside of the zone.
 	Address string
-	IP      netip.Addr
-	// Dial is IP and port as text.
-	Dial string
+	// Addrs has the IP address, and Dials the same with the port as text; nil for a target that needs DNS.
+	Addrs []netip.Addr
+	Dials []string
 	// Resolvers are joined by commas.
 	Resolvers string
 	Weight    int
@@ -165,15 +165,15 @@ func compileSpecial(i int, t *Target, problem func(string, ...any)) *Special {
 		Pause: time.Duration(t.PauseMS) * time.Millisecond, Wake: time.Duration(t.WakeMS) * time.Millisecond,
 	}
 	if addr, err := netip.ParseAddr(t.Address); err == nil && addr.Zone() == "" {
-		special.IP = addr.Unmap()
-		special.Dial = netip.AddrPortFrom(special.IP, uint16(t.Port)).String()
+		special.Addrs = []netip.Addr{addr.Unmap()}
+		special.Dials = []string{netip.AddrPortFrom(addr.Unmap(), uint16(t.Port)).String()}
 	}
 	for j, text := range t.Resolvers {
 		if _, err := netip.ParseAddrPort(text); err != nil {
 			problem("targets[%d].resolvers[%d] %q is not an IP address and port", i, j, text)
 		}
 	}
-	if len(t.Resolvers) > 0 && (t.Address == "" || special.IP.IsValid()) {
+	if len(t.Resolvers) > 0 && (t.Address == "" || special.Addrs != nil) {
 		problem("targets[%d]: resolvers need a DNS name in address", i)
 	}
 	special.Resolvers = unique.Make(strings.Join(slices.Clone(t.Resolvers), ",")).Value()

@@ -55,7 +55,7 @@ func TestWhatDistinguishesTargets(t *testing.T) {
 	if name, port := row.Target(1, "a.test"); name != "web.svc" || port != 81 || row.Special(1).Weight != 2 || row.Special(1).Service != "web" {
 		t.Error(name, port, row.Special(1))
 	}
-	if special := row.Special(2); special.Dial != "[fd00::1]:82" || special.Mode != Drain {
+	if special := row.Special(2); special.Dials[0] != "[fd00::1]:82" || special.Mode != Drain {
 		t.Error(special)
 	}
 	if special := row.Special(3); special.Mode != Pause || special.Pause != 1500*time.Millisecond || special.Wake != 2*time.Second {

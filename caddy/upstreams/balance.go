@@ -3,14 +3,12 @@ package upstreams
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/balance"
-	"gatewright.dev/caddy/resolver"
+	"gatewright.dev/caddy/targets"
 )
 
 const (
@@ -24,15 +22,12 @@ const (
 // balanced is what balancing knows of a request beside its row.
 type balanced struct {
 	source *Source
-	pool   *pool
-	// picked is the address of the last attempt, "" before the first, and origin where it came from.
-	picked   string
-	origin   origin
-	acquired bool
-	// counted tells that the failure of picked is.
-	counted  bool
-	attempts int
-	started  time.Time
+	pool   *targets.Pool
+	field  targets.Field
+	// entered tells that the address of the last attempt has the request counted, and counted that it has its failure.
+	entered, counted bool
+	attempts         int
+	started          time.Time
 	// until is when waiting for a paused or waking target ends; zero before it began.
 	until time.Time
 	// woke tells that an instance was asked to wake.
@@ -40,55 +35,63 @@ type balanced struct {
 	// cookie is the value that the client is to be given; "" when it has it.
 	cookie     string
 	retryAfter time.Duration
-	// Room for the lists of most rows, so that these cost no allocation of their own.
-	candidates [4]candidate
-	groups     [3]balance.Group
-	origins    [3]origin
 }
 
 // balance chooses one address of the row's targets, and waits for one where the row or the source allows that.
 func (s *Source) balance(q *Request, r *http.Request) ([]*reverseproxy.Upstream, error) {
 	b := q.balanced
 	if b == nil {
-		b = &balanced{source: s, started: time.Now()}
+		b = &balanced{source: s, pool: poolOf(q.Row.ID()), started: time.Now()}
 		q.balanced = b
 	}
-	b.release()
+	b.release(q)
 	b.attempts++
 	if s.Retries != nil && b.attempts > *s.Retries+1 && !b.woke {
 		return nil, nil
 	}
-	if s.needsPool(q) && b.pool == nil {
-		b.pool = poolOf(q.Row.ID())
-	}
 	if b.choose(q, r, false) {
-		return b.upstream(), nil
+		return upstreamOf(q.picked), nil
 	}
 	return b.wait(q, r)
 }
 
-// needsPool tells whether the row's state is used.
-func (s *Source) needsPool(q *Request) bool {
-	return s.Passive != nil || s.policy != first && s.policy != random
+// find looks at all targets.
+func (b *balanced) find(q *Request, r *http.Request, again bool) {
+	search := targets.Search{
+		Row: q.Row, Host: q.Host, Resolver: q.Resolver, Guard: q.Guard, Asker: q,
+		Health: b.source.Health, Passive: b.source.Passive, Pool: b.pool,
+	}
+	if !again {
+		search.Tried = q.failed
+	}
+	b.field.Find(r.Context(), &search)
+	for _, refused := range b.field.Refused {
+		b.source.warnRefused(q, refused)
+	}
+	if b.woke {
+		b.field.Awake()
+	}
 }
 
-// choose looks at all targets and picks an address; q.Err tells why there is none.
+// choose picks an address; q.Err tells why there is none. With again, one may be that has failed in this request.
 func (b *balanced) choose(q *Request, r *http.Request, again bool) bool {
-	g := b.gather(q, r, again)
-	if len(g.list) == 0 && g.failed && !again && !b.mayWait() {
+	f := &b.field
+	b.find(q, r, again)
+	if len(f.List) == 0 && f.Tried && !again && !b.mayWait() {
 		// Nothing but what has failed: better that than nothing, it may have been a passing failure.
-		g = b.gather(q, r, true)
+		b.find(q, r, true)
 	}
-	if len(g.list) == 0 {
-		b.explain(q, &g.findings)
+	if len(f.List) == 0 {
+		b.explain(q)
 		return false
 	}
 	q.Err, q.Refused = nil, false
-	c := choice{b.source, r, q.Row.ID(), b.pool}
-	index, token := c.choose(&g.field)
-	b.picked, b.origin = g.list[index].dial, g.origins[g.list[index].group]
-	b.cookie, b.counted = token, false
-	b.acquired = b.source.policy == leastConn
+	var index int
+	index, b.cookie = b.source.choose(f, b.pool, r, q.Row.ID())
+	q.picked, q.origin, b.counted = f.List[index].Dial, f.Origin(index), false
+	if b.source.Policy == "least_conn" {
+		b.entered = b.pool.Enter(q.picked, 0)
+	}
 	return true
 }
 
@@ -107,34 +110,24 @@ func (b *balanced) deadline() time.Time {
 }
 
 // explain says why there is no address, and arranges for one where that is possible.
-func (b *balanced) explain(q *Request, found *findings) {
-	q.Err, q.Refused = found.err, found.refused && found.err == nil
-	switch {
-	case q.Refused:
-		q.Err = errRefused
-	case q.Err == nil && found.failed:
-		q.Err = resolver.ErrNoAnswer
-	case q.Err == nil:
-		q.Err = errNoTargets
+func (b *balanced) explain(q *Request) {
+	f := &b.field
+	q.Err, q.Refused = f.Err(), f.OnlyRefused()
+	if !f.Back.IsZero() {
+		b.retryAfter = time.Until(f.Back)
 	}
-	if !found.back.IsZero() {
-		b.retryAfter = time.Until(found.back)
+	limit, asked := f.Pause, false
+	for _, name := range f.Sleeping {
+		if err := targets.Wake(name, q.Row.ID()); err != nil {
+			q.Err = err
+		} else {
+			asked = true
+		}
 	}
-	limit := found.pause
-	if len(found.sleeping) > 0 {
-		asked := false
-		for _, name := range found.sleeping {
-			if err := wakes.ask(name, q.Row.ID()); err != nil {
-				q.Err = err
-			} else {
-				asked = true
-			}
-		}
-		if asked {
-			q.Err = errWaking
-			b.woke = true
-			limit = max(limit, found.wake)
-		}
+	if asked {
+		q.Err = errWaking
+		b.woke = true
+		limit = max(limit, f.Wake)
 	}
 	if limit > 0 && b.until.IsZero() {
 		b.until = time.Now().Add(limit)
@@ -156,11 +149,11 @@ func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		changed, moved := changes.Wait(), q.Resolver.Changed()
+		changed, moved := targets.Changed(), q.Resolver.Changed()
 		if b.choose(q, r, len(q.failed) > 0 && !time.Now().Before(pause)) {
-			return b.upstream(), nil
+			return upstreamOf(q.picked), nil
 		}
-		if errors.Is(q.Err, errNotWoken) || errors.Is(q.Err, errTooManyWakes) {
+		if errors.Is(q.Err, targets.ErrNotWoken) || errors.Is(q.Err, targets.ErrTooManyWakes) {
 			return nil, nil
 		}
 		left := time.Until(b.deadline())
@@ -182,44 +175,29 @@ func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, 
 	}
 }
 
-func (b *balanced) upstream() []*reverseproxy.Upstream { return appendUpstream(nil, b.picked) }
-
 // release ends the part that the request had in the load of its address.
-func (b *balanced) release() {
-	if b.acquired {
-		b.acquired = false
-		b.pool.release(b.picked)
+func (b *balanced) release(q *Request) {
+	if b.entered {
+		b.entered = false
+		b.pool.Leave(q.picked)
 	}
 }
 
-// reset takes note that the picked address has failed, and asks for it again where it came from DNS.
-func (b *balanced) reset(q *Request, r *http.Request) {
-	if b.picked == "" {
-		return
-	}
-	b.fail(q)
-	if !slices.Contains(q.failed, b.picked) {
-		q.failed = append(q.failed, b.picked)
-	}
-	if b.origin.item != nil {
-		b.origin.resolver.Again(r.Context(), b.origin.name, b.origin.item, q)
-	}
-}
-
-// fail counts the failure of the picked address, once.
-func (b *balanced) fail(q *Request) {
-	if b.source.Passive == nil || b.counted || b.picked == "" {
+// blame counts the failure of the picked address, once.
+func (q *Request) blame() {
+	b := q.balanced
+	if b == nil || b.source.Passive == nil || b.counted {
 		return
 	}
 	b.counted = true
-	if !b.pool.fail(b.picked, b.source.Passive, time.Now()) {
+	if !b.pool.Fail(q.picked, "", b.source.Passive) {
 		return
 	}
 	if suppressed, ok := warnings.Allow(q.Row.ID()); ok {
 		b.source.logger.Warn("address left out after failed requests",
 			zap.String("rule", q.Row.ID()),
 			zap.String("ingress", q.Row.Ingress()),
-			zap.String("address", b.picked),
+			zap.String("address", q.picked),
 			zap.Duration("for", time.Duration(b.source.Passive.FailDuration)),
 			zap.Uint32("suppressed", suppressed))
 	}
@@ -232,9 +210,9 @@ func (q *Request) Done(upstreamFailed bool) {
 	if b == nil {
 		return
 	}
-	b.release()
-	if upstreamFailed && q.Err == nil {
-		b.fail(q)
+	b.release(q)
+	if upstreamFailed && q.Err == nil && q.picked != "" {
+		q.blame()
 	}
 }
 

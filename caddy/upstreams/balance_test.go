@@ -20,6 +20,7 @@ import (
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/targets"
 )
 
 // stand is a row with targets, a resolver of a DNS server in this process, and a source.
@@ -35,24 +36,24 @@ type stand struct {
 
 var standCount int
 
-func newStand(t testing.TB, source *Source, targets ...table.Target) *stand {
+func newStand(t testing.TB, source *Source, given ...table.Target) *stand {
 	t.Helper()
 	standCount++
 	s := &stand{t: t, dns: dnstest.Start(t), source: source, id: fmt.Sprint("stand/", standCount)}
 	s.resolver = resolver.New(s.dns.Address, "test.internal", 0)
 	t.Cleanup(func() { _ = s.resolver.Destruct() })
-	t.Cleanup(func() { (&States{Reset: true}).Apply() })
+	t.Cleanup(func() { (&targets.States{Reset: true}).Apply() })
 	if err := source.provision(zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
-	s.targets(targets...)
+	s.targets(given...)
 	return s
 }
 
-func (s *stand) targets(targets ...table.Target) {
+func (s *stand) targets(given ...table.Target) {
 	s.t.Helper()
 	rows := table.NewRows(nil)
-	rows.Add(&table.RowJSON{ID: s.id, Ingress: "i", Port: 80, Host: "a.test", Policy: "p", Targets: targets})
+	rows.Add(&table.RowJSON{ID: s.id, Ingress: "i", Port: 80, Host: "a.test", Policy: "p", Targets: given})
 	s.table = &table.Table{}
 	if err := s.table.Replace("1", rows); err != nil {
 		s.t.Fatal(err)
@@ -204,7 +205,7 @@ func TestHashesMoveOnlyWhatTheyMust(t *testing.T) {
 		t.Errorf("%d of 400 were at the fourth address", moved)
 	}
 	// Who is unhealthy loses its clients, and gets them back.
-	(&States{Rules: map[string]RuleState{s.id: {Unhealthy: []string{"10.0.0.1:80"}}}}).Apply()
+	(&targets.States{Rules: map[string]targets.RuleState{s.id: {Unhealthy: []string{"10.0.0.1:80"}}}}).Apply()
 	s.source.Health = true
 	unhealthy := keyed()
 	for user, dial := range after {
@@ -240,7 +241,7 @@ func TestLeastConnections(t *testing.T) {
 	}
 	expectCounts(t, counts, map[string]int{"10.0.0.1:80": 5, "10.0.0.2:80": 5})
 	for _, q := range open {
-		if q.balanced.picked == "10.0.0.1:80" {
+		if q.picked == "10.0.0.1:80" {
 			q.Done(false)
 		}
 	}
@@ -251,13 +252,13 @@ func TestLeastConnections(t *testing.T) {
 		}
 		defer q.Done(false)
 	}
-	if n := poolOf(s.id).inflight["10.0.0.2:80"]; n != 5 {
+	if n := poolOf(s.id).Addresses()["10.0.0.2:80"].Active; n != 5 {
 		t.Errorf("%d are open", n)
 	}
 }
 
 func TestPassiveEjection(t *testing.T) {
-	s := newStand(t, &Source{Passive: &Passive{MaxFails: 2, FailDuration: caddy.Duration(300 * time.Millisecond)}}, service("web"))
+	s := newStand(t, &Source{Passive: &targets.Passive{MaxFails: 2, FailDuration: caddy.Duration(300 * time.Millisecond)}}, service("web"))
 	s.set("web.svc", "10.0.0.1", "10.0.0.2")
 	fail := func(dial string) {
 		for {
@@ -314,7 +315,7 @@ func TestModes(t *testing.T) {
 	s := newStand(t, &Source{}, table.Target{Instance: "a", Port: 80}, service("web"))
 	s.set("a", "10.0.0.1")
 	s.set("web.svc", "10.0.0.2", "10.0.0.3")
-	(&States{Instances: map[string]InstanceState{
+	(&targets.States{Instances: map[string]targets.InstanceState{
 		"A":     {Mode: "drain"},
 		"web-2": {Mode: "pause", PauseMS: 20, Service: "web", Addresses: []string{"10.0.0.2"}},
 	}}).Apply()
@@ -322,11 +323,11 @@ func TestModes(t *testing.T) {
 	s.set("web.svc", "10.0.0.2")
 	began := time.Now()
 	q, r := s.request(nil)
-	if got := s.ask(r); got != "" || q.Err != errPaused || time.Since(began) < 20*time.Millisecond {
+	if got := s.ask(r); got != "" || q.Err == nil || q.Err.Error() != "the target is paused" || time.Since(began) < 20*time.Millisecond {
 		t.Errorf("%q %v after %v", got, q.Err, time.Since(began))
 	}
 	// Whoever waits goes on as soon as the mode ends.
-	(&States{Instances: map[string]InstanceState{"web-2": {Mode: "pause", PauseMS: 20000, Service: "web", Addresses: []string{"10.0.0.2"}}}}).Apply()
+	(&targets.States{Instances: map[string]targets.InstanceState{"web-2": {Mode: "pause", PauseMS: 20000, Service: "web", Addresses: []string{"10.0.0.2"}}}}).Apply()
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Add(1)
@@ -338,10 +339,10 @@ func TestModes(t *testing.T) {
 		}()
 	}
 	eventually(t, "all wait", func() bool { return waiting.Taken() == 4 })
-	(&States{Instances: map[string]InstanceState{"web-2": {Mode: "active"}}}).Apply()
+	(&targets.States{Instances: map[string]targets.InstanceState{"web-2": {Mode: "active"}}}).Apply()
 	wait.Wait()
-	(&States{Reset: true}).Apply()
-	if states.modes.Load() != nil || states.unhealthy.Load() != nil {
+	(&targets.States{Reset: true}).Apply()
+	if !targets.AllActive() {
 		t.Error("something is left")
 	}
 }
@@ -374,13 +375,13 @@ func TestWakesAreAskedForOnce(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if names := Wakes(ctx); !slices.Equal(names, []string{"sleeper"}) {
+	if names := targets.Wakes(ctx); !slices.Equal(names, []string{"sleeper"}) {
 		t.Errorf("asked for %v", names)
 	}
 	eventually(t, "all wait", func() bool { return waiting.Taken() == 10 })
 	short, cancelShort := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancelShort()
-	if names := Wakes(short); len(names) != 0 {
+	if names := targets.Wakes(short); len(names) != 0 {
 		t.Errorf("asked again for %v", names)
 	}
 	s.set("sleeper", "10.0.0.5")
@@ -389,11 +390,11 @@ func TestWakesAreAskedForOnce(t *testing.T) {
 	s.dns.Set("sleeper.test.internal", dnstest.Record{})
 	s.resolver.Push("sleeper", nil)
 	go func() {
-		Wakes(ctx)
-		(&States{Wakes: map[string]WakeResult{"sleeper": {Error: "no room"}}}).Apply()
+		targets.Wakes(ctx)
+		(&targets.States{Wakes: map[string]targets.WakeResult{"sleeper": {Error: "no room"}}}).Apply()
 	}()
 	q, r := s.request(nil)
-	if got := s.ask(r); got != "" || q.Err != errNotWoken {
+	if got := s.ask(r); got != "" || q.Err != targets.ErrNotWoken {
 		t.Errorf("%q %v", got, q.Err)
 	}
 }
@@ -420,18 +421,8 @@ func TestAServiceMayHaveBothFamilies(t *testing.T) {
 	expectCounts(t, s.tally(4), map[string]int{"10.0.0.1:80": 2, "[fd00::1]:80": 2})
 }
 
-func TestStatesAreChecked(t *testing.T) {
-	wrong := &States{
-		Rules:     map[string]RuleState{"r/0": {Unhealthy: []string{"10.0.0.1"}}},
-		Instances: map[string]InstanceState{"a": {Mode: "off"}, "b": {}, "c": {Mode: "drain", Addresses: []string{"x"}}, "d": {Mode: "pause", PauseMS: -1}},
-	}
-	if got := len(wrong.Problems()); got != 5 {
-		t.Errorf("%d problems: %v", got, wrong.Problems())
-	}
-}
-
 func TestSourceRefusesNonsense(t *testing.T) {
-	for _, source := range []*Source{{Policy: "best"}, {Policy: "header"}, {TryDuration: -1}, {Retries: weight(-1)}, {Passive: &Passive{MaxFails: -1}}} {
+	for _, source := range []*Source{{Policy: "best"}, {Policy: "header"}, {TryDuration: -1}, {Retries: weight(-1)}, {Passive: &targets.Passive{MaxFails: -1}}} {
 		if err := source.provision(zap.NewNop()); err == nil {
 			t.Errorf("%+v is taken", source)
 		}
@@ -439,24 +430,20 @@ func TestSourceRefusesNonsense(t *testing.T) {
 }
 
 func TestPoolsThatNobodyAsksForAreForgotten(t *testing.T) {
-	for i := range manyPools * poolShards * 2 {
-		p := poolOf(fmt.Sprint("forgotten/", i))
-		p.usedUnix.Store(1)
+	kept := func(row string) bool {
+		_, is := pools.Load(row)
+		return is
 	}
-	for i := range pools {
-		pools[i].mu.Lock()
-		pools[i].swept = time.Time{}
-		pools[i].mu.Unlock()
+	poolOf("forgotten")
+	poolOf("busy").Enter("10.0.0.1:80", 0)
+	for _, row := range []string{"forgotten", "busy"} {
+		known, _ := pools.Load(row)
+		known.(*rowPool).usedUnix.Store(1)
 	}
-	for i := range poolShards * 8 {
-		poolOf(fmt.Sprint("new/", i))
-	}
-	total := 0
-	for i := range pools {
-		total += len(pools[i].pools)
-	}
-	if total > manyPools*poolShards {
-		t.Errorf("%d are kept", total)
+	poolsSwept.Store(0)
+	poolOf("new")
+	if kept("forgotten") || !kept("busy") || !kept("new") {
+		t.Errorf("forgotten: %v, busy: %v, new: %v", kept("forgotten"), kept("busy"), kept("new"))
 	}
 }
 
@@ -501,20 +488,18 @@ func BenchmarkPlainTarget(b *testing.B) {
 func TestUncheckedAddressesStayAsTheyWere(t *testing.T) {
 	s := newStand(t, &Source{Health: true}, service("web"))
 	s.set("web.svc", "10.0.0.1", "10.0.0.2", "10.0.0.3")
-	tell := func(reset bool, state RuleState) {
-		(&States{Reset: reset, Rules: map[string]RuleState{s.id: state}}).Apply()
+	tell := func(reset bool, state targets.RuleState) {
+		(&targets.States{Reset: reset, Rules: map[string]targets.RuleState{s.id: state}}).Apply()
 	}
-	tell(false, RuleState{Unhealthy: []string{"10.0.0.1:80", "10.0.0.2:80"}})
-	tell(true, RuleState{Healthy: []string{}})
+	tell(false, targets.RuleState{Unhealthy: []string{"10.0.0.1:80", "10.0.0.2:80"}})
+	tell(true, targets.RuleState{Healthy: []string{}})
 	expectCounts(t, s.tally(3), map[string]int{"10.0.0.3:80": 3})
-	tell(false, RuleState{Healthy: []string{"10.0.0.2:80"}, Unhealthy: []string{"10.0.0.3:80"}})
+	tell(false, targets.RuleState{Healthy: []string{"10.0.0.2:80"}, Unhealthy: []string{"10.0.0.3:80"}})
 	expectCounts(t, s.tally(3), map[string]int{"10.0.0.2:80": 3})
-	tell(false, RuleState{Unhealthy: []string{"10.0.0.3:80"}})
+	tell(false, targets.RuleState{Unhealthy: []string{"10.0.0.3:80"}})
 	expectCounts(t, s.tally(4), map[string]int{"10.0.0.1:80": 2, "10.0.0.2:80": 2})
-	tell(true, RuleState{})
-	if states.unhealthy.Load() != nil {
-		t.Error("something is left")
-	}
+	tell(true, targets.RuleState{})
+	expectCounts(t, s.tally(3), map[string]int{"10.0.0.1:80": 1, "10.0.0.2:80": 1, "10.0.0.3:80": 1})
 }
 
 // D9: one client, or the visitors of one rule, could wait in every place of the process.

@@ -2,12 +2,12 @@ package upstreams
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/targets"
 )
 
 // varKey is the variable of a request that holds its *Request.
@@ -32,17 +32,12 @@ type Request struct {
 
 	request *http.Request
 
-	used   []use
+	// picked is the address of the last attempt, "" before the first, and origin where it came from.
+	picked string
+	origin targets.Origin
 	failed []string
 	// balanced is what balancing knows of the request; nil when its row needs none.
 	balanced *balanced
-}
-
-// use is an answer that a request was given.
-type use struct {
-	item     *resolver.Item
-	instance string
-	port     uint16
 }
 
 // Attach puts the request's state where the source finds it. The request must be Caddy's.
@@ -68,9 +63,4 @@ func Spare(r *http.Request) {
 	if q := RequestOf(r); q != nil {
 		q.spared = true
 	}
-}
-
-// hasFailed tells whether a dial has failed in this request and its answer is still the same.
-func (q *Request) hasFailed(dial string) bool {
-	return len(q.failed) > 0 && slices.Contains(q.failed, dial)
 }

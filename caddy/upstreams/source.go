@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
-	"time"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/internal/sample"
+	"gatewright.dev/caddy/targets"
 )
 
 func init() { caddy.RegisterModule(Source{}) }
@@ -54,21 +55,11 @@ type Source struct {
 	Health bool `json:"health,omitempty"`
 
 	// Passive leaves out addresses with which requests failed.
-	Passive *Passive `json:"passive,omitempty"`
+	Passive *targets.Passive `json:"passive,omitempty"`
 
-	policy policy
 	// balances tells whether rows with a single plain target need more than its address.
 	balances bool
 	logger   *zap.Logger
-}
-
-// Passive tells when an address is left out because of failed requests.
-type Passive struct {
-	// MaxFails is how many failures within FailDuration it takes. Default: 1.
-	MaxFails int `json:"max_fails,omitempty"`
-
-	// FailDuration is how long a failure counts. Default: 30s.
-	FailDuration caddy.Duration `json:"fail_duration,omitempty"`
 }
 
 // CaddyModule returns the module's information.
@@ -84,14 +75,15 @@ func (s *Source) Provision(ctx caddy.Context) error { return s.provision(ctx.Log
 
 func (s *Source) provision(logger *zap.Logger) error {
 	s.logger = logger
-	policy, ok := policies[s.Policy]
-	if !ok {
+	switch s.Policy {
+	case "", "round_robin", "least_conn", "random", "ip_hash", "uri_hash", "cookie", "first":
+	case "header":
+		if s.Header == "" {
+			return errors.New(`policy "header" needs header`)
+		}
+	default:
 		return fmt.Errorf("policy %q is not known", s.Policy)
 	}
-	if policy == byHeader && s.Header == "" {
-		return errors.New(`policy "header" needs header`)
-	}
-	s.policy = policy
 	s.Header = textproto.CanonicalMIMEHeaderKey(s.Header)
 	if s.Cookie == "" {
 		s.Cookie = "gatewright"
@@ -100,14 +92,8 @@ func (s *Source) provision(logger *zap.Logger) error {
 		return errors.New("try_duration or retries is negative")
 	}
 	if s.Passive != nil {
-		if s.Passive.MaxFails < 0 || s.Passive.FailDuration < 0 {
-			return errors.New("passive: max_fails or fail_duration is negative")
-		}
-		if s.Passive.MaxFails == 0 {
-			s.Passive.MaxFails = 1
-		}
-		if s.Passive.FailDuration == 0 {
-			s.Passive.FailDuration = caddy.Duration(30 * time.Second)
+		if err := s.Passive.Provision(); err != nil {
+			return err
 		}
 	}
 	s.balances = s.Health || s.Passive != nil || s.TryDuration > 0 || s.Retries != nil
@@ -116,23 +102,11 @@ func (s *Source) provision(logger *zap.Logger) error {
 
 var (
 	errNotDispatched = errors.New(`the upstream source "gatewright" works only below the handler "gatewright"`)
-	errNoTargets     = errors.New("the row has no targets")
-	errRefused       = errors.New("the guard refused every address")
-	errDrained       = errors.New("every target is drained")
-	errPaused        = errors.New("the target is paused")
-	errUnhealthy     = errors.New("every address fails its health check")
-	errEjected       = errors.New("every address has failed of late")
+	errWaking        = errors.New("the instance is starting")
 	errTooMany       = errors.New("too many requests wait for a target")
 )
 
 var warnings sample.Limiter
-
-// single is an upstream and the list of it in one allocation, since most requests have exactly one.
-// The proxy writes into upstreams, so that requests cannot share them.
-type single struct {
-	upstream reverseproxy.Upstream
-	list     [1]*reverseproxy.Upstream
-}
 
 // GetUpstreams returns the addresses of the request's targets. None is no error, since the proxy logs each error
 // and answers 503 either way; Request.Err tells why.
@@ -144,103 +118,52 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	if q.spared {
 		return nil, nil
 	}
-	if s.balances || !q.Row.Plain() || states.modes.Load() != nil {
+	if s.balances || len(q.failed) > 0 || !q.Row.Plain() || !targets.AllActive() {
 		return s.balance(q, r)
 	}
-	q.used, q.Err, q.Refused = q.used[:0], nil, false
-	var list []*reverseproxy.Upstream
-	for i := range q.Row.Targets() {
-		instance, port := q.Row.Target(i, q.Host)
-		item := q.Resolver.Lookup(r.Context(), instance, q)
-		if err := item.Err(); err != nil {
-			q.Err = err
-			continue
-		}
-		q.used = append(q.used, use{item, instance, port})
-		addrs := item.Addrs()
-		for j, text := range item.Dials(port) {
-			if why := q.Guard.Refuses(addrs[j], port); why != "" {
-				q.Refused = true
-				s.warnRefused(q, instance, text, why)
-				continue
-			}
-			if q.hasFailed(text) {
-				continue
-			}
-			list = appendUpstream(list, text)
-		}
+	// What most requests need: the only address of an instance.
+	instance, port := q.Row.Target(0, q.Host)
+	q.origin = targets.OriginOf(q.Resolver, instance, port)
+	addrs, dials, err := q.origin.Lookup(r.Context(), q, false)
+	if q.Err, q.Refused = err, false; err != nil {
+		return nil, nil
 	}
-	if len(list) == 0 && len(q.failed) > 0 {
-		// Nothing but what has failed: better that than nothing, it may have been a passing failure.
-		list = q.tried()
+	if len(addrs) > 1 || q.Guard.Refuses(addrs[0], port) != "" {
+		return s.balance(q, r)
 	}
-	if len(list) > 0 {
-		q.Err, q.Refused = nil, false
-		return list, nil
-	}
-	switch {
-	case q.Refused:
-		q.Err = errRefused
-	case q.Err == nil:
-		q.Err = errNoTargets
-	}
-	return nil, nil
+	q.picked = dials[0]
+	return upstreamOf(q.picked), nil
 }
 
-func appendUpstream(list []*reverseproxy.Upstream, dial string) []*reverseproxy.Upstream {
-	if list == nil {
-		one := &single{}
-		one.upstream.Dial = dial
-		one.list[0] = &one.upstream
-		return one.list[:]
-	}
-	return append(list, &reverseproxy.Upstream{Dial: dial})
+// upstreamOf is a list of one in one allocation. The proxy writes into upstreams, so that requests cannot share them.
+func upstreamOf(dial string) []*reverseproxy.Upstream {
+	one := &struct {
+		upstream reverseproxy.Upstream
+		list     [1]*reverseproxy.Upstream
+	}{upstream: reverseproxy.Upstream{Dial: dial}}
+	one.list[0] = &one.upstream
+	return one.list[:]
 }
 
-// tried are the allowed addresses, those that failed included.
-func (q *Request) tried() (list []*reverseproxy.Upstream) {
-	for _, u := range q.used {
-		addrs := u.item.Addrs()
-		for j, text := range u.item.Dials(u.port) {
-			if q.Guard.Refuses(addrs[j], u.port) == "" {
-				list = appendUpstream(list, text)
-			}
-		}
-	}
-	return list
-}
-
-// ResetCache asks again for the names whose address has failed in this request, and waits for the answers.
+// ResetCache asks again for the name whose address has failed in this request, and waits for the answer.
 // It does nothing when there was no upstream: that answer is too young to ask again.
 func (s *Source) ResetCache(r *http.Request) error {
 	q := RequestOf(r)
 	if q == nil {
 		return errNotDispatched
 	}
-	if q.spared {
+	if q.spared || q.picked == "" {
 		return nil
 	}
-	if q.balanced != nil {
-		q.balanced.reset(q, r)
-		return nil
+	q.blame()
+	if !slices.Contains(q.failed, q.picked) {
+		q.failed = append(q.failed, q.picked)
 	}
-	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	failed, _ := repl.GetString("http.reverse_proxy.upstream.hostport")
-	if failed != "" {
-		q.failed = append(q.failed, failed)
-	}
-	for _, u := range q.used {
-		for _, text := range u.item.Dials(u.port) {
-			if text == failed {
-				q.Resolver.Again(r.Context(), u.instance, u.item, q)
-				break
-			}
-		}
-	}
+	q.origin.Again(r.Context(), q)
 	return nil
 }
 
-func (s *Source) warnRefused(q *Request, instance, dial, why string) {
+func (s *Source) warnRefused(q *Request, refused targets.Refusal) {
 	suppressed, ok := warnings.Allow(q.Row.ID())
 	if !ok {
 		return
@@ -248,9 +171,9 @@ func (s *Source) warnRefused(q *Request, instance, dial, why string) {
 	s.logger.Warn("address of an instance refused",
 		zap.String("rule", q.Row.ID()),
 		zap.String("ingress", q.Row.Ingress()),
-		zap.String("instance", instance),
-		zap.String("address", dial),
-		zap.String("reason", why),
+		zap.String("instance", refused.Target),
+		zap.String("address", refused.Dial),
+		zap.String("reason", refused.Reason),
 		zap.Uint32("suppressed", suppressed))
 }
 

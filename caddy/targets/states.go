@@ -1,4 +1,4 @@
-package upstreams
+package targets
 
 import (
 	"maps"
@@ -181,6 +181,12 @@ func (s *RuleState) after(before map[string]struct{}) map[string]struct{} {
 	}
 	return set
 }
+
+// AllActive tells that no instance is drained or paused.
+func AllActive() bool { return states.modes.Load() == nil }
+
+// Changed returns a channel that is closed by the next change.
+func Changed() <-chan struct{} { return changes.Wait() }
 
 // unhealthyOf are the unhealthy addresses of a row.
 func unhealthyOf(row string) map[string]struct{} {

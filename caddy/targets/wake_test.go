@@ -1,4 +1,4 @@
-package upstreams
+package targets
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func TestWakesOfARuleAreItsOwn(t *testing.T) {
 			t.Fatalf("%d: %v", i, err)
 		}
 	}
-	if err := b.ask("one-more", "many/0"); !errors.Is(err, errTooManyWakes) {
+	if err := b.ask("one-more", "many/0"); !errors.Is(err, ErrTooManyWakes) {
 		t.Errorf("got %v", err)
 	}
 	// Who waits already goes on waiting, and other rules are not concerned.

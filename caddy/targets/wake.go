@@ -1,4 +1,4 @@
-package upstreams
+package targets
 
 import (
 	"context"
@@ -20,10 +20,10 @@ const (
 	maxWakes = 256
 )
 
+// Why an instance is not woken.
 var (
-	errNotWoken     = errors.New("the instance could not be started")
-	errTooManyWakes = errors.New("too many instances of the rule are starting")
-	errWaking       = errors.New("the instance is starting")
+	ErrNotWoken     = errors.New("the instance could not be started")
+	ErrTooManyWakes = errors.New("too many instances of the rule are starting")
 )
 
 // WakeResult is what became of an instance that was to be woken.
@@ -58,14 +58,16 @@ func newWakeBoard() *wakeBoard {
 	return &wakeBoard{entries: make(map[string]*wakeEntry), counts: make(map[string]int), added: make(chan struct{})}
 }
 
-// ask has an instance woken for a row, once for all requests. It returns an error when that has just failed.
+// Wake has an instance started for a row, once for all requests. It returns an error when that has just failed.
+func Wake(instance, row string) error { return wakes.ask(instance, row) }
+
 func (b *wakeBoard) ask(instance, rule string) error {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	entry := b.entries[instance]
 	if entry != nil && entry.failed && now.Before(entry.done.Add(wakeFailedFor)) {
-		return errNotWoken
+		return ErrNotWoken
 	}
 	if entry != nil && !entry.failed {
 		waiting := entry.collected.IsZero()
@@ -77,7 +79,7 @@ func (b *wakeBoard) ask(instance, rule string) error {
 	}
 	if entry == nil && b.counts[rule] >= maxWakes {
 		if b.sweep(now); b.counts[rule] >= maxWakes {
-			return errTooManyWakes
+			return ErrTooManyWakes
 		}
 	}
 	b.remove(instance)

@@ -1,0 +1,246 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"gatewright.dev/caddy/balance"
+	"gatewright.dev/caddy/resolver"
+	"gatewright.dev/caddy/table"
+)
+
+// Why there is no address.
+var (
+	errNoTargets = errors.New("the row has no targets")
+	errRefused   = errors.New("the guard refused every address")
+	errDrained   = errors.New("every target is drained")
+	errUnhealthy = errors.New("every address fails its health check")
+	errEjected   = errors.New("every address has failed of late")
+	errPaused    = errors.New("the target is paused")
+)
+
+// Search says whose addresses are wanted, and which are not.
+type Search struct {
+	Row *table.Row
+	// Host is the canonical host, for captures.
+	Host     string
+	Resolver *resolver.Resolver
+	Guard    *resolver.Guard
+	Asker    resolver.Asker
+	// Health leaves out addresses that fail their checks.
+	Health bool
+	// Passive leaves out those that have failed of late, as Pool remembers; nil leaves them in.
+	Passive *Passive
+	Pool    *Pool
+	// Tried are left out too.
+	Tried []string
+	// Again has the DNS asked first, since the addresses known are held for wrong.
+	Again bool
+
+	now       time.Time
+	modes     *modes
+	unhealthy map[string]struct{}
+}
+
+// Candidate is an address that takes requests and connections.
+type Candidate struct {
+	// Dial is ip:port.
+	Dial  string
+	group int32
+}
+
+// Refusal is an address that the guard refused.
+type Refusal struct{ Target, Dial, Reason string }
+
+// Field is what a search finds: the addresses, those of a target next to each other, the targets that have some, and why
+// others were left out. It is not to be copied.
+type Field struct {
+	List    []Candidate
+	groups  []balance.Group
+	origins []Origin // by group
+
+	// Refused are the addresses that the guard refused.
+	Refused []Refusal
+	// Pause and Wake are how long a request may wait for a paused target, and for those in Sleeping.
+	Pause, Wake time.Duration
+	Sleeping    []string
+	// Back is when the first address that has failed of late is no longer left out; zero when there is none.
+	Back time.Time
+	// Tried tells that an address was left out for having been tried, Failing that one was only for having failed of late.
+	Tried, Failing bool
+	err            error
+
+	// Room for the lists of most rows, so that these cost no allocation of their own.
+	room struct {
+		list    [4]Candidate
+		groups  [3]balance.Group
+		origins [3]Origin
+	}
+}
+
+// Err says why there is no address, in words for the log.
+func (f *Field) Err() error {
+	switch {
+	case f.err != nil:
+		return f.err
+	case len(f.Refused) > 0:
+		last := &f.Refused[len(f.Refused)-1]
+		return fmt.Errorf("%w: %s: %s", errRefused, last.Dial, last.Reason)
+	case f.Tried:
+		return resolver.ErrNoAnswer
+	}
+	return errNoTargets
+}
+
+// OnlyRefused tells that nothing but the guard was in the way.
+func (f *Field) OnlyRefused() bool { return f.err == nil && len(f.Refused) > 0 }
+
+// Find looks for the addresses of all targets of a row.
+func (f *Field) Find(ctx context.Context, s *Search) {
+	*f = Field{}
+	f.List, f.groups, f.origins = f.room.list[:0], f.room.groups[:0], f.room.origins[:0]
+	s.now, s.modes = time.Now(), states.modes.Load()
+	if s.Health {
+		s.unhealthy = unhealthyOf(s.Row.ID())
+	}
+	for i := range s.Row.Targets() {
+		weight := 1
+		if special := s.Row.Special(i); special != nil {
+			if weight = special.Weight; weight == 0 || !f.admits(special.Mode, special.Pause) {
+				continue
+			}
+		}
+		from := len(f.List)
+		origin := s.origin(i)
+		f.add(ctx, s, &origin)
+		if to := len(f.List); to > from {
+			f.groups = append(f.groups, balance.Group{From: from, To: to, Target: i, Weight: weight})
+			f.origins = append(f.origins, origin)
+		}
+	}
+}
+
+// FindOne looks for the addresses of one target, whose search has only a guard.
+func (f *Field) FindOne(ctx context.Context, guard *resolver.Guard, origin Origin) {
+	f.add(ctx, &Search{Guard: guard}, &origin)
+}
+
+// add adds the addresses of a target.
+func (f *Field) add(ctx context.Context, s *Search, from *Origin) {
+	var members map[netip.Addr]*instanceMode
+	switch {
+	case s.modes == nil:
+	case from.instance:
+		if told := s.modes.instances[from.name]; told != nil && !f.admits(told.mode, told.pause) {
+			return
+		}
+	case from.special.Service != "":
+		members = s.modes.services[from.special.Service]
+	}
+	addrs, dials, err := from.Lookup(ctx, s.Asker, s.Again)
+	if err != nil {
+		f.err = err
+		if from.special != nil && from.special.Wake > 0 && errors.Is(err, resolver.ErrNoAddress) && !errors.Is(err, resolver.ErrNoName) {
+			f.Wake = max(f.Wake, from.special.Wake)
+			f.Sleeping = append(f.Sleeping, from.name)
+		}
+		return
+	}
+	f.List = slices.Grow(f.List, len(dials))
+	for i, dial := range dials {
+		told := members[addrs[i]]
+		if (told == nil || f.admits(told.mode, told.pause)) && f.takes(s, from, dial, addrs[i]) {
+			f.List = append(f.List, Candidate{dial, int32(len(f.groups))})
+		}
+	}
+}
+
+// takes tells whether nothing speaks against an address, and takes note of what does.
+func (f *Field) takes(s *Search, from *Origin, dial string, addr netip.Addr) bool {
+	if why := s.Guard.Refuses(addr, from.port); why != "" {
+		f.Refused = append(f.Refused, Refusal{from.name, dial, why})
+		return false
+	}
+	if _, is := s.unhealthy[dial]; is {
+		f.err = errUnhealthy
+		return false
+	}
+	tried := slices.Contains(s.Tried, dial)
+	f.Tried = f.Tried || tried
+	if s.Passive != nil {
+		if until := s.Pool.failing(dial, s.Passive, s.now); !until.IsZero() {
+			f.Failing = f.Failing || !tried
+			if f.err == nil {
+				f.err = errEjected
+			}
+			if f.Back.IsZero() || until.Before(f.Back) {
+				f.Back = until
+			}
+			return false
+		}
+	}
+	return !tried
+}
+
+// admits tells whether a target of this mode takes requests, and takes note when it does not.
+func (f *Field) admits(mode table.Mode, pause time.Duration) bool {
+	switch mode {
+	case table.Drain:
+		if f.err == nil {
+			f.err = errDrained
+		}
+		return false
+	case table.Pause:
+		f.err = errPaused
+		f.Pause = max(f.Pause, pause)
+		return false
+	}
+	return true
+}
+
+// Awake tells that the targets found need not be woken.
+func (f *Field) Awake() {
+	for i := range f.origins {
+		wakes.awake(f.origins[i].name)
+	}
+}
+
+// Choose returns the index of an address, of which there is at least one: the first for the policy "first", any for
+// "random", that with the fewest requests or connections of the pool for "least_conn"; for others the one that a key
+// stands for, and without a key the next in turn.
+func (f *Field) Choose(policy, key string, pool *Pool) int {
+	switch {
+	case policy == "first" || len(f.List) == 1:
+		return 0
+	case policy == "random":
+		return balance.Random(f.groups)
+	case policy == "least_conn":
+		return pool.least(f)
+	case key != "":
+		return balance.ByHash(key, f.groups, f.target, f.Identity)
+	}
+	return pool.turns.Next(f.groups)
+}
+
+// Origin is where an address comes from.
+func (f *Field) Origin(i int) Origin { return f.origins[f.List[i].group] }
+
+// Identity is what clients are kept at: of an instance its name, so that it keeps them when it moves.
+func (f *Field) Identity(i int) string {
+	if from := &f.origins[f.List[i].group]; from.instance {
+		return from.name
+	}
+	return f.List[i].Dial
+}
+
+// target stands for a group.
+func (f *Field) target(g int) string {
+	if name := f.origins[g].name; name != "" {
+		return name
+	}
+	return f.List[f.groups[g].From].Dial
+}
