@@ -4,24 +4,32 @@
  * (`caddy/dispatcher`), done by gremlins. It takes minutes to hours and is no part of CI. What was found before is kept
  * in .cache/mutation, so that a second run tries only what has changed since.
  *
- * `MUTATE_WORKERS`: how many at a time; default 1. `MUTATE_ONE_IN`: of src/, only one in so many stretches of eight lines.
+ * `MUTATE_WORKERS`: how many at a time; default 1. `MUTATE_ONE_IN`: only one in so many stretches of eight
+ * lines. `GOFLAGS` reaches the tests of Go (`-run=…`, `-skip=…`).
  */
 import { existsSync, globSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type MutatedFolder, mutatedFolders } from "./mutation/folders.ts";
 import { type Outcome, outcomesOfGremlins, outcomesOfStryker, report } from "./mutation/report.ts";
-import { runCommand, top } from "./steps.ts";
+import { type CommandOptions, runCommand, top } from "./steps.ts";
 
 const tool = path.join(top, "scripts/mutation");
 const cache = path.join(top, ".cache/mutation");
 const gremlins = "github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0";
 
 /** Runs a program; throws when it fails, but for exit codes that only say that the score is low. */
-async function demand(command: string, args: readonly string[], folder = top, fine = [0]): Promise<void> {
-  const code = await runCommand(command, args, { folder });
+async function demand(
+  command: string,
+  args: readonly string[],
+  { fine = [0], ...options }: CommandOptions & { readonly fine?: readonly number[] } = {},
+): Promise<void> {
+  const code = await runCommand(command, args, options);
   if (!fine.includes(code)) throw new Error(`${command} ${args.join(" ")} ended with ${code}`);
 }
+
+const workers = process.env["MUTATE_WORKERS"] ?? "1";
+const oneIn = Number(process.env["MUTATE_ONE_IN"] ?? 1);
 
 /** Lines that are taken together into a sample. */
 const STRETCH = 8;
@@ -44,15 +52,31 @@ async function sampled(globs: readonly string[], oneIn: number): Promise<readonl
   return ranges;
 }
 
+/** A range of a Go file as a diff that adds these lines, by which gremlins is told what to take. */
+function asDiff(range: string): string {
+  const [, file, first, last] = /([^/]+):(\d+)-(\d+)$/.exec(range) ?? [];
+  if (file === undefined) return "";
+  const count = Number(last) - Number(first) + 1;
+  const head = `diff --git a/${file} b/${file}\n--- a/${file}\n+++ b/${file}\n`;
+  return `${head}@@ -${Number(first) - 1},0 +${first},${count} @@\n${"+\n".repeat(count)}`;
+}
+
+/** Changes that gremlins makes only when told to; each of a `-` it would make twice by its own choice. */
+const operators = [
+  "--invert-negatives=false",
+  ...["logical", "loopctrl", "assignments", "bitwise", "bwassign"].map((kind) => `--invert-${kind}`),
+  "--remove-self-assignments",
+];
+
 /** Mutates a folder of src/. */
 async function mutateSource(
   name: string,
   { mutate: globs, tests }: MutatedFolder,
 ): Promise<readonly Outcome[]> {
-  if (!existsSync(path.join(tool, "node_modules"))) await demand("npm", ["ci"], tool);
+  if (!existsSync(path.join(tool, "node_modules"))) await demand("npm", ["ci"], { folder: tool });
   const fileName = path.join(cache, `${name}.json`);
   const config = path.join(cache, `${name}.config.json`);
-  const mutate = await sampled(globs, Number(process.env["MUTATE_ONE_IN"] ?? 1));
+  const mutate = await sampled(globs, oneIn);
   await writeFile(
     config,
     JSON.stringify({
@@ -74,7 +98,7 @@ async function mutateSource(
       // A machine that is busy must not be taken for a change that never ends.
       timeoutMS: 60_000,
       timeoutFactor: 4,
-      concurrency: Number(process.env["MUTATE_WORKERS"] ?? 1),
+      concurrency: Number(workers),
     }),
   );
   process.env["MUTATION_TESTS"] = tests.join(",");
@@ -86,13 +110,36 @@ async function mutateSource(
   return outcomesOfStryker(await readFile(fileName, "utf8"));
 }
 
+/** Tests of other packages that a package of caddy/ is tested by, beside its own. */
+const testedBy: { readonly [name: string]: readonly string[] } = {};
+
 /** Mutates a package of caddy/. */
 async function mutateGo(name: string): Promise<readonly Outcome[]> {
   const folder = path.join(top, "caddy");
-  const output = path.join(cache, `${name.replaceAll("/", "-")}.json`);
-  const args = ["run", gremlins, "unleash", `./${name.slice("caddy/".length)}`, "--output", output];
-  await demand("go", [...args, "--workers", process.env["MUTATE_WORKERS"] ?? "1"], folder, [0, 1]);
-  return outcomesOfGremlins(await readFile(output, "utf8"), name);
+  const [base, pack] = [path.join(cache, name.replaceAll("/", "-")), name.slice("caddy/".length)];
+  const others = (testedBy[name] ?? []).map((one) => `./${one}`);
+  const sample = await sampled([`${name}/*.go`, `!${name}/*_test.go`], oneIn);
+  const args = ["unleash", `./${pack}`, "--output", `${base}.json`, "--workers", workers, ...operators];
+  // A machine that is busy must not be taken for a change that never ends.
+  args.push("--timeout-coefficient", "10");
+  if (oneIn > 1) args.push("--diff", "sample");
+  if (others.length > 0) args.push("--coverpkg", `./${pack}`);
+  await writeFile(`${base}.diff`, sample.map(asDiff).join(""));
+  await demand("go", ["install", gremlins], { environment: { GOBIN: cache } });
+  await demand(path.join(cache, "gremlins"), args, {
+    folder,
+    environment: {
+      MUTATION_PACKAGE: pack,
+      MUTATION_PACKAGES: others.join(" "),
+      MUTATION_SAMPLE: `${base}.diff`,
+      MUTATION_TOP: top,
+      // What vet finds, no test has noticed.
+      GOFLAGS: `${process.env["GOFLAGS"] ?? ""} -vet=off -ldflags=-w`,
+      PATH: `${path.join(tool, "bin")}:${process.env["PATH"]}`,
+    },
+    fine: [0, 1],
+  });
+  return outcomesOfGremlins(await readFile(`${base}.json`, "utf8"), name);
 }
 
 const names = process.argv.slice(2);

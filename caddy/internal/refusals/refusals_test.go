@@ -41,6 +41,12 @@ func TestMemoryIsBounded(t *testing.T) {
 	if got := counts.Read()["0"][403]; got != 2 {
 		t.Errorf("a known rule has %d", got)
 	}
+	// Rules that have gone make room.
+	counts.Keep(func(string) bool { return false })
+	counts.Add("new", 403)
+	if got := counts.Read(); got["new"][403] != 1 {
+		t.Errorf("a new rule has no counts of its own: %v", got)
+	}
 }
 
 func BenchmarkAdd(b *testing.B) {
