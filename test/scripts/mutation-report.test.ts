@@ -17,7 +17,7 @@ test("reads what became of Stryker's changes, and leaves out those that say noth
   ];
   const text = JSON.stringify({ files: { "src/a.ts": { source: "if (good) {\nreturn x + 1;", mutants } } });
   const outcomes = outcomesOfStryker(text);
-  expect(outcomes.map(({ fate }) => fate)).toEqual(["killed", "killed", "survived", "uncovered"]);
+  expect(outcomes.map(({ fate }) => fate)).toEqual(["killed", "timeout", "survived", "uncovered"]);
   expect(outcomes[2]).toEqual({ place: "src/a.ts:2", change: "x + 1 → x - 1", fate: "survived" });
 });
 
@@ -37,7 +37,7 @@ test("reads gremlins' report", () => {
     "caddy/table/a.go:3 killed",
     "caddy/table/a.go:4 survived",
     "caddy/table/a.go:5 uncovered",
-    "caddy/table/a.go:6 killed",
+    "caddy/table/a.go:6 timeout",
   ]);
 });
 
@@ -48,6 +48,6 @@ test("names the survivors, then the row of the table", () => {
     { place: "src/a.ts:3", change: "e → f", fate: "uncovered" },
   ] as const;
   expect(report("a", outcomes)).toBe(
-    "survived  src/a.ts:2  c → d\nuncovered src/a.ts:3  e → f\n| a | 3 | 1 | 1 | 1 | 33.3 % |",
+    "survived  src/a.ts:2  c → d\nuncovered src/a.ts:3  e → f\n| a | 3 | 1 | 0 | 1 | 1 | 33.3 % |",
   );
 });
