@@ -52,13 +52,18 @@ async function sampled(globs: readonly string[], oneIn: number): Promise<readonl
   return ranges;
 }
 
-/** A range of a Go file as a diff that adds these lines, by which gremlins is told what to take. */
-function asDiff(range: string): string {
-  const [, file, first, last] = /([^/]+):(\d+)-(\d+)$/.exec(range) ?? [];
-  if (file === undefined) return "";
-  const count = Number(last) - Number(first) + 1;
-  const head = `diff --git a/${file} b/${file}\n--- a/${file}\n+++ b/${file}\n`;
-  return `${head}@@ -${Number(first) - 1},0 +${first},${count} @@\n${"+\n".repeat(count)}`;
+/** Ranges of Go files as a diff that adds these lines, by which gremlins is told what to take. */
+function asDiff(ranges: readonly string[]): string {
+  let diff = "";
+  let before = "";
+  for (const range of ranges) {
+    const [, file = "", first, last] = /([^/]+):(\d+)-(\d+)$/.exec(range) ?? [];
+    if (file !== before) diff += `diff --git a/${file} b/${file}\n--- a/${file}\n+++ b/${file}\n`;
+    before = file;
+    const count = Number(last) - Number(first) + 1;
+    diff += `@@ -${Number(first) - 1},0 +${first},${count} @@\n${"+\n".repeat(count)}`;
+  }
+  return diff;
 }
 
 /** Changes that gremlins makes only when told to; each of a `-` it would make twice by its own choice. */
@@ -118,13 +123,14 @@ async function mutateGo(name: string): Promise<readonly Outcome[]> {
   const folder = path.join(top, "caddy");
   const [base, pack] = [path.join(cache, name.replaceAll("/", "-")), name.slice("caddy/".length)];
   const others = (testedBy[name] ?? []).map((one) => `./${one}`);
-  const sample = await sampled([`${name}/*.go`, `!${name}/*_test.go`], oneIn);
   const args = ["unleash", `./${pack}`, "--output", `${base}.json`, "--workers", workers, ...operators];
   // A machine that is busy must not be taken for a change that never ends.
   args.push("--timeout-coefficient", "10");
-  if (oneIn > 1) args.push("--diff", "sample");
+  if (oneIn > 1) {
+    args.push("--diff", "sample");
+    await writeFile(`${base}.diff`, asDiff(await sampled([`${name}/*.go`], oneIn)));
+  }
   if (others.length > 0) args.push("--coverpkg", `./${pack}`);
-  await writeFile(`${base}.diff`, sample.map(asDiff).join(""));
   await demand("go", ["install", gremlins], { environment: { GOBIN: cache } });
   await demand(path.join(cache, "gremlins"), args, {
     folder,

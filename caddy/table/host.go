@@ -35,13 +35,7 @@ func CanonicalHost(host string) string {
 		}
 		host = host[:colon]
 	}
-	host = strings.TrimSuffix(host, ".")
-	for i := 0; i < len(host); i++ {
-		if c := host[i]; 'A' <= c && c <= 'Z' {
-			return strings.ToLower(host)
-		}
-	}
-	return host
+	return canonicalName(host)
 }
 
 // parsePattern checks a row's host and returns it with `*` for captures, and the captures' label indexes.

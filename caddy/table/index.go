@@ -111,21 +111,32 @@ func compareShapes(a, b *shape) int {
 }
 
 // match returns the first row in the order of precedence that takes the whole request.
-func (h *hosts) match(host string, q *Request) *Row {
-	if row := h.literal[host].match(q); row != nil {
-		return row
+func (h *hosts) match(host string, q *Request) (row *Row) {
+	h.each(host, func(r rules) bool {
+		row = r.match(q)
+		return row == nil
+	})
+	return row
+}
+
+// each calls visit for the rules of every host that covers this one, in the order of precedence, until it returns false.
+func (h *hosts) each(host string, visit func(rules) bool) {
+	if r := h.literal[host]; !r.empty() && !visit(r) {
+		return
 	}
-	if len(h.shapes) > 0 && len(host) <= maxHost && !strings.Contains(host, ":") {
+	if len(h.shapes) > 0 && len(host) <= maxHost {
 		var buf [maxHost]byte
 		for _, s := range h.shapes[strings.Count(host, ".")+1] {
 			key, ok := appendShape(buf[:0], host, s.mask)
 			if !ok {
 				continue
 			}
-			if row := s.rules[string(key)].match(q); row != nil {
-				return row
+			if r := s.rules[string(key)]; !r.empty() && !visit(r) {
+				return
 			}
 		}
 	}
-	return h.catchAll.match(q)
+	if !h.catchAll.empty() {
+		visit(h.catchAll)
+	}
 }

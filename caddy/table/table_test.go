@@ -118,7 +118,7 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 		{ID: "", Port: 0, Host: "UPPER.test", Path: &Path{"regex", "x"}, Auth: &Auth{"", "12"}, Targets: []Target{{Instance: "{y}", Port: 70000}, {Instance: "", Port: 1}}},
 		rowJSON("both", "both.test", func(r *RowJSON) { r.Redirect = &Redirect{0} }),
 		rowJSON("twice", "twice.test"), rowJSON("twice", "other.test"),
-		rowJSON("captures", "{a}.{a}.test"), rowJSON("mixed", "a-{b}.test"), rowJSON("alone", "{a}"), rowJSON("inner", "a..test"),
+		rowJSON("captures", "{a}.{a}.test"), rowJSON("mixed", "a-{b}.test"), rowJSON("alone", "{a}"), rowJSON("inner", "a..test"), rowJSON("unnamed", "{}.test"),
 		rowJSON("nocapture", "a2.test", func(r *RowJSON) { r.Targets[0].Instance = "{a}" }),
 		rowJSON("headers", "h.test", headers("X-A", "1", "x-a", "2")),
 		rowJSON("policy", "policy.test", func(r *RowJSON) { r.Policy = "other" }),
@@ -130,7 +130,7 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 	found := problemsOf(t, table.Patch("1", "2", []string{"a"}, rows))
 	for id, want := range map[string]string{
 		"tie": `ties with row "p"`, "both": "redirect.port 0", "twice": "id is there twice", "captures": `captures "a" twice`,
-		"mixed": `label "a-{b}"`, "alone": "is one capture alone", "inner": `label ""`, "nocapture": `captures "a", which the host does not have`,
+		"mixed": `label "a-{b}"`, "alone": "is one capture alone", "inner": `label ""`, "unnamed": `label "{}"`, "nocapture": `captures "a", which the host does not have`,
 		"headers": `headers names "X-A" twice`, "policy": `policy "other" is not in the running configuration`,
 	} {
 		if !strings.Contains(strings.Join(found[id], "; "), want) {
@@ -188,6 +188,7 @@ func TestCapturesAreExpanded(t *testing.T) {
 	var table Table
 	mustReplace(t, &table, "1",
 		rowJSON("one", "{instance}.dev.test", func(r *RowJSON) { r.Targets[0].Instance = "{instance}" }),
+		rowJSON("behind a wildcard", "*.{c}.c.test", func(r *RowJSON) { r.Targets[0].Instance = "{c}" }),
 		rowJSON("two", "{a}.x.{B}.test", func(r *RowJSON) {
 			r.Targets = []Target{{Instance: "{B}-{a}.Vm", Port: 1}, {Instance: "fixed", Port: 2}}
 		}),
@@ -198,6 +199,7 @@ func TestCapturesAreExpanded(t *testing.T) {
 		want string
 	}{
 		{"Web-1.Dev.test:80", 0, "web-1"},
+		{"any.web.c.test", 0, "web"},
 		{"l.x.r.test.", 0, "r-l.vm"},
 		{"l.x.r.test.", 1, "fixed"},
 	} {
@@ -215,7 +217,7 @@ func TestCanonicalHost(t *testing.T) {
 	for host, want := range map[string]string{
 		"a.test": "a.test", "A.Test:80": "a.test", "a.test.": "a.test", "a.test.:443": "a.test", "": "", ":80": "",
 		"[::1]:80": "::1", "[2001:DB8:0::1]": "2001:db8::1", "2001:db8::1": "2001:db8::1", "[::1": "", "a:b:c": "", "[x]": "",
-		"10.0.0.1:80": "10.0.0.1",
+		"10.0.0.1:80": "10.0.0.1", "LOCALHOST": "localhost", "Z.test": "z.test",
 	} {
 		if got := CanonicalHost(host); got != want {
 			t.Errorf("%q: got %q, want %q", host, got, want)
@@ -242,6 +244,29 @@ func TestStrangeHostsMatchNothing(t *testing.T) {
 		if got := idFor(&table, host, "/"); got != "" {
 			t.Errorf("%q went to %s", host, got)
 		}
+	}
+}
+
+// No label of DNS is longer than 63 bytes, and no name than 255.
+func TestTheLongestHosts(t *testing.T) {
+	label := strings.Repeat("a", 63)
+	var table Table
+	mustReplace(t, &table, "1", rowJSON("four", "*.*.*.*"), rowJSON("five", "*.*.*.*.*"), rowJSON("literal", label+".test"))
+	four := strings.Join([]string{label, label, label, label}, ".")
+	for host, want := range map[string]string{four: "four", four + ".a": "", "a." + four[:253]: "five", label + ".test": "literal"} {
+		if got := idFor(&table, host, "/"); got != want {
+			t.Errorf("%d bytes went to %q, want %q", len(host), got, want)
+		}
+	}
+	for name, host := range map[string]string{
+		"a long label": "a" + label + ".test", "a long name": four + ".a", "65 labels": strings.Repeat("a.", 64) + "*",
+	} {
+		if row := rowJSON("r", host); len(rowsOf(row).problems) == 0 {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	if row := rowJSON("r", strings.Repeat("a.", 63)+"*"); len(rowsOf(row).problems) != 0 {
+		t.Error("64 labels were not taken")
 	}
 }
 

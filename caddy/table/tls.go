@@ -157,28 +157,6 @@ func (r rules) total(local net.Addr) bool {
 	return false
 }
 
-// each calls visit for the rules of every host that covers this one, in the order of precedence, until it returns false.
-func (h *hosts) each(host string, visit func(rules) bool) {
-	if r := h.literal[host]; !r.empty() && !visit(r) {
-		return
-	}
-	if len(h.shapes) > 0 && len(host) <= maxHost && !strings.Contains(host, ":") {
-		var buf [maxHost]byte
-		for _, s := range h.shapes[strings.Count(host, ".")+1] {
-			key, ok := appendShape(buf[:0], host, s.mask)
-			if !ok {
-				continue
-			}
-			if r := s.rules[string(key)]; !r.empty() && !visit(r) {
-				return
-			}
-		}
-	}
-	if !h.catchAll.empty() {
-		visit(h.catchAll)
-	}
-}
-
 // demandsOf are what a row demands of a connection for host: those of the row's own host, else of the next in the order
 // of precedence that has any.
 func (h *hosts) demandsOf(row *Row, host string) (found Demands) {
