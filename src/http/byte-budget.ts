@@ -35,10 +35,16 @@ export function countIn(budget: ByteBudget, socket: Socket): void {
   budgets.set(socket, budget);
 }
 
+/** Bytes that are held for a call. */
+const held = new WeakMap<ServerResponse, number>();
+
 /** Counts bytes that are held until the call has been answered. Throws `overloaded`. */
 export function hold(response: ServerResponse, bytes: number): void {
   const budget = budgets.get(response.req.socket);
-  if (budget === undefined) return;
+  // A client that has gone gets no answer, and its call has no end that is still to come.
+  if (budget === undefined || response.destroyed) return;
   budget.take(bytes);
-  response.once("close", () => budget.give(bytes));
+  const before = held.get(response);
+  held.set(response, (before ?? 0) + bytes);
+  if (before === undefined) response.once("close", () => budget.give(held.get(response) ?? 0));
 }

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { createHttpServer } from "../../src/http/server.ts";
 import { openSilent } from "../support/flood.ts";
 import { startApi, type TestApi } from "../support/http-api.ts";
+import { instanceFrom } from "../support/instances.ts";
 import { until } from "../support/until.ts";
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
@@ -238,4 +239,57 @@ it("C9: leaves nothing of a request that its client aborts", async () => {
   // The last one may still be on some stack.
   await until(() => left() <= 2);
   await server.close();
+});
+
+it("E1: what calls hold is given back also when the client goes before its answer is made", async () => {
+  await using api = await startApi({
+    limits: { bytesHeld: 400_000 },
+    instances: [instanceFrom({ name: "vm" })],
+  });
+  const rules = Array.from({ length: 700 }, (_, at) => ({
+    match: { hostname: "large.example.com", path: { type: "exact", value: `/${at}` } },
+    target: { instance: "vm", port: 80 },
+  }));
+  const { headers } = await api.call({ method: "POST", path: "/ingresses", json: { name: "large", rules } });
+  for (let calls = 0; calls < 8; calls++) {
+    const entered = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    api.world.store.beforeCommit = () => {
+      entered.resolve();
+      return gone.promise;
+    };
+    const socket = await open(api.port);
+    const body = JSON.stringify({ tags: { calls: String(calls) } });
+    socket.write(
+      `PATCH ${headers.location} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await entered.promise;
+    socket.destroy();
+    // Calls after it tell that its end was seen.
+    for (let after = 0; after < 3; after++) await api.call({ path: "/health" });
+    gone.resolve();
+  }
+  api.world.store.beforeCommit = () => Promise.resolve();
+  const reply = await api.call({ path: String(headers.location) });
+  expect([reply.status, reply.text.length > 64 * 1024]).toEqual([200, true]);
+});
+
+it("E1: a body in many chunks is counted as one", async () => {
+  await using api = await startApi();
+  const warnings: Error[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", warned);
+  const socket = await open(api.port);
+  socket.write(
+    "PUT /instances/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+  );
+  for (let chunks = 0; chunks < 20; chunks++) {
+    socket.write("1\r\n \r\n");
+    // A call after it tells that it was read.
+    await api.call({ path: "/health" });
+  }
+  socket.write("0\r\n\r\n");
+  expect(answers(await readText(socket))).toEqual(["400"]);
+  process.off("warning", warned);
+  expect(warnings).toEqual([]);
 });
