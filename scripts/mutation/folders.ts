@@ -23,7 +23,11 @@ export const mutatedFolders: { readonly [name: string]: MutatedFolder } = {
     mutate: source("manager"),
     tests: tests("manager", "http/ingresses.test.ts", "contract/wire.test.ts"),
   },
-  store: { mutate: source("store"), tests: tests("store") },
+  // Without the programs of other processes and threads, which do not have the change.
+  store: {
+    mutate: source("store", "bundle/bundle-process.ts", "bundle/scan-worker.ts"),
+    tests: tests("store"),
+  },
   dns: { mutate: source("dns"), tests: tests("dns") },
   targets: { mutate: source("targets"), tests: tests("targets") },
   http: {

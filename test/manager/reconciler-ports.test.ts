@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { listenersIn } from "../../src/compiler/listeners.ts";
 import { GatewrightError } from "../../src/errors.ts";
@@ -42,6 +43,9 @@ const programmed = (ingress: Ingress): Omit<Condition, "last_transition_time"> |
   world.manager.conditions
     .map((contributor) => contributor(ingress, []))
     .find((one) => one?.type === "Programmed");
+
+const saved = async (): Promise<unknown> =>
+  JSON.parse(await readFile(join(world.folder, "config.json"), "utf8"));
 
 describe("a port that another program has taken when Caddy starts", () => {
   it("is left out with its reason, and the rest is served", async () => {
@@ -88,7 +92,7 @@ describe("a port that another program has taken when Caddy starts", () => {
     await until(() => portsOf(world.caddy.loaded).includes(port));
     await until(() => programmed(waiting)?.status === "True");
     expect(world.manager.ingresses.ready()).toEqual({ ready: true, reasons: [] });
-    expect(JSON.parse(await readFile(join(world.folder, "config.json"), "utf8"))).toEqual(world.caddy.loaded);
+    await until(async () => isDeepStrictEqual(await saved(), world.caddy.loaded));
   });
 
   it("makes it not ready where it is the only one", async () => {
@@ -122,8 +126,6 @@ describe("Caddy's files that cannot be written", () => {
     await mkdir(join(path, "full"), { recursive: true });
     return () => rm(path, { recursive: true });
   }
-  const saved = async (): Promise<unknown> =>
-    JSON.parse(await readFile(join(world.folder, "config.json"), "utf8"));
   const logged = (message: string): boolean =>
     world.logger.entries.some((entry) => entry.message.includes(message));
 

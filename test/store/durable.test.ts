@@ -73,6 +73,12 @@ describe("ensurePrivateFolder", () => {
     expect([await modeOf(join(folder, "a")), await modeOf(join(folder, "a", "b"))]).toEqual([0o755, 0o700]);
   });
 
+  it("is made by one of several that want it at once, for all", async () => {
+    const path = join(folder, "a", "b", "c");
+    await Promise.all(Array.from({ length: 8 }, () => ensurePrivateFolder(path)));
+    expect(await modeOf(path)).toBe(0o700);
+  });
+
   it("refuses a file", async () => {
     await writeFile(join(folder, "file"), "");
     // C11: mkdir's own `recursive` never comes back from /proc.
@@ -130,8 +136,15 @@ describe("C9: what a killed process left of its writing", () => {
       await writeFile(join(folder, name), "secret");
       if (!name.startsWith(".new")) await utimes(join(folder, name), 1, 1);
     }
+    await mkdir(join(folder, ".folder.0123456789ab.tmp"));
+    await utimes(join(folder, ".folder.0123456789ab.tmp"), 1, 1);
     await removeLeftovers(folder);
-    expect((await readdir(folder)).sort()).toEqual([".env", ".new.0123456789ab.tmp", "kept.tmp"]);
+    expect((await readdir(folder)).sort()).toEqual([
+      ".env",
+      ".folder.0123456789ab.tmp",
+      ".new.0123456789ab.tmp",
+      "kept.tmp",
+    ]);
     await removeLeftovers(join(folder, "missing"));
   });
 });

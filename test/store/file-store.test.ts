@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmod,
@@ -12,6 +12,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type FileStore, type FileStoreOptions, openFileStore } from "../../src/store/file-store.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
@@ -121,7 +122,10 @@ describe("the folder", () => {
     "takes no document with the id %j",
     async (id) => {
       const { store } = await opened();
-      await expect(put(store, 0, { id, text: "" })).rejects.toMatchObject({ code: "internal_error" });
+      await expect(put(store, 0, { id, text: "" })).rejects.toMatchObject({
+        code: "internal_error",
+        message: `${JSON.stringify(id)} is no document id.`,
+      });
       await expect(store.commit({ expected: 0, puts: [], deletes: [id] })).rejects.toMatchObject({
         code: "internal_error",
       });
@@ -132,7 +136,22 @@ describe("the folder", () => {
   it("takes no batch that names a document twice", async () => {
     const { store } = await opened();
     const batch = { expected: 0, puts: [note("a")], deletes: ["a"] };
-    await expect(store.commit(batch)).rejects.toMatchObject({ code: "internal_error" });
+    await expect(store.commit(batch)).rejects.toMatchObject({
+      code: "internal_error",
+      message: "The batch names document a twice.",
+    });
+  });
+
+  it("says which revision it is at to a batch that expects another", async () => {
+    const { store } = await opened();
+    await expect(put(store, 3, note("a"))).rejects.toMatchObject({
+      message: "The store is at revision 0, not 3.",
+    });
+  });
+
+  it("is opened once", async () => {
+    const { store } = await opened();
+    await expect(store.open()).rejects.toMatchObject({ code: "internal_error" });
   });
 });
 
@@ -225,10 +244,45 @@ describe("a file that cannot be read", () => {
     await writeFile(join(folder, "elsewhere"), JSON.stringify(note("link")));
     await symlink(join(folder, "elsewhere"), join(folder, "link.json"));
     await writeFile(join(folder, "a b.json"), JSON.stringify(note("a b")));
+    await promisify(execFile)("mkfifo", [join(folder, "pipe.json")]);
     const { snapshot } = await opened();
     expect(snapshot.documents).toEqual([]);
-    expect(snapshot.unreadable.map(({ id }) => id)).toEqual(["a b", "binary", "folder", "large", "link"]);
+    expect(snapshot.unreadable.map(({ id, reason }) => [id, reason])).toEqual([
+      ["a b", "It is not an object with an id."],
+      ["binary", "The file is not UTF-8 text."],
+      ["folder", "It is not a regular file."],
+      ["large", "The file is larger than 16777216 bytes."],
+      ["link", expect.stringContaining("ELOOP")],
+      ["pipe", "It is not a regular file."],
+    ]);
     expect(snapshot.unreadable.find(({ id }) => id === "large")?.text).toHaveLength(1024 * 1024);
+  });
+
+  it("is none of the largest that there may be", async () => {
+    const text = JSON.stringify(note("largest"));
+    await writeFile(join(folder, "largest.json"), text.padEnd(16 * 1024 * 1024, " "));
+    expect((await opened()).snapshot).toMatchObject({ documents: [note("largest")], unreadable: [] });
+  });
+
+  it("is moved aside once, not what is written in its place", async () => {
+    await writeFile(join(folder, "a.json"), "spoilt {");
+    const { store } = await opened();
+    for (const revision of [0, 1]) {
+      await put(store, revision, note("a", `${revision}`));
+      await store.checkpoint();
+    }
+    expect((await readdir(folder)).filter((name) => name.startsWith("a."))).toEqual([
+      "a.json",
+      "a.json.unreadable-1",
+    ]);
+  });
+
+  it("is not kept where it is empty", async () => {
+    await writeFile(join(folder, "a.json"), "");
+    const { store } = await opened();
+    await put(store, 0, note("a"));
+    await store.checkpoint();
+    expect((await readdir(folder)).filter((name) => name.startsWith("a."))).toEqual(["a.json"]);
   });
 
   it("is moved aside by a put and by a delete, each time under a new name", async () => {
@@ -319,6 +373,50 @@ it("surfaces a watcher's error without failing the commit", async () => {
   });
   expect(await store.commit({ expected: 0, puts: [note("a")], deletes: [] })).toBe(1);
   expect(await surfaced).toMatchObject({ message: "a bug" });
+});
+
+describe("a journal that a killed process left", () => {
+  /** A folder whose journal has the commits, and whose files do not. */
+  async function killed(...puts: readonly Note[]): Promise<void> {
+    const { store } = await opened({ idleMs: 3_600_000, onStep: refuseFiles });
+    await put(store, 0, ...puts);
+    const journal = await read(".journal-00000001");
+    await store.close();
+    await writeFile(join(folder, ".journal-00000001"), journal);
+  }
+  const refuseFiles = (step: StoreStep): void => {
+    if (step.startsWith("document-")) throw new Error("refused");
+  };
+
+  it("is in the files and empty again without being asked", async () => {
+    await killed(note("a"));
+    await opened({ idleMs: 1 });
+    await expect.poll(() => read("a.json").catch(() => "")).toContain("text of a");
+    await expect.poll(async () => (await journalText()).includes('"revision"')).toBe(false);
+  });
+
+  it("and whose documents break a rule by now: they are reported with 1 MiB of their text", async () => {
+    await killed(note("bad", "x".repeat(2 * 1024 * 1024)), note("good"));
+    const validate = (value: unknown): Note => {
+      if ((value as Note).id === "bad") throw new Error("It is bad.");
+      return value as Note;
+    };
+    await writeFile(join(folder, "bad.json"), JSON.stringify(note("bad")));
+    const { snapshot } = await opened({ validate });
+    expect(snapshot.documents).toEqual([note("good")]);
+    expect(snapshot.unreadable).toMatchObject([
+      { kind: "document", id: "bad", path: join(folder, "bad.json"), reason: "It is bad." },
+    ]);
+    expect(snapshot.unreadable[0]?.text).toHaveLength(1024 * 1024);
+    expect(snapshot.unreadable[0]?.text).toMatch(/^\{\n {2}"id": "bad"/);
+  });
+
+  it("and whose documents are good again by now: the files that could not be read are none of the report", async () => {
+    await killed(note("a"));
+    await writeFile(join(folder, "a.json"), "spoilt {");
+    const { snapshot } = await opened();
+    expect(snapshot).toMatchObject({ documents: [note("a")], unreadable: [] });
+  });
 });
 
 async function journalText(): Promise<string> {

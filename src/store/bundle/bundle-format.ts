@@ -96,9 +96,7 @@ export function decodeDocuments(line: Buffer): Omit<Block, "stamps"> | undefined
 /** Key and stamps of a line whose first checksum is right. */
 function headOf(line: Buffer): Buffer | undefined {
   const keyEnd = line.indexOf(TAB, BODY_START);
-  const end = keyEnd === -1 ? -1 : line.indexOf(TAB, keyEnd + 1);
-  if (end === -1) return undefined;
-  const head = line.subarray(BODY_START, end);
+  const head = line.subarray(BODY_START, line.indexOf(TAB, keyEnd + 1));
   return line.toString("latin1", 0, SUM_LENGTH + 1) === `${hexOf(crc32(head))} ` ? head : undefined;
 }
 

@@ -94,8 +94,7 @@ function toRecord(value: unknown): Exclude<JournalEntry, Damage> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if ("format" in value && value.format !== FORMAT) return { kind: "foreign", format: value.format };
   if ("base" in value && typeof value.base === "number") return { kind: "base", base: value.base };
-  if (!("revision" in value && "puts" in value && "deletes" in value)) return undefined;
-  const { revision, puts, deletes } = value;
+  const { revision, puts, deletes } = value as { readonly [key in keyof CommitRecord]?: unknown };
   if (typeof revision !== "number" || !Array.isArray(puts) || !Array.isArray(deletes)) return undefined;
   // Ids become file names, so a wrong one counts as damage.
   if (!puts.every(isDocument) || !deletes.every(isDocumentId)) return undefined;
