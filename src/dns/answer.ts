@@ -52,7 +52,7 @@ export function answer(question: Question, zone: Zone, resolver: Pick<InstanceRe
   if (meta !== undefined) return meta;
   if (name === zone.name) return apexAnswer(type);
   const end = name.length - zone.name.length - 1;
-  if (end < 1 || !name.endsWith(zone.name) || name.charCodeAt(end) !== 0x2e) return refused;
+  if (!name.endsWith(zone.name) || name.charCodeAt(end) !== 0x2e) return refused;
   return instanceAnswer(type, resolver.resolve(name.slice(0, end)));
 }
 

@@ -10,7 +10,7 @@ const LONGEST_NAME_BYTES = 255;
 
 /**
  * What a message asks, by the short way where it can be read so, else by dns2's parser; undefined for an answer and for
- * what cannot be answered. Throws what dns2 throws. A message with more than a query has is refused (FORMERR) unparsed:
+ * what cannot be answered. A message with more than a query has is refused (FORMERR) unparsed:
  * dns2 follows each compression pointer of each record bit by bit, in 64 KB for seconds.
  */
 export function readQuery(message: Buffer): Query | undefined {

@@ -158,18 +158,10 @@ export class PacketCache {
   }
 }
 
-/** NOERROR, authoritative, whole, with one to 255 records of a type that carries an address, and no other section. */
+/** Whether an answer has addresses: then it is authoritative and whole, and has no other section but EDNS. */
 function hasAddresses(answer: Buffer, end: number): boolean {
   const type = ((answer[end - 4] as number) << 8) | (answer[end - 3] as number);
-  return (
-    ((answer[2] as number) & 0x06) === 0x04 &&
-    ((answer[3] as number) & 0x0f) === 0 &&
-    answer[6] === 0 &&
-    answer[7] !== 0 &&
-    answer[8] === 0 &&
-    answer[9] === 0 &&
-    (type === recordType.A || type === recordType.AAAA)
-  );
+  return answer[7] !== 0 && (type === recordType.A || type === recordType.AAAA);
 }
 
 function isPart(table: Buffer, slot: number, message: Buffer, partEnd: number): boolean {

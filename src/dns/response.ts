@@ -39,9 +39,8 @@ export function encodeZone(name: string, ttlSeconds: number): EncodedZone {
 
 /** Name in uncompressed wire form (RFC 1035 section 3.1). */
 export function encodeName(name: string): Buffer {
-  const labels = name.split(".").filter((label) => label !== "");
   return Buffer.concat([
-    ...labels.flatMap((label) => [Buffer.from([label.length]), Buffer.from(label, "latin1")]),
+    ...name.split(".").flatMap((label) => [Buffer.from([label.length]), Buffer.from(label, "latin1")]),
     Buffer.alloc(1),
   ]);
 }

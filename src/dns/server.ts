@@ -129,7 +129,7 @@ class UdpServer extends UDPServer {
   }
 
   #handleOther(data: Buffer, client: RemoteInfo): void {
-    const query = readOrLog(data, readAnyQuery, this.#options.logger);
+    const query = readAnyQuery(data);
     if (query !== undefined) this.#answer(query, client);
   }
 
@@ -174,12 +174,11 @@ function forget(kept: PacketCache, change: ResolverChange): void {
   else for (const name of change.names) kept.forget(name);
 }
 
-/** Ends only its side when the client has ended its own: the answers are still to come. */
 class TcpServer extends NetServer {
   readonly #connections = new Set<Socket>();
 
   constructor(options: DnsServerOptions, zone: EncodedZone) {
-    super({ allowHalfOpen: true });
+    super();
     this.maxConnections = options.connectionsAtMost ?? 256;
     const limits = {
       idleTimeoutMs: options.idleTimeoutMs ?? 10_000,
@@ -188,7 +187,7 @@ class TcpServer extends NetServer {
     };
     const respondTo = (message: Buffer): Buffer | undefined => {
       try {
-        const query = readOrLog(message, readQuery, options.logger);
+        const query = readQuery(message);
         return query === undefined ? undefined : respond(query, zone, options.resolver, LARGEST_TCP_BYTES);
       } catch (error) {
         options.logger.error("a DNS question could not be answered", { error });
@@ -207,19 +206,6 @@ class TcpServer extends NetServer {
     this.close();
     for (const socket of this.#connections) socket.destroy();
     await closed;
-  }
-}
-
-function readOrLog(
-  message: Buffer,
-  read: (message: Buffer) => Query | undefined,
-  logger: Logger,
-): Query | undefined {
-  try {
-    return read(message);
-  } catch (error) {
-    logger.debug("unreadable DNS message", { error: (error as Error).message });
-    return undefined;
   }
 }
 

@@ -25,11 +25,9 @@ export function serveTcp(socket: Socket, respond: Respond, limits: TcpLimits): v
     else socket.destroySoon();
   }, limits.idleTimeoutMs);
   socket.on("close", () => clearTimeout(idle));
-  socket.on("error", () => socket.destroy());
-  // A message that is not whole by now never will be.
-  socket.on("end", () => (received.length > 0 ? socket.destroy() : socket.end()));
+  socket.on("error", () => undefined);
   socket.on("data", (chunk: Buffer) => {
-    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    received = Buffer.concat([received, chunk]);
     while (received.length >= 2 && !socket.destroyed) {
       const length = received.readUInt16BE(0);
       if (length > limits.longestBytes) socket.destroy();
@@ -48,9 +46,6 @@ export function serveTcp(socket: Socket, respond: Respond, limits: TcpLimits): v
     }
     const length = Buffer.alloc(2);
     length.writeUInt16BE(answered.length);
-    socket.cork();
-    socket.write(length);
-    socket.write(answered);
-    socket.uncork();
+    socket.write(Buffer.concat([length, answered]));
   }
 }

@@ -4,6 +4,7 @@ import { HEADER_BYTES } from "../../src/dns/protocol.ts";
 import { readPlainQuery } from "../../src/dns/query.ts";
 import { encodeZone, respond } from "../../src/dns/response.ts";
 import { InstanceIndex } from "../../src/resolver/instance-index.ts";
+import type { Resolution } from "../../src/resolver/instance-resolver.ts";
 import { type Ask, encodeAsk, flag, see, type } from "../support/dns-client.ts";
 import { instanceFrom } from "../support/instances.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -24,11 +25,17 @@ index.fill(
   ].map(instanceFrom),
 );
 
+/** The index, which knows nothing of one name. */
+const resolver = {
+  resolve: (name: string): Resolution =>
+    name === "lost" ? { kind: "unavailable", reason: "the source is down" } : index.resolve(name),
+};
+
 /** The answer to a message that the short way reads, from what the index says now. */
 function answerTo(message: Buffer): { readonly answer: Buffer; readonly end: number } | undefined {
   const query = readPlainQuery(message);
   if (query?.question === undefined) return undefined;
-  return { answer: respond(query, zone, index, 1232), end: HEADER_BYTES + query.question.wire.length };
+  return { answer: respond(query, zone, resolver, 1232), end: HEADER_BYTES + query.question.wire.length };
 }
 
 function keep(kept: PacketCache, message: Buffer): void {
@@ -58,6 +65,7 @@ describe("what is kept", () => {
 
   it.each<[string, Ask]>([
     ["no such name", { name: "nope.hypeman.internal" }],
+    ["what cannot be known", { name: "lost.hypeman.internal" }],
     ["no address", { name: "off.hypeman.internal" }],
     ["the other family", { name: "web.hypeman.internal", type: type.AAAA }],
     ["another type", { name: "web.hypeman.internal", type: type.ANY }],

@@ -39,6 +39,7 @@ describe("the short way", () => {
     ["another opcode", encodeAsk({ name: "web.hypeman.internal", opcode: 5 })],
     ["a truncated message", encodeAsk({ name: "web.hypeman.internal", flags: flag.TC })],
     ["a name that is too long", encodeAsk({ name: `${"a".repeat(63)}.`.repeat(3) + "b".repeat(62) })],
+    ["a label that is too long", encodeAsk({ name: `${"a".repeat(64)}.hypeman.internal` })],
     ["a dot inside a label", encodeAsk({ name: "six\\.b.hypeman.internal" })],
     ["EDNS options", encodeAsk({ name: "web.hypeman.internal", edns: { options: Buffer.alloc(4) } })],
     [

@@ -315,8 +315,10 @@ describe("messages that no client should send", () => {
     ["an answer", encodeAsk({ name: "web-1.hypeman.internal", flags: flag.QR })],
     ["a message that is too long for a query", Buffer.concat([count(10, 5), Buffer.alloc(5000)])],
   ])("%s gets no answer", async (_, message) => {
+    const logger = recordingLogger();
+    const other = await start({ logger });
     const socket = createSocket("udp4");
-    socket.connect(server.port, "127.0.0.1");
+    socket.connect(other.port, "127.0.0.1");
     await once(socket, "connect");
     const answers: Buffer[] = [];
     socket.on("message", (answer: Buffer) => answers.push(answer));
@@ -325,7 +327,10 @@ describe("messages that no client should send", () => {
     socket.send(encodeAsk({ name: "web-1.hypeman.internal", id: 2 }));
     await until(() => answers.some((answer) => answer.readUInt16BE(0) === 2));
     expect(answers).toHaveLength(1);
+    // Nor is it told of: anybody could fill the log.
+    expect(logger.entries).toEqual([]);
     socket.close();
+    await other.close();
   });
 });
 
@@ -465,6 +470,23 @@ describe("TCP", () => {
     expect((await overUdp({ name: "web-1.hypeman.internal" })).answers).toEqual([address]);
   });
 
+  it("outlives connections that are reset, and keeps no timer of any that has ended", async () => {
+    const other = await start({ idleTimeoutMs: 3_600_000 });
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+    const before = timers();
+    const open = await Promise.all(Array.from({ length: 20 }, () => DnsConnection.open(other.port)));
+    for (const { socket } of open.slice(1)) {
+      socket.write(Buffer.from([0, 40, 1]));
+      socket.resetAndDestroy();
+    }
+    open[0]?.send(encodeAsk({ name: "web-1.hypeman.internal" }));
+    expect(see((await open[0]?.receive()) as Buffer).answers).toEqual([address]);
+    open[0]?.socket.destroy();
+    await until(() => timers() <= before);
+    await other.close();
+  });
+
   it("ends a connection that sends less than a header", async () => {
     const connection = await DnsConnection.open(server.port);
     connection.send(Buffer.from([1, 2, 3]));
@@ -482,7 +504,23 @@ it("survives a fault of the resolver, and logs it", async () => {
   connection.send(encodeAsk({ name: "fault.hypeman.internal" }));
   await until(() => connection.socket.destroyed);
   expect(await exchangeUdp(other.port, encodeAsk({ name: "web-1.hypeman.internal" }))).toBeDefined();
-  expect(logger.entries.map((entry) => entry.level)).toContain("error");
+  const entry = {
+    level: "error",
+    message: "a DNS question could not be answered",
+    fields: { error: new Error("a fault of the resolver") },
+  };
+  expect(logger.entries).toMatchObject([entry, entry]);
+  await other.close();
+});
+
+it("asks a resolver that tells of no changes each time", async () => {
+  let ip = "10.0.0.1";
+  const changing = { resolve: (): Resolution => ({ kind: "addresses", addresses: [ip] }) };
+  const other = await start({ resolver: changing });
+  for (ip of ["10.0.0.1", "10.0.0.2"]) {
+    const answer = await exchangeUdp(other.port, encodeAsk({ name: "vm.hypeman.internal" }));
+    expect(see(answer as Buffer).answers).toEqual([`vm.hypeman.internal 5 1 1 ${ip}`]);
+  }
   await other.close();
 });
 
