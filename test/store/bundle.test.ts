@@ -1,8 +1,11 @@
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { draftBundle, installBundle, readBundle } from "../../src/store/bundle/bundle.ts";
+import { decodeStamps, encodeBlock } from "../../src/store/bundle/bundle-format.ts";
 import { scanFolder } from "../../src/store/bundle/folder-scan.ts";
+import { FolderScanner } from "../../src/store/bundle/folder-scanner.ts";
 import { prefetchFolder } from "../../src/store/bundle/prefetched-folder.ts";
 import { openFileStore } from "../../src/store/file-store.ts";
 import { type Check, type FolderContent, readFolder } from "../../src/store/folder-reader.ts";
@@ -171,14 +174,57 @@ describe("a damaged bundle", () => {
     expect(content.unbundled).toBe(100);
   });
 
+  it("whose stamps were made to fit an edited file gives nothing of that block", async () => {
+    bundle();
+    const before = await stat(pathOf("note-100"));
+    await writeNote("note-100", "AS BUNDLED");
+    const after = await stat(pathOf("note-100"));
+    const text = await readFile(bundlePath(), "utf8");
+    // It is the first of its block, and of the times of that.
+    const at = text.indexOf('"note-100"');
+    const fitted = text.slice(at).replace(String(before.ctimeMs), String(after.ctimeMs));
+    await writeFile(bundlePath(), text.slice(0, at) + fitted);
+    expect(fitted).not.toBe(text.slice(at));
+    const content = readFolder(folder, { validate });
+    expect(content.documents.get("note-100")?.text).toBe("AS BUNDLED");
+    expect(content.unbundled).toBe(100);
+  });
+
   it("that is something else is ignored", async () => {
     await mkdir(bundlePath());
     expect(readFolder(folder, { validate }).documents.size).toBe(ids.length);
     await rm(bundlePath(), { recursive: true });
-    await writeFile(bundlePath(), "\n\n{}\n00000000 \n");
-    expect(readFolder(folder, { validate }).documents.size).toBe(ids.length);
+    for (const text of [
+      "\n\n{}\n00000000 \n",
+      "00000000 00000000 \t\t\n",
+      "00000000 00000000 []\t[]\n",
+      "x".repeat(100),
+    ]) {
+      await writeFile(bundlePath(), text);
+      expect(readFolder(folder, { validate })).toMatchObject({ unbundled: ids.length });
+    }
+    const whole = encodeBlock({ key: "", isMade: false, stamps, documents: [] });
+    await writeFile(bundlePath(), whole);
+    expect([...readBundle(folder)]).toEqual([{ line: 0, key: "", isMade: false, documents: [] }]);
+    // Of another format, of other types, and too long for a line of ours; what follows is read.
+    const other = Buffer.from(whole.toString().replace("[2,", "[3,"));
+    expect(decodeStamps(resummed(other))).toBeUndefined();
+    expect(decodeStamps(resummed(Buffer.from(whole.toString().replace("[2,[],", "[2,{},"))))).toBeUndefined();
+    expect(decodeStamps(resummed(whole))).toEqual(stamps);
+    await writeFile(bundlePath(), Buffer.concat([Buffer.from("spoilt\n"), whole]));
+    expect([...readBundle(folder)].map(({ line }) => line)).toEqual([1]);
+    await writeFile(bundlePath(), Buffer.concat([whole, Buffer.alloc(16 * 1024 * 1024, "x"), whole]));
+    expect([...readBundle(folder)].map(({ line }) => line)).toEqual([0]);
   });
 });
+
+const stamps = { ids: [], inodes: [], sizes: [], ctimesMs: [] };
+/** A line without its newline, with the checksum that its stamps have now. */
+function resummed(line: Buffer): Buffer {
+  const head = line.subarray(18, line.lastIndexOf(0x09));
+  const sum = crc32(head).toString(16).padStart(8, "0");
+  return Buffer.concat([Buffer.from(sum), line.subarray(8, -1)]);
+}
 
 /** Rules that trim texts and refuse bad ones, with a count of what they were asked. */
 function rules(key: string) {
@@ -264,6 +310,38 @@ describe("a bundle that was checked", () => {
 });
 
 describe("a folder that is scanned before it is opened", () => {
+  it("is told by names and stamps alone", async () => {
+    bundle();
+    await writeNote("note-100", "edited");
+    await rm(pathOf("note-201"));
+    await writeNote("note-more", "added");
+    await writeFile(join(folder, "no-document"), "");
+    const { hidden, files, lines, bundled } = scanFolder(folder);
+    expect([hidden, files.toSorted()]).toEqual([[".bundle"], ["note-100.json", "note-more.json"]]);
+    expect([...lines]).toEqual([
+      [0, []],
+      [1, [0]],
+      [2, [1]],
+    ]);
+    expect(bundled).toBe(248);
+  });
+
+  it("is as it was when the thread looked", async () => {
+    bundle();
+    const scanner = new FolderScanner(folder);
+    const scan = await scanner.result();
+    await writeNote("note-more", "added");
+    expect(await scanner.result()).toBe(scan);
+    expect(scan).toEqual({ ...scanFolder(folder), files: [] });
+    await scanner.close();
+  });
+
+  it("is reported where it cannot be read", async () => {
+    const scanner = new FolderScanner(join(folder, "none"));
+    await expect(scanner.result()).rejects.toMatchObject({ code: "ENOENT" });
+    await scanner.close();
+  });
+
   it("gives what it gives otherwise, edits included", async () => {
     bundle();
     await writeNote("note-100", "edited");

@@ -17,14 +17,14 @@ beforeEach(async () => {
 afterEach(() => root.remove());
 
 /** A store whose medium refuses the steps in `refused`. */
-async function openRefusing() {
+async function openRefusing(retryMs = 5) {
   const refused = new Set<StoreStep>();
   const reported: GatewrightError[] = [];
   const seen: StoreStep[] = [];
   const store = openFileStore<Note>({
     folder,
     idleMs: 3_600_000,
-    retryMs: 5,
+    retryMs,
     onBackgroundError: (error) => reported.push(error),
     onStep(step) {
       seen.push(step);
@@ -135,7 +135,10 @@ describe("work behind the commits that is refused", () => {
       expected.revision = 3;
       expected.documents = [note("a", "new"), note("d")];
     }
-    await expect(store.checkpoint()).rejects.toMatchObject({ code: "store_unavailable" });
+    await expect(store.checkpoint()).rejects.toMatchObject({
+      code: "store_unavailable",
+      message: "The documents could not be made durable: i/o error (EIO).",
+    });
     expect(await afterCrash()).toEqual(expected);
     refused.clear();
     await store.checkpoint();
@@ -185,6 +188,23 @@ describe("work behind the commits that is refused", () => {
     await expect.poll(() => reported.length).toBeGreaterThan(1);
     refused.clear();
     await expect.poll(() => readdir(folder)).toContain("a.json");
+    // What comes after it needs no second failure to be written.
+    await commit(store, 1, "b");
+    await expect.poll(() => readdir(folder)).toContain("b.json");
+    await store.close();
+  });
+
+  it("is tried again after a while, not for each commit", async () => {
+    const { store, refused, reported, seen } = await openRefusing(3_600_000);
+    refused.add("document-write");
+    await commit(store, 0, "a");
+    await expect.poll(() => reported.length).toBe(1);
+    refused.clear();
+    for (const revision of [1, 2, 3]) await commit(store, revision, "b");
+    expect(seen.filter((step) => step === "document-write")).toHaveLength(1);
+    expect(await afterCrash()).toEqual({ revision: 4, documents: [note("a"), note("b")] });
+    await store.checkpoint();
+    expect(reported).toHaveLength(1);
     await store.close();
   });
 
