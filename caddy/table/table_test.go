@@ -119,6 +119,7 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 		rowJSON("both", "both.test", func(r *RowJSON) { r.Redirect = &Redirect{0} }),
 		rowJSON("twice", "twice.test"), rowJSON("twice", "other.test"),
 		rowJSON("captures", "{a}.{a}.test"), rowJSON("mixed", "a-{b}.test"), rowJSON("alone", "{a}"), rowJSON("inner", "a..test"), rowJSON("unnamed", "{}.test"),
+		rowJSON("open", "{a.test"), rowJSON("closed", "a}.test"), rowJSON("port", "a.test:80"),
 		rowJSON("nocapture", "a2.test", func(r *RowJSON) { r.Targets[0].Instance = "{a}" }),
 		rowJSON("headers", "h.test", headers("X-A", "1", "x-a", "2")),
 		rowJSON("policy", "policy.test", func(r *RowJSON) { r.Policy = "other" }),
@@ -130,7 +131,8 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 	found := problemsOf(t, table.Patch("1", "2", []string{"a"}, rows))
 	for id, want := range map[string]string{
 		"tie": `ties with row "p"`, "both": "redirect.port 0", "twice": "id is there twice", "captures": `captures "a" twice`,
-		"mixed": `label "a-{b}"`, "alone": "is one capture alone", "inner": `label ""`, "unnamed": `label "{}"`, "nocapture": `captures "a", which the host does not have`,
+		"mixed": `label "a-{b}"`, "alone": "is one capture alone", "inner": `label ""`, "unnamed": `label "{}"`,
+		"open": `label "{a"`, "closed": `label "a}"`, "port": `label "test:80"`, "nocapture": `captures "a", which the host does not have`,
 		"headers": `headers names "X-A" twice`, "policy": `policy "other" is not in the running configuration`,
 	} {
 		if !strings.Contains(strings.Join(found[id], "; "), want) {
@@ -463,7 +465,7 @@ func TestReadTable(t *testing.T) {
 	for text, want := range map[string]string{
 		``: "unexpected EOF", `[]`: "instead of {", `{"version":"1"}`: "rows is missing", `{"rows":[]}`: "version is missing",
 		`{"version":"1","rows":[],"x":1}`: `unknown field "x"`, `{"version":"1","rows":[{"idd":"a"}]}`: `rows[0]: json: unknown field "idd"`,
-		`{"version":"1","rows":[{"id":1}]}`: "rows[0]", `{"version":"1","rows":[]}{}`: "something follows",
+		`{"version":"1","rows":[{"id":"a"},{"id":1}]}`: "rows[1]", `{"version":"1","rows":[]}{}`: "something follows",
 		`{"version":"1","version":"2","rows":[]}`: "there twice", `{"version":"1","rows":[`: "EOF", `{"version":"1","rows":null}`: "instead of [",
 	} {
 		if _, err := read(text); err == nil || !strings.Contains(err.Error(), want) {
