@@ -71,11 +71,19 @@ func (p *dialer) reach(ctx context.Context, limit int64, try func(dial string, o
 	var found targets.Field
 	var tried []string
 	var failure error
+	var changed <-chan struct{}
 	for asked := false; ; {
 		found.Find(ctx, &search)
 		search.Again = false
 		switch {
 		case len(found.List) > 0:
+		case changed == nil && time.Until(found.Unchecked) > 0:
+			// From now on: it is looked at once more before the wait.
+			changed = targets.Changed()
+			continue
+		case time.Until(found.Unchecked) > 0 && await(ctx, changed, found.Unchecked):
+			changed = nil
+			continue
 		case found.Failing:
 			search.Passive = nil
 			continue
@@ -103,6 +111,19 @@ func (p *dialer) reach(ctx context.Context, limit int64, try func(dial string, o
 		}
 		tried, search.Tried = append(tried, to.dial), append(search.Tried, to.dial)
 	}
+}
+
+// await waits for a change, until a time at the longest. False: the context has ended.
+func await(ctx context.Context, changed <-chan struct{}, until time.Time) bool {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // connection is one to a target; release must be called when it has ended.

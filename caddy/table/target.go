@@ -96,6 +96,9 @@ func (r *Row) Target(i int, host string) (instance string, port uint16) {
 	return t.captures.expand(host), t.port
 }
 
+// Captures tells whether the i-th target is known only when a request comes.
+func (r *Row) Captures(i int) bool { return r.targets[i].captures != nil }
+
 // serviceSuffix ends the names of services in the zone of instances.
 const serviceSuffix = ".svc"
 

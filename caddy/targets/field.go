@@ -19,6 +19,7 @@ var (
 	errRefused   = errors.New("the guard refused every address")
 	errDrained   = errors.New("every target is drained")
 	errUnhealthy = errors.New("every address fails its health check")
+	errUnchecked = errors.New("no address has passed its first health check yet")
 	errEjected   = errors.New("every address has failed of late")
 	errPaused    = errors.New("the target is paused")
 )
@@ -31,8 +32,9 @@ type Search struct {
 	Resolver *resolver.Resolver
 	Guard    *resolver.Guard
 	Asker    resolver.Asker
-	// Health leaves out addresses that fail their checks.
-	Health bool
+	// Health leaves out addresses that fail their checks. With Checked, the row is known to have some: before anything was
+	// told, its addresses are unknown.
+	Health, Checked bool
 	// Passive leaves out those that have failed of late, as Pool remembers; nil leaves them in.
 	Passive *Passive
 	Pool    *Pool
@@ -41,9 +43,11 @@ type Search struct {
 	// Again has the DNS asked first, since the addresses known are held for wrong.
 	Again bool
 
-	now       time.Time
-	modes     *modes
-	unhealthy map[string]struct{}
+	now    time.Time
+	modes  *modes
+	health *health
+	// unknown takes addresses that were not checked yet, too.
+	unknown bool
 }
 
 // Candidate is an address that takes requests and connections.
@@ -70,6 +74,8 @@ type Field struct {
 	Sleeping    []string
 	// Back is when the first address that has failed of late is no longer left out; zero when there is none.
 	Back time.Time
+	// Unchecked is until when the first check of an address that was left out may be waited for; zero when there is none.
+	Unchecked time.Time
 	// Tried tells that an address was left out for having been tried, Failing that one was only for having failed of late.
 	Tried, Failing bool
 	err            error
@@ -101,12 +107,21 @@ func (f *Field) OnlyRefused() bool { return f.err == nil && len(f.Refused) > 0 }
 
 // Find looks for the addresses of all targets of a row.
 func (f *Field) Find(ctx context.Context, s *Search) {
-	*f = Field{}
-	f.List, f.groups, f.origins = f.room.list[:0], f.room.groups[:0], f.room.origins[:0]
 	s.now, s.modes = time.Now(), states.modes.Load()
 	if s.Health {
-		s.unhealthy = unhealthyOf(s.Row.ID())
+		s.health = healthOf(s.Row.ID(), s.Checked)
 	}
+	f.find(ctx, s)
+	if len(f.List) == 0 && !f.Unchecked.IsZero() && !f.Unchecked.After(s.now) {
+		// The first checks have had their time: better an unknown address than none.
+		s.unknown = true
+		f.find(ctx, s)
+	}
+}
+
+func (f *Field) find(ctx context.Context, s *Search) {
+	*f = Field{}
+	f.List, f.groups, f.origins = f.room.list[:0], f.room.groups[:0], f.room.origins[:0]
 	for i := range s.Row.Targets() {
 		weight := 1
 		if special := s.Row.Special(i); special != nil {
@@ -165,8 +180,12 @@ func (f *Field) takes(s *Search, from *Origin, dial string, addr netip.Addr) boo
 		f.Refused = append(f.Refused, Refusal{from.name, dial, why})
 		return false
 	}
-	if _, is := s.unhealthy[dial]; is {
+	if s.health.isUnhealthy(dial) {
 		f.err = errUnhealthy
+		return false
+	}
+	if !s.unknown && from.checked && s.health.isUnknown(dial) {
+		f.err, f.Unchecked = errUnchecked, s.health.until
 		return false
 	}
 	tried := slices.Contains(s.Tried, dial)

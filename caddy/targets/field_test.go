@@ -1,11 +1,14 @@
 package targets
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"gatewright.dev/caddy/balance"
+	"gatewright.dev/caddy/resolver"
 )
 
 // fieldOf has addresses of targets with the weights, one of each.
@@ -103,5 +106,32 @@ func TestLeastConnectionsGoFirst(t *testing.T) {
 	// The third has the same number for twice the weight.
 	if at := f.Choose("least_conn", "", &pool); at != 2 {
 		t.Errorf("got %d", at)
+	}
+}
+
+// C8: unknown addresses take nothing beside one that is healthy; where all are unknown they may be waited for, and take all
+// in the end. Those of captures are never checked.
+func TestUnknownAddressesComeAfterHealthyOnes(t *testing.T) {
+	find := func(h *health, captured bool) *Field {
+		f := &Field{}
+		s := &Search{Guard: &resolver.Guard{}, health: h, now: time.Now()}
+		for _, dial := range []string{"10.0.0.1:80", "10.0.0.2:80"} {
+			at := netip.MustParseAddrPort(dial)
+			from := Literal(at)
+			from.checked = !captured
+			f.add(t.Context(), s, &from)
+		}
+		return f
+	}
+	soon := time.Now().Add(time.Minute)
+	one := map[string]struct{}{"10.0.0.1:80": {}}
+	if f := find(&health{healthy: one, until: soon}, false); len(f.List) != 1 || f.List[0].Dial != "10.0.0.1:80" {
+		t.Errorf("beside a healthy one: %v", f.List)
+	}
+	if f := find(&health{healthy: map[string]struct{}{}, until: soon}, false); len(f.List) != 0 || f.Unchecked != soon || !errors.Is(f.Err(), errUnchecked) {
+		t.Errorf("all unknown: %v, until %v: %v", f.List, f.Unchecked, f.Err())
+	}
+	if f := find(&health{healthy: map[string]struct{}{}, until: soon}, true); len(f.List) != 2 {
+		t.Errorf("of captures: %v", f.List)
 	}
 }

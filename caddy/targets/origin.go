@@ -23,6 +23,8 @@ type Origin struct {
 	item     *resolver.Item
 	// instance tells that the target is one, whose clients stay with its name and not with its address.
 	instance bool
+	// checked tells that its addresses can be checked: it is known without a request.
+	checked bool
 }
 
 // OriginOf is where a resolver finds a name.
@@ -38,7 +40,7 @@ func Literal(at netip.AddrPort) Origin {
 // origin is that of the i-th target.
 func (s *Search) origin(i int) Origin {
 	name, port := s.Row.Target(i, s.Host)
-	from := Origin{name: name, port: port, resolver: s.Resolver, special: s.Row.Special(i), instance: true}
+	from := Origin{name: name, port: port, resolver: s.Resolver, special: s.Row.Special(i), instance: true, checked: !s.Row.Captures(i)}
 	switch special := from.special; {
 	case special == nil:
 	case special.Addrs != nil:

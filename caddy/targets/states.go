@@ -17,8 +17,10 @@ import (
 type RuleState struct {
 	Unhealthy []string `json:"unhealthy"`
 	// Healthy is there when not all addresses are known and checked yet: of others than these and Unhealthy, what was told
-	// before stays.
+	// before stays. Where nothing was, they are unknown.
 	Healthy []string `json:"healthy"`
+	// WaitMS is how long requests wait for the first checks while no address is known to be healthy.
+	WaitMS int64 `json:"wait_ms,omitempty"`
 }
 
 // InstanceState is how an instance takes requests, of whatever row.
@@ -51,9 +53,42 @@ var changes notify.Notifier
 // states are those of the process: no reload touches them. Readers load a pointer, writers copy.
 var states struct {
 	write sync.Mutex
-	// unhealthy has the rows with unhealthy addresses, modes the instances that are not active; nil when there are none.
-	unhealthy atomic.Pointer[map[string]map[string]struct{}]
-	modes     atomic.Pointer[modes]
+	// health has the rows of which not every address is healthy, modes the instances that are not active; nil when there
+	// are none.
+	health atomic.Pointer[map[string]*health]
+	modes  atomic.Pointer[modes]
+	// told tells that all has been told once.
+	told atomic.Bool
+}
+
+// health is what is known of a row's addresses (`ip:port`). It does not change.
+type health struct {
+	unhealthy map[string]struct{}
+	// healthy is nil when all that are not unhealthy are; else the others are unknown, and where none is healthy their
+	// first checks are waited for until then.
+	healthy map[string]struct{}
+	until   time.Time
+}
+
+// untold is of checked rows before Caddy was told anything, which is a matter of moments.
+var untold = &health{healthy: map[string]struct{}{}, until: time.Now().Add(5 * time.Second)}
+
+// isUnhealthy tells whether the address takes nothing.
+func (h *health) isUnhealthy(dial string) bool {
+	if h == nil {
+		return false
+	}
+	_, is := h.unhealthy[dial]
+	return is
+}
+
+// isUnknown tells whether the address was not checked yet.
+func (h *health) isUnknown(dial string) bool {
+	if h == nil || h.healthy == nil {
+		return false
+	}
+	_, is := h.healthy[dial]
+	return !is
 }
 
 // modes are the instances that are not active.
@@ -74,6 +109,9 @@ type instanceMode struct {
 func (s *States) Problems() map[string]string {
 	problems := make(map[string]string)
 	for row, state := range s.Rules {
+		if state.WaitMS < 0 {
+			problems[row] = "wait_ms is negative"
+		}
 		for _, dial := range slices.Concat(state.Unhealthy, state.Healthy) {
 			if _, err := netip.ParseAddrPort(dial); err != nil {
 				problems[row] = "an address of unhealthy or healthy is not ip:port"
@@ -109,26 +147,30 @@ func (s *States) Apply() {
 }
 
 func (s *States) applyRules() {
-	var before map[string]map[string]struct{}
-	if told := states.unhealthy.Load(); told != nil {
-		before = *told
+	var before map[string]*health
+	if known := states.health.Load(); known != nil {
+		before = *known
 	}
-	next := make(map[string]map[string]struct{})
+	next := make(map[string]*health)
 	if !s.Reset {
 		maps.Copy(next, before)
 	}
 	for row, state := range s.Rules {
-		if set := state.after(before[row]); len(set) > 0 {
-			next[row] = set
+		if now := state.after(before[row], states.told.Load()); len(now.unhealthy) > 0 || now.healthy != nil {
+			next[row] = now
 		} else {
 			delete(next, row)
 		}
 	}
 	if len(next) == 0 {
-		states.unhealthy.Store(nil)
-		return
+		states.health.Store(nil)
+	} else {
+		states.health.Store(&next)
 	}
-	states.unhealthy.Store(&next)
+	// After the rows: whoever sees that all was told sees them, too.
+	if s.Reset {
+		states.told.Store(true)
+	}
 }
 
 func (s *States) applyInstances() {
@@ -167,19 +209,30 @@ func (s *States) applyInstances() {
 	states.modes.Store(next)
 }
 
-// after are a row's unhealthy addresses when the state has been told, by those before.
-func (s *RuleState) after(before map[string]struct{}) map[string]struct{} {
-	set := make(map[string]struct{}, len(s.Unhealthy))
+// after is what is known of a row when the state has been told, by what was before; with told, no word of a row was a
+// word that all is well.
+func (s *RuleState) after(before *health, told bool) *health {
+	now := &health{unhealthy: make(map[string]struct{}, len(s.Unhealthy))}
 	if s.Healthy != nil {
-		maps.Copy(set, before)
+		switch {
+		case before != nil:
+			maps.Copy(now.unhealthy, before.unhealthy)
+			now.healthy, now.until = maps.Clone(before.healthy), before.until
+		case !told:
+			now.healthy, now.until = make(map[string]struct{}), time.Now().Add(time.Duration(s.WaitMS)*time.Millisecond)
+		}
 		for _, dial := range s.Healthy {
-			delete(set, dial)
+			delete(now.unhealthy, dial)
+			if now.healthy != nil {
+				now.healthy[dial] = struct{}{}
+			}
 		}
 	}
 	for _, dial := range s.Unhealthy {
-		set[dial] = struct{}{}
+		now.unhealthy[dial] = struct{}{}
+		delete(now.healthy, dial)
 	}
-	return set
+	return now
 }
 
 // AllActive tells that no instance is drained or paused.
@@ -188,10 +241,17 @@ func AllActive() bool { return states.modes.Load() == nil }
 // Changed returns a channel that is closed by the next change.
 func Changed() <-chan struct{} { return changes.Wait() }
 
-// unhealthyOf are the unhealthy addresses of a row.
-func unhealthyOf(row string) map[string]struct{} {
-	if all := states.unhealthy.Load(); all != nil {
-		return (*all)[row]
+// healthOf is what is known of a row's addresses; nil when all are healthy. Of a row that is known to be checked nothing
+// is before all was told.
+func healthOf(row string, checked bool) *health {
+	told := states.told.Load()
+	if all := states.health.Load(); all != nil {
+		if known := (*all)[row]; known != nil {
+			return known
+		}
+	}
+	if checked && !told {
+		return untold
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (s *Source) balance(q *Request, r *http.Request) ([]*reverseproxy.Upstream,
 func (b *balanced) find(q *Request, r *http.Request, again bool) {
 	search := targets.Search{
 		Row: q.Row, Host: q.Host, Resolver: q.Resolver, Guard: q.Guard, Asker: q,
-		Health: b.source.Health, Passive: b.source.Passive, Pool: b.pool,
+		Health: b.source.Health, Checked: b.source.Health, Passive: b.source.Passive, Pool: b.pool,
 	}
 	if !again {
 		search.Tried = q.failed
@@ -116,7 +116,7 @@ func (b *balanced) explain(q *Request) {
 	if !f.Back.IsZero() {
 		b.retryAfter = time.Until(f.Back)
 	}
-	limit, asked := f.Pause, false
+	limit, asked := max(f.Pause, time.Until(f.Unchecked)), false
 	for _, name := range f.Sleeping {
 		if err := targets.Wake(name, q.Row.ID()); err != nil {
 			q.Err = err

@@ -42,6 +42,7 @@ func newStand(t testing.TB, source *Source, given ...table.Target) *stand {
 	s := &stand{t: t, dns: dnstest.Start(t), source: source, id: fmt.Sprint("stand/", standCount)}
 	s.resolver = resolver.New(s.dns.Address, "test.internal", 0)
 	t.Cleanup(func() { _ = s.resolver.Destruct() })
+	(&targets.States{Reset: true}).Apply()
 	t.Cleanup(func() { (&targets.States{Reset: true}).Apply() })
 	if err := source.provision(zap.NewNop()); err != nil {
 		t.Fatal(err)

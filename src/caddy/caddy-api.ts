@@ -58,9 +58,11 @@ export interface RuleHealth {
   readonly unhealthy: readonly string[];
   /**
    * Not all addresses are known and checked yet: of others than `unhealthy` and these, which pass, what was told before
-   * stays. Absent: all others take requests.
+   * stays; a new Caddy takes them for unknown. Absent: all others take requests.
    */
   readonly healthy?: readonly string[];
+  /** How long requests wait in a new Caddy while nothing is known to be healthy. Default: not at all. */
+  readonly wait_ms?: number;
 }
 
 export interface InstanceMode {

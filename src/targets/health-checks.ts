@@ -133,9 +133,10 @@ export class HealthChecks {
       ([dial, key]) => [dial, this.#checks.get(key)?.checker.state.health] as const,
     );
     const whole = plan?.targets.every((target) => found?.has(target)) ?? true;
-    if (whole && states.every(([, health]) => health !== "unknown")) return { unhealthy };
+    if (plan === undefined || (whole && states.every(([, health]) => health !== "unknown")))
+      return { unhealthy };
     const healthy = states.flatMap(([dial, health]) => (health === "healthy" ? [dial] : []));
-    return { unhealthy, healthy: healthy.sort() };
+    return { unhealthy, healthy: healthy.sort(), wait_ms: plan.settings.timeoutMs };
   }
 
   /** What is known of an address of a rule; undefined when it is not checked. */

@@ -58,8 +58,8 @@ export class TargetFeed extends Feed<Batch> {
   }
 
   /**
-   * The health of all rules is known from now on. Until then nothing is said of rules, so that a Caddy that runs keeps
-   * what it was told of them before.
+   * All rules are known from now on, though not all of their addresses were checked yet. Until then nothing is said of
+   * rules, so that a Caddy that runs keeps what it was told of them before.
    */
   open(): void {
     this.#open = true;

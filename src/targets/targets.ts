@@ -52,8 +52,6 @@ export interface Targets {
   close(): Promise<void>;
 }
 
-/** Longest wait for the first round of health checks before Caddy is told what is known by then. */
-const FIRST_ROUND_MS = 5_000;
 /** Longest wait for Caddy to take a mode. */
 const DELIVERY_MS = 5_000;
 
@@ -81,7 +79,6 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
       wakes?.remove(id);
     }
   });
-  let firstRound: NodeJS.Timeout | undefined;
   return {
     feeds: [addresses, feed],
     traffic: {
@@ -97,15 +94,11 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
     follow: (all) => {
       const present = [...all];
       for (const ingress of present) wakes?.put(ingress);
-      firstRound = setTimeout(() => feed.open(), FIRST_ROUND_MS);
-      void health.start(present).then(() => {
-        clearTimeout(firstRound);
-        feed.open();
-      });
+      void health.start(present);
+      feed.open();
     },
     close: async () => {
       unwatch();
-      clearTimeout(firstRound);
       wakes?.stop();
       health.stop();
       feed.stop();

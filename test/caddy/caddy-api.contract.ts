@@ -166,7 +166,7 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       await unknown();
       await expect(unknown("127.0.0.1")).rejects.toMatchObject({ code: "config_validation_failed" });
       await api.pushTargets({ reset: true, instances: { "web-1": { mode: "drain" } } });
-      await api.pushTargets({ rules: { "a/0": { unhealthy: ["10.0.0.1:80"], healthy: [] } } });
+      await api.pushTargets({ rules: { "a/0": { unhealthy: ["10.0.0.1:80"], healthy: [], wait_ms: 1 } } });
     });
 
     it("ends a question for wake-ups that nobody waits for any more", async () => {

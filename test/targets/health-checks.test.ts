@@ -171,7 +171,11 @@ describe("health checks", () => {
     void health.start([ingress("a", web)]);
     await until(() => health.unhealthyOf("a/0").length === 1);
     await until(() => health.healthOf("a/0").healthy?.length === 1);
-    expect(health.healthOf("a/0")).toEqual({ unhealthy: ["10.0.0.2:80"], healthy: ["10.0.0.1:80"] });
+    expect(health.healthOf("a/0")).toEqual({
+      unhealthy: ["10.0.0.2:80"],
+      healthy: ["10.0.0.1:80"],
+      wait_ms: 2_000,
+    });
     told.length = 0;
     late.resolve();
     await until(() => told.length > 0);
@@ -184,7 +188,7 @@ describe("health checks", () => {
     names.set("db.test", { addresses: [], reason: "DNS: ESERVFAIL", failed: true });
     await health.start([named("one")]);
     // Nothing is known of the addresses, so what Caddy was told of them before holds.
-    expect(health.healthOf("a/0")).toEqual({ unhealthy: [], healthy: [] });
+    expect(health.healthOf("a/0")).toEqual({ unhealthy: [], healthy: [], wait_ms: 2_000 });
     names.set("db.test", { addresses: ["10.0.0.1", "10.0.0.2"] });
     failing.add("10.0.0.2:80");
     await health.put(named("two"));

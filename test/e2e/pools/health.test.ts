@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { HealthCheckPolicy, IngressRuleInput } from "../../../src/model/api.ts";
 import { askCaddy, call } from "../../support/api.ts";
@@ -160,6 +161,35 @@ describe("active checks", () => {
     one.status = 200;
     await until(async () => (await reached(host)) === "one two");
   });
+});
+
+it("C8: no address takes requests before its first check when Caddy and Gatewright are both new, as after a reboot", async () => {
+  for (const backend of [one, two, witness]) backend.status = 200;
+  await gatewright.put("witness", witness.address);
+  const pool = await serve({ target: { service: "moody", port: one.port }, ...checked({ timeout: "20s" }) });
+  const single = await serve({ target: { instance: "witness", port: witness.port }, ...checked() });
+  await until(async () => (await healthOf(pool.name)) === "healthy healthy");
+  await until(async () => (await healthOf(single.name)) === "healthy");
+  const caddy = await gatewright.caddyPid();
+  await gatewright.stop();
+  process.kill(caddy, "SIGKILL");
+  // Its check gets no answer, and so the first round of checks comes to no end for long.
+  one.status = 0;
+  witness.status = 500;
+  const before = [one, witness].map((backend) => backend.requests());
+  const ended = new AbortController();
+  const visitors = [pool, single].map(async ({ host }) => {
+    while (!ended.signal.aborted) await gatewright.visit(host).catch(() => setTimeout(10));
+  });
+  await gatewright.start();
+  const served = two.requests();
+  await until(() => two.requests() > served + 100);
+  ended.abort();
+  await Promise.all(visitors);
+  expect([one, witness].map((backend) => backend.requests())).toEqual(before);
+  expect(await healthOf(pool.name)).toBe("unknown healthy");
+  expect((await gatewright.visit(single.host)).status).toBe(503);
+  for (const backend of [one, witness]) backend.status = 200;
 });
 
 describe("passive checks", () => {
