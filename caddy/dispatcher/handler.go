@@ -16,6 +16,7 @@ import (
 
 	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/handshake"
+	"gatewright.dev/caddy/internal/netaddr"
 	"gatewright.dev/caddy/listeners"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/upstreams"
@@ -148,19 +149,7 @@ func (h *Handler) port(local net.Addr) uint16 {
 	if h.Port != 0 {
 		return h.Port
 	}
-	switch addr := local.(type) {
-	case *net.TCPAddr:
-		return uint16(addr.Port)
-	case *net.UDPAddr:
-		return uint16(addr.Port)
-	case net.Addr:
-		// Listener wrappers have addresses of their own types.
-		if _, port, err := net.SplitHostPort(addr.String()); err == nil {
-			n, _ := strconv.ParseUint(port, 10, 16)
-			return uint16(n)
-		}
-	}
-	return 0
+	return netaddr.Of(local).Port()
 }
 
 // policySet finds a set in this configuration or, for a kept connection of an older one that meets a row of

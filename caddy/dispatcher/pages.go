@@ -76,31 +76,26 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, row *table.Row,
 	writeError(w, r, status, row.Ingress(), told, page)
 }
 
-// message is what a client is told: the ingress and what it means, never an address or a name behind it.
+// messages are what clients are told, by status: the ingress (%q) and what it means, never an address or a name behind it.
+var messages = map[int]string{
+	http.StatusBadRequest:            "The request broke off, or is none of HTTP.",
+	http.StatusRequestTimeout:        "The rest of the request did not come in time.",
+	http.StatusUnauthorized:          "Ingress %q demands a user name and a password.",
+	http.StatusForbidden:             "Ingress %q does not take requests from this address.",
+	http.StatusRequestEntityTooLarge: "The request is larger than ingress %q takes.",
+	http.StatusTooManyRequests:       "Too many requests to ingress %q; try again later.",
+	http.StatusBadGateway:            "The instance behind ingress %q could not be reached.",
+	http.StatusServiceUnavailable:    "Ingress %q has no instance that could take the request now.",
+	http.StatusLoopDetected:          "What ingress %q leads to leads back to it.",
+	http.StatusGatewayTimeout:        "The instance behind ingress %q did not answer in time.",
+}
+
 func message(status int, ingress string) string {
-	switch status {
-	case http.StatusBadRequest:
-		return "The request broke off, or is none of HTTP."
-	case http.StatusRequestTimeout:
-		return "The rest of the request did not come in time."
-	case http.StatusUnauthorized:
-		return fmt.Sprintf("Ingress %q demands a user name and a password.", ingress)
-	case http.StatusForbidden:
-		return fmt.Sprintf("Ingress %q does not take requests from this address.", ingress)
-	case http.StatusRequestEntityTooLarge:
-		return fmt.Sprintf("The request is larger than ingress %q takes.", ingress)
-	case http.StatusTooManyRequests:
-		return fmt.Sprintf("Too many requests to ingress %q; try again later.", ingress)
-	case http.StatusBadGateway:
-		return fmt.Sprintf("The instance behind ingress %q could not be reached.", ingress)
-	case http.StatusServiceUnavailable:
-		return fmt.Sprintf("Ingress %q has no instance that could take the request now.", ingress)
-	case http.StatusLoopDetected:
-		return fmt.Sprintf("What ingress %q leads to leads back to it.", ingress)
-	case http.StatusGatewayTimeout:
-		return fmt.Sprintf("The instance behind ingress %q did not answer in time.", ingress)
+	text, known := messages[status]
+	if !known {
+		text = "Ingress %q did not take the request."
 	}
-	return fmt.Sprintf("Ingress %q did not take the request.", ingress)
+	return strings.Replace(text, "%q", strconv.Quote(ingress), 1)
 }
 
 // writeError answers told in HTML, JSON or plain text, by Accept; page, unless empty, instead of HTML and plain text.

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 
+	"gatewright.dev/caddy/internal/netaddr"
 	"gatewright.dev/caddy/table"
 )
 
@@ -106,7 +107,7 @@ func wantedBy(hosts *table.Table, hello *tls.ClientHelloInfo) (w wants) {
 	if hello.Conn != nil {
 		local = hello.Conn.LocalAddr()
 	}
-	reachable := hosts.LookupHandshake(portOf(local), local, hello.ServerName)
+	reachable := hosts.LookupHandshake(netaddr.Of(local).Port(), local, hello.ServerName)
 	for i, one := range reachable {
 		if version := versionOf(one); i == 0 || version < w.minVersion {
 			w.minVersion = version
@@ -146,14 +147,4 @@ func clientAuth(reachable []table.Demands) (tls.ClientAuthType, *x509.CertPool) 
 
 func sameAuth(one, other table.Demands) bool {
 	return one.ClientMode() == other.ClientMode() && one.ClientCAs() == other.ClientCAs()
-}
-
-func portOf(local net.Addr) uint16 {
-	switch local := local.(type) {
-	case *net.TCPAddr:
-		return uint16(local.Port)
-	case *net.UDPAddr:
-		return uint16(local.Port)
-	}
-	return 0
 }

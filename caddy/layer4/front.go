@@ -14,6 +14,7 @@ import (
 
 	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/handshake"
+	"gatewright.dev/caddy/internal/netaddr"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/table"
 )
@@ -87,7 +88,7 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	hasHTTP := port != onlyRows
 	// Rows are of the port that the connection came to, whatever a PROXY header tells.
 	listener := p.conn.LocalAddr()
-	number := portOf(listener)
+	number := netaddr.Of(listener).Port()
 	_ = p.conn.SetReadDeadline(time.Now().Add(time.Duration(f.HelloTimeout)))
 	defer func() { _ = p.conn.SetReadDeadline(time.Time{}) }()
 	if f.awaitsHeader(p) {
@@ -108,7 +109,7 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	if row := hosts.LookupPort("tcp", number, listener); row != nil {
 		return &choice{row: row}, nil
 	}
-	place := waiting.enter(number, addrOf(p.client), p.interrupt)
+	place := waiting.enter(number, netaddr.Of(p.client).Addr(), p.interrupt)
 	name, err := p.readServerName()
 	if !waiting.leave(place) {
 		return nil, errTooMany
@@ -134,7 +135,7 @@ func (f *front) awaitsHeader(p *preface) bool {
 	if p.told || len(f.ProxyProtocolFrom) == 0 {
 		return false
 	}
-	addr := addrOf(p.client)
+	addr := netaddr.Of(p.client).Addr()
 	for _, prefix := range f.ProxyProtocolFrom {
 		if prefix.Contains(addr) {
 			return true
@@ -204,14 +205,14 @@ var warnings sample.Limiter
 func (f *front) serve(client net.Conn, p *preface, to *choice) {
 	rule := ruleOf(to.row.ID())
 	s := to.row.Layer4()
-	if !s.Admits(addrOf(p.client)) {
+	if !s.Admits(netaddr.Of(p.client).Addr()) {
 		rule.refused.Add(1)
 		return
 	}
 	rule.total.Add(1)
 	rule.active.Add(1)
 	defer rule.active.Add(^uint64(0))
-	where := &dialer{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, addrOf(p.client)}
+	where := &dialer{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, netaddr.Of(p.client).Addr()}
 	target, err := where.dial(context.Background(), p.client, p.local)
 	if err != nil {
 		rule.fail(err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"time"
 
 	"gatewright.dev/caddy/listeners"
@@ -116,33 +115,4 @@ func (r *replay) take() []byte {
 	data := r.data
 	r.data = nil
 	return data
-}
-
-// addrOf is the address without its zone, which no prefix would contain.
-func addrOf(a net.Addr) netip.Addr {
-	var addr netip.Addr
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		addr = a.AddrPort().Addr()
-	case *net.UDPAddr:
-		addr = a.AddrPort().Addr()
-	case nil:
-	default:
-		parsed, _ := netip.ParseAddrPort(a.String())
-		addr = parsed.Addr()
-	}
-	return addr.Unmap().WithZone("")
-}
-
-func portOf(a net.Addr) uint16 {
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		return uint16(a.Port)
-	case *net.UDPAddr:
-		return uint16(a.Port)
-	case nil:
-		return 0
-	}
-	parsed, _ := netip.ParseAddrPort(a.String())
-	return parsed.Port()
 }

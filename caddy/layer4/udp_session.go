@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -195,7 +196,7 @@ func (s *session) answer(to *destination, idle time.Duration) error {
 		case err == nil:
 			s.touch()
 			to.dialer.rule.pool.Succeed(to.dial)
-		case isTimeout(err):
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			if time.Since(time.Unix(0, s.last.Load())) >= idle {
 				return nil
 			}
@@ -206,11 +207,6 @@ func (s *session) answer(to *destination, idle time.Duration) error {
 			return err
 		}
 	}
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // forward takes what has come from the target and sends it on. It has a buffer only when there is something to

@@ -309,49 +309,42 @@ func (r *Resolver) judge(found answer, err error, before *Item) *Item {
 		r.told.heard(now)
 	}
 	switch {
-	case errors.Is(err, errName):
-		return &Item{err: ErrNoName, verified: now, expires: now.Add(negativeTTL)}
-	case err != nil:
-		if before != nil && len(before.addrs) > 0 && now.Before(before.verified.Add(lastKnownFor)) {
-			last := &Item{addrs: before.addrs, ttl: before.ttl, verified: before.verified, expires: now.Add(negativeTTL), failing: true}
-			last.dials.Store(before.dials.Load())
-			return last
-		}
-		return &Item{err: err, verified: now, expires: now.Add(negativeTTL)}
-	case !found.exists:
-		return &Item{err: ErrNoName, verified: now, expires: now.Add(negativeTTL)}
-	case len(found.addrs) == 0:
-		return &Item{err: ErrNoAddress, verified: now, expires: now.Add(negativeTTL)}
+	case errors.Is(err, errName) || err == nil && !found.exists:
+		err = ErrNoName
+	case err == nil && len(found.addrs) == 0:
+		err = ErrNoAddress
+	case err == nil:
+		ttl := max(found.ttl, r.minTTL)
+		return &Item{addrs: found.addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
+	case before != nil && len(before.addrs) > 0 && now.Before(before.verified.Add(lastKnownFor)):
+		last := &Item{addrs: before.addrs, ttl: before.ttl, verified: before.verified, expires: now.Add(negativeTTL), failing: true}
+		last.dials.Store(before.dials.Load())
+		return last
 	}
-	ttl := max(found.ttl, r.minTTL)
-	return &Item{addrs: found.addrs, ttl: ttl, verified: now, expires: now.Add(ttl)}
+	return &Item{err: err, verified: now, expires: now.Add(negativeTTL)}
 }
 
 // Push tells the addresses of an instance ahead of its own question; none means that it has none. They count for minTTL.
 func (r *Resolver) Push(instance string, addrs []netip.Addr) {
-	e := r.entry(strings.ToLower(instance))
-	now := r.now()
-	item := &Item{addrs: addrs, ttl: r.minTTL, verified: now, expires: now.Add(r.minTTL)}
+	var err error
 	if len(addrs) == 0 {
-		item.err = ErrNoAddress
+		err = ErrNoAddress
 	}
-	r.told.update(strings.ToLower(instance), addrs, now)
-	r.push(e, item)
+	r.push(strings.ToLower(instance), addrs, err)
 }
 
 // PushUnknown tells that there is no such instance.
-func (r *Resolver) PushUnknown(instance string) {
-	now := r.now()
-	r.told.update(strings.ToLower(instance), nil, now)
-	r.push(r.entry(strings.ToLower(instance)), &Item{err: ErrNoName, verified: now, expires: now.Add(r.minTTL)})
-}
+func (r *Resolver) PushUnknown(instance string) { r.push(strings.ToLower(instance), nil, ErrNoName) }
 
-func (r *Resolver) push(e *entry, item *Item) {
+func (r *Resolver) push(instance string, addrs []netip.Addr, err error) {
+	now := r.now()
+	r.told.update(instance, addrs, now)
+	e := r.entry(instance)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.epoch++
-	e.item.Store(item)
-	e.usedUnix.CompareAndSwap(0, item.verified.Unix())
+	e.item.Store(&Item{addrs: addrs, err: err, ttl: r.minTTL, verified: now, expires: now.Add(r.minTTL)})
+	e.usedUnix.CompareAndSwap(0, now.Unix())
 	r.changes.Tell()
 }
 

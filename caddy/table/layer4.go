@@ -4,9 +4,12 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"gatewright.dev/caddy/internal/netaddr"
 )
 
 // Hosts of rows that take every connection of their port. They have a colon, so that no name of a client is one.
@@ -170,58 +173,21 @@ func compileListen(texts []string, problem func(string, ...any)) []netip.Addr {
 	return addrs
 }
 
-// listen are the local addresses that the row is limited to; none means all.
-func (r *Row) listen() []netip.Addr {
-	if r.cond == nil {
-		return nil
-	}
-	return r.cond.listen
-}
-
-// listensAt tells whether the row takes what came to a local address.
-func (r *Row) listensAt(local net.Addr) bool { return r.cond == nil || r.cond.listens(local) }
-
 // onlyListens tells whether nothing is demanded beyond the local address.
 func (c *conditions) onlyListens() bool {
 	return c.path == "" && len(c.methods) == 0 && len(c.headers) == 0
 }
 
+// listens tells whether a row takes what came to a local address.
 func (c *conditions) listens(local net.Addr) bool {
-	if len(c.listen) == 0 {
-		return true
-	}
-	var addr netip.Addr
-	switch a := local.(type) {
-	case *net.TCPAddr:
-		addr = a.AddrPort().Addr()
-	case *net.UDPAddr:
-		addr = a.AddrPort().Addr()
-	case net.Addr:
-		parsed, _ := netip.ParseAddrPort(a.String())
-		addr = parsed.Addr()
-	}
-	addr = addr.Unmap().WithZone("")
-	for _, one := range c.listen {
-		if one == addr {
-			return true
-		}
-	}
-	return false
+	return len(c.listen) == 0 || slices.Contains(c.listen, netaddr.Of(local).Addr())
 }
 
 // sharesListen tells whether two rows can take what comes to one local address.
 func sharesListen(a, b *Row) bool {
-	if a.cond == nil || b.cond == nil || len(a.cond.listen) == 0 || len(b.cond.listen) == 0 {
-		return true
-	}
-	for _, one := range a.cond.listen {
-		for _, other := range b.cond.listen {
-			if one == other {
-				return true
-			}
-		}
-	}
-	return false
+	return len(a.cond.listen) == 0 || len(b.cond.listen) == 0 || slices.ContainsFunc(a.cond.listen, func(addr netip.Addr) bool {
+		return slices.Contains(b.cond.listen, addr)
+	})
 }
 
 // LookupPort returns the row that takes every connection ("tcp") or packet ("udp") of a port and local address.

@@ -71,7 +71,7 @@ type Row struct {
 
 	host     string // captures as `*`
 	targets  []target
-	cond     *conditions // nil when the row takes every request of its host
+	cond     *conditions
 	auth     *auth
 	layer4   *Layer4 // nil for HTTP
 	demands  Demands
@@ -174,6 +174,9 @@ type conditions struct {
 
 type header struct{ name, value string }
 
+// unconditional are the conditions of the rows that take every request of their host, which are most.
+var unconditional = &conditions{}
+
 func compileConditions(row *RowJSON, problem func(string, ...any)) *conditions {
 	cond := &conditions{}
 	if row.Path != nil {
@@ -210,7 +213,7 @@ func compileConditions(row *RowJSON, problem func(string, ...any)) *conditions {
 	}
 	cond.listen = compileListen(row.Listen, problem)
 	if cond.path == "" && len(cond.methods) == 0 && len(cond.headers) == 0 && len(cond.listen) == 0 {
-		return nil
+		return unconditional
 	}
 	return cond
 }

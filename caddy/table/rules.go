@@ -55,8 +55,8 @@ func newRules(rows []*Row) rules {
 func newPathIndex(rows []*Row) *pathIndex {
 	index := &pathIndex{exact: make(map[string][]*Row), prefix: make(map[string][]*Row)}
 	for _, row := range rows {
-		path, exact := row.path()
-		if exact {
+		path := row.cond.path
+		if row.cond.exact {
 			index.exact[path] = append(index.exact[path], row)
 		} else {
 			index.prefix[path] = append(index.prefix[path], row)
@@ -127,22 +127,12 @@ func firstMatch(rows []*Row, q *Request) *Row {
 	return nil
 }
 
-func (r *Row) path() (path string, exact bool) {
-	if r.cond == nil {
-		return "", false
-	}
-	return r.cond.path, r.cond.exact
-}
-
 func (r *Row) takes(q *Request) bool {
 	if r.tls != q.TLS || r.layer4 != nil {
 		return false
 	}
 	cond := r.cond
-	if cond == nil {
-		return true
-	}
-	if !r.listensAt(q.Local) {
+	if !cond.listens(q.Local) {
 		return false
 	}
 	if cond.exact {
@@ -183,23 +173,20 @@ func compare(a, b *Row) int {
 	if order := rank(a, b); order != 0 {
 		return order
 	}
-	aPath, _ := a.path()
-	bPath, _ := b.path()
-	return cmp.Or(strings.Compare(aPath, bPath), strings.Compare(a.id, b.id))
+	return cmp.Or(strings.Compare(a.cond.path, b.cond.path), strings.Compare(a.id, b.id))
 }
 
 func rank(a, b *Row) int {
-	aPath, aExact := a.path()
-	bPath, bExact := b.path()
-	if aExact && bExact {
+	aPath, bPath := a.cond.path, b.cond.path
+	if a.cond.exact && b.cond.exact {
 		// No path is both, so neither comes first.
 		aPath, bPath = "", ""
 	}
 	return cmp.Or(
-		boolFirst(aExact, bExact),
+		boolFirst(a.cond.exact, b.cond.exact),
 		cmp.Compare(len(bPath), len(aPath)),
-		boolFirst(len(a.methods()) > 0, len(b.methods()) > 0),
-		cmp.Compare(len(b.headers()), len(a.headers())),
+		boolFirst(len(a.cond.methods) > 0, len(b.cond.methods) > 0),
+		cmp.Compare(len(b.cond.headers), len(a.cond.headers)),
 		boolFirst(a.redirect == 0, b.redirect == 0),
 	)
 }
@@ -214,26 +201,12 @@ func boolFirst(a, b bool) int {
 	return 1
 }
 
-func (r *Row) methods() []string {
-	if r.cond == nil {
-		return nil
-	}
-	return r.cond.methods
-}
-
-func (r *Row) headers() []header {
-	if r.cond == nil {
-		return nil
-	}
-	return r.cond.headers
-}
-
 // ties names the rows among sorted ones that tie with one before them and can match the same request.
 func ties(rows []*Row) map[*Row]string {
 	var found map[*Row]string
 	for start := 0; start < len(rows); {
 		end := start + 1
-		for end < len(rows) && rank(rows[start], rows[end]) == 0 && samePath(rows[start], rows[end]) {
+		for end < len(rows) && rank(rows[start], rows[end]) == 0 && rows[start].cond.path == rows[end].cond.path {
 			end++
 		}
 		for i := start; i < end; i++ {
@@ -256,25 +229,19 @@ func ties(rows []*Row) map[*Row]string {
 	return found
 }
 
-func samePath(a, b *Row) bool {
-	aPath, _ := a.path()
-	bPath, _ := b.path()
-	return aPath == bPath
-}
-
 // overlap tells whether two rows of one rank and path can take the same request, and would do different things.
 // One with TLS and one without count too: on one port that is taken for a mistake.
 func overlap(a, b *Row) bool {
 	if a.redirect != 0 && a.redirect == b.redirect || !sharesListen(a, b) {
 		return false
 	}
-	if methods := a.methods(); len(methods) > 0 && !slices.ContainsFunc(methods, func(method string) bool {
-		return slices.Contains(b.methods(), method)
+	if methods := a.cond.methods; len(methods) > 0 && !slices.ContainsFunc(methods, func(method string) bool {
+		return slices.Contains(b.cond.methods, method)
 	}) {
 		return false
 	}
-	for _, h := range a.headers() {
-		for _, other := range b.headers() {
+	for _, h := range a.cond.headers {
+		for _, other := range b.cond.headers {
 			if h.name == other.name && h.value != other.value {
 				return false
 			}

@@ -118,8 +118,8 @@ func byName(rows []*Row) (found []*Row) {
 		if !row.endsTLS() && row.layer4 == nil {
 			continue
 		}
-		listen := row.listen()
-		if !slices.ContainsFunc(found, func(other *Row) bool { return slices.Equal(other.listen(), listen) }) {
+		listen := row.cond.listen
+		if !slices.ContainsFunc(found, func(other *Row) bool { return slices.Equal(other.cond.listen, listen) }) {
 			found = append(found, row)
 		}
 		if len(listen) == 0 {
@@ -132,14 +132,14 @@ func byName(rows []*Row) (found []*Row) {
 // named returns the row that takes TLS connections which came to a local address.
 func (r rules) named(local net.Addr) *Row {
 	if r.only != nil {
-		if (r.only.endsTLS() || r.only.layer4 != nil) && r.only.listensAt(local) {
+		if (r.only.endsTLS() || r.only.layer4 != nil) && r.only.cond.listens(local) {
 			return r.only
 		}
 		return nil
 	}
 	if r.many != nil {
 		for _, row := range r.many.named {
-			if row.listensAt(local) {
+			if row.cond.listens(local) {
 				return row
 			}
 		}
@@ -150,7 +150,7 @@ func (r rules) named(local net.Addr) *Row {
 // total tells whether no request over TLS falls through to a host of lower precedence.
 func (r rules) total(local net.Addr) bool {
 	for _, row := range r.rows() {
-		if row.endsTLS() && row.listensAt(local) && (row.cond == nil || row.cond.onlyListens()) {
+		if row.endsTLS() && row.cond.listens(local) && row.cond.onlyListens() {
 			return true
 		}
 	}
