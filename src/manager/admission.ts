@@ -3,14 +3,16 @@ import type { Problem } from "../errors.ts";
 import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims/claim-index.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import { mapInSlices } from "../util/slices.ts";
 import {
   claimProblems,
   type ListenPorts,
   normalizePlace,
-  normalizeSoundRules,
+  normalizeSoundRule,
   policyEndpointProblems,
   refusal,
   reservedPortProblems,
+  ruleProblems,
   semanticProblems,
   type TlsSettings,
   tlsProblems,
@@ -64,8 +66,9 @@ export class Admission {
    * Throws with every problem; code and message are those of the first in hypeman's order.
    */
   async admit(request: CreateIngressRequest, selfId?: string): Promise<readonly IngressRule[]> {
-    const semantic = semanticProblems(request);
-    const rules = normalizeSoundRules(request, semantic, this.#options.settings.ports);
+    const semantic = semanticProblems(request, (await mapInSlices(request.rules, ruleProblems)).flat());
+    const normalize = normalizeSoundRule(semantic, this.#options.settings.ports);
+    const rules = await mapInSlices(request.rules, normalize);
     const place = normalizePlace(request);
     const held = this.#heldProblems({ name: request.name, rules, ...place }, selfId);
     const tls = tlsProblems(rules, this.#options.settings.tls);
@@ -164,14 +167,19 @@ export class Admission {
     rules: readonly (IngressRule | undefined)[],
   ): Promise<{ rules: readonly IngressRule[]; problems: readonly Problem[] }> {
     const { certificates = noCertificates, resolver, settings } = this.#options;
-    const found = await Promise.all(
-      rules.map(async (rule, index) => {
-        if (rule === undefined) return undefined;
-        const targets = await referTargets(rule, index, resolver, settings);
-        const { rule: complete, problems } = referCertificates(targets.rule, index, certificates);
-        return { rule: complete, problems: [...targets.problems, ...problems] };
-      }),
-    );
+    const refer = async (rule: IngressRule | undefined, index: number) => {
+      if (rule === undefined) return undefined;
+      const targets = await referTargets(rule, index, resolver, settings);
+      const { rule: complete, problems } = referCertificates(targets.rule, index, certificates);
+      return { rule: complete, problems: [...targets.problems, ...problems] };
+    };
+    const referring = await mapInSlices(rules, (rule, index) => {
+      const referred = refer(rule, index);
+      // One may fail while others are still to be begun.
+      referred.catch(() => undefined);
+      return referred;
+    });
+    const found = await Promise.all(referring);
     return {
       rules: found.flatMap((one) => one?.rule ?? []),
       problems: withRemedy(

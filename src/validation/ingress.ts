@@ -5,11 +5,11 @@ export {
   type ListenPorts,
   normalizePlace,
   normalizeRules,
-  normalizeSoundRules,
+  normalizeSoundRule,
   normalizeStored,
   type StoredIngress,
 } from "./normalize.ts";
 export { policyEndpointProblems } from "./policies.ts";
 export { refusal } from "./refusal.ts";
-export { semanticProblems } from "./semantic.ts";
+export { ruleProblems, semanticProblems } from "./semantic.ts";
 export { isDomainAllowed, type TlsSettings, tlsProblems } from "./tls.ts";

@@ -48,16 +48,15 @@ export function normalizeRules(request: CreateIngressRequest, ports: ListenPorts
 }
 
 /**
- * As `normalizeRules`, with `undefined` for each rule that has one of the problems, so that what TLS and claims say
- * about the other rules can be answered at once.
+ * Normalises the rules that have none of the problems, and makes `undefined` of the others, so that what TLS and claims
+ * say about the sound ones can be answered at once.
  */
-export function normalizeSoundRules(
-  request: CreateIngressRequest,
+export function normalizeSoundRule(
   problems: readonly Problem[],
   ports: ListenPorts,
-): (IngressRule | undefined)[] {
+): (rule: IngressRuleInput, index: number) => IngressRule | undefined {
   const unsound = new Set(problems.map(({ field }) => ruleIndexOf(field)));
-  return request.rules.map((rule, index) => (unsound.has(index) ? undefined : normalizeRule(rule, ports)));
+  return (rule, index) => (unsound.has(index) ? undefined : normalizeRule(rule, ports));
 }
 
 /**

@@ -19,9 +19,13 @@ const MAX_PORT = 65_535;
 
 /**
  * Every problem of a document that needs no knowledge beside it, in the order in which hypeman looks and in its words;
- * `refusal` puts `invalid request: ` before the first. The document fits its schema.
+ * `refusal` puts `invalid request: ` before the first. The document fits its schema. `ofRules` are those of its rules,
+ * where they were looked for before.
  */
-export function semanticProblems(request: CreateIngressRequest): Problem[] {
+export function semanticProblems(
+  request: CreateIngressRequest,
+  ofRules: readonly Problem[] = request.rules.flatMap(ruleProblems),
+): Problem[] {
   const problems: Problem[] = [];
   if (request.name === "") problems.push({ code: "required", field: "name", message: "name is required" });
   if (request.rules.length === 0) {
@@ -29,7 +33,7 @@ export function semanticProblems(request: CreateIngressRequest): Problem[] {
   }
   if (request.tags !== undefined) problems.push(...tagProblems(request.tags));
   problems.push(...listenProblems(request));
-  for (const [index, rule] of request.rules.entries()) problems.push(...ruleProblems(rule, index));
+  for (const problem of ofRules) problems.push(problem);
   if (request.name !== "" && !(NAME.test(request.name) && request.name.length <= MAX_NAME_LENGTH)) {
     const message =
       "name must be lowercase letters, digits, and dashes only; cannot start or end with a dash" +
@@ -39,7 +43,8 @@ export function semanticProblems(request: CreateIngressRequest): Problem[] {
   return problems;
 }
 
-function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
+/** Every problem of one rule by itself, as `semanticProblems` has them. */
+export function ruleProblems(rule: IngressRuleInput, index: number): Problem[] {
   const { match, policies, upstream } = rule;
   const problems: Problem[] = [];
   problems.push(...policyProblems(rule, index, { inRule: true }));

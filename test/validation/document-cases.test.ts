@@ -6,7 +6,7 @@ import {
   claimProblems,
   type ListenPorts,
   normalizeRules,
-  normalizeSoundRules,
+  normalizeSoundRule,
   refusal,
   semanticProblems,
   type TlsSettings,
@@ -35,7 +35,7 @@ function examine(one: DocumentCase): {
     claims.add(ingressOf(`id-${index}`, existing, settings));
   }
   const semantic = semanticProblems(one.request);
-  const rules = normalizeSoundRules(one.request, semantic, settings);
+  const rules = one.request.rules.map(normalizeSoundRule(semantic, settings));
   const problems = [...semantic, ...tlsProblems(rules, settings), ...claimProblems(claims.conflicts(rules))];
   const ingress = problems.length > 0 ? undefined : ingressOf("new", one.request, settings);
   return { ingress, problems };
