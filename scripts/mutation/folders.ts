@@ -19,10 +19,7 @@ export const mutatedFolders: { readonly [name: string]: MutatedFolder } = {
   validation: { mutate: source("validation"), tests: tests("validation", "policies", "compiler") },
   policies: { mutate: source("policies"), tests: tests("policies", "validation", "compiler") },
   compiler: { mutate: source("compiler"), tests: tests("compiler", "policies") },
-  manager: {
-    mutate: source("manager"),
-    tests: tests("manager", "http/ingresses.test.ts", "contract/wire.test.ts"),
-  },
+  manager: { mutate: source("manager"), tests: tests("manager") },
   // Without the programs of other processes and threads, which do not have the change.
   store: {
     mutate: source("store", "bundle/bundle-process.ts", "bundle/scan-worker.ts"),
