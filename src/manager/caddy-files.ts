@@ -43,7 +43,7 @@ export class CaddyFiles {
       await rename(temporary, path);
     } catch (error) {
       // On a full disk it would keep what is left.
-      await rm(temporary, { force: true }).catch(() => undefined);
+      await rm(temporary).catch(() => undefined);
       throw storeUnavailable("table.json could not be written", error);
     }
   }

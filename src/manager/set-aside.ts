@@ -34,8 +34,9 @@ export class SetAside {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     this.#entries.delete(id);
-    const ids = entry.name === undefined ? undefined : this.#names.get(entry.name);
-    if (ids?.delete(id) && ids.size === 0) this.#names.delete(entry.name ?? "");
+    const { name = "" } = entry;
+    const ids = this.#names.get(name);
+    if (ids?.delete(id) && ids.size === 0) this.#names.delete(name);
     if (entry.ingress !== undefined) this.#claims.remove(entry.ingress);
     else this.#claims.removeUnreadable(id);
   }

@@ -33,7 +33,7 @@ export async function writeDurably(
     await file.sync();
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await rm(temporary).catch(() => undefined);
     throw storeUnavailable(`${basename(path)} could not be written`, error);
   }
   await syncFolder(dirname(path));
@@ -51,7 +51,7 @@ export async function removeLeftovers(
   for (const name of names.filter((one) => LEFTOVER.test(one))) {
     const path = join(folder, name);
     const status = await lstat(path).catch(() => undefined);
-    if (status?.isFile() && status.mtimeMs < before) await rm(path, { force: true }).catch(() => undefined);
+    if (status?.isFile() && status.mtimeMs < before) await rm(path).catch(() => undefined);
   }
 }
 

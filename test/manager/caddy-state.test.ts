@@ -145,7 +145,10 @@ describe("a table", () => {
     caddy.onAnswer = ({ method }) => {
       if (method === "replaceTable") state.forget();
     };
-    await expect(state.setTable(table("t1", first))).rejects.toMatchObject({ code: "store_conflict" });
+    await expect(state.setTable(table("t1", first))).rejects.toMatchObject({
+      code: "store_conflict",
+      message: "Caddy was started again meanwhile.",
+    });
     expect(state.known).toBeUndefined();
   });
 });
@@ -155,7 +158,10 @@ describe("a configuration", () => {
     caddy.onAnswer = ({ method }) => {
       if (method === "load") caddy.tamper(() => second.config);
     };
-    await expect(state.load(first)).rejects.toMatchObject({ code: "store_conflict" });
+    await expect(state.load(first)).rejects.toMatchObject({
+      code: "store_conflict",
+      message: "Caddy was given another configuration meanwhile.",
+    });
   });
 
   it("that somebody else changes at once under its version is not taken for ours", async () => {

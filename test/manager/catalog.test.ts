@@ -140,6 +140,64 @@ describe("Catalog", () => {
     ]);
   });
 
+  it("keeps names that are swapped, in any order, also when that is taken back", () => {
+    const [one, other] = [ingress("one", 80), ingress("other", 80)];
+    const swap = [
+      { before: one, after: { ...one, name: other.name } },
+      { before: other, after: { ...other, name: one.name } },
+    ];
+    for (const changes of [swap, swap.toReversed()]) {
+      const catalog = new Catalog(settings);
+      for (const ingress of [one, other]) catalog.load(ingress);
+      catalog.loaded();
+      for (const change of changes) catalog.stage(change);
+      expect([catalog.idOfName(one.name), catalog.idOfName(other.name)]).toEqual(["other", "one"]);
+      for (const change of changes.toReversed()) catalog.unstage(change);
+      expect([catalog.idOfName(one.name), catalog.idOfName(other.name)]).toEqual(["one", "other"]);
+      expect([catalog.committedNamed(one.name), catalog.committedNamed(other.name)]).toEqual([one, other]);
+    }
+  });
+
+  it("names those that have or are about to have the name or claims of an ingress", () => {
+    const catalog = new Catalog(settings);
+    const [one, other] = [ingress("one", 80), ingress("other", 80)];
+    catalog.load(one);
+    catalog.loaded();
+    catalog.stage({ after: other });
+    const wanted = { ...ingress("new", 80), name: one.name, rules: other.rules };
+    expect([...catalog.holdersOf(wanted)].sort()).toEqual(["one", "other"]);
+    expect([...catalog.holdersOf({ ...wanted, id: "one" })]).toEqual(["other"]);
+    expect([...catalog.holdersOf({ ...wanted, id: "other" })]).toEqual(["one"]);
+    expect(catalog.holdersOf(ingress("free", 80)).size).toBe(0);
+  });
+
+  it("says what the committed ingresses need while something is staged", () => {
+    const catalog = new Catalog(settings);
+    const one = ingress("one", 81);
+    catalog.load(one);
+    catalog.loaded();
+    expect(catalog.committedNeeds()).toBe(catalog.needs);
+    catalog.stage({ before: one, after: ingress("one", 82) });
+    catalog.stage({ after: ingress("two", 83) });
+    expect(
+      catalog
+        .committedNeeds()
+        .ports()
+        .map(({ port }) => port),
+    ).toEqual([81]);
+    expect(catalog.needs.ports().map(({ port }) => port)).toEqual([82, 83]);
+    catalog.commit();
+    expect(catalog.committedNeeds()).toBe(catalog.needs);
+  });
+
+  it("stages nothing for a change of nothing", () => {
+    const catalog = new Catalog(settings);
+    expect(catalog.stage({})).toEqual({ remove: [], upsert: [] });
+    catalog.unstage({});
+    catalog.commit();
+    expect([...catalog.list()]).toEqual([]);
+  });
+
   it("finds a committed name while its deletion or its loss is staged", () => {
     const catalog = new Catalog(settings);
     const [one, other] = [ingress("one", 80), ingress("other", 80)];

@@ -1,3 +1,5 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { probe } from "../../src/manager/port-probe.ts";
 import { startBackend } from "../support/backend.ts";
@@ -19,9 +21,32 @@ describe("probe", () => {
     await expect(probePort("0.0.0.0", backend.port)).rejects.toMatchObject({ code: "port_in_use" });
   });
 
+  it.each(["127.0.0.1", "::1"])("tells the networks apart on %s", async (address) => {
+    const port = await freePort();
+    const socket = createSocket(address === "::1" ? "udp6" : "udp4").bind({ address, port, exclusive: true });
+    await once(socket, "listening");
+    try {
+      await expect(probe({ network: "udp", address, port })).rejects.toMatchObject({
+        code: "port_in_use",
+        message: `port already in use: port ${port} is already bound by another process; stop it or choose another port`,
+      });
+      await probe({ network: "tcp", address, port });
+    } finally {
+      socket.close();
+    }
+    await once(socket, "close");
+    await probe({ network: "udp", address, port });
+    await probe({ network: "udp", address, port });
+  });
+
   it("names an address that the machine does not have", async () => {
-    await expect(probePort("192.0.2.1", await freePort())).rejects.toMatchObject({
-      code: "config_validation_failed",
-    });
+    for (const network of ["tcp", "udp"] as const) {
+      const port = await freePort();
+      await expect(probe({ network, address: "192.0.2.1", port })).rejects.toMatchObject({
+        code: "config_validation_failed",
+        message: `config validation failed: cannot listen on 192.0.2.1 port ${port} (EADDRNOTAVAIL); check CADDY_LISTEN_ADDRESS and the ingress's listen`,
+        cause: { code: "EADDRNOTAVAIL" },
+      });
+    }
   });
 });

@@ -119,6 +119,12 @@ describe("rules that want something else of TLS", () => {
     expect(conflicts([internal], [acme], [acme])).toEqual([]);
   });
 
+  it("want nothing where they cannot be served with TLS", () => {
+    const needs = new ConfigNeeds();
+    const context = { needs, settings: compilerSettings(), lookup };
+    expect(tlsConflicts([acme, strict], [acme, strict], context)).toEqual([]);
+  });
+
   it("are told apart in words", () => {
     const messages = (rules: readonly IngressRule[]): readonly string[] =>
       tlsConflicts(rules, [], { needs: new ConfigNeeds(), settings, lookup }).map(({ message }) => message);

@@ -19,6 +19,7 @@ afterEach(async () => {
 /** Makes changes that go together in one batch, behind one that is held until they wait. */
 async function together<Result>(
   changes: () => readonly Promise<Result>[],
+  turns = 20,
 ): Promise<PromiseSettledResult<Result>[]> {
   const held = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
@@ -33,7 +34,7 @@ async function together<Result>(
   const commits = world.store.commits.length;
   const settled = Promise.allSettled(changes());
   // Each is admitted before it waits for the writer.
-  await waitTurns(20);
+  await waitTurns(turns);
   expect(world.store.commits).toHaveLength(commits);
   held.resolve();
   await first;
@@ -130,6 +131,13 @@ describe("a batch with a change that is refused", () => {
     const stored = world.store.commits.flatMap(({ puts }) => puts.map(({ name }) => name));
     expect(stored.sort()).toEqual(["a", "c", "d", "first"]);
   });
+});
+
+it("512 changes go together at the most", async () => {
+  const names = Array.from({ length: 514 }, (_, index) => `n${index}`);
+  const settled = await together(() => names.map((name) => world.create(name)), 514 * 2);
+  expect(settled.map(codeOf)).toEqual(names.map(() => "fulfilled"));
+  expect(world.store.commits.map(({ puts }) => puts.length)).toEqual([1, 512, 2]);
 });
 
 it("what is submitted after close is refused, and what was accepted is done", async () => {

@@ -134,7 +134,7 @@ export class Journal {
       return this.#file;
     } catch (error) {
       await handle.close().catch(() => undefined);
-      await rm(path, { force: true }).catch(() => undefined);
+      await rm(path).catch(() => undefined);
       throw error;
     }
   }
