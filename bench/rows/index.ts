@@ -10,6 +10,7 @@ import { memory } from "./memory.ts";
 import { move } from "./move.ts";
 import { passthrough } from "./passthrough.ts";
 import { policiesCost } from "./policies-cost.ts";
+import { policiesCreate } from "./policies-create.ts";
 import { policiesMany } from "./policies-many.ts";
 import { proxied, proxiedPatterns } from "./proxied.ts";
 import { proxiedField } from "./proxied-field.ts";
@@ -35,5 +36,6 @@ export const rows: readonly Row[] = [
   restart,
   proxiedPatterns,
   policiesMany,
+  policiesCreate,
   policiesCost,
 ];

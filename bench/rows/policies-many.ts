@@ -15,7 +15,7 @@ const ROW = "policies-many";
 const PROFILED = 6;
 const PEER = "one static route";
 
-/** Where rules share no policy set: the handlers of each ingress are its own, and a new set is a reload of Caddy. */
+/** Where rules share no policy set: the handlers of each ingress are its own. */
 export const policiesMany: Row = {
   key: ROW,
   about:
@@ -35,7 +35,7 @@ export const policiesMany: Row = {
 };
 
 /** All three kinds that every request runs through, differing in each; none of them refuses a request. */
-function ownPolicies(number: number): Policies {
+export function ownPolicies(number: number): Policies {
   return {
     access: {
       allow: ["127.0.0.0/8", `10.${Math.floor(number / 256)}.${number % 256}.0/24`],
@@ -81,10 +81,7 @@ async function measureProxied(bench: Bench, site: Site): Promise<readonly Measur
   ];
 }
 
-/**
- * Creates of the next policy set, in turn with creates that have one which is there. Nothing is deleted: the site ends
- * with this row, and what no rule needs any more is taken out by reloads that would meet the next create.
- */
+/** Creates of the next policy set, in turn with creates that have one which is there. The site ends with this row. */
 async function measureCreates(bench: Bench, site: Site): Promise<readonly Measurement[]> {
   let number = 0;
   const one = (policies: Policies) => createOnce(bench, site, number++, policies);
@@ -99,7 +96,7 @@ async function measureCreates(bench: Bench, site: Site): Promise<readonly Measur
     {
       ...common,
       ...compare(pairs, "a known policy set", ({ millis }) => millis),
-      what: "create with a policy set of its own (reload)",
+      what: "create with a policy set of its own",
     },
     {
       ...common,

@@ -15,8 +15,9 @@ func init() { caddy.RegisterModule(Admin{}) }
 // table of the process and the addresses that it knows.
 //
 //	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "changes": 5, "rows": 2}
-//	PUT   /gatewright/table      {"version": "v2", "rows": […]}
-//	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […]}
+//	PUT   /gatewright/table      {"version": "v2", "rows": […], "policy_sets": {"<key>": {"handle": […]}}}
+//	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […], "policy_sets": {…}}
+//	GET   /gatewright/policy_sets → {"policy_sets": {"<key>": {"handle": […]}}}
 //	GET   /gatewright/refusals   → {"rules": {"shop/0": {"403": 2, "429": 17}}}
 //	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"]}}, "flush": true}, or all of them: {"reset": true, "known": {"web-1": ["10.0.0.5"]}}
 //	POST  /gatewright/targets    {"reset": true, "rules": {"shop/0": {"unhealthy": ["10.0.0.5:80"]}}, "instances": {"web-1": {"mode": "drain"}}}
@@ -37,6 +38,7 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		admin.Route("/gatewright/state", admin.Actions{http.MethodGet: getState}),
 		admin.Route("/gatewright/table", admin.Actions{http.MethodPut: change(putTable), http.MethodPatch: change(patchTable)}),
+		admin.Route("/gatewright/policy_sets", admin.Actions{http.MethodGet: getPolicySets}),
 		admin.Route("/gatewright/refusals", admin.Actions{http.MethodGet: getRefusals}),
 		admin.Route("/gatewright/addresses", admin.Actions{http.MethodPost: change(postAddresses)}),
 		admin.Route("/gatewright/targets", admin.Actions{http.MethodPost: change(postTargets)}),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"gatewright.dev/caddy/resolver"
 )
 
-func init() { caddy.RegisterModule(App{}) }
+func init() { caddy.RegisterModule(new(App)) }
 
 // ID is the name of the app in the configuration's `apps`.
 const ID = "gatewright"
@@ -30,8 +31,9 @@ type App struct {
 	// Version is the name of this configuration that `GET /gatewright/state` tells once it runs.
 	Version string `json:"version,omitempty"`
 
-	// TableFile is read when the process has no table yet, before anything listens: `{"version": "…", "rows": […]}`.
-	// It must be there then. Later configurations, and tables that came by the admin endpoint, leave it unread.
+	// TableFile is read when the process has no table yet, before anything listens:
+	// `{"version": "…", "rows": […], "policy_sets": {…}}`. It must be there then. Later configurations, and tables that
+	// came by the admin endpoint, leave it unread.
 	TableFile string `json:"table_file,omitempty"`
 
 	// Resolver is the DNS server that knows the instances.
@@ -40,14 +42,14 @@ type App struct {
 	// Guard names the addresses that must not be dialed.
 	Guard resolver.Guard `json:"guard,omitempty"`
 
-	// PolicySets are the handlers that rows of the table name, by key.
-	PolicySets map[string]*PolicySet `json:"policy_sets,omitempty"`
-
 	// ErrorPages are for all ingresses, and for requests that no row takes. Those of a policy set go first.
 	ErrorPages ErrorPages `json:"error_pages,omitempty"`
 
 	// generation is this configuration's number in the process; 0 before its start.
-	generation  uint64
+	generation uint64
+	ctx        caddy.Context
+	// sets are this configuration's *PolicySet by key.
+	sets        sync.Map
 	logger      *zap.Logger
 	resolver    *resolver.Resolver
 	resolverKey *resolverKey
@@ -71,13 +73,13 @@ type resolverKey struct {
 }
 
 // CaddyModule returns the module's information.
-func (App) CaddyModule() caddy.ModuleInfo {
+func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: ID, New: func() caddy.Module { return new(App) }}
 }
 
 // Provision sets the app up, and reads the table of a process that has none.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.ctx, a.logger = ctx, ctx.Logger()
 	if _, err := netip.ParseAddrPort(a.Resolver.Address); err != nil {
 		return fmt.Errorf("resolver.address: %w", err)
 	}
@@ -90,13 +92,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.ErrorPages.validate(); err != nil {
 		return err
 	}
-	for key, set := range a.PolicySets {
-		if set == nil {
-			return fmt.Errorf("policy_sets[%s]: is null", key)
-		}
-		if err := set.provision(ctx); err != nil {
-			return fmt.Errorf("policy_sets[%s]: %w", key, err)
-		}
+	// Policy sets ask for it, also when they come later: then no app may be added to the configuration any more.
+	if _, err := ctx.App("events"); err != nil {
+		return err
 	}
 	key := resolverKey{a.Resolver.Address, a.Resolver.Zone, time.Duration(a.Resolver.MinTTL)}
 	shared, _, err := resolvers.LoadOrNew(key, func() (caddy.Destructor, error) {
@@ -113,31 +111,41 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.resolver, a.resolverKey = shared.(*resolver.Resolver), &key
-	return a.readTable()
+	policySets.mu.Lock()
+	defer policySets.mu.Unlock()
+	if err := a.readTable(); err != nil {
+		return err
+	}
+	return policySets.catchUp(a)
 }
 
-// Start tells which policy sets the table names and this configuration lacks: their requests get 503.
+// Start has changes of policy sets reach this configuration.
 func (a *App) Start() error {
+	if err := policySets.start(a); err != nil {
+		return err
+	}
 	a.generation = generations.Add(1)
-	hostTable.Unknown(a.knows, func(policy string) {
-		a.logger.Error("rows of the host table name a policy set that the configuration lacks", zap.String("policy", policy))
-	})
 	return nil
 }
 
-// Stop does nothing: requests of kept connections go on until the HTTP app has ended them.
-func (a *App) Stop() error { return nil }
+// Stop ends that. Requests of kept connections go on until the HTTP app has ended them.
+func (a *App) Stop() error {
+	policySets.stop(a)
+	return nil
+}
 
-// Cleanup gives the resolver back.
+// Cleanup lets the policy sets go, each with its last request, and gives the resolver back.
 func (a *App) Cleanup() error {
+	a.sets.Range(func(key, _ any) bool {
+		a.drop(key.(string))
+		return true
+	})
 	if a.resolverKey == nil {
 		return nil
 	}
 	_, err := resolvers.Delete(*a.resolverKey)
 	return err
 }
-
-func (a *App) knows(policy string) bool { return a.PolicySets[policy] != nil }
 
 // Of returns the app of the configuration that is being loaded.
 func Of(ctx caddy.Context) (*App, error) {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"gatewright.dev/caddy/policies"
 )
 
 // Values of PolicySet.UncleanPaths.
@@ -19,7 +19,7 @@ const (
 	KeepPaths   = "keep"
 )
 
-// PolicySet is a chain of HTTP handlers.
+// PolicySet is a chain of HTTP handlers, with a life of its own within a configuration's.
 type PolicySet struct {
 	// Handlers run in this order, each calling the next, as in a route of Caddy.
 	HandlersRaw []json.RawMessage `json:"handle,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
@@ -34,6 +34,32 @@ type PolicySet struct {
 	chain caddyhttp.Handler
 	// checksHeader tells that a handler of the set checks the header that a row demands.
 	checksHeader bool
+
+	// text is what the set was made of.
+	text json.RawMessage
+	// uses are the requests under way, and one while the configuration has the set. At 0 the set is cleaned up.
+	uses atomic.Int64
+	// cleanUp has the modules of the set end; once.
+	cleanUp func()
+}
+
+// headerChecker is a handler that checks the header which a row demands (policies.HeaderAuth).
+type headerChecker interface{ ChecksHeader() }
+
+// newPolicySet sets up a set for the configuration of the context.
+func newPolicySet(ctx caddy.Context, text json.RawMessage) (*PolicySet, error) {
+	set := &PolicySet{text: text}
+	if err := caddy.StrictUnmarshalJSON(text, set); err != nil {
+		return nil, err
+	}
+	own, cancel := caddy.NewContext(ctx)
+	if err := set.provision(own); err != nil {
+		cancel()
+		return nil, err
+	}
+	set.cleanUp = sync.OnceFunc(cancel)
+	set.uses.Store(1)
+	return set, nil
 }
 
 func (s *PolicySet) provision(ctx caddy.Context) error {
@@ -59,7 +85,7 @@ func (s *PolicySet) provision(ctx caddy.Context) error {
 	})
 	for i := len(handlers) - 1; i >= 0; i-- {
 		handler, next := handlers[i].(caddyhttp.MiddlewareHandler), s.chain
-		if _, is := handler.(*policies.HeaderAuth); is {
+		if _, checks := handler.(headerChecker); checks {
 			s.checksHeader = true
 		}
 		s.chain = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
@@ -67,6 +93,26 @@ func (s *PolicySet) provision(ctx caddy.Context) error {
 		})
 	}
 	return nil
+}
+
+// enter begins a request; false when the set has ended.
+func (s *PolicySet) enter() bool {
+	for {
+		uses := s.uses.Load()
+		if uses == 0 {
+			return false
+		}
+		if s.uses.CompareAndSwap(uses, uses+1) {
+			return true
+		}
+	}
+}
+
+// Leave ends a request that App.EnterPolicySet has begun.
+func (s *PolicySet) Leave() {
+	if s.uses.Add(-1) == 0 {
+		s.cleanUp()
+	}
 }
 
 // ServeHTTP has the handlers of the set handle a request.

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -20,7 +21,7 @@ var hostTable table.Table
 // HostTable is the table of this process.
 func HostTable() *table.Table { return &hostTable }
 
-// readTable fills the table of a process that has none yet.
+// readTable fills the table of a process that has none yet. The lock of policySets is held.
 func (a *App) readTable() error {
 	if a.TableFile == "" || hostTable.Version() != "" {
 		return nil
@@ -30,10 +31,11 @@ func (a *App) readTable() error {
 		return fmt.Errorf("table_file: %w", err)
 	}
 	defer file.Close()
-	rows := table.NewRows(nil)
-	version, err := table.ReadTable(file, rows.Add)
+	rows := table.NewRows()
+	head, err := table.ReadTable(file, rows.Add)
 	if err == nil {
-		_, err = hostTable.ReplaceFirst(version, rows)
+		apps := append([]*App{a}, policySets.apps...)
+		err = policySets.changeIn(apps, rows, head.PolicySets, func() error { return hostTable.Replace(head.Version, rows) })
 	}
 	if err != nil {
 		return fmt.Errorf("table_file %s: %w", a.TableFile, err)
@@ -41,19 +43,18 @@ func (a *App) readTable() error {
 	return nil
 }
 
-// newRows refuses rows whose policy set the running configuration lacks.
-func newRows() *table.Rows {
-	app := Running()
-	return table.NewRows(func(policy string) bool { return app != nil && app.knows(policy) })
-}
-
-func putTable(r *http.Request) error {
-	rows := newRows()
-	version, err := table.ReadTable(r.Body, rows.Add)
+// ReplaceTable reads a whole table with its policy sets, and puts it in the place of the one there is.
+func ReplaceTable(from io.Reader) error {
+	rows := table.NewRows()
+	head, err := table.ReadTable(from, rows.Add)
 	if err != nil {
 		return err
 	}
-	if err := hostTable.Replace(version, rows); err != nil {
+	return policySets.change(rows, head.PolicySets, func() error { return hostTable.Replace(head.Version, rows) })
+}
+
+func putTable(r *http.Request) error {
+	if err := ReplaceTable(r.Body); err != nil {
 		return err
 	}
 	if _, count, _ := hostTable.State(); count >= manyRows {
@@ -62,19 +63,24 @@ func putTable(r *http.Request) error {
 	return nil
 }
 
-func patchTable(r *http.Request) error {
+func patchTable(r *http.Request) error { return PatchTable(r.Body) }
+
+// PatchTable reads a delta with the policy sets of its rows, and makes it.
+func PatchTable(from io.Reader) error {
 	var delta table.Delta
-	if err := table.ReadStrict(r.Body, &delta); err != nil {
+	if err := table.ReadStrict(from, &delta); err != nil {
 		return err
 	}
 	if delta.To == "" {
 		return errors.New("to is missing or empty")
 	}
-	rows := newRows()
+	rows := table.NewRows()
 	for i := range delta.Upsert {
 		rows.Add(&delta.Upsert[i])
 	}
-	return hostTable.Patch(delta.From, delta.To, delta.Remove, rows)
+	return policySets.change(rows, delta.PolicySets, func() error {
+		return hostTable.Patch(delta.From, delta.To, delta.Remove, rows)
+	})
 }
 
 var givingBack atomic.Bool

@@ -100,14 +100,13 @@ func replySecond(blocks map[string][]string) func(net.Conn) {
 // TestImpossibleAnswers holds E7: what is no answer to the request that was sent is 502, by each transport.
 func TestImpossibleAnswers(t *testing.T) {
 	w := newWorld(t)
-	w.load("c1", func(app map[string]any) {
-		app["policy_sets"] = map[string]any{
-			"own":   proxySet,
-			"http":  proxySetBy(map[string]any{"protocol": "gatewright_http"}),
-			"h2c":   proxySetBy(map[string]any{"protocol": "gatewright_http", "versions": []string{"h2c"}}),
-			"proxy": proxySet,
-		}
-	})
+	w.sets = map[string]any{
+		"own":   proxySet,
+		"http":  proxySetBy(map[string]any{"protocol": "gatewright_http"}),
+		"h2c":   proxySetBy(map[string]any{"protocol": "gatewright_http", "versions": []string{"h2c"}}),
+		"proxy": proxySet,
+	}
+	w.load("c1")
 	const end = "\r\nContent-Length: 2\r\n\r\nok"
 	first := w.instance("first", replies(map[string]string{
 		"/fine":      "HTTP/1.1 299 Fine" + end,
@@ -130,9 +129,7 @@ func TestImpossibleAnswers(t *testing.T) {
 		row.Policy = r.policy
 		if i == 0 {
 			w.put("t0", row)
-		} else if status, answer := w.call("PATCH", "/gatewright/table", map[string]any{
-			"from": fmt.Sprint("t", i-1), "to": fmt.Sprint("t", i), "upsert": []any{row},
-		}); status != 200 {
+		} else if status, answer := w.patch(fmt.Sprint("t", i-1), fmt.Sprint("t", i), nil, row); status != 200 {
 			t.Fatal(status, answer)
 		}
 	}
@@ -186,9 +183,8 @@ func (w *world) upgrade(host, path string) int {
 // TestInterimFloods has E7's other half: an instance that never comes to its answer is given up.
 func TestInterimFloods(t *testing.T) {
 	w := newWorld(t)
-	w.load("c1", func(app map[string]any) {
-		app["policy_sets"] = map[string]any{"own": proxySet, "http": proxySetBy(map[string]any{"protocol": "gatewright_http"})}
-	})
+	w.sets = map[string]any{"own": proxySet, "http": proxySetBy(map[string]any{"protocol": "gatewright_http"})}
+	w.load("c1")
 	flood := func(hint string) func(net.Conn) {
 		return func(conn net.Conn) {
 			go func() { _, _ = io.Copy(io.Discard, conn) }()

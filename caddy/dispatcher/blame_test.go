@@ -43,9 +43,8 @@ func (w *world) sendRaw(text string, halfClose bool) int {
 // TestWhoIsToBlame holds E3: what a visitor does to its own request is 400, and no failure of the instance.
 func TestWhoIsToBlame(t *testing.T) {
 	w := newWorld(t)
-	w.load("c1", func(app map[string]any) {
-		app["policy_sets"] = map[string]any{"own": passiveSet("gatewright"), "http": passiveSet("gatewright_http")}
-	})
+	w.sets = map[string]any{"own": passiveSet("gatewright"), "http": passiveSet("gatewright_http")}
+	w.load("c1")
 	port := w.serve("web")
 	rude := w.instance("rude", func(conn net.Conn) { _, _ = io.ReadFull(conn, make([]byte, 64)) })
 	own, http := w.row("own", "own.test", "web", port), w.row("http", "http.test", "web", port)

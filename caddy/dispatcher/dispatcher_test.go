@@ -166,18 +166,11 @@ func TestARefusedConfigurationLeavesTheOldOne(t *testing.T) {
 	w.load("c1")
 	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
 	for name, edit := range map[string]func(app map[string]any){
-		"an unknown handler": func(app map[string]any) {
-			app["policy_sets"] = map[string]any{"x": map[string]any{"handle": []any{map[string]any{"handler": "nope"}}}}
-		},
-		"an empty set":       func(app map[string]any) { app["policy_sets"] = map[string]any{"x": map[string]any{}} },
 		"a bad range":        func(app map[string]any) { app["guard"] = map[string]any{"deny": []string{"x"}} },
 		"a misspelt field":   func(app map[string]any) { app["gard"] = map[string]any{} },
 		"a resolver by name": func(app map[string]any) { app["resolver"] = map[string]any{"address": "localhost:53"} },
 		"a negative min_ttl": func(app map[string]any) {
 			app["resolver"] = map[string]any{"address": "127.0.0.1:53", "min_ttl": "-1s"}
-		},
-		"an unknown set field": func(app map[string]any) {
-			app["policy_sets"] = map[string]any{"x": map[string]any{"handle": []any{map[string]any{"handler": "static_response"}}, "match": 1}}
 		},
 	} {
 		if err := w.refuse("c2", edit); err == nil {
@@ -211,9 +204,13 @@ func TestTableFile(t *testing.T) {
 	if err := caddy.Load(refused.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "port 0") {
 		t.Fatalf("a bad row: %v", err)
 	}
-	unknown := w.row("u", "u.test", "web-1", 80)
-	unknown.Policy = "not-yet"
-	text, err := json.Marshal(map[string]any{"version": "t1", "rows": []table.RowJSON{w.row("a", "a.test", "web-1", w.serve("web-1")), unknown}})
+	if err := os.WriteFile(file, []byte(`{"version":"t1","rows":[],"policy_sets":{"x":{}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(refused.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "handle is empty") {
+		t.Fatalf("a bad policy set: %v", err)
+	}
+	text, err := json.Marshal(w.table("t1", w.row("a", "a.test", "web-1", w.serve("web-1"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,9 +218,8 @@ func TestTableFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.load("c1")
-	w.expectState("c1", "t1", 2)
+	w.expectState("c1", "t1", 1)
 	w.expect(w.get("a.test", "/"), 200, "web-1")
-	w.expect(w.get("u.test", "/"), 503, "ingress-u")
 	// Once there is a table, the file does not count any more.
 	w.put("t2")
 	w.load("c2")
@@ -232,7 +228,7 @@ func TestTableFile(t *testing.T) {
 
 func TestHeaderAuth(t *testing.T) {
 	w := newWorld(t)
-	w.app["policy_sets"] = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}
+	w.sets = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}
 	w.load("c1")
 	port := w.serve("web-1")
 	secret := strings.Repeat("s3cret", 8)
@@ -323,7 +319,7 @@ func TestRedirect(t *testing.T) {
 
 func TestErrorPages(t *testing.T) {
 	w := newWorld(t)
-	w.app["policy_sets"] = map[string]any{"proxy": proxySet, "refusing": map[string]any{"handle": []any{
+	w.sets = map[string]any{"proxy": proxySet, "refusing": map[string]any{"handle": []any{
 		map[string]any{"handler": "error", "status_code": "429", "error": "internal words"},
 	}}, "open": map[string]any{"handle": []any{map[string]any{"handler": "headers"}}}}
 	w.load("c1")
@@ -513,7 +509,7 @@ func TestGuardedAddresses(t *testing.T) {
 
 func TestVariables(t *testing.T) {
 	w := newWorld(t)
-	w.app["policy_sets"] = map[string]any{"proxy": map[string]any{"handle": []any{
+	w.sets = map[string]any{"proxy": map[string]any{"handle": []any{
 		map[string]any{"handler": "static_response", "body": "{http.vars.gatewright.rule} {http.vars.gatewright.ingress}"},
 	}}}
 	w.load("c1")
@@ -523,7 +519,7 @@ func TestVariables(t *testing.T) {
 
 func TestHandlersOfASetRunInOrder(t *testing.T) {
 	w := newWorld(t)
-	w.app["policy_sets"] = map[string]any{"proxy": map[string]any{"handle": []any{
+	w.sets = map[string]any{"proxy": map[string]any{"handle": []any{
 		map[string]any{"handler": "headers", "response": map[string]any{"set": map[string]any{"X-First": []string{"1"}}}},
 		map[string]any{"handler": "rewrite", "uri": "/rewritten"},
 		proxySet["handle"].([]any)[0],
@@ -579,9 +575,8 @@ func TestAnOldGenerationMeetsANewRow(t *testing.T) {
 		held <- got
 	}()
 	<-gateEntered
-	w.load("c2", func(app map[string]any) {
-		app["policy_sets"] = map[string]any{"newer": map[string]any{"handle": []any{map[string]any{"handler": "static_response", "body": "newer"}}}}
-	})
+	w.load("c2")
+	w.sets["newer"] = map[string]any{"handle": []any{map[string]any{"handler": "static_response", "body": "newer"}}}
 	row := w.row("a", "held.test", "x", 1)
 	row.Policy = "newer"
 	w.put("t2", row)
@@ -619,7 +614,7 @@ func TestRequestsDuringPatches(t *testing.T) {
 	for i := 0; i < 200 || served.Load() < 200; i++ {
 		from, to := strconv.Itoa(i), strconv.Itoa(i+1)
 		upsert := []table.RowJSON{w.row("swaps", "swaps.test", "web-1", port), w.row("n"+to, "n"+to+".test", "web-1", port)}
-		status, answer := w.call("PATCH", "/gatewright/table", table.Delta{From: from, To: to, Remove: []string{"n" + from}, Upsert: upsert})
+		status, answer := w.patch(from, to, []string{"n" + from}, upsert...)
 		if status != 200 {
 			t.Errorf("%d %v", status, answer)
 			break

@@ -90,35 +90,38 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		Method: r.Method,
 		Header: r.Header,
 	}
-	row, host, demanded := app.HostTable().Lookup(&asked)
+	to := h.find(&asked)
+	row, set := to.row, to.set
 	if row == nil {
 		h.notFound(w, r, local)
 		return nil
 	}
+	if set != nil {
+		defer set.Leave()
+	}
 	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())
 	caddyhttp.SetVar(r.Context(), "gatewright.ingress", row.Ingress())
-	if lack := handshake.Check(demanded, r.TLS); lack != nil {
-		h.insecure(w, r, row, host, lack)
+	if lack := handshake.Check(to.demanded, r.TLS); lack != nil {
+		h.insecure(w, r, &to, lack)
 		return nil
 	}
 	if port := row.RedirectPort(); port != 0 {
-		redirect(w, r, host, port)
+		redirect(w, r, to.host, port)
 		return nil
 	}
-	owner, set := h.policySet(row.Policy())
 	if set == nil {
-		h.fail(w, r, row, http.StatusServiceUnavailable, fmt.Errorf("policy set %q is not configured", row.Policy()))
+		h.fail(w, r, &to, http.StatusServiceUnavailable, fmt.Errorf("policy set %q is not configured", row.Policy()))
 		return nil
 	}
 	if _, _, demanded := row.Auth(); demanded && !set.ChecksHeader() {
-		h.fail(w, r, row, http.StatusServiceUnavailable, errUnchecked)
+		h.fail(w, r, &to, http.StatusServiceUnavailable, errUnchecked)
 		return nil
 	}
 	if !refuseOrCleanPath(r, set.UncleanPaths, asked.Clean != "") {
-		h.answer(w, r, row, http.StatusBadRequest, "The path of the request can be read in more than one way.")
+		h.answer(w, r, &to, http.StatusBadRequest, "The path of the request can be read in more than one way.")
 		return nil
 	}
-	q := &upstreams.Request{Row: row, Host: host, Resolver: owner.Addresses(), Guard: &owner.Guard}
+	q := &upstreams.Request{Row: row, Host: to.host, Resolver: to.owner.Addresses(), Guard: &to.owner.Guard}
 	q.Attach(r)
 	status, ended := 0, false
 	// Deferred, since the proxy panics when a response breaks off.
@@ -136,7 +139,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		if wait := q.RetryAfter(); wait > 0 && status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", strconv.Itoa(wait))
 		}
-		h.fail(w, r, row, status, cause(err, q))
+		h.fail(w, r, &to, status, cause(err, q))
 	}
 	return nil
 }
@@ -150,18 +153,6 @@ func (h *Handler) port(local net.Addr) uint16 {
 		return h.Port
 	}
 	return netaddr.Of(local).Port()
-}
-
-// policySet finds a set in this configuration or, for a kept connection of an older one that meets a row of
-// the newer, in the one that runs now.
-func (h *Handler) policySet(key string) (*app.App, *app.PolicySet) {
-	if set := h.app.PolicySets[key]; set != nil {
-		return h.app, set
-	}
-	if running := app.Running(); running != nil {
-		return running, running.PolicySets[key]
-	}
-	return nil, nil
 }
 
 // redirect sends the client to https on the same host. Only GET and HEAD may become a 301: with other methods

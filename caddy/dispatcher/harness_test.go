@@ -20,6 +20,7 @@ import (
 	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/internal/freeport"
+	_ "gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/table"
 	_ "gatewright.dev/caddy/transport"
 )
@@ -37,6 +38,8 @@ type world struct {
 	port int
 	// app is merged into `apps.gatewright`, version and all.
 	app map[string]any
+	// sets are the policy sets that rows may name; they travel with these.
+	sets map[string]any
 	// servers are added to `apps.http.servers`.
 	servers map[string]any
 	tls     any
@@ -46,10 +49,13 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	if err := app.ReplaceTable(strings.NewReader(`{"version":"none","rows":[]}`)); err != nil {
+		t.Fatal(err)
+	}
 	*app.HostTable() = table.Table{}
 	w := &world{
 		t: t, dns: dnstest.Start(t), admin: "127.0.0.1:" + strconv.Itoa(freeport.Find(t)), port: freeport.Find(t),
-		storage: t.TempDir(), app: map[string]any{}, servers: map[string]any{},
+		storage: t.TempDir(), app: map[string]any{}, sets: map[string]any{"proxy": proxySet}, servers: map[string]any{},
 		client: &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -67,11 +73,10 @@ func newWorld(t *testing.T) *world {
 }
 
 var proxySet = map[string]any{"handle": []any{map[string]any{
-	"handler":            "reverse_proxy",
-	"dynamic_upstreams":  map[string]any{"source": "gatewright"},
-	"load_balancing":     map[string]any{"retries": 1},
-	"stream_close_delay": "24h",
-	"transport":          map[string]any{"protocol": "gatewright", "dial_timeout": "1s", "response_header_timeout": "1s"},
+	"handler":           "reverse_proxy",
+	"dynamic_upstreams": map[string]any{"source": "gatewright"},
+	"load_balancing":    map[string]any{"retries": 1},
+	"transport":         map[string]any{"protocol": "gatewright", "dial_timeout": "1s", "response_header_timeout": "1s"},
 }}}
 
 // checked is the set behind a check of the header that a row demands.
@@ -83,10 +88,9 @@ func checked(set map[string]any) map[string]any {
 // config is the configuration of the world, under a version.
 func (w *world) config(version string, edit ...func(app map[string]any)) []byte {
 	app := map[string]any{
-		"version":     version,
-		"resolver":    map[string]any{"address": w.dns.Address, "zone": "test.internal"},
-		"guard":       map[string]any{"allow_loopback": true},
-		"policy_sets": map[string]any{"proxy": proxySet},
+		"version":  version,
+		"resolver": map[string]any{"address": w.dns.Address, "zone": "test.internal"},
+		"guard":    map[string]any{"allow_loopback": true},
 	}
 	for key, value := range w.app {
 		app[key] = value
@@ -189,13 +193,50 @@ func (w *world) call(method, path string, body any) (status int, answer map[stri
 // put replaces the table.
 func (w *world) put(version string, given ...table.RowJSON) {
 	w.t.Helper()
-	if given == nil {
-		given = []table.RowJSON{}
-	}
-	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": version, "rows": given})
+	status, answer := w.call("PUT", "/gatewright/table", w.table(version, given...))
 	if status != 200 {
 		w.t.Fatalf("PUT: %d %v", status, answer)
 	}
+}
+
+// table is a whole table, with the world's policy sets that its rows name.
+func (w *world) table(version string, given ...table.RowJSON) map[string]any {
+	if given == nil {
+		given = []table.RowJSON{}
+	}
+	return map[string]any{"version": version, "rows": given, "policy_sets": w.setsOf(given)}
+}
+
+// patch makes a change of the table.
+func (w *world) patch(from, to string, remove []string, upsert ...table.RowJSON) (status int, answer map[string]any) {
+	w.t.Helper()
+	return w.call("PATCH", "/gatewright/table", w.delta(from, to, remove, upsert))
+}
+
+// change is patch without the admin endpoint, which a load replaces.
+func (w *world) change(from, to string, remove []string, upsert ...table.RowJSON) {
+	w.t.Helper()
+	text, err := json.Marshal(w.delta(from, to, remove, upsert))
+	if err == nil {
+		err = app.PatchTable(bytes.NewReader(text))
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) delta(from, to string, remove []string, upsert []table.RowJSON) map[string]any {
+	return map[string]any{"from": from, "to": to, "remove": remove, "upsert": upsert, "policy_sets": w.setsOf(upsert)}
+}
+
+func (w *world) setsOf(rows []table.RowJSON) map[string]any {
+	named := map[string]any{}
+	for _, row := range rows {
+		if set := w.sets[row.Policy]; set != nil {
+			named[row.Policy] = set
+		}
+	}
+	return named
 }
 
 // row is a row of the world's port to an instance.

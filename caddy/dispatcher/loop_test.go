@@ -19,8 +19,8 @@ func TestLoops(t *testing.T) {
 	front := "127.0.0.1:" + strconv.Itoa(w.port)
 	set := proxySetBy(map[string]any{"protocol": "gatewright"})
 	set["handle"] = append([]any{map[string]any{"handler": "gatewright_forwarded"}}, set["handle"].([]any)...)
+	w.sets["proxy"] = set
 	w.load("c1", func(app map[string]any) {
-		app["policy_sets"] = map[string]any{"proxy": set}
 		app["guard"] = map[string]any{"allow_loopback": true, "deny_listeners": []string{front}}
 	})
 	// An instance that is a proxy, and asks for another host here.

@@ -22,7 +22,8 @@ var warnings sample.Limiter
 
 // fail answers an error and logs it: each at debug, and at most one a second and row at warn, so that a dead
 // instance under load does not fill the disk.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, row *table.Row, status int, err error) {
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, to *route, status int, err error) {
+	row := to.row
 	var refusal *policies.Refusal
 	told := ""
 	if errors.As(err, &refusal) {
@@ -30,7 +31,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, row *table.Row, s
 	}
 	if refusal != nil || isRefusal(status) {
 		h.refuse(r, row, status, err)
-		h.answer(w, r, row, status, told)
+		h.answer(w, r, to, status, told)
 		return
 	}
 	log := h.logger.Debug
@@ -49,7 +50,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, row *table.Row, s
 		}
 	}
 	log("request failed", fields...)
-	h.answer(w, r, row, status, "")
+	h.answer(w, r, to, status, "")
 }
 
 // brokenOff logs that an instance ended its response before its end, once a second and row at the most. The client has
@@ -68,12 +69,13 @@ func (h *Handler) brokenOff(r *http.Request, row *table.Row) {
 }
 
 // answer sends the page of the user's where there is one, else our own; told is what it says, "" leaves that to us.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, row *table.Row, status int, told string) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, to *route, status int, told string) {
+	ingress := to.row.Ingress()
 	if told == "" {
-		told = message(status, row.Ingress())
+		told = message(status, ingress)
 	}
-	page, _ := h.pageFor(row.Policy(), status)
-	writeError(w, r, status, row.Ingress(), told, page)
+	page, _ := h.pageFor(to.set, status)
+	writeError(w, r, status, ingress, told, page)
 }
 
 // messages are what clients are told, by status: the ingress (%q) and what it means, never an address or a name behind it.
@@ -213,9 +215,9 @@ func quality(parameters string) float64 {
 	return 1
 }
 
-// pageFor is the page of the row's policy set, then that of the app.
-func (h *Handler) pageFor(policy string, status int) (page string, ok bool) {
-	if _, set := h.policySet(policy); set != nil {
+// pageFor is the page of a policy set, if any, then that of the app.
+func (h *Handler) pageFor(set *app.PolicySet, status int) (page string, ok bool) {
+	if set != nil {
 		if page, ok = set.ErrorPages.Find(status); ok {
 			return page, ok
 		}

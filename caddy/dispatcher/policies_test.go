@@ -22,7 +22,7 @@ func TestOwnErrorPages(t *testing.T) {
 	own["error_pages"] = map[string]string{"403": "<p>{env.HOME}", "4xx": "class"}
 	other := closedSet(410, nil)
 	other["error_pages"] = own["error_pages"]
-	w.app["policy_sets"] = map[string]any{
+	w.sets = map[string]any{
 		"own": own, "other": other, "plain": closedSet(418, nil),
 		"told": closedSet(503, map[string]any{"message": "Back at {noon}", "retry_after": 60}),
 	}
@@ -60,7 +60,7 @@ func TestOwnErrorPages(t *testing.T) {
 func TestRefusalsAreCounted(t *testing.T) {
 	w := newWorld(t)
 	refusals.All = refusals.Counts{}
-	w.app["policy_sets"] = map[string]any{"closed": closedSet(403, nil), "limited": closedSet(429, nil)}
+	w.sets = map[string]any{"closed": closedSet(403, nil), "limited": closedSet(429, nil)}
 	w.load("c1")
 	closed, limited := w.row("c", "closed.test", "nobody", 80), w.row("l", "limited.test", "nobody", 80)
 	closed.Policy, limited.Policy = "closed", "limited"

@@ -79,7 +79,7 @@ func TestRequestTargets(t *testing.T) {
 		"tls_connection_policies": []any{map[string]any{}},
 		"routes":                  []any{map[string]any{"handle": []any{map[string]any{"handler": "gatewright"}}}},
 	}
-	w.app["policy_sets"] = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}
+	w.sets = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}
 	w.load("c1")
 	open := w.row("open", "a.test", "open", w.serve("open"))
 	admin := w.row("admin", "a.test", "admin", w.serve("admin"))

@@ -11,16 +11,14 @@ import (
 )
 
 // poolSet is a policy set whose source and selection policy are given.
-func poolSet(source map[string]any, balancing map[string]any) func(map[string]any) {
+func poolSet(source map[string]any, balancing map[string]any) map[string]any {
 	source["source"] = "gatewright"
-	return func(app map[string]any) {
-		app["policy_sets"] = map[string]any{"proxy": map[string]any{"handle": []any{map[string]any{
-			"handler":           "reverse_proxy",
-			"dynamic_upstreams": source,
-			"load_balancing":    balancing,
-			"transport":         map[string]any{"protocol": "http", "dial_timeout": "1s"},
-		}}}}
-	}
+	return map[string]any{"handle": []any{map[string]any{
+		"handler":           "reverse_proxy",
+		"dynamic_upstreams": source,
+		"load_balancing":    balancing,
+		"transport":         map[string]any{"protocol": "http", "dial_timeout": "1s"},
+	}}}
 }
 
 func TestTargetStatesAreRefusedWhole(t *testing.T) {
@@ -57,7 +55,8 @@ func TestTargetStatesOutliveReloads(t *testing.T) {
 	port, _ := backend(t, "127.0.0.1:0", "one")
 	backend(t, "127.0.0.2:"+strconv.Itoa(port), "two")
 	w.dns.Set("web.svc.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1", "127.0.0.2"}})
-	w.load("1", poolSet(map[string]any{"health": true}, map[string]any{"retries": 1}))
+	w.sets["proxy"] = poolSet(map[string]any{"health": true}, map[string]any{"retries": 1})
+	w.load("1")
 	row := w.row("r/0", "pool.test", "", port)
 	row.Targets = []table.Target{{Service: "web", Port: port}}
 	w.put("1", row)
@@ -75,7 +74,12 @@ func TestTargetStatesOutliveReloads(t *testing.T) {
 	if got := reached(); got != "two" {
 		t.Error(got)
 	}
-	w.load("2", poolSet(map[string]any{"health": true}, map[string]any{"retries": 2}))
+	w.load("2")
+	if got := reached(); got != "two" {
+		t.Error(got)
+	}
+	w.sets["proxy"] = poolSet(map[string]any{"health": true}, map[string]any{"retries": 2})
+	w.put("2", row)
 	if got := reached(); got != "two" {
 		t.Error(got)
 	}
@@ -104,7 +108,8 @@ func TestTheCookieIsSetOnce(t *testing.T) {
 	port, _ := backend(t, "127.0.0.1:0", "one")
 	w.dns.Set("gone.test.internal", dnstest.Record{Addresses: []string{"127.0.0.3"}})
 	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}})
-	w.load("1", poolSet(map[string]any{"policy": "cookie", "cookie": "stick"}, map[string]any{"retries": 1, "selection_policy": map[string]any{"policy": "gatewright"}}))
+	w.sets["proxy"] = poolSet(map[string]any{"policy": "cookie", "cookie": "stick"}, map[string]any{"retries": 1, "selection_policy": map[string]any{"policy": "gatewright"}})
+	w.load("1")
 	row := w.row("r/0", "pool.test", "", port)
 	row.Targets = []table.Target{{Instance: "gone", Port: port}, {Instance: "web", Port: port}}
 	w.put("1", row)

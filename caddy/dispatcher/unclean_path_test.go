@@ -60,13 +60,11 @@ func TestUncleanPaths(t *testing.T) {
 		set["unclean_paths"] = unclean
 		return set
 	}
-	w.load("c1", func(app map[string]any) {
-		sets := map[string]any{"proxy": proxySet, "closed": checked(proxySet)}
-		for _, way := range []string{"clean", "reject", "keep"} {
-			sets[way], sets[way+"-closed"] = with(way, proxySet), with(way, checked(proxySet))
-		}
-		app["policy_sets"] = sets
-	})
+	w.sets["closed"] = checked(proxySet)
+	for _, way := range []string{"clean", "reject", "keep"} {
+		w.sets[way], w.sets[way+"-closed"] = with(way, proxySet), with(way, checked(proxySet))
+	}
+	w.load("c1")
 	port := w.serve("web")
 	rows := []table.RowJSON{w.row("bare", "bare.test", "web", port)}
 	for _, way := range []string{"clean", "reject", "keep", "default"} {

@@ -72,7 +72,7 @@ func chain(of ...*issuer) (certificates []*x509.Certificate) {
 // hostTable has a row on port 443 for each host; that of www.a.test is for /health alone.
 func hostTable(t *testing.T, hosts map[string]*table.TLSOptions) *table.Table {
 	t.Helper()
-	rows := table.NewRows(nil)
+	rows := table.NewRows()
 	for host, options := range hosts {
 		row := table.RowJSON{ID: host, Ingress: "a", Port: 443, Host: host, TLS: true, Policy: "p", TLSOptions: options}
 		if host == "www.a.test" {

@@ -1,9 +1,11 @@
 package layer4
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,7 +72,7 @@ func (w *world) load() {
 	apps := map[string]any{
 		"gatewright": map[string]any{
 			"resolver": map[string]any{"address": w.dns.Address, "zone": "test.internal"},
-			"guard":    map[string]any{"allow_loopback": true}, "policy_sets": map[string]any{"echo": echoSet},
+			"guard":    map[string]any{"allow_loopback": true},
 		},
 		"http": map[string]any{"servers": map[string]any{"main": server}},
 	}
@@ -99,12 +101,16 @@ func (w *world) address() string { return fmt.Sprint("127.0.0.1:", w.port) }
 // rows replaces the host table.
 func (w *world) rows(given ...table.RowJSON) {
 	w.t.Helper()
-	rows := table.NewRows(nil)
-	for i := range given {
-		rows.Add(&given[i])
-	}
 	w.tables++
-	if err := app.HostTable().Replace(fmt.Sprint(w.t.Name(), w.tables), rows); err != nil {
+	whole := map[string]any{"version": fmt.Sprint(w.t.Name(), w.tables), "rows": append([]table.RowJSON{}, given...)}
+	if slices.ContainsFunc(given, func(row table.RowJSON) bool { return row.Policy == "echo" }) {
+		whole["policy_sets"] = map[string]any{"echo": echoSet}
+	}
+	text, err := json.Marshal(whole)
+	if err == nil {
+		err = app.ReplaceTable(bytes.NewReader(text))
+	}
+	if err != nil {
 		w.t.Fatal(err)
 	}
 }

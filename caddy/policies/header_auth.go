@@ -53,5 +53,8 @@ func (HeaderAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return next.ServeHTTP(w, r)
 }
 
+// ChecksHeader tells the app that a policy set with this handler lets no secret pass unchecked.
+func (HeaderAuth) ChecksHeader() {}
+
 // Interface guards.
 var _ caddyhttp.MiddlewareHandler = HeaderAuth{}

@@ -122,7 +122,7 @@ func TestLoopsEnd(t *testing.T) {
 // The secret is in the row; an instance does not see it, nor a guess at it.
 func TestHeaderAuth(t *testing.T) {
 	sum := sha256.Sum256([]byte("secret"))
-	rows := table.NewRows(nil)
+	rows := table.NewRows()
 	rows.Add(&table.RowJSON{ID: "with", Port: 80, Host: "with.test", Policy: "p", Auth: &table.Auth{Header: "x-secret", SHA256: hex.EncodeToString(sum[:])}})
 	rows.Add(&table.RowJSON{ID: "without", Port: 80, Host: "without.test", Policy: "p"})
 	var hosts table.Table

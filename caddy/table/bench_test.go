@@ -8,7 +8,7 @@ import (
 
 func benchTable(b *testing.B, n int) *Table {
 	b.Helper()
-	rows := NewRows(nil)
+	rows := NewRows()
 	for i := range n {
 		r := RowJSON{
 			ID: fmt.Sprintf("c%023d/0", i), Ingress: fmt.Sprintf("app-%d", i), Port: 80, Host: fmt.Sprintf("app-%d.apps.example.com", i),
@@ -56,7 +56,7 @@ func BenchmarkPatch(b *testing.B) {
 	table := benchTable(b, 100_000)
 	for i := 0; b.Loop(); i++ {
 		r := RowJSON{ID: "n", Port: 80, Host: fmt.Sprintf("new-%d.apps.example.com", i), Policy: "p"}
-		rows := NewRows(nil)
+		rows := NewRows()
 		rows.Add(&r)
 		if err := table.Patch(table.Version(), fmt.Sprint(i), nil, rows); err != nil {
 			b.Fatal(err)

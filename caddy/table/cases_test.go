@@ -53,7 +53,7 @@ func (c routingCase) run(t *testing.T) {
 	}
 	// Whole, and row by row in the opposite order: the way to a table must not matter.
 	var whole, grown Table
-	rows := NewRows(nil)
+	rows := NewRows()
 	for i := range c.Rows {
 		rows.Add(&c.Rows[i])
 	}
@@ -61,7 +61,7 @@ func (c routingCase) run(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := len(c.Rows) - 1; i >= 0; i-- {
-		one := NewRows(nil)
+		one := NewRows()
 		one.Add(&c.Rows[i])
 		if err := grown.Patch(grown.Version(), c.Rows[i].ID, nil, one); err != nil {
 			t.Fatal(err)

@@ -7,47 +7,56 @@ import (
 	"io"
 )
 
-// ReadTable reads `{"version": "…", "rows": […]}` and gives each row to add, whose argument is used again.
-// Rows are read one by one, so that a big table is never in memory as text.
-func ReadTable(from io.Reader, add func(*RowJSON)) (version string, err error) {
+// Head is what a whole table has beside its rows.
+type Head struct {
+	Version string
+	// PolicySets are those that the rows name, by key.
+	PolicySets map[string]json.RawMessage
+}
+
+// ReadTable reads `{"version": "…", "rows": […], "policy_sets": {…}}` and gives each row to add, whose argument is used
+// again. Rows are read one by one, so that a big table is never in memory as text.
+func ReadTable(from io.Reader, add func(*RowJSON)) (head Head, err error) {
 	dec := json.NewDecoder(from)
 	dec.DisallowUnknownFields()
 	if err := expect(dec, json.Delim('{')); err != nil {
-		return "", err
+		return Head{}, err
 	}
 	seen := make(map[string]bool)
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
-			return "", err
+			return Head{}, err
 		}
 		name, _ := key.(string)
 		if seen[name] {
-			return "", fmt.Errorf("%q is there twice", name)
+			return Head{}, fmt.Errorf("%q is there twice", name)
 		}
 		seen[name] = true
 		switch name {
 		case "version":
-			err = dec.Decode(&version)
+			err = dec.Decode(&head.Version)
 		case "rows":
 			err = readRows(dec, add)
+		case "policy_sets":
+			err = dec.Decode(&head.PolicySets)
 		default:
 			err = fmt.Errorf("unknown field %q", name)
 		}
 		if err != nil {
-			return "", err
+			return Head{}, err
 		}
 	}
 	if err := expect(dec, json.Delim('}')); err != nil {
-		return "", err
+		return Head{}, err
 	}
-	if version == "" {
-		return "", errors.New("version is missing or empty")
+	if head.Version == "" {
+		return Head{}, errors.New("version is missing or empty")
 	}
 	if !seen["rows"] {
-		return "", errors.New("rows is missing")
+		return Head{}, errors.New("rows is missing")
 	}
-	return version, expectEnd(dec)
+	return head, expectEnd(dec)
 }
 
 func readRows(dec *json.Decoder, add func(*RowJSON)) error {
@@ -92,6 +101,8 @@ type Delta struct {
 	To     string    `json:"to"`
 	Remove []string  `json:"remove"`
 	Upsert []RowJSON `json:"upsert"`
+	// PolicySets are those that the rows to upsert name, by key.
+	PolicySets map[string]json.RawMessage `json:"policy_sets,omitempty"`
 }
 
 // ReadStrict decodes one JSON document and refuses fields that value does not have.

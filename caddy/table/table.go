@@ -24,8 +24,10 @@ type Table struct {
 	ports   map[uint16]*hosts
 	// changes counts the changes that were made. Writers read and write it.
 	changes uint64
-	// byID is the writers' own: requests do not read it.
+	// byID is the writers' own, as named is: requests do not read them.
 	byID map[string]*Row
+	// named counts the rows that name a policy.
+	named map[string]int
 }
 
 // Request is what a row is chosen by.
@@ -127,17 +129,18 @@ func (e *VersionError) Error() string {
 
 // Rows collects the rows of a change, and what is wrong with them.
 type Rows struct {
+	// Ready, if any, is called once the change is certain to be made, before requests see it.
+	Ready func()
+
 	rows     []*Row
 	problems []Problem
 	ids      map[string]struct{}
 	policies map[string]bool
-	known    func(policy string) bool
+	left     []string
 }
 
-// NewRows starts a change. A row whose policy is not known is refused; nil knows all.
-func NewRows(known func(policy string) bool) *Rows {
-	return &Rows{ids: make(map[string]struct{}), policies: make(map[string]bool), known: known}
-}
+// NewRows starts a change.
+func NewRows() *Rows { return &Rows{ids: make(map[string]struct{}), policies: make(map[string]bool)} }
 
 // Add checks a row and takes it over.
 func (r *Rows) Add(from *RowJSON) {
@@ -149,58 +152,14 @@ func (r *Rows) Add(from *RowJSON) {
 		r.problems = append(r.problems, Problem{row.id, "id is there twice"})
 	}
 	r.ids[row.id] = struct{}{}
-	if row.policy != "" && !r.knows(row.policy) {
-		r.problems = append(r.problems, Problem{row.id, fmt.Sprintf("policy %q is not in the running configuration", row.policy)})
-	}
 	r.rows = append(r.rows, row)
-}
-
-func (r *Rows) knows(policy string) bool {
-	if r.known == nil {
-		return true
-	}
-	known, asked := r.policies[policy]
-	if !asked {
-		known = r.known(policy)
-		r.policies[policy] = known
-	}
-	return known
-}
-
-// Unknown calls f for each policy that rows name and that is not known to the function.
-func (t *Table) Unknown(known func(policy string) bool, f func(policy string)) {
-	t.write.Lock()
-	defer t.write.Unlock()
-	seen := make(map[string]bool)
-	for _, row := range t.byID {
-		if row.policy != "" && !seen[row.policy] {
-			seen[row.policy] = true
-			if !known(row.policy) {
-				f(row.policy)
-			}
-		}
-	}
 }
 
 // Replace puts other rows and another version in the place of all there is.
 // It returns a *Refusal when rows are invalid or tie.
-func (t *Table) Replace(version string, rows *Rows) error {
+func (t *Table) Replace(version string, change *Rows) error {
 	t.write.Lock()
 	defer t.write.Unlock()
-	return t.replace(version, rows)
-}
-
-// ReplaceFirst is Replace for a table that has no version yet; else it does nothing and returns false.
-func (t *Table) ReplaceFirst(version string, rows *Rows) (bool, error) {
-	t.write.Lock()
-	defer t.write.Unlock()
-	if t.version != "" {
-		return false, nil
-	}
-	return true, t.replace(version, rows)
-}
-
-func (t *Table) replace(version string, change *Rows) error {
 	problems := change.problems
 	rows := change.rows
 	slices.SortFunc(rows, func(a, b *Row) int {
@@ -236,6 +195,8 @@ func (t *Table) replace(version string, change *Rows) error {
 	if len(problems) > 0 {
 		return &Refusal{problems}
 	}
+	change.ready()
+	change.left = t.nameOnly(byID)
 	t.byID = byID
 	t.changes++
 	t.mu.Lock()
@@ -302,6 +263,8 @@ func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
 	if len(problems) > 0 {
 		return &Refusal{problems}
 	}
+	upsert.ready()
+	upsert.left = t.name(upsert.rows, gone)
 	t.commit(to, changes)
 	t.changes++
 	for row := range gone {

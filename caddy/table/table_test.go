@@ -19,7 +19,7 @@ func rowJSON(id, host string, edit ...func(*RowJSON)) RowJSON {
 }
 
 func rowsOf(from ...RowJSON) *Rows {
-	rows := NewRows(nil)
+	rows := NewRows()
 	for i := range from {
 		rows.Add(&from[i])
 	}
@@ -124,16 +124,17 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 		rowJSON("headers", "h.test", headers("X-A", "1", "x-a", "2")),
 		rowJSON("policy", "policy.test", func(r *RowJSON) { r.Policy = "other" }),
 	}
-	rows := NewRows(func(policy string) bool { return policy == "p" })
+	rows := NewRows()
 	for i := range bad {
 		rows.Add(&bad[i])
 	}
+	rows.DemandPolicies(func(policy string) bool { return policy == "p" })
 	found := problemsOf(t, table.Patch("1", "2", []string{"a"}, rows))
 	for id, want := range map[string]string{
 		"tie": `ties with row "p"`, "both": "redirect.port 0", "twice": "id is there twice", "captures": `captures "a" twice`,
 		"mixed": `label "a-{b}"`, "alone": "is one capture alone", "inner": `label ""`, "unnamed": `label "{}"`,
 		"open": `label "{a"`, "closed": `label "a}"`, "port": `label "test:80"`, "nocapture": `captures "a", which the host does not have`,
-		"headers": `headers names "X-A" twice`, "policy": `policy "other" is not in the running configuration`,
+		"headers": `headers names "X-A" twice`, "policy": `policy "other" is not there`,
 	} {
 		if !strings.Contains(strings.Join(found[id], "; "), want) {
 			t.Errorf("%s: got %q, want %q", id, found[id], want)
@@ -457,7 +458,8 @@ func TestReadTable(t *testing.T) {
 	count := 0
 	read := func(text string) (string, error) {
 		count = 0
-		return ReadTable(strings.NewReader(text), func(*RowJSON) { count++ })
+		head, err := ReadTable(strings.NewReader(text), func(*RowJSON) { count++ })
+		return head.Version, err
 	}
 	if version, err := read(`{"rows":[{"id":"a"},{"id":"b"}],"version":"7"} `); err != nil || version != "7" || count != 2 {
 		t.Fatalf("got %q, %v, %d rows", version, err, count)

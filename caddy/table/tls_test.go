@@ -22,7 +22,7 @@ func passed(id, host string) RowJSON {
 
 func tableOf(t *testing.T, routes ...RowJSON) *Table {
 	t.Helper()
-	rows := NewRows(nil)
+	rows := NewRows()
 	for i := range routes {
 		rows.Add(&routes[i])
 	}
@@ -124,7 +124,7 @@ func TestDemandsGo(t *testing.T) {
 	if got := table.LookupHandshake(443, local, "a.test"); len(got) != 1 || got[0].ClientCAs() != "one" {
 		t.Errorf("got %v", got)
 	}
-	if err := table.Patch("1", "2", []string{"a"}, NewRows(nil)); err != nil {
+	if err := table.Patch("1", "2", []string{"a"}, NewRows()); err != nil {
 		t.Fatal(err)
 	}
 	if got := table.LookupHandshake(443, local, "a.test"); len(got) != 0 || table.ports[443].demanding != 0 {
@@ -135,7 +135,7 @@ func TestDemandsGo(t *testing.T) {
 func TestTLSOptionsAreChecked(t *testing.T) {
 	wrong := func(row RowJSON) {
 		t.Helper()
-		rows := NewRows(nil)
+		rows := NewRows()
 		rows.Add(&row)
 		if len(rows.problems) == 0 {
 			t.Errorf("%+v was taken", row.TLSOptions)

@@ -53,7 +53,7 @@ func newStand(t testing.TB, source *Source, given ...table.Target) *stand {
 
 func (s *stand) targets(given ...table.Target) {
 	s.t.Helper()
-	rows := table.NewRows(nil)
+	rows := table.NewRows()
 	rows.Add(&table.RowJSON{ID: s.id, Ingress: "i", Port: 80, Host: "a.test", Policy: "p", Targets: given})
 	s.table = &table.Table{}
 	if err := s.table.Replace("1", rows); err != nil {

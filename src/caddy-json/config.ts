@@ -60,7 +60,6 @@ export interface GatewrightApp {
   readonly table_file: string;
   readonly resolver: ResolverConfig;
   readonly guard: GuardConfig;
-  readonly policy_sets: { readonly [key: string]: PolicySet };
   /** Pages for all ingresses; those of a policy set go first. */
   readonly error_pages?: { readonly [status: string]: string };
 }
@@ -83,7 +82,7 @@ export interface GuardConfig {
   readonly allow: readonly string[];
 }
 
-/** Handlers that rules with equal policies share. */
+/** Handlers that rules with equal policies share. They travel with rows of the host table (caddy/app). */
 export interface PolicySet {
   readonly handle: readonly PolicyHandler[];
   /** Pages that the dispatcher sends instead of its own, by status (`502`) or class (`5xx`). */
@@ -100,8 +99,6 @@ export interface ReverseProxyHandler {
     readonly selection_policy?: { readonly policy: "gatewright" };
     readonly retries: number;
   };
-  /** Without it every reload closes every WebSocket. */
-  readonly stream_close_delay: Duration;
   readonly headers?: { readonly request: HeaderOps };
   readonly transport: Transport;
 }

@@ -27,7 +27,6 @@ export function compileConfig(
         table_file: `${settings.folder}/table.json`,
         resolver: settings.resolver,
         guard: guardOf(needs.ports(), settings),
-        policy_sets: Object.fromEntries(needs.policySets()),
         ...(pages === undefined ? {} : { error_pages: pages }),
       },
       ...(http === undefined ? {} : { http }),

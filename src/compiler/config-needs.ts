@@ -1,16 +1,13 @@
-import type { PolicySet } from "../caddy-json/config.ts";
 import { PortCounts, uniteUses } from "./port-counts.ts";
 import type { PortUse } from "./port-use.ts";
 import type { Row } from "./row.ts";
 import type { CompiledRow } from "./rows.ts";
 import { keyOf, slotOf, type TlsNeed } from "./tls-needs.ts";
 
-/** What of the rows decides the Caddy configuration: ports, policy sets, names with certificates. */
+/** What of the rows decides the Caddy configuration: ports, names with certificates. */
 export interface NeedsView {
   /** By ascending port. */
   ports(): readonly PortUse[];
-  /** By ascending key. */
-  policySets(): readonly (readonly [string, PolicySet])[];
   /** In an order that depends on nothing but the needs. */
   tlsNeeds(): readonly TlsNeed[];
 }
@@ -18,21 +15,15 @@ export interface NeedsView {
 /** The needs as they were at one moment. */
 export class NeedsSnapshot implements NeedsView {
   readonly #ports: readonly PortUse[];
-  readonly #policySets: readonly (readonly [string, PolicySet])[];
   readonly #tlsNeeds: readonly TlsNeed[];
 
   constructor(view: NeedsView) {
     this.#ports = view.ports();
-    this.#policySets = view.policySets();
     this.#tlsNeeds = view.tlsNeeds();
   }
 
   ports(): readonly PortUse[] {
     return this.#ports;
-  }
-
-  policySets(): readonly (readonly [string, PolicySet])[] {
-    return this.#policySets;
   }
 
   tlsNeeds(): readonly TlsNeed[] {
@@ -46,7 +37,6 @@ export class NeedsSnapshot implements NeedsView {
  */
 export class ConfigNeeds implements NeedsView {
   readonly #ports = new PortCounts();
-  readonly #policySets = new Map<string, { set: PolicySet; uses: number }>();
   readonly #tlsNeeds = new Map<string, { need: TlsNeed; uses: number }>();
   /** Needs that must agree, by their slot. */
   readonly #slots = new Map<string, Map<string, number>>();
@@ -55,7 +45,7 @@ export class ConfigNeeds implements NeedsView {
   #generation = 0;
   #tlsGeneration = 0;
 
-  /** Grows whenever a port, a kind of traffic on it, a policy set or what TLS needs comes or goes. */
+  /** Grows whenever a port, a kind of traffic on it or what TLS needs comes or goes. */
   get generation(): number {
     return this.#generation;
   }
@@ -65,27 +55,13 @@ export class ConfigNeeds implements NeedsView {
     return this.#tlsGeneration;
   }
 
-  add({ row, policySet, tlsNeeds }: CompiledRow): void {
+  add({ row, tlsNeeds }: CompiledRow): void {
     this.#countRow(row, 1);
-    if (policySet !== undefined) {
-      const known = this.#policySets.get(policySet.key) ?? { set: policySet.set, uses: 0 };
-      if (known.uses === 0) this.#generation += 1;
-      known.uses += 1;
-      this.#policySets.set(policySet.key, known);
-    }
     for (const need of tlsNeeds ?? []) this.#countNeed(need, 1);
   }
 
-  remove({ row, policySet, tlsNeeds }: CompiledRow): void {
+  remove({ row, tlsNeeds }: CompiledRow): void {
     this.#countRow(row, -1);
-    const known = policySet === undefined ? undefined : this.#policySets.get(policySet.key);
-    if (policySet !== undefined && known !== undefined) {
-      known.uses -= 1;
-      if (known.uses === 0) {
-        this.#generation += 1;
-        this.#policySets.delete(policySet.key);
-      }
-    }
     for (const need of tlsNeeds ?? []) this.#countNeed(need, -1);
   }
 
@@ -155,12 +131,6 @@ export class ConfigNeeds implements NeedsView {
     return this.#ports.list();
   }
 
-  policySets(): readonly (readonly [string, PolicySet])[] {
-    return [...this.#policySets]
-      .map(([key, { set }]) => [key, set] as const)
-      .sort(([left], [right]) => (left < right ? -1 : 1));
-  }
-
   tlsNeeds(): readonly TlsNeed[] {
     return [...this.#tlsNeeds].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, { need }]) => need);
   }
@@ -173,11 +143,9 @@ export function unite(left: NeedsView, right: NeedsView): NeedsView {
     const known = ports.get(use.port);
     ports.set(use.port, known === undefined ? use : uniteUses(known, use));
   }
-  const policySets = new Map([...left.policySets(), ...right.policySets()]);
   const needs = new Map([...left.tlsNeeds(), ...right.tlsNeeds()].map((need) => [keyOf(need), need]));
   return {
     ports: () => [...ports.values()].sort((one, other) => one.port - other.port),
-    policySets: () => [...policySets].sort(([one], [other]) => (one < other ? -1 : 1)),
     tlsNeeds: () => [...needs].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, need]) => need),
   };
 }

@@ -84,7 +84,6 @@ function reverseProxy(rule: IngressRule, settings: CompilerSettings): ReversePro
   return {
     handler: "reverse_proxy",
     ...loadBalancing(rule),
-    stream_close_delay: "24h",
     ...(Object.keys(request).length === 0 ? {} : { headers: { request } }),
     transport: transportOf(rule, settings),
   };

@@ -1,3 +1,4 @@
+import type { PolicySet } from "../caddy-json/config.ts";
 import type { IngressPath } from "../model/api.ts";
 
 /** Where a row's requests go: exactly one of `instance`, `service` and `address`, and a port. */
@@ -24,7 +25,7 @@ export interface RowTarget {
 /**
  * One row of the host table that our Caddy keeps in memory (caddy/app, caddy/table).
  * Rows travel by delta or whole through Caddy's admin endpoint, never inside the Caddy configuration, so that
- * a new host under a known policy set needs no reload.
+ * a new host needs no reload.
  */
 export interface Row {
   /** `<ingress id>/<rule index>`, with `/redirect` behind it for the plain-HTTP side of `redirect_http`. */
@@ -47,7 +48,7 @@ export interface Row {
   readonly auth?: { readonly header: string; readonly sha256: string };
   /** Answers a redirect to https on this port instead of proxying. Excludes `policy` and `targets`. */
   readonly redirect?: { readonly port: number };
-  /** Key of the policy set whose handlers take the request; in the configuration under `apps.gatewright.policy_sets`. */
+  /** Key of the policy set whose handlers take the request. */
   readonly policy?: string;
   readonly targets?: readonly RowTarget[];
   /** IP addresses that the row is served on. Absent: all that the port is bound on. */
@@ -99,10 +100,18 @@ export interface TableDelta {
   readonly to: string;
   readonly remove: readonly string[];
   readonly upsert: readonly Row[];
+  /** Those that the rows to upsert name. One that cannot be set up refuses the change. Absent: they run all. */
+  readonly policy_sets?: PolicySets;
 }
 
 /** The whole host table. */
 export interface Table {
   readonly version: string;
   readonly rows: readonly Row[];
+  readonly policy_sets?: PolicySets;
+}
+
+/** By the keys that rows name. */
+export interface PolicySets {
+  readonly [key: string]: PolicySet;
 }

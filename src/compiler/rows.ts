@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { Ingress, IngressRule } from "../model/api.ts";
 import { isServedHere, listenField, rowLayer4 } from "./layer4.ts";
 import { type KeyedPolicySet, policySetOf } from "./policy-set.ts";
-import type { Row, RowLayer4 } from "./row.ts";
+import type { PolicySets, Row, RowLayer4 } from "./row.ts";
 import { rowTargets } from "./row-targets.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { type TlsNeed, tlsNeeds, tlsOptionsField } from "./tls-needs.ts";
@@ -13,6 +13,13 @@ export interface CompiledRow {
   readonly policySet?: KeyedPolicySet;
   /** What TLS takes beside the row: names with certificates, options of connections. */
   readonly tlsNeeds?: readonly TlsNeed[];
+}
+
+/** The policy sets that rows name, by key. */
+export function policySetsOf(compiled: Iterable<CompiledRow>): PolicySets {
+  const sets: Record<string, PolicySets[string]> = {};
+  for (const { policySet } of compiled) if (policySet !== undefined) sets[policySet.key] = policySet.set;
+  return sets;
 }
 
 /** The rows of one ingress, in the order of its rules. */

@@ -1,8 +1,8 @@
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { CaddyConfig } from "../caddy-json/config.ts";
+import type { CaddyConfig, PolicySet } from "../caddy-json/config.ts";
 import { TableDigest } from "../compiler/digest.ts";
-import { compileRows } from "../compiler/rows.ts";
+import { compileRows, policySetsOf } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Ingress } from "../model/api.ts";
 import { ensurePrivateFolder, PRIVATE_FILE_MODE, storeUnavailable, writeDurably } from "../store/durable.ts";
@@ -55,10 +55,13 @@ async function writeRows(
   settings: CompilerSettings,
 ): Promise<void> {
   const digest = new TableDigest();
+  const policySets: Record<string, PolicySet> = {};
   let chunk = '{"rows":[';
   let separator = "";
   for (const ingress of ingresses) {
-    for (const { row } of compileRows(ingress, settings)) {
+    const compiled = compileRows(ingress, settings);
+    Object.assign(policySets, policySetsOf(compiled));
+    for (const { row } of compiled) {
       digest.add(row);
       chunk += separator + JSON.stringify(row);
       separator = ",\n";
@@ -68,5 +71,6 @@ async function writeRows(
     await file.writeFile(chunk);
     chunk = "";
   }
-  await file.writeFile(`${chunk}],"version":${JSON.stringify(digest.version())}}\n`);
+  const rest = { policy_sets: policySets, version: digest.version() };
+  await file.writeFile(`${chunk}],${JSON.stringify(rest).slice(1)}\n`);
 }

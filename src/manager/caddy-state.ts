@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { CaddyApi, RunningConfig, RunningVersions } from "../caddy/caddy-api.ts";
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { NeedsView } from "../compiler/config-needs.ts";
-import type { Row } from "../compiler/row.ts";
+import type { Table, TableDelta } from "../compiler/row.ts";
+import { type CompiledRow, policySetsOf } from "../compiler/rows.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { TableCount } from "./table-count.ts";
@@ -21,10 +22,10 @@ export interface DesiredTable {
   readonly delta?: {
     readonly from: string;
     readonly remove: readonly string[];
-    readonly upsert: readonly Row[];
+    readonly upsert: readonly CompiledRow[];
   };
   /** The whole table, for when the running version is another one. */
-  readonly rows: () => readonly Row[];
+  readonly rows: () => readonly CompiledRow[];
 }
 
 export interface CaddyStateOptions {
@@ -40,7 +41,6 @@ export interface CaddyStateOptions {
 export interface Known {
   readonly versions: RunningVersions;
   readonly config: RunningConfig;
-  readonly needs: NeedsView;
   /** We loaded it or compared it, so its version says what it is. Else it was read, and may have come from anywhere. */
   readonly isOurs: boolean;
   /** Nobody else is known to have changed the host table, so its version says what it is. */
@@ -68,7 +68,7 @@ export class CaddyState {
   readonly #tables = new TableCount();
   #known: Known | undefined;
   /** What was given last. */
-  #given: { readonly config: CaddyConfig; readonly table: string; readonly needs: NeedsView } | undefined;
+  #given: { readonly config: CaddyConfig; readonly table: string } | undefined;
   #steps = 0;
 
   constructor(options: CaddyStateOptions) {
@@ -94,7 +94,7 @@ export class CaddyState {
     const versions = await api.running();
     const config = await api.config();
     const hasOurTable = this.#tables.isOurs(versions.changes);
-    this.#known = { versions, config, needs: policySetsOf(config), isOurs: false, hasOurTable };
+    this.#known = { versions, config, isOurs: false, hasOurTable };
     return this.#known;
   }
 
@@ -112,7 +112,7 @@ export class CaddyState {
    */
   async load(rendered: Rendered): Promise<boolean> {
     const { api } = this.#options;
-    const { config, needs } = rendered;
+    const { config } = rendered;
     let { versions } = await this.running();
     const mustLoad = !this.runs(rendered);
     if (mustLoad) {
@@ -128,7 +128,7 @@ export class CaddyState {
         throw new GatewrightError("store_conflict", "Caddy was given another configuration meanwhile.");
     }
     const hasOurTable = this.#tables.isOurs(versions.changes);
-    this.#known = { versions, config, needs, isOurs: true, hasOurTable };
+    this.#known = { versions, config, isOurs: true, hasOurTable };
     return mustLoad;
   }
 
@@ -137,8 +137,8 @@ export class CaddyState {
     this.#known = known;
     this.#tables.know(known.versions.changes);
     if (!known.isOurs) return;
-    const { config, needs, versions } = known;
-    this.#given = { config: config as CaddyConfig, needs, table: versions.table };
+    const { config, versions } = known;
+    this.#given = { config: config as CaddyConfig, table: versions.table };
   }
 
   /** Asks whether what was given runs: one small question where nothing has changed. Throws `caddy_unavailable`. */
@@ -158,12 +158,11 @@ export class CaddyState {
     if (hasMoved()) return { kind: "unsure" };
     // The same may have been loaded once more by somebody else.
     const isOurs = isDeepStrictEqual(config, plain(given.config));
-    const needs = isOurs ? given.needs : policySetsOf(config);
-    this.#known = { versions, config, needs, isOurs, hasOurTable };
+    this.#known = { versions, config, isOurs, hasOurTable };
     return isOurs && hasOurTable ? { kind: "expected" } : { kind: "drifted", reason };
   }
 
-  /** Has Caddy run the host table, whose policy sets must run. Throws as `load`. */
+  /** Has Caddy run the host table, with the policy sets that its rows name. Throws as `load`. */
   async setTable({ version, delta, rows }: DesiredTable): Promise<void> {
     const { api } = this.#options;
     const known = await this.running();
@@ -174,7 +173,7 @@ export class CaddyState {
     }
     const isDelta = delta !== undefined && versions.table === delta.from && hasOurTable;
     await this.#tables.change(() =>
-      isDelta ? api.patchTable({ ...delta, to: version }) : api.replaceTable({ version, rows: rows() }),
+      isDelta ? api.patchTable(deltaTo(version, delta)) : api.replaceTable(tableOf(version, rows())),
     );
     if (this.#known !== known)
       throw new GatewrightError("store_conflict", "Caddy was started again meanwhile.");
@@ -227,10 +226,12 @@ function driftOf(versions: RunningVersions, config: CaddyConfig, hasOurTable: bo
   return "its configuration was changed in place";
 }
 
-/** What of a configuration that was read rows of the host table may name. */
-function policySetsOf({ apps }: RunningConfig): NeedsView {
-  const sets = Object.entries(apps?.gatewright?.policy_sets ?? {});
-  return { ports: () => [], policySets: () => sets, tlsNeeds: () => [] };
+function deltaTo(to: string, { from, remove, upsert }: NonNullable<DesiredTable["delta"]>): TableDelta {
+  return { from, to, remove, upsert: upsert.map(({ row }) => row), policy_sets: policySetsOf(upsert) };
+}
+
+function tableOf(version: string, rows: readonly CompiledRow[]): Table {
+  return { version, rows: rows.map(({ row }) => row), policy_sets: policySetsOf(rows) };
 }
 
 function unavailable(cause: GatewrightError): GatewrightError {

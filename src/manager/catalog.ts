@@ -1,6 +1,5 @@
 import { ConfigNeeds, type NeedsView } from "../compiler/config-needs.ts";
 import { TableDigest } from "../compiler/digest.ts";
-import type { Row } from "../compiler/row.ts";
 import { type CompiledRow, compileRows } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Ingress, SetAsideIngress } from "../model/api.ts";
@@ -24,7 +23,7 @@ export function changedId({ before, after, setAside }: IngressChange): string | 
 /** What a batch of changes does to the host table. */
 export interface RowChanges {
   readonly remove: readonly string[];
-  readonly upsert: readonly Row[];
+  readonly upsert: readonly CompiledRow[];
 }
 
 /** Ids → ingresses as a list shall have them. */
@@ -151,10 +150,10 @@ export class Catalog {
   }
 
   /** Every row as staged. */
-  rows(): Row[] {
-    const rows: Row[] = [];
+  rows(): CompiledRow[] {
+    const rows: CompiledRow[] = [];
     const collect = (ingress: Ingress): void => {
-      for (const { row } of compileRows(ingress, this.#settings)) rows.push(row);
+      for (const compiled of compileRows(ingress, this.#settings)) rows.push(compiled);
     };
     for (const ingress of this.#committed.values()) if (!this.#staged.has(ingress.id)) collect(ingress);
     for (const ingress of this.#staged.values()) if (ingress !== undefined) collect(ingress);
@@ -226,7 +225,7 @@ export class Catalog {
 
   #derive({ before, after }: IngressChange): RowChanges {
     const remove = new Set<string>();
-    const upsert: Row[] = [];
+    const upsert: CompiledRow[] = [];
     if (before !== undefined) {
       this.claims.remove(before);
       if (this.#names.get(before.name) === before.id) this.#names.delete(before.name);
@@ -241,7 +240,7 @@ export class Catalog {
       for (const compiled of compileRows(after, this.#settings)) {
         this.#count(compiled);
         remove.delete(compiled.row.id);
-        upsert.push(compiled.row);
+        upsert.push(compiled);
       }
     }
     return { remove: [...remove], upsert };

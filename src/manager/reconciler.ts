@@ -5,7 +5,7 @@ import { NeedsSnapshot, type NeedsView, unite } from "../compiler/config-needs.t
 import { listenersIn, listenersOf } from "../compiler/listeners.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
-import { type GatewrightError, isGatewrightError } from "../errors.ts";
+import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
@@ -51,7 +51,7 @@ const PORT_RETRY_MS = 5_000;
  * committed state: a start, a restart, a port that became free, the last rule of a port that is gone, a change that
  * failed half-way or could not be stored.
  *
- * What is needed is there before rows name it, and goes when no row does: a batch loads what runs and what is staged
+ * What is needed is there before rows need it, and goes when none does: a batch loads what runs and what is staged
  * together, then moves the table; only then is the exact configuration loaded.
  */
 export class Reconciler {
@@ -264,16 +264,6 @@ export class Reconciler {
     const { generation } = catalog.needs;
     const version = catalog.stagedVersion;
     await this.#state.patiently(async () => {
-      const { needs, versions } = await this.#state.running();
-      // Rows of the table that runs find their policy sets until it is another one.
-      if (versions.table !== version && lacksSets(exact.needs, needs)) {
-        await this.#load(this.#render(unite(needs, exact.needs)), undefined).catch((error: unknown) => {
-          // Sets of somebody else's configuration must not keep ours away.
-          if (!isGatewrightError(error, "config_validation_failed")) throw error;
-        });
-        if (!lacksSets(this.#state.known?.needs ?? needs, exact.needs))
-          await this.#state.setTable({ version, rows: () => catalog.rows() });
-      }
       await this.#load(exact, generation);
       await this.#state.setTable({ version, rows: () => catalog.rows() });
     });
@@ -285,16 +275,8 @@ export class Reconciler {
     const { catalog, compiler } = this.#options;
     if (this.#applied?.generation === catalog.needs.generation) return this.#applied.rendered;
     await this.#ports.demand(listenersOf(catalog.needs.ports(), compiler));
-    const staged = new NeedsSnapshot(catalog.needs);
-    return this.#render(this.#runningNeeds().reduce(unite, staged));
-  }
-
-  /** What Caddy may run: what it was given, and what was read of it where somebody else may have loaded that. */
-  #runningNeeds(): readonly NeedsView[] {
-    const given = this.#applied === undefined ? [] : [this.#applied.rendered.needs];
-    const { known } = this.#state;
-    if (known === undefined) return given;
-    return known.isOurs ? [known.needs] : [...given, known.needs];
+    const running = this.#applied?.rendered.needs;
+    return this.#render(running === undefined ? catalog.needs : unite(running, catalog.needs));
   }
 
   async #load(rendered: Rendered, generation: number | undefined): Promise<void> {
@@ -322,7 +304,6 @@ export class Reconciler {
     const { leftOut } = this.#ports;
     const needs = new NeedsSnapshot({
       ports: () => view.ports().filter(({ port }) => !leftOut.has(port)),
-      policySets: () => view.policySets(),
       tlsNeeds: () => view.tlsNeeds(),
     });
     return { config: compileConfig(needs, compiler, imported?.()), needs };
@@ -352,12 +333,6 @@ export class Reconciler {
       if (await this.#survey(this.#options.catalog.needs)) await this.restore();
     });
   }
-}
-
-/** Whether needs lack a policy set that others have. */
-function lacksSets(needs: NeedsView, other: NeedsView): boolean {
-  const keys = new Set(needs.policySets().map(([key]) => key));
-  return other.policySets().some(([key]) => !keys.has(key));
 }
 
 function messageOf(error: unknown): string {

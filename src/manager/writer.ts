@@ -161,13 +161,13 @@ function mergeRows(steps: readonly RowChanges[]): RowChanges {
   const rows = new Map<string, RowChanges["upsert"][number] | undefined>();
   for (const { remove, upsert } of steps) {
     for (const id of remove) rows.set(id, undefined);
-    for (const row of upsert) rows.set(row.id, row);
+    for (const compiled of upsert) rows.set(compiled.row.id, compiled);
   }
   const remove: string[] = [];
   const upsert: RowChanges["upsert"][number][] = [];
-  for (const [id, row] of rows) {
-    if (row === undefined) remove.push(id);
-    else upsert.push(row);
+  for (const [id, compiled] of rows) {
+    if (compiled === undefined) remove.push(id);
+    else upsert.push(compiled);
   }
   return { remove, upsert };
 }

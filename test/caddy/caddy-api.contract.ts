@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CaddyApi } from "../../src/caddy/caddy-api.ts";
 import type { CaddyConfig } from "../../src/caddy-json/config.ts";
+import type { Table } from "../../src/compiler/row.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
 import type { Ingress } from "../../src/model/api.ts";
 import { type Compiled, compile } from "../support/compile.ts";
@@ -40,13 +41,18 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
     let world: CaddyWorld;
     let api: CaddyApi;
     let port: number;
+    let other: number;
     const compiled = (...ingresses: Ingress[]): Compiled => compile(ingresses, world.settings);
     const first = (): Compiled => compiled(ingress("one", port));
+    /** Another configuration than the first. */
+    const another = (): Compiled => compiled(ingress("one", other));
+    const rowsOf = ({ rows, policy_sets = {} }: Table) => ({ upsert: rows, policy_sets });
 
     beforeAll(async () => {
       world = await start();
       api = world.api;
       port = await world.freePort();
+      other = await world.freePort();
     });
     afterAll(() => world[Symbol.asyncDispose]());
     beforeEach(async () => {
@@ -66,7 +72,7 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
 
     it("counts configurations: one more for each load, none for what runs already", async () => {
       const { generation } = await api.running();
-      await api.load(compiled(ingress("one", port, "7s")).config);
+      await api.load(another().config);
       expect((await api.running()).generation).toBe(generation + 1);
       await api.load(first().config);
       await api.load(first().config);
@@ -88,14 +94,14 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       const count = async (): Promise<number> => ((await api.running()).changes ?? Number.NaN) - changes;
       await api.replaceTable({ ...table, rows: [] });
       expect(await api.running()).toMatchObject({ table: table.version, changes: changes + 1 });
-      await api.patchTable({ from: table.version, to: table.version, remove: [], upsert: table.rows });
+      await api.patchTable({ from: table.version, to: table.version, remove: [], ...rowsOf(table) });
       expect(await count()).toBe(2);
       const refused = [
         () => api.patchTable({ from: "another", to: "next", remove: [], upsert: [] }),
         () => api.replaceTable({ version: "next", rows: compiled(ingress("slow", port, "9s")).table.rows }),
       ];
       for (const change of refused) await expect(change()).rejects.toThrow();
-      await api.load(compiled(ingress("one", port, "7s")).config);
+      await api.load(another().config);
       expect(await count()).toBe(2);
     });
 
@@ -122,9 +128,9 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       expect(await api.running()).toEqual(before);
     });
 
-    it("keeps the host table through loads, rows without their policy set too", async () => {
+    it("keeps the host table through loads", async () => {
       const { table } = first();
-      await api.load(compiled(ingress("one", port, "7s")).config);
+      await api.load(another().config);
       expect((await api.running()).table).toBe(table.version);
     });
 
@@ -139,16 +145,56 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       expect((await api.running()).table).toBe(table.version);
     });
 
-    it("refuses rows whose policy set does not run, named, and keeps the table", async () => {
+    it("refuses rows whose policy set neither runs nor comes with them, named, and keeps the table", async () => {
       const before = await api.running();
-      const { table } = compiled(ingress("slow", port, "9s"));
+      const { version, rows } = compiled(ingress("slow", port, "9s")).table;
       for (const change of [
-        () => api.replaceTable(table),
-        () => api.patchTable({ from: before.table, to: "next", remove: [], upsert: table.rows }),
+        () => api.replaceTable({ version, rows }),
+        () => api.patchTable({ from: before.table, to: "next", remove: [], upsert: rows }),
       ])
         await expect(change()).rejects.toMatchObject({
           code: "config_validation_failed",
           message: expect.stringContaining("slow/0"),
+        });
+      expect(await api.running()).toEqual(before);
+    });
+
+    it("has the policy sets that its rows name, from the first to the last", async () => {
+      const { version: from } = first().table;
+      const { table } = compiled(ingress("slow", port, "9s"), ingress("slower", port, "9s"));
+      const [slow, slower] = table.rows;
+      if (slow === undefined || slower === undefined) throw new Error("no rows");
+      await api.patchTable({
+        from,
+        to: "1",
+        remove: [],
+        upsert: [slow],
+        policy_sets: table.policy_sets ?? {},
+      });
+      await api.patchTable({ from: "1", to: "2", remove: [slow.id], upsert: [slower] });
+      await api.load(another().config);
+      await api.patchTable({ from: "2", to: "3", remove: [slower.id], upsert: [slow] });
+      await api.patchTable({ from: "3", to: "4", remove: [slow.id], upsert: [] });
+      const late = api.patchTable({ from: "4", to: "5", remove: [], upsert: [slow] });
+      await expect(late).rejects.toMatchObject({ code: "config_validation_failed" });
+      expect(await api.running()).toMatchObject({ table: "4" });
+    });
+
+    it("refuses a policy set that cannot be set up, named, with the rows that come with it", async () => {
+      const before = await api.running();
+      const { version, rows, policy_sets } = compiled(
+        ingress("slow", port, "9s"),
+        ingress("two", port),
+      ).table;
+      const [key = ""] = rows.map(({ policy }) => policy);
+      const sets = { ...policy_sets, [key]: { handle: [] } };
+      for (const change of [
+        () => api.replaceTable({ version, rows, policy_sets: sets }),
+        () => api.patchTable({ from: before.table, to: "next", remove: [], upsert: rows, policy_sets: sets }),
+      ])
+        await expect(change()).rejects.toMatchObject({
+          code: "config_validation_failed",
+          message: expect.stringMatching(`${key}.*handle is empty`),
         });
       expect(await api.running()).toEqual(before);
     });

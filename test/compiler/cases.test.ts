@@ -35,14 +35,14 @@ describe.each(cases)("the rows compiled from requests/$file", ({ ingresses, requ
     expect(takerOf(matchReference(table.rows, request), request)).toEqual(want);
   });
 
-  it("have no ties, and name ports and policy sets that the configuration has", () => {
+  it("have no ties, name ports that the configuration has, and come with their policy sets", () => {
     const servers = Object.values(config.apps.http?.servers ?? {});
     const ports = new Set(
       servers.flatMap(({ listen }) => listen).map((address) => address.split(":").at(-1)),
     );
     for (const [index, row] of table.rows.entries()) {
       expect(ports).toContain(String(row.port));
-      if (row.policy !== undefined) expect(config.apps.gatewright.policy_sets).toHaveProperty(row.policy);
+      if (row.policy !== undefined) expect(table.policy_sets).toHaveProperty(row.policy);
       const ties = table.rows.slice(index + 1).filter((other) => rowsTie(row, other));
       expect(
         ties.filter(({ redirect }) => redirect?.port !== row.redirect?.port || redirect === undefined),

@@ -27,64 +27,31 @@ function needsOf(...rules: readonly IngressRule[]): ConfigNeeds {
   return needs;
 }
 
-const compressed = ruleOf({ policies: { compress: true } });
-const limited = ruleOf({ policies: { rate_limit: { requests_per_second: 1 } } });
 const secure = (hostname: string): IngressRule => ruleOf({ match: { hostname, port: 443 }, tls: true });
-
-describe("policy sets", () => {
-  it("are there from the first row that names them to the last", () => {
-    const needs = new ConfigNeeds();
-    const keys = (): readonly string[] => needs.policySets().map(([key]) => key);
-    const [one, two] = [rowsOf(compressed), rowsOf(compressed)].flat();
-    if (one === undefined || two === undefined) throw new Error("no rows");
-    const generations = [needs.generation];
-    for (const [change, row] of [
-      ["add", one],
-      ["add", two],
-      ["remove", one],
-      ["remove", two],
-    ] as const) {
-      needs[change](row);
-      generations.push(needs.generation);
-    }
-    const [, first = 0, second, third, last = 0] = generations;
-    expect([second, third]).toEqual([first, first]);
-    expect(last).toBeGreaterThan(first);
-    expect([keys(), needs.ports()]).toEqual([[], []]);
-    // Taking out what is not there changes nothing.
-    needs.remove({ row: one.row, ...(one.policySet === undefined ? {} : { policySet: one.policySet }) });
-    needs.add(one);
-    expect(keys()).toEqual([one.policySet?.key]);
-  });
-});
 
 describe("needs together", () => {
   it("are in order, whichever comes first, and each once", () => {
     const [left, right] = [
-      needsOf(compressed, secure("b.test"), ruleOf({ match: { hostname: "a.test", port: 8080 } })),
-      needsOf(limited, compressed, secure("a.test")),
+      needsOf(ruleOf({}), secure("b.test"), ruleOf({ match: { hostname: "a.test", port: 8080 } })),
+      needsOf(ruleOf({}), secure("a.test")),
     ];
     const [one, other] = [unite(left, right), unite(right, left)].map((view) => ({
       ports: view.ports().map(({ port }) => port),
-      sets: view.policySets().map(([key]) => key),
       needs: view.tlsNeeds().map((need) => JSON.stringify(need)),
     }));
     expect(one).toEqual(other);
     expect(one?.ports).toEqual([80, 443, 8080]);
-    expect(one?.sets).toEqual(
-      [...new Set([...left.policySets(), ...right.policySets()].map(([key]) => key))].sort(),
-    );
     expect(one?.needs).toEqual([...new Set(one?.needs)].sort());
     expect(one?.needs).toHaveLength(3);
   });
 
   it("at one moment stay as they were", () => {
-    const needs = needsOf(compressed);
+    const needs = needsOf(ruleOf({}));
     const before = new NeedsSnapshot(needs);
-    const seen = [before.ports(), before.policySets(), before.tlsNeeds()];
-    for (const row of rowsOf(limited, secure("a.test"))) needs.add(row);
-    expect([before.ports(), before.policySets(), before.tlsNeeds()]).toEqual(seen);
-    expect(needs.policySets().length).toBeGreaterThan(before.policySets().length);
+    const seen = [before.ports(), before.tlsNeeds()];
+    for (const row of rowsOf(secure("a.test"))) needs.add(row);
+    expect([before.ports(), before.tlsNeeds()]).toEqual(seen);
+    expect(needs.ports().length).toBeGreaterThan(before.ports().length);
   });
 
   it("are counted by rows", () => {

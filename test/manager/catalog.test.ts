@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileConfig } from "../../src/compiler/compile.ts";
+import { policySetsOf } from "../../src/compiler/rows.ts";
 import { Catalog, type IngressChange } from "../../src/manager/catalog.ts";
 import type { Ingress } from "../../src/model/api.ts";
 import { compile } from "../support/compile.ts";
@@ -44,9 +45,9 @@ describe("Catalog", () => {
       expect(catalog.stagedVersion).toBe(wanted.table.version);
       expect(catalog.committedVersion).toBe(wanted.table.version);
       expect(compileConfig(catalog.needs, settings)).toEqual(wanted.config);
-      expect(catalog.rows().toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual(
-        wanted.table.rows,
-      );
+      const rows = catalog.rows().map(({ row }) => row);
+      expect(rows.toSorted((one, other) => (one.id < other.id ? -1 : 1))).toEqual(wanted.table.rows);
+      expect(policySetsOf(catalog.rows())).toEqual(wanted.table.policy_sets);
       for (const { id, name } of catalog.values()) expect(catalog.idOfName(name)).toBe(id);
       expect(committed.map(({ id }) => id)).toEqual(committed.map(({ id }) => id).toSorted());
     }
@@ -71,10 +72,10 @@ describe("Catalog", () => {
     for (let round = 0; round < 200; round += 1) {
       const { remove, upsert } = catalog.stage(randomChange(catalog, random));
       for (const id of remove) rows.delete(id);
-      for (const row of upsert) rows.set(row.id, row);
+      for (const compiled of upsert) rows.set(compiled.row.id, compiled);
       catalog.commit();
       expect([...rows.values()]).toHaveLength(catalog.rows().length);
-      for (const row of catalog.rows()) expect(rows.get(row.id)).toEqual(row);
+      for (const compiled of catalog.rows()) expect(rows.get(compiled.row.id)).toEqual(compiled);
     }
   });
 

@@ -2,20 +2,16 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { listenersIn } from "../../src/compiler/listeners.ts";
 import { GatewrightError } from "../../src/errors.ts";
 import { freePort } from "../support/free-port.ts";
-import type { MemoryCaddy } from "../support/memory-caddy.ts";
+import type { MemoryCaddy, MemoryCall } from "../support/memory-caddy.ts";
 import { until } from "../support/until.ts";
 import { type ManagerWorld, requestFor, startWorld } from "./manager-world.ts";
 
 let world: ManagerWorld;
 let caddy: MemoryCaddy;
-/** Rows that met no policy set after some change of Caddy. */
-let dangling: string[];
 
 beforeEach(async () => {
   world = await startWorld();
   caddy = world.caddy;
-  dangling = [];
-  caddy.onAnswer = () => void dangling.push(...caddy.dangling);
 });
 afterEach(() => world[Symbol.asyncDispose]());
 
@@ -26,10 +22,12 @@ const rowIds = (): string[] => caddy.rows.map(({ ingress }) => ingress);
 /** Until what runs is exactly what is stored. */
 const isTidy = (): Promise<void> =>
   until(() => {
-    const sets = new Set(caddy.rows.map(({ policy }) => policy));
-    const has = Object.keys(caddy.loaded?.apps.gatewright.policy_sets ?? {});
-    return has.length === sets.size && has.every((key) => sets.has(key));
+    const ports = new Set(caddy.rows.map(({ port }) => port));
+    const has = portsOf(caddy.loaded);
+    return has.length === ports.size && has.every((port) => ports.has(port));
   });
+/** The policy sets that run, as text. */
+const sets = (): string => JSON.stringify(caddy.policySets);
 
 describe("a Caddy that is started in the middle of a batch", () => {
   it("C9: gets the committed state, not what is staged", async () => {
@@ -41,11 +39,10 @@ describe("a Caddy that is started in the middle of a batch", () => {
     await world.create("new", { port, ...slow });
     expect(caddy.launches).toHaveLength(2);
     expect(portsOf(caddy.launches.at(-1))).not.toContain(port);
-    expect(Object.keys(caddy.launches.at(-1)?.apps.gatewright.policy_sets ?? {})).toHaveLength(1);
     // The batch goes on with it.
     expect(portsOf(caddy.loaded)).toContain(port);
     expect(rowIds()).toEqual(expect.arrayContaining(["before", "new"]));
-    expect(dangling).toEqual([]);
+    expect(Object.keys(caddy.policySets)).toHaveLength(2);
   });
 
   it("keeps a port that was taken meanwhile a refusal of its change", async () => {
@@ -61,33 +58,61 @@ describe("a Caddy that is started in the middle of a batch", () => {
   });
 });
 
-describe("rows find their policy set at each moment", () => {
-  it("while policies of ingresses change", async () => {
+describe("policy sets", () => {
+  const changesOf = async (act: () => Promise<unknown>): Promise<readonly string[]> => {
+    const before = caddy.changes.length;
+    await act();
+    await isTidy();
+    return caddy.changes.slice(before);
+  };
+
+  it("come, change and go with the rows that name them, without a load", async () => {
     const { id } = await world.create("one");
-    await world.manager.ingresses.replace(id, requestFor("one", slow));
-    await isTidy();
-    await world.manager.ingresses.delete(id);
-    await isTidy();
-    expect(dangling).toEqual([]);
+    const fast = sets();
+    const changes = await changesOf(async () => {
+      await world.create("two");
+      expect(sets()).toBe(fast);
+      await world.manager.ingresses.replace(id, requestFor("one", slow));
+      expect(Object.keys(caddy.policySets)).toHaveLength(2);
+      await world.manager.ingresses.delete(id);
+    });
+    expect(sets()).toBe(fast);
+    expect(changes).toEqual(["patchTable", "patchTable", "patchTable"]);
   });
 
-  it("D13: when a manager with another setting finds Caddy", async () => {
+  it("D13: change in one step when a manager with another setting finds Caddy", async () => {
     await world.create("one");
     await world.create("two", slow);
-    await world.restart({ timeouts: { readIdle: "30s", writeIdle: "30s", idle: "2m", connect: "9s" } });
-    expect(JSON.stringify(caddy.loaded)).toContain('"9s"');
-    expect(JSON.stringify(caddy.loaded)).not.toContain('"3s"');
-    expect(dangling).toEqual([]);
+    const timeouts = { readIdle: "30s", writeIdle: "30s", idle: "2m", connect: "9s" };
+    expect(await changesOf(() => world.restart({ timeouts }))).toEqual(["replaceTable"]);
+    expect(sets()).toContain('"9s"');
+    expect(sets()).not.toContain('"3s"');
   });
 
-  it("when a change of policies could not be stored", async () => {
+  it("are as they were when a change of them could not be stored", async () => {
     const { id } = await world.create("one");
-    const before = caddy.rows;
+    const before = [caddy.rows, sets()];
     world.store.beforeCommit = () => Promise.reject(new GatewrightError("store_unavailable", "full"));
     const changed = world.manager.ingresses.replace(id, requestFor("one", slow));
     await expect(changed).rejects.toMatchObject({ code: "store_unavailable" });
-    expect(caddy.rows).toEqual(before);
-    expect(dangling).toEqual([]);
+    expect([caddy.rows, sets()]).toEqual(before);
+  });
+
+  it("that Caddy refuses are their ingress's refusal, and no other's", async () => {
+    const bad = ({ method, body }: MemoryCall): void => {
+      if (/Table/.test(method) && JSON.stringify(body).includes('"7s"'))
+        throw new GatewrightError("config_validation_failed", "refused");
+    };
+    caddy.onRequest = bad;
+    const [good, refused, other] = await Promise.allSettled([
+      world.create("good"),
+      world.create("refused", slow),
+      world.create("other"),
+    ]);
+    expect([good.status, other.status]).toEqual(["fulfilled", "fulfilled"]);
+    expect(refused).toMatchObject({ reason: { code: "config_validation_failed" } });
+    expect(rowIds().toSorted()).toEqual(["good", "other"]);
+    expect(Object.keys(caddy.policySets)).toHaveLength(1);
   });
 });
 
@@ -188,22 +213,5 @@ describe("C5: a Caddy that somebody else changes", () => {
     await world.create("one", { port });
     expect(meddled).toBe(true);
     expect(portsOf(caddy.loaded)).toContain(port);
-  });
-
-  it("gets its own even where what runs cannot be loaded together with it", async () => {
-    await world.create("one");
-    await isTidy();
-    caddy.tamper(({ apps, ...rest }) => {
-      const gatewright = { ...apps.gatewright, version: "other", policy_sets: { foreign: { handle: [] } } };
-      return { ...rest, apps: { ...apps, gatewright } };
-    });
-    await caddy.replaceTable({ version: "other", rows: [] });
-    caddy.onRequest = ({ method, body }) => {
-      if (method === "load" && JSON.stringify(body).includes("foreign"))
-        throw new GatewrightError("config_validation_failed", "refused");
-    };
-    await world.restart();
-    expect(world.manager.ingresses.ready()).toEqual({ ready: true, reasons: [] });
-    expect(rowIds()).toEqual(["one"]);
   });
 });

@@ -3,7 +3,7 @@ import { compileConfig } from "../../src/compiler/compile.ts";
 import { ConfigNeeds } from "../../src/compiler/config-needs.ts";
 import { TableDigest } from "../../src/compiler/digest.ts";
 import type { Table } from "../../src/compiler/row.ts";
-import { compileRows } from "../../src/compiler/rows.ts";
+import { compileRows, policySetsOf } from "../../src/compiler/rows.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
 import type { ImportedDigests } from "../../src/compiler/tls.ts";
 import type { Ingress } from "../../src/model/api.ts";
@@ -30,6 +30,6 @@ export function compile(
   const rows = compiled.map(({ row }) => row).sort((left, right) => (left.id < right.id ? -1 : 1));
   return {
     config: compileConfig(needs, settings, imported),
-    table: { version: digest.version(), rows },
+    table: { version: digest.version(), rows, policy_sets: policySetsOf(compiled) },
   };
 }

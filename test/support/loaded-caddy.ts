@@ -25,7 +25,7 @@ export async function startLoadedCaddy(): Promise<LoadedCaddy> {
   const { folder, adminPort } = place;
   const prepare = async (): Promise<void> => {
     const resolver = { address: "127.0.0.1:9", zone: "hypeman.internal" };
-    const gatewright = { version: "none", table_file: join(folder, "table.json"), resolver, policy_sets: {} };
+    const gatewright = { version: "none", table_file: join(folder, "table.json"), resolver };
     await writeFile(join(folder, "config.json"), JSON.stringify(place.config({ gatewright })));
     await writeFile(join(folder, "table.json"), JSON.stringify({ version: "none", rows: [] }));
   };
@@ -48,8 +48,6 @@ export async function startLoadedCaddy(): Promise<LoadedCaddy> {
     adminPort,
     api,
     async serve({ config, table }) {
-      // The last table may name policy sets that the new configuration lacks.
-      await replaceTable({ version: "none", rows: [] });
       await api.load(config);
       await replaceTable(table);
     },

@@ -8,9 +8,9 @@ import type {
   RunningVersions,
   TargetPush,
 } from "../../src/caddy/caddy-api.ts";
-import type { CaddyConfig } from "../../src/caddy-json/config.ts";
+import type { CaddyConfig, PolicySet } from "../../src/caddy-json/config.ts";
 import { listenersIn } from "../../src/compiler/listeners.ts";
-import type { Row, Table, TableDelta } from "../../src/compiler/row.ts";
+import type { PolicySets, Row, Table, TableDelta } from "../../src/compiler/row.ts";
 import { GatewrightError } from "../../src/errors.ts";
 
 /** One question or change, by the method of CaddyApi that it came through. */
@@ -44,6 +44,7 @@ export class MemoryCaddy implements CaddyApi {
   };
   #tableVersion = "";
   #rows = new Map<string, Row>();
+  #policySets = new Map<string, PolicySet>();
   #wakes = Promise.withResolvers<readonly string[]>();
 
   /** What runs; undefined before the first configuration and while no process does. */
@@ -56,12 +57,9 @@ export class MemoryCaddy implements CaddyApi {
     return [...this.#rows.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
-  /** Rows whose requests would meet a policy set that is not configured. */
-  get dangling(): readonly string[] {
-    const sets = this.loaded?.apps.gatewright.policy_sets ?? {};
-    return this.rows
-      .filter(({ policy }) => policy !== undefined && sets[policy] === undefined)
-      .map(({ id }) => id);
+  /** Those that the rows name. */
+  get policySets(): PolicySets {
+    return Object.fromEntries(this.#policySets);
   }
 
   /** Names of the calls that changed or asked for something, but for `running`. */
@@ -73,6 +71,7 @@ export class MemoryCaddy implements CaddyApi {
   kill(): void {
     this.#process = undefined;
     this.#rows = new Map();
+    this.#policySets = new Map();
     this.#tableVersion = "";
   }
 
@@ -82,9 +81,8 @@ export class MemoryCaddy implements CaddyApi {
     const table = JSON.parse(await readFile(join(folder, "table.json"), "utf8")) as Table;
     this.#refuseConfig(config);
     this.launches.push(config);
-    this.#process = { config, generation: 1, changes: 1 };
-    this.#rows = new Map(table.rows.map((row) => [row.id, row]));
-    this.#tableVersion = table.version;
+    this.#process = { config, generation: 1, changes: 0 };
+    this.#replace(table);
   }
 
   /** What somebody else does by `/config/…`: the configuration changes and keeps its version string. */
@@ -97,7 +95,7 @@ export class MemoryCaddy implements CaddyApi {
 
   /** What somebody else does at the table's endpoint. */
   tamperTable(table: Table): void {
-    this.#setTable(table);
+    this.#replace(table);
   }
 
   /** Requests need these instances. */
@@ -132,21 +130,15 @@ export class MemoryCaddy implements CaddyApi {
 
   patchTable(delta: TableDelta): Promise<void> {
     return this.#answer({ method: "patchTable", body: delta }, () => {
-      this.#refuseRows(delta.upsert);
-      if (delta.from !== this.#tableVersion)
+      const { from, to: version, remove, upsert, policy_sets = {} } = delta;
+      if (from !== this.#tableVersion)
         throw new GatewrightError("store_conflict", `${this.#tableVersion} is running`);
-      for (const id of delta.remove) this.#rows.delete(id);
-      for (const row of delta.upsert) this.#rows.set(row.id, row);
-      this.#tableVersion = delta.to;
-      this.#alive().changes += 1;
+      this.#change({ version, rows: upsert, policy_sets }, remove);
     });
   }
 
   replaceTable(table: Table): Promise<void> {
-    return this.#answer({ method: "replaceTable", body: table }, () => {
-      this.#refuseRows(table.rows);
-      this.#setTable(table);
-    });
+    return this.#answer({ method: "replaceTable", body: table }, () => this.#replace(table));
   }
 
   pushAddresses(push: AddressPush): Promise<void> {
@@ -190,8 +182,21 @@ export class MemoryCaddy implements CaddyApi {
     return result;
   }
 
-  #setTable({ version, rows }: Table): void {
-    this.#rows = new Map(rows.map((row) => [row.id, row]));
+  #replace(table: Table): void {
+    this.#change(table, [...this.#rows.keys()]);
+  }
+
+  /** Takes rows out and others with their policy sets in, or refuses. */
+  #change({ version, rows, policy_sets = {} }: Table, remove: readonly string[]): void {
+    const sets = new Map([...this.#policySets, ...Object.entries(policy_sets)]);
+    for (const [key, { handle }] of Object.entries(policy_sets))
+      if (handle.length === 0) throw refused(`"policy_sets[${key}]": handle is empty`);
+    const bad = rows.find(({ policy }) => policy !== undefined && !sets.has(policy));
+    if (bad !== undefined) throw refused(`"${bad.id}": unknown policy`);
+    for (const id of remove) this.#rows.delete(id);
+    for (const row of rows) this.#rows.set(row.id, row);
+    const named = new Set([...this.#rows.values()].map(({ policy }) => policy));
+    this.#policySets = new Map([...sets].filter(([key]) => named.has(key)));
     this.#tableVersion = version;
     this.#alive().changes += 1;
   }
@@ -210,12 +215,6 @@ export class MemoryCaddy implements CaddyApi {
       if (this.takenPorts.has(port) && !own.has(port))
         throw new GatewrightError("port_in_use", `port already in use: port ${port}`);
     }
-  }
-
-  #refuseRows(rows: readonly Row[]): void {
-    const sets = this.loaded?.apps.gatewright.policy_sets ?? {};
-    const bad = rows.find(({ policy }) => policy !== undefined && sets[policy] === undefined);
-    if (bad !== undefined) throw refused(`"${bad.id}": unknown policy`);
   }
 }
 

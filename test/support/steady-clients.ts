@@ -1,4 +1,5 @@
-import { Agent, type IncomingMessage, type RequestOptions, request } from "node:http";
+import { Agent, type IncomingMessage, request } from "node:http";
+import { type RequestOptions, Agent as SecureAgent, request as secureRequest } from "node:https";
 import { setTimeout as wait } from "node:timers/promises";
 
 /** What clients met. */
@@ -13,6 +14,8 @@ interface Client {
   readonly host: string;
   /** True: all requests over one connection. */
   readonly kept: boolean;
+  /** Over TLS, whoever signed the certificate. */
+  readonly secure: boolean;
   readonly body?: string;
   /** At most, between two requests. */
   readonly pauseMs: number;
@@ -28,12 +31,17 @@ export interface SteadyClients {
  * Clients that send one request after the other to a host until they are told to stop: for each pause one with a
  * connection for each request, one that keeps its connection, and one that posts a body.
  */
-export function startClients(port: number, host: string, pausesMs: readonly number[]): SteadyClients {
+export function startClients(
+  port: number,
+  host: string,
+  pausesMs: readonly number[],
+  secure = false,
+): SteadyClients {
   const tally = { requests: 0, failures: [] as string[] };
   const stopped = new AbortController();
   const clients = pausesMs.flatMap((pauseMs) =>
     [{ kept: false }, { kept: true }, { kept: true, body: "x".repeat(3_000) }].map((kind) =>
-      keepAsking({ port, host, pauseMs, ...kind }, tally, stopped.signal),
+      keepAsking({ port, host, pauseMs, secure, ...kind }, tally, stopped.signal),
     ),
   );
   return {
@@ -51,13 +59,15 @@ async function keepAsking(
   tally: { requests: number; failures: string[] },
   signal: AbortSignal,
 ): Promise<void> {
-  const { port, host, kept, body, pauseMs } = client;
-  const agent = kept ? new Agent({ keepAlive: true, maxSockets: 1 }) : (false as const);
+  const { port, host, kept, secure, body, pauseMs } = client;
+  const Kind = secure ? SecureAgent : Agent;
+  const agent = kept ? new Kind({ keepAlive: true, maxSockets: 1 }) : (false as const);
   const method = body === undefined ? "GET" : "POST";
   while (!signal.aborted) {
     tally.requests += 1;
-    const options = { host: "127.0.0.1", port, headers: { host }, agent, method };
-    const status = await ask(options, body).catch((error: Error) => error.message);
+    const tls = { servername: host, rejectUnauthorized: false };
+    const options = { host: "127.0.0.1", port, headers: { host }, agent, method, ...(secure ? tls : {}) };
+    const status = await ask(options, secure, body).catch((error: Error) => error.message);
     if (status !== 200)
       tally.failures.push(`${method}, ${kept ? "kept" : "new"} connection, ${pauseMs} ms: ${status}`);
     await wait(Math.random() * pauseMs);
@@ -66,9 +76,10 @@ async function keepAsking(
 }
 
 /** One request; nothing is sent again, unlike `fetch` and browsers do. */
-function ask(options: RequestOptions, body?: string): Promise<number | undefined> {
+function ask(options: RequestOptions, secure: boolean, body?: string): Promise<number | undefined> {
+  const send = secure ? secureRequest : request;
   return new Promise((resolve, reject) => {
-    const sent = request({ timeout: 15_000, ...options }, (response: IncomingMessage) => {
+    const sent = send({ timeout: 15_000, ...options }, (response: IncomingMessage) => {
       response.on("error", reject).on("end", () => resolve(response.statusCode));
       response.resume();
     });

@@ -1,6 +1,7 @@
 import { chmod, copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Table } from "../../../src/compiler/row.ts";
 import { askCaddy, call, rule } from "../../support/api.ts";
 import { type Backend, startBackend } from "../../support/backend.ts";
 import { builtCaddy } from "../../support/caddy-binary.ts";
@@ -96,9 +97,9 @@ describe("C5: /ready, /status and metrics tell", () => {
 
   it("of a part that somebody changed, though the version stays the same", async () => {
     const own = await config(site);
-    await meddle(site, "PATCH", "/config/apps/gatewright/policy_sets", {});
+    await meddle(site, "PATCH", "/config/apps/http/servers", {});
     expect((await config(site)).apps.gatewright.version).toBe(own.apps.gatewright.version);
-    expect(await served()).toBe(503);
+    expect(await served()).toBe("ECONNREFUSED");
     await until(async () => (await served()) === 200);
     expect(await config(site)).toEqual(own);
     await isWell(site);
@@ -124,6 +125,20 @@ describe("C5: /ready, /status and metrics tell", () => {
     await site.make("more", rule("more.example.com", "web-1", backend.port));
     await until(async () => (await served()) === 200);
     expect(await site.reach("more.example.com")).toBe(200);
+    await isWell(site);
+  });
+
+  it("of policy sets that somebody gave it under our keys", async () => {
+    const { body: state } = await askCaddy<{ table: string }>(site.ports.admin, "/gatewright/state");
+    const { body } = await askCaddy<Table>(site.ports.admin, "/gatewright/policy_sets");
+    const handle = [{ handler: "static_response", status_code: 418 }];
+    const sets = Object.keys(body.policy_sets ?? {}).map((key) => [key, { handle }] as const);
+    const row = { id: "theirs/0", ingress: "theirs", port: site.ports.http, host: "app.example.com" };
+    const rows = [{ ...row, policy: sets[0]?.[0], targets: [{ instance: "web-1", port: 1 }] }];
+    const theirs = { version: state.table, rows, policy_sets: Object.fromEntries(sets) };
+    await meddle(site, "PUT", "/gatewright/table", theirs);
+    expect(await served()).toBe(418);
+    await until(async () => (await served()) === 200);
     await isWell(site);
   });
 

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { adminAddress } from "../../../src/caddy/admin-address.ts";
 import { createAdminClient } from "../../../src/caddy/admin-client.ts";
 import { ConfigNeeds, NeedsSnapshot } from "../../../src/compiler/config-needs.ts";
+import { compileRows } from "../../../src/compiler/rows.ts";
 import { CaddyState } from "../../../src/manager/caddy-state.ts";
 import type { WriterStep } from "../../../src/manager/writer.ts";
 import { rule, visit } from "../../support/api.ts";
@@ -118,11 +119,12 @@ describe("an admin endpoint that stays away", () => {
       admin: { listen: adminAddress("127.0.0.1", caddy.adminPort).listen, origins: own },
     });
     const desiredFor = (hostname: string) => {
+      const rows = compileRows(ingressOf(hostname, port), settings);
       const { config, table } = compile([ingressOf(hostname, port)], settings);
       const needs = new NeedsSnapshot(new ConfigNeeds());
       return {
         rendered: { config, needs },
-        table: { version: table.version, rows: () => table.rows },
+        table: { version: table.version, rows: () => rows },
       };
     };
     await caddy.serve(compile([], settings));

@@ -10,7 +10,7 @@ const gatewright = useGatewright({}, ["web-1"]);
 
 const host = "steady.example.com";
 const policySets = async (): Promise<string> =>
-  (await askCaddy(gatewright.ports.admin, "/config/apps/gatewright/policy_sets")).text;
+  (await askCaddy(gatewright.ports.admin, "/gatewright/policy_sets")).text;
 
 it("D13: a restart with another setting that policies depend on fails no request", async () => {
   await gatewright.make("steady", rule(host, "web-1", backend.port));

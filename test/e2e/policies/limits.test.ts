@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Ingress } from "../../../src/model/api.ts";
 import { askCaddy, call } from "../../support/api.ts";
+import { freePort } from "../../support/free-port.ts";
 import { until } from "../../support/until.ts";
 import { usePolicySite } from "../../support/use-policy-site.ts";
 import type { VisitFrom } from "../../support/visit-from.ts";
@@ -43,8 +45,20 @@ describe("rate limit", () => {
   });
 
   it("counts on through reloads", async () => {
-    // A new policy set makes Caddy load another configuration.
-    await site.serve("reload", { timeouts: { connect: "1234ms" } });
+    await site.serve("reload", {}, { port: await freePort() });
+    expect(await statusOf("limited")).toBe(429);
+  });
+
+  it("counts on while a rule's other policies change", async () => {
+    const { body } = await call<Ingress>(`${site.gatewright.url}/ingresses/limited`);
+    const { name, rules } = body;
+    const policies = { ...rules[0]?.policies, timeouts: { connect: "1234ms" } };
+    const changed = { name, rules: [{ ...rules[0], policies }] };
+    const { status, text } = await call(`${site.gatewright.url}/ingresses/limited`, {
+      method: "PUT",
+      body: changed,
+    });
+    expect(status, text).toBe(200);
     expect(await statusOf("limited")).toBe(429);
   });
 

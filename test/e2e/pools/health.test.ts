@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { HealthCheckPolicy, IngressRuleInput } from "../../../src/model/api.ts";
-import { askCaddy, call } from "../../support/api.ts";
+import { askCaddy, call, rule } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startMoody } from "../../support/moody-backend.ts";
 import { until } from "../../support/until.ts";
@@ -209,11 +209,7 @@ describe("passive checks", () => {
     const statuses: number[] = [];
     for (let request = 0; request < 10; request += 1) statuses.push((await gatewright.visit(host)).status);
     expect(statuses.filter((status) => status === 502)).toHaveLength(2);
-    // A new policy set is a new configuration.
-    await serve({
-      target: { instance: "one", port: one.port },
-      policies: { load_balancing: { retries: 3 } },
-    });
+    await gatewright.make("port", rule("port.test", "one", one.port, { port: await freePort() }));
     expect(await reached(host)).toBe("one");
   });
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { IngressRuleInput, IngressStatus } from "../../../src/model/api.ts";
-import { type Answer, askCaddy, call } from "../../support/api.ts";
+import { type Answer, askCaddy, call, rule } from "../../support/api.ts";
 import { type Seen, startBackend } from "../../support/backend.ts";
 import { startFleet } from "../../support/fleet.ts";
+import { freePort } from "../../support/free-port.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
@@ -226,11 +227,7 @@ describe("try_duration", () => {
     });
     const waiting = gatewright.visit<Seen>(host);
     await othersAreServed();
-    // Another policy set is another configuration.
-    await serve({
-      target: { instance: "one", port: fleet.port },
-      policies: { load_balancing: { try_duration: "7s" } },
-    });
+    await gatewright.make("port", rule("port.test", "one", fleet.port, { port: await freePort() }));
     await late.revive("late");
     expect((await waiting).body.backend).toBe("late");
   });

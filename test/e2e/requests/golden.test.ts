@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Row } from "../../../src/compiler/row.ts";
+import type { PolicySets, Row } from "../../../src/compiler/row.ts";
 import type { Ingress } from "../../../src/model/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import type { Compiled } from "../../support/compile.ts";
@@ -79,7 +79,9 @@ async function live({ want }: GoldenCase): Promise<Compiled> {
         : { targets: targets.map((target) => ({ ...target, port: backendPort })) }),
     });
   }
-  return { config, table: { version: want.table.version, rows } };
+  const { version } = want.table;
+  const policySets = (await walk(want.table.policy_sets)) as PolicySets;
+  return { config, table: { version, rows, policy_sets: policySets } };
 }
 
 /** A Host that the row's host takes. */

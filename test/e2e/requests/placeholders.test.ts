@@ -176,8 +176,10 @@ describe("after all of that", () => {
   });
 
   it("nothing expanded stands in Caddy's configuration, table or log, nor in Gatewright's", async () => {
-    const { text } = await askCaddy(gatewright.ports.admin, "/config/");
-    expect(text).toContain("policy_sets");
+    const { admin } = gatewright.ports;
+    const { text: sets } = await askCaddy(admin, "/gatewright/policy_sets");
+    expect(sets).toContain("reverse_proxy");
+    const text = (await askCaddy(admin, "/config/")).text + sets;
     const log = await readFile(join(gatewright.dataDir, "caddy/caddy.log"), "utf8");
     for (const place of [text, log, gatewright.output()]) expect(place).not.toContain(fileCanary);
     // Caddy logs the folder of its own storage, which is not under HOME.
