@@ -1,4 +1,15 @@
-import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -86,6 +97,27 @@ describe("a bundle", () => {
       "link",
       "named",
     ]);
+  });
+
+  it("leaves out what others may read, what is too large, and what is of a time to come", async () => {
+    await writeNote("largest", "x".repeat(64 * 1024 - '{\n  "id": "largest",\n  "text": ""\n}\n'.length));
+    await writeNote("larger", "x".repeat(64 * 1024));
+    await chmod(pathOf("note-000"), 0o640);
+    expect(bundle()).toEqual({ written: ids.length, young: 0 });
+    const bundled = [...readBundle(folder)].flatMap(({ documents }) => documents.map(({ id }) => id));
+    expect(bundled).toEqual(["largest", ...ids.slice(1)]);
+    const content = readFolder(folder, { validate });
+    expect([content.documents.size, content.unbundled]).toEqual([ids.length + 2, 1]);
+    // The clock was set back since they were written.
+    expect(bundle({ now: () => Date.now() - 60_000 })).toEqual({ written: 0, young: 0 });
+  });
+
+  it("has lines of any length", async () => {
+    for (const id of ids) await writeNote(id, id.repeat(5_000));
+    bundle();
+    const content = readFolder(folder, { validate });
+    expect(content.unbundled).toBe(0);
+    expect(textsOf(content)).toEqual(await textsInFiles());
   });
 
   it("C9: leaves out a file that is not UTF-8, which each start reports", async () => {

@@ -138,6 +138,19 @@ export function documentStoreContract(name: string, makeMedium: () => Promise<Me
       expect({ left, stayed }).toEqual({ left: [1], stayed: [1, 2] });
     });
 
+    it("tells a function that watches twice twice, and once more after it has left once", async () => {
+      const { store } = await opened();
+      const seen: number[] = [];
+      const listener = ({ revision }: Change<Note>): void => void seen.push(revision);
+      const leave = store.watch(listener);
+      store.watch(listener);
+      await store.commit({ expected: 0, puts: [note("a")], deletes: [] });
+      leave();
+      leave();
+      await store.commit({ expected: 1, puts: [note("b")], deletes: [] });
+      expect(seen).toEqual([1, 1, 2]);
+    });
+
     it("keeps any text", async () => {
       const on = await medium();
       const { store } = await opened(on);

@@ -1,5 +1,5 @@
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatewrightError } from "../../src/errors.ts";
 import {
@@ -9,6 +9,7 @@ import {
   syncFolder,
   writeDurably,
 } from "../../src/store/durable.ts";
+import { syncedDuring } from "./synced.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 let folder: string;
@@ -59,6 +60,11 @@ describe("writeDurably", () => {
   });
 });
 
+it("writeDurably syncs the file, then the folder that it was renamed in", async () => {
+  const synced = await syncedDuring(() => writeDurably(join(folder, "config.json"), "{}"));
+  expect(synced).toEqual([expect.stringMatching(/^\.config\.json\.[0-9a-f]{12}\.tmp$/), basename(folder)]);
+});
+
 describe("ensurePrivateFolder", () => {
   it("makes the folder and its parents with mode 0700", async () => {
     await ensurePrivateFolder(join(folder, "a", "b"));
@@ -96,6 +102,8 @@ describe("syncFolder", () => {
   it("takes a folder and refuses one that is not there", async () => {
     await syncFolder(folder);
     await expect(syncFolder(join(folder, "none"))).rejects.toMatchObject({ code: "store_unavailable" });
+    // A file system without it.
+    await syncFolder("/proc");
   });
 });
 

@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, open, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { GatewrightError } from "../../src/errors.ts";
 import { type FileStore, openFileStore } from "../../src/store/file-store.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
 import { type Note, note } from "./document-store.contract.ts";
+import { syncedDuring } from "./synced.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 let root: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -145,6 +146,7 @@ describe("work behind the commits that is refused", () => {
     expect((await readdir(folder)).filter((name) => name.endsWith(".json"))).toEqual(
       expected.documents.map(({ id }) => `${id}.json`),
     );
+    expect((await readdir(folder)).filter((name) => name.startsWith(".journal-"))).toHaveLength(1);
     expect(await commit(store, expected.revision, "e")).toBe(expected.revision + 1);
     await store.close();
     expect(await afterCrash()).toMatchObject({ documents: [...expected.documents, note("e")] });
@@ -279,26 +281,102 @@ describe("C9: a document whose file cannot be written", () => {
   });
 });
 
-describe("a new journal file", () => {
-  it("is in its folder for good before a batch in it is acknowledged: the folder is synced after the file", async () => {
+describe("what is acknowledged or removed", () => {
+  it("is on the disk before: each file, then its folder", async () => {
     const { store, seen } = await openRefusing();
-    await using handle = await open(root.path, "r");
-    const prototype = Object.getPrototypeOf(handle) as { sync: (this: typeof handle) => Promise<void> };
-    const { sync } = prototype;
-    const synced: string[] = [];
-    prototype.sync = async function (this: typeof handle) {
-      await sync.call(this);
-      synced.push(`${basename(await readlink(`/proc/self/fd/${this.fd}`))} after ${seen.at(-1)}`);
-    };
-    try {
-      await commit(store, 0, "a");
-    } finally {
-      prototype.sync = sync;
-    }
-    expect(synced.slice(0, 2)).toEqual([
+    const during = (task: () => Promise<unknown>) => syncedDuring(task, () => ` after ${seen.at(-1)}`);
+    expect(await during(() => commit(store, 0, "a"))).toEqual([
       ".journal-00000001 after journal-start-sync",
       "store after journal-start-sync",
+      ".journal-00000001 after journal-sync",
+    ]);
+    expect(await during(() => store.checkpoint())).toEqual([
+      ".journal-00000002 after journal-start-sync",
+      "store after journal-start-sync",
+      "a.json after document-sync",
+      "store after folder-sync",
+      "store after journal-remove",
+    ]);
+    await store.commit({ expected: 1, puts: [note("b")], deletes: ["a"] });
+    expect(await during(() => store.checkpoint())).toEqual([
+      ".journal-00000003 after journal-start-sync",
+      "store after journal-start-sync",
+      "b.json after document-sync",
+      "store after folder-sync",
+      "store after journal-remove",
     ]);
     await store.close();
   });
+
+  it("and what is found in the journal is, before anything builds on it", async () => {
+    const { store } = await openRefusing();
+    await commit(store, 0, "a");
+    const copy = join(root.path, "copy");
+    await cp(folder, copy, { recursive: true });
+    await store.close();
+    const again = openFileStore<Note>({ folder: copy, idleMs: 3_600_000 });
+    expect(await syncedDuring(() => again.open())).toEqual([".journal-00000001"]);
+    await again.close();
+    const empty = openFileStore<Note>({ folder: copy, idleMs: 3_600_000 });
+    expect(await syncedDuring(() => empty.open())).toEqual([]);
+    await empty.close();
+  });
+});
+
+describe("work that is done already", () => {
+  it("is not done again: a checkpoint without commits, a file that was written, one that has changed since", async () => {
+    const { store, seen } = await openRefusing();
+    const count = (step: StoreStep): number => seen.filter((one) => one === step).length;
+    await store.checkpoint();
+    expect(seen).toEqual([]);
+    await commit(store, 0, "a");
+    await expect.poll(() => readdir(folder)).toContain("a.json");
+    await store.checkpoint();
+    expect([count("document-rename"), count("document-sync"), count("journal-remove")]).toEqual([1, 1, 1]);
+    seen.length = 0;
+    await store.checkpoint();
+    await store.close();
+    expect(seen).toEqual([]);
+  });
+
+  it("is left out where a later commit has another text", async () => {
+    const entered = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const seen: StoreStep[] = [];
+    const onStep = async (step: StoreStep): Promise<void> => {
+      seen.push(step);
+      if (step !== "document-write") return;
+      entered.resolve();
+      await release.promise;
+    };
+    const store = openFileStore<Note>({ folder, idleMs: 3_600_000, onStep });
+    await store.open();
+    await commit(store, 0, "a");
+    await entered.promise;
+    for (const revision of [1, 2, 3])
+      await store.commit({ expected: revision, puts: [note("a", `${revision}`)], deletes: [] });
+    release.resolve();
+    await store.checkpoint();
+    expect(seen.filter((step) => step === "document-rename")).toHaveLength(2);
+    expect(await readFile(join(folder, "a.json"), "utf8")).toContain('"3"');
+    await store.close();
+  });
+});
+
+it("a system that takes less than it is given is given the rest", async () => {
+  const { store } = await openRefusing();
+  await using probe = await open(root.path, "r");
+  const prototype = Object.getPrototypeOf(probe) as { write: (...args: unknown[]) => Promise<unknown> };
+  const { write } = prototype;
+  prototype.write = function (bytes, offset, length, position) {
+    return write.call(this, bytes, offset, Math.min(Number(length), 7), position);
+  };
+  try {
+    await commit(store, 0, "a");
+    await commit(store, 1, "b");
+  } finally {
+    prototype.write = write;
+  }
+  expect(await afterCrash()).toEqual({ revision: 2, documents: [note("a"), note("b")] });
+  await store.close();
 });

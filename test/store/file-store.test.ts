@@ -15,6 +15,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type FileStore, type FileStoreOptions, openFileStore } from "../../src/store/file-store.ts";
+import { lockFolder } from "../../src/store/folder-lock.ts";
+import { encodeBase, encodeCommit } from "../../src/store/journal/journal-format.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
 import { type Note, note } from "./document-store.contract.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -351,6 +353,28 @@ describe("the lock", () => {
     expect((await opened()).snapshot.revision).toBe(0);
   });
 
+  it("is released once, and is its owner's alone", async () => {
+    await mkdir(folder);
+    await writeFile(join(folder, ".lock"), "", { mode: 0o644 });
+    const lock = lockFolder(folder);
+    expect(await modeOf(".lock")).toBe(0o600);
+    lock.release();
+    lock.release();
+    lockFolder(folder).release();
+    expect(await readdir(folder)).toEqual([".lock"]);
+  });
+
+  it("cannot be taken of a folder that is not there, nor of a file that is none of ours", async () => {
+    const refusal = (message: RegExp) =>
+      expect.objectContaining({ code: "store_unavailable", message: expect.stringMatching(message) });
+    expect(() => lockFolder(folder)).toThrow(
+      refusal(/cannot be taken: no such file or directory \(ENOENT\)/),
+    );
+    await mkdir(folder);
+    await writeFile(join(folder, ".lock"), "no database".repeat(1000));
+    expect(() => lockFolder(folder)).toThrow(refusal(/cannot be taken: file is not a database/));
+  });
+
   it("is released when opening fails", async () => {
     await mkdir(join(folder, ".journal-00000001"), { recursive: true });
     await expect(opened()).rejects.toMatchObject({ code: "store_unavailable" });
@@ -373,6 +397,52 @@ it("surfaces a watcher's error without failing the commit", async () => {
   });
   expect(await store.commit({ expected: 0, puts: [note("a")], deletes: [] })).toBe(1);
   expect(await surfaced).toMatchObject({ message: "a bug" });
+});
+
+it("reports what fails behind the commits as a warning, where nobody asked to be told", async () => {
+  const { store } = await opened();
+  await mkdir(join(folder, "a.json", "full"), { recursive: true });
+  const warned = once(process, "warning");
+  await put(store, 0, note("a"));
+  expect(await warned).toMatchObject([{ code: "store_unavailable" }]);
+});
+
+it("leaves no timer behind", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  cleanups.push(async () => void vi.useRealTimers());
+  const { store } = await opened({ bundleFrom: 1 });
+  await put(store, 0, note("a"));
+  expect(vi.getTimerCount()).toBe(2);
+  await store.close();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it("makes durable at a checkpoint what was committed before, though it is not acknowledged yet", async () => {
+  const { store } = await opened({ idleMs: 3_600_000 });
+  const committed = put(store, 0, note("a"));
+  await store.checkpoint();
+  expect(await read("a.json")).toContain("text of a");
+  await committed;
+});
+
+it("reads its journal in the order of numbers, however long, and tightens its modes", async () => {
+  await mkdir(folder);
+  const commitOf = (revision: number, id: string) => encodeCommit(revision, [JSON.stringify(note(id))], []);
+  await writeFile(join(folder, ".journal-99999999"), Buffer.concat([encodeBase(0), commitOf(1, "a")]));
+  await writeFile(join(folder, ".journal-100000000"), Buffer.concat([encodeBase(1), commitOf(2, "b")]));
+  for (const other of [".journal-1", ".journal-00000002x", "journal-00000001"])
+    await writeFile(join(folder, other), "other");
+  const { store, snapshot } = await opened({ idleMs: 3_600_000 });
+  expect(snapshot).toEqual({ revision: 2, documents: [note("a"), note("b")], unreadable: [] });
+  expect([await modeOf(".journal-99999999"), await modeOf(".journal-100000000")]).toEqual([0o600, 0o600]);
+  await put(store, 2, note("c"));
+  expect(await readdir(folder)).toContain(".journal-100000001");
+  await store.checkpoint();
+  expect((await readdir(folder)).filter((name) => name.startsWith(".journal-")).sort()).toEqual([
+    ".journal-00000002x",
+    ".journal-1",
+    ".journal-100000002",
+  ]);
 });
 
 describe("a journal that a killed process left", () => {

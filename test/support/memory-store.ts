@@ -47,8 +47,9 @@ export class MemoryStore<T extends Document> implements DocumentStore<T> {
   }
 
   watch(listener: (change: Change<T>) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const entry = (change: Change<T>): void => listener(change);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
   }
 
   async close(): Promise<void> {
