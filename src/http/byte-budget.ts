@@ -11,9 +11,9 @@ export class ByteBudget {
     this.#most = most;
   }
 
-  /** Takes so many bytes. Throws `overloaded` when they are not to be had now. */
-  take(bytes: number): void {
-    if (this.#held + bytes > this.#most) {
+  /** Takes so many bytes. Throws `overloaded` when they are not to be had now, unless they are taken all the same. */
+  take(bytes: number, allTheSame: boolean): void {
+    if (!allTheSame && this.#held + bytes > this.#most) {
       throw new GatewrightError(
         "overloaded",
         "other calls hold as much memory as calls may take; nothing was changed. Try again.",
@@ -38,12 +38,12 @@ export function countIn(budget: ByteBudget, socket: Socket): void {
 /** Bytes that are held for a call. */
 const held = new WeakMap<ServerResponse, number>();
 
-/** Counts bytes that are held until the call has been answered. Throws `overloaded`. */
-export function hold(response: ServerResponse, bytes: number): void {
+/** Counts bytes that are held until the call has been answered. Throws `overloaded`; see `ByteBudget`. */
+export function hold(response: ServerResponse, bytes: number, allTheSame = false): void {
   const budget = budgets.get(response.req.socket);
   // A client that has gone gets no answer, and its call has no end that is still to come.
   if (budget === undefined || response.destroyed) return;
-  budget.take(bytes);
+  budget.take(bytes, allTheSame);
   const before = held.get(response);
   held.set(response, (before ?? 0) + bytes);
   if (before === undefined) response.once("close", () => budget.give(held.get(response) ?? 0));

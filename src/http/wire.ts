@@ -27,11 +27,11 @@ export function sendJson(response: Response, status: number, value: unknown): vo
   sendText(response, status, "application/json", `${toWire(value)}\n`);
 }
 
-/** Sends a text whole. Throws `overloaded` when too much is on its way to slow clients already. */
+/** Sends a text whole. To GET throws `overloaded` when too much is on its way already; other calls have been made. */
 export function sendText(response: Response, status: number, contentType: string, text: string): void {
   const length = Buffer.byteLength(text);
   const isLarge = length > PIECE_BYTES && response.req.method !== "HEAD";
-  if (isLarge) hold(response, length);
+  if (isLarge) hold(response, length, response.req.method !== "GET");
   response.statusCode = status;
   response.setHeader("Content-Type", contentType);
   response.setHeader("Content-Length", length);

@@ -27,6 +27,12 @@ function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
+/** Of an ingress whose answer is larger than 64 KiB. */
+const largeRules = Array.from({ length: 700 }, (_, at) => ({
+  match: { hostname: "large.example.com", path: { type: "exact", value: `/${at}` } },
+  target: { instance: "vm", port: 80 },
+}));
+
 const answers = (text: string): readonly string[] =>
   [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status = ""]) => status);
 
@@ -241,16 +247,30 @@ it("C9: leaves nothing of a request that its client aborts", async () => {
   await server.close();
 });
 
+it("E1: a change that was made is answered, however much is held", async () => {
+  const body = JSON.stringify({ name: "large", rules: largeRules });
+  await using api = await startApi({
+    limits: { bytesHeld: body.length + 1000 },
+    instances: [instanceFrom({ name: "vm" })],
+  });
+  const headers = { "Content-Type": "application/json" };
+  const post = () => api.call({ method: "POST", path: "/ingresses", headers, raw: body });
+  const made = await post();
+  expect([made.status, made.text.length > body.length]).toEqual([201, true]);
+  // And then nothing is held.
+  await until(async () => (await post()).status === 409);
+});
+
 it("E1: what calls hold is given back also when the client goes before its answer is made", async () => {
   await using api = await startApi({
     limits: { bytesHeld: 400_000 },
     instances: [instanceFrom({ name: "vm" })],
   });
-  const rules = Array.from({ length: 700 }, (_, at) => ({
-    match: { hostname: "large.example.com", path: { type: "exact", value: `/${at}` } },
-    target: { instance: "vm", port: 80 },
-  }));
-  const { headers } = await api.call({ method: "POST", path: "/ingresses", json: { name: "large", rules } });
+  const { headers } = await api.call({
+    method: "POST",
+    path: "/ingresses",
+    json: { name: "large", rules: largeRules },
+  });
   for (let calls = 0; calls < 8; calls++) {
     const entered = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();

@@ -26,11 +26,13 @@ describe("failures", () => {
     const name = message.replaceAll(" ", "-");
     const { headers } = await api.call({ method: "POST", path: "/ingresses", json: document(name) });
     api.failNextChange(new TypeError(`something with ${secret}`));
-    const reply = await api.call(make(headers.location ?? ""));
+    const call = make(headers.location ?? "");
+    const reply = await api.call(call);
     expect([reply.status, reply.text]).toEqual([500, `{"code":"internal_error","message":"${message}"}\n`]);
     expect(reply.headers["x-should-retry"]).toBeUndefined();
     const entry = api.logger.entries.findLast(({ level }) => level === "error");
-    expect(entry).toMatchObject({ message, fields: { code: "internal_error" } });
+    const route = call.method === "POST" ? "/ingresses" : "/ingresses/:id";
+    expect(entry).toMatchObject({ message, fields: { code: "internal_error", method: call.method, route } });
     expect(String(entry?.fields["cause"])).toContain("TypeError: something");
   });
 
