@@ -1,0 +1,356 @@
+package targets
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"gatewright.dev/caddy/resolver"
+	"gatewright.dev/caddy/table"
+)
+
+// rowOf is a row with the targets.
+func rowOf(t *testing.T, targets ...table.Target) *table.Row {
+	t.Helper()
+	for i := range targets {
+		targets[i].Port = 80
+	}
+	rows := table.NewRows(nil)
+	rows.Add(&table.RowJSON{ID: "r/0", Port: 80, Host: "a.test", Policy: "p", Targets: targets})
+	var hosts table.Table
+	if err := hosts.Replace("1", rows); err != nil {
+		t.Fatal(err)
+	}
+	row, _, _ := hosts.Lookup(&table.Request{Port: 80, Host: "a.test", Path: "/"})
+	return row
+}
+
+// at is an address 10.0.0.x that is a target.
+func at(last int, edit ...func(*table.Target)) table.Target {
+	target := table.Target{Address: fmt.Sprint("10.0.0.", last)}
+	for _, change := range edit {
+		change(&target)
+	}
+	return target
+}
+
+func weighing(weight int) func(*table.Target) {
+	return func(t *table.Target) { t.Weight = &weight }
+}
+
+func drained(t *table.Target) { t.Mode = "drain" }
+
+func paused(ms int64) func(*table.Target) {
+	return func(t *table.Target) { t.Mode, t.PauseMS = "pause", ms }
+}
+
+// dials are the last bytes of the addresses that were found.
+func dials(f *Field) (found []string) {
+	for _, one := range f.List {
+		found = append(found, strings.TrimSuffix(one.Dial[strings.LastIndexByte(one.Dial, '.')+1:], ":80"))
+	}
+	return found
+}
+
+func TestWhichAddressesAreFound(t *testing.T) {
+	passive := &Passive{MaxFails: 1, FailDuration: caddy.Duration(time.Minute)}
+	failed := new(Pool)
+	failed.Fail("10.0.0.1:80", "", passive)
+	guard := &resolver.Guard{Deny: []string{"10.0.0.9/32"}}
+	if err := guard.Provision(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		search  Search
+		targets []table.Target
+		found   []string
+		err     error
+		pause   time.Duration
+		check   func(f *Field) bool
+	}{
+		"all":               {targets: []table.Target{at(1), at(2)}, found: []string{"1", "2"}, err: errNoTargets},
+		"with a weight":     {targets: []table.Target{at(1), at(2, weighing(0)), at(3, weighing(1))}, found: []string{"1", "3"}, err: errNoTargets},
+		"not drained":       {targets: []table.Target{at(1, drained), at(2)}, found: []string{"2"}, err: errDrained},
+		"not paused":        {targets: []table.Target{at(1, paused(50)), at(2, paused(70)), at(3, paused(60)), at(4)}, found: []string{"4"}, err: errPaused, pause: 70 * time.Millisecond},
+		"drained, paused":   {targets: []table.Target{at(1, drained), at(2, paused(50))}, err: errPaused, pause: 50 * time.Millisecond},
+		"paused, drained":   {targets: []table.Target{at(1, paused(50)), at(2, drained)}, err: errPaused, pause: 50 * time.Millisecond},
+		"none":              {err: errNoTargets},
+		"refused":           {targets: []table.Target{at(9)}, err: errRefused, check: func(f *Field) bool { return f.OnlyRefused() && f.Refused[0].Dial == "10.0.0.9:80" }},
+		"refused, drained":  {targets: []table.Target{at(9), at(1, drained)}, err: errDrained, check: func(f *Field) bool { return !f.OnlyRefused() && len(f.Refused) == 1 }},
+		"some refused":      {targets: []table.Target{at(9), at(1)}, found: []string{"1"}, err: errRefused},
+		"tried":             {search: Search{Tried: []string{"10.0.0.2:80"}}, targets: []table.Target{at(1), at(2)}, found: []string{"1"}, err: resolver.ErrNoAnswer, check: func(f *Field) bool { return f.Tried }},
+		"all tried":         {search: Search{Tried: []string{"10.0.0.2:80", "10.0.0.1:80"}}, targets: []table.Target{at(1), at(2)}, err: resolver.ErrNoAnswer, check: func(f *Field) bool { return f.Tried && !f.Failing }},
+		"failed of late":    {search: Search{Passive: passive, Pool: failed}, targets: []table.Target{at(1), at(2)}, found: []string{"2"}, err: errEjected, check: func(f *Field) bool { return f.Failing && !f.Tried && f.Back.After(time.Now()) }},
+		"failed and tried":  {search: Search{Passive: passive, Pool: failed, Tried: []string{"10.0.0.1:80"}}, targets: []table.Target{at(1)}, err: errEjected, check: func(f *Field) bool { return !f.Failing && f.Tried }},
+		"failed, drained":   {search: Search{Passive: passive, Pool: failed}, targets: []table.Target{at(2, drained), at(1)}, err: errDrained, check: func(f *Field) bool { return f.Failing }},
+		"failed, unchecked": {search: Search{Pool: failed}, targets: []table.Target{at(1)}, found: []string{"1"}, err: errNoTargets, check: func(f *Field) bool { return !f.Failing && f.Back.IsZero() }},
+	} {
+		c.search.Row, c.search.Guard = rowOf(t, c.targets...), guard
+		var f Field
+		f.Find(t.Context(), &c.search)
+		if !slices.Equal(dials(&f), c.found) || !errors.Is(f.Err(), c.err) || f.Pause != c.pause || c.check != nil && !c.check(&f) {
+			t.Errorf("%s: %v, pause %v, refused %v, tried %v, failing %v: %v", name, dials(&f), f.Pause, f.Refused, f.Tried, f.Failing, f.Err())
+		}
+	}
+}
+
+// The first of the addresses that are left out is the one that is waited for.
+func TestWhenTheFirstIsBack(t *testing.T) {
+	passive := &Passive{MaxFails: 1, FailDuration: caddy.Duration(time.Minute)}
+	for _, order := range [][]string{{"10.0.0.1:80", "10.0.0.2:80"}, {"10.0.0.2:80", "10.0.0.1:80"}} {
+		pool := new(Pool)
+		for _, dial := range order {
+			pool.Fail(dial, "", passive)
+		}
+		var f Field
+		f.Find(t.Context(), &Search{Row: rowOf(t, at(1), at(2)), Guard: &resolver.Guard{}, Passive: passive, Pool: pool})
+		if want := pool.failing(order[0], passive, time.Now()); f.Back != want {
+			t.Errorf("%v: back at %v, want %v", order, f.Back, want)
+		}
+	}
+}
+
+// Groups are the targets that have addresses, with their weights.
+func TestGroupsOfAddresses(t *testing.T) {
+	names := resolver.New("127.0.0.1:1", "", time.Hour)
+	t.Cleanup(func() { _ = names.Destruct() })
+	names.Push("web.svc", []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")})
+	names.Push("vm", []netip.Addr{netip.MustParseAddr("10.0.0.4")})
+	row := rowOf(t, at(1, drained), table.Target{Service: "Web", Weight: new(int)}, table.Target{Service: "web"}, at(5, weighing(7)), table.Target{Instance: "VM"})
+	var f Field
+	f.Find(t.Context(), &Search{Row: row, Guard: &resolver.Guard{}, Resolver: names})
+	if got := fmt.Sprint(dials(&f), f.groups); got != "[2 3 5 4] [{0 2 2 1} {2 3 3 7} {3 4 4 1}]" {
+		t.Error(got)
+	}
+	for i, want := range []struct{ identity, target string }{
+		{"10.0.0.2:80", "web.svc"}, {"10.0.0.3:80", "web.svc"}, {"10.0.0.5:80", "10.0.0.5:80"}, {"vm", "vm"},
+	} {
+		if got := f.Identity(i); got != want.identity || f.target(int(f.List[i].group)) != want.target {
+			t.Errorf("%d: %s of %s", i, got, f.target(int(f.List[i].group)))
+		}
+	}
+	// An address that is none of the target's any more has left; a DNS that fails moves nothing.
+	origin := f.Origin(0)
+	if origin.Left(t.Context(), "10.0.0.2:80", nil) || !origin.Left(t.Context(), "10.0.0.4:80", nil) {
+		t.Error("who has left is told wrongly")
+	}
+	names.Push("web.svc", nil)
+	if origin.Left(t.Context(), "10.0.0.2:80", nil) {
+		t.Error("a service without an address has moved one")
+	}
+}
+
+// What the manager says of instances holds for them as targets, and as parts of a service.
+func TestInstancesThatTakeNothing(t *testing.T) {
+	names := resolver.New("127.0.0.1:1", "", time.Hour)
+	t.Cleanup(func() {
+		_ = names.Destruct()
+		(&States{Reset: true}).Apply()
+	})
+	names.Push("web.svc", []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")})
+	names.Push("one", []netip.Addr{netip.MustParseAddr("10.0.0.1")})
+	names.Push("two", []netip.Addr{netip.MustParseAddr("10.0.0.2")})
+	(&States{Reset: true, Instances: map[string]InstanceState{
+		"One": {Mode: "drain", Service: "WEB", Addresses: []string{"::ffff:10.0.0.1"}},
+		"two": {Mode: "pause", PauseMS: 80, Service: "web", Addresses: []string{"10.0.0.2"}},
+	}}).Apply()
+	for name, c := range map[string]struct {
+		target table.Target
+		found  []string
+		err    error
+		pause  time.Duration
+	}{
+		"a service":           {table.Target{Service: "web"}, []string{"3"}, errPaused, 80 * time.Millisecond},
+		"one that is drained": {table.Target{Instance: "one"}, nil, errDrained, 0},
+		"one that is paused":  {table.Target{Instance: "two"}, nil, errPaused, 80 * time.Millisecond},
+		"an address":          {at(1), []string{"1"}, errNoTargets, 0},
+	} {
+		var f Field
+		f.Find(t.Context(), &Search{Row: rowOf(t, c.target), Guard: &resolver.Guard{}, Resolver: names})
+		if !slices.Equal(dials(&f), c.found) || !errors.Is(f.Err(), c.err) || f.Pause != c.pause {
+			t.Errorf("%s: %v, pause %v: %v", name, dials(&f), f.Pause, f.Err())
+		}
+	}
+}
+
+// Only an instance that exists and has no address can be woken.
+func TestWhoIsAsleep(t *testing.T) {
+	names := resolver.New("127.0.0.1:1", "", time.Hour)
+	t.Cleanup(func() { _ = names.Destruct() })
+	names.Push("asleep", nil)
+	names.PushUnknown("nobody")
+	names.Push("awake", []netip.Addr{netip.MustParseAddr("10.0.0.1")})
+	wake := func(name string, ms int64) table.Target { return table.Target{Instance: name, WakeMS: ms} }
+	for name, c := range map[string]struct {
+		targets []table.Target
+		asleep  []string
+		wait    time.Duration
+	}{
+		"asleep":                 {[]table.Target{wake("asleep", 70)}, []string{"asleep"}, 70 * time.Millisecond},
+		"one of them":            {[]table.Target{wake("awake", 90), wake("asleep", 70)}, []string{"asleep"}, 70 * time.Millisecond},
+		"twice":                  {[]table.Target{wake("asleep", 70), wake("asleep", 60)}, []string{"asleep", "asleep"}, 70 * time.Millisecond},
+		"nobody":                 {[]table.Target{wake("nobody", 70)}, nil, 0},
+		"not to be woken":        {[]table.Target{wake("asleep", 0)}, nil, 0},
+		"not to be woken, heavy": {[]table.Target{{Instance: "asleep", Weight: func() *int { two := 2; return &two }()}}, nil, 0},
+	} {
+		var f Field
+		f.Find(t.Context(), &Search{Row: rowOf(t, c.targets...), Guard: &resolver.Guard{}, Resolver: names})
+		if !slices.Equal(f.Sleeping, c.asleep) || f.Wake != c.wait {
+			t.Errorf("%s: %v asleep, wait %v", name, f.Sleeping, f.Wake)
+		}
+	}
+}
+
+func TestWhichIsChosen(t *testing.T) {
+	busy := new(Pool)
+	busy.Enter("10.0.0.1:80", 0)
+	for _, c := range []struct {
+		field       *Field
+		policy, key string
+		want        string
+	}{
+		{fieldOf(1, 1), "first", "x", "[0 0 0 0]"},
+		{fieldOf(1), "round_robin", "x", "[0 0 0 0]"},
+		{fieldOf(1, 1), "round_robin", "", "[0 1 0 1]"},
+		{fieldOf(1, 1), "ip_hash", "", "[0 1 0 1]"},
+		{fieldOf(1, 1), "least_conn", "", "[1 1 1 1]"},
+	} {
+		pool := &Pool{addresses: busy.addresses}
+		got := []int{}
+		for range 4 {
+			got = append(got, c.field.Choose(c.policy, c.key, pool))
+		}
+		if fmt.Sprint(got) != c.want {
+			t.Errorf("%s, key %q: %v, want %s", c.policy, c.key, got, c.want)
+		}
+	}
+	seen := map[int]bool{}
+	for range 200 {
+		seen[fieldOf(1, 1).Choose("random", "x", nil)] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("at random: %v", seen)
+	}
+}
+
+func TestPassiveChecksAreChecked(t *testing.T) {
+	for _, wrong := range []Passive{{MaxFails: -1}, {FailDuration: -1}} {
+		if wrong.Provision() == nil {
+			t.Errorf("%+v was taken", wrong)
+		}
+	}
+	given := Passive{MaxFails: 3, FailDuration: 1}
+	if err := given.Provision(); err != nil || given != (Passive{MaxFails: 3, FailDuration: 1}) {
+		t.Errorf("%+v, %v", given, err)
+	}
+}
+
+// Failures that are long past count no more, and who has more than enough has the newest counted.
+func TestFailuresPass(t *testing.T) {
+	passive := &Passive{MaxFails: 2, FailDuration: caddy.Duration(time.Minute)}
+	now := time.Now()
+	for name, c := range map[string]struct {
+		ages []time.Duration
+		left time.Duration
+	}{
+		"one":           {[]time.Duration{0}, 0},
+		"two":           {[]time.Duration{30 * time.Second, 10 * time.Second}, 30 * time.Second},
+		"two, one past": {[]time.Duration{60 * time.Second, 10 * time.Second}, 0},
+		"three":         {[]time.Duration{50 * time.Second, 20 * time.Second, 10 * time.Second}, 40 * time.Second},
+		"none":          {nil, 0},
+	} {
+		known := &Address{}
+		for _, age := range c.ages {
+			known.failures = append(known.failures, now.Add(-age))
+		}
+		p := Pool{addresses: map[string]*Address{"a": known}}
+		got := p.failing("a", passive, now)
+		if c.left == 0 != got.IsZero() || c.left > 0 && got.Sub(now) != c.left {
+			t.Errorf("%s: failing until %v", name, got)
+		}
+	}
+	var p Pool
+	for range 10 {
+		p.Fail("a", "why", passive)
+	}
+	if known := p.Addresses()["a"]; len(known.failures) != 2 || known.LastError != "why" || known.TriedAt.IsZero() {
+		t.Errorf("%+v", known)
+	}
+	if !p.Idle() || !p.Enter("a", 1) || p.Idle() {
+		t.Error("what runs is told wrongly")
+	}
+	p.Leave("a")
+	if p.Succeed("a"); !p.Idle() || p.Addresses()["a"].LastError != "" {
+		t.Errorf("after a success %+v", p.Addresses())
+	}
+}
+
+func TestWhenAWakeIsAskedForAgain(t *testing.T) {
+	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	const moment = 100 * time.Millisecond
+	for name, c := range map[string]struct {
+		entry *wakeEntry
+		again bool
+		err   error
+		swept bool
+	}{
+		"not collected yet":     {&wakeEntry{}, false, nil, false},
+		"just collected":        {&wakeEntry{collected: ago(0)}, false, nil, false},
+		"no word for a while":   {&wakeEntry{collected: ago(wakeAgain + moment)}, true, nil, false},
+		"no word for long":      {&wakeEntry{collected: ago(wakeKept + moment)}, true, nil, true},
+		"just starting":         {&wakeEntry{collected: ago(moment), done: ago(0)}, false, nil, false},
+		"starting for a while":  {&wakeEntry{collected: ago(wakeAgain + moment), done: ago(wakeAgain)}, false, nil, true},
+		"starting for too long": {&wakeEntry{collected: ago(wakeKept + moment), done: ago(wakeKept + moment)}, true, nil, true},
+		"just failed":           {&wakeEntry{collected: ago(moment), done: ago(0), failed: true}, false, ErrNotWoken, false},
+		"failed before":         {&wakeEntry{collected: ago(wakeFailedFor + 2*moment), done: ago(wakeFailedFor + moment), failed: true}, true, nil, true},
+	} {
+		b := newWakeBoard()
+		b.entries["vm"], b.counts["r/0"], c.entry.rule = c.entry, 1, "r/0"
+		added := b.added
+		if err := b.ask("vm", "r/0"); err != c.err {
+			t.Errorf("%s: %v", name, err)
+		}
+		told := false
+		select {
+		case <-added:
+			told = true
+		default:
+		}
+		if again := b.entries["vm"] != c.entry; again != c.again || told != c.again || b.counts["r/0"] != 1 {
+			t.Errorf("%s: asked for again %v, told %v, %d of the rule", name, again, told, b.counts["r/0"])
+		}
+		b.entries["vm"] = c.entry
+		if b.sweep(time.Now()); (len(b.entries) == 0) != c.swept {
+			t.Errorf("%s: %d are left", name, len(b.entries))
+		}
+	}
+}
+
+func TestWhatBecomesOfAWake(t *testing.T) {
+	b := newWakeBoard()
+	for _, name := range []string{"a", "b"} {
+		if err := b.ask(name, "r/0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := b.collect()
+	slices.Sort(names)
+	if again := b.collect(); !slices.Equal(names, []string{"a", "b"}) || len(again) != 0 {
+		t.Errorf("collected are %v, then %v", names, again)
+	}
+	b.finish("a", WakeResult{Error: "no"})
+	b.finish("b", WakeResult{})
+	b.finish("unknown", WakeResult{})
+	if err := b.ask("a", "r/0"); err != ErrNotWoken {
+		t.Errorf("a failure is told as %v", err)
+	}
+	if err := b.ask("b", "r/0"); err != nil || len(b.entries) != 2 {
+		t.Errorf("%v, %d entries", err, len(b.entries))
+	}
+}
