@@ -250,6 +250,43 @@ func TestStrangeHostsMatchNothing(t *testing.T) {
 	}
 }
 
+func TestHeadersOfRequests(t *testing.T) {
+	for name, c := range map[string]struct {
+		demanded []string
+		sent     map[string][]string
+		match    bool
+	}{
+		"the value":              {[]string{"x", "1"}, map[string][]string{"X": {"1"}}, true},
+		"another value":          {[]string{"x", "1"}, map[string][]string{"X": {"2"}}, false},
+		"none":                   {[]string{"x", "1"}, nil, false},
+		"none, for an empty one": {[]string{"x", ""}, nil, false},
+		"an empty one":           {[]string{"x", ""}, map[string][]string{"X": {""}}, true},
+		"two, joined":            {[]string{"x", "1, 2"}, map[string][]string{"X": {"1", "2"}}, true},
+		"two, one demanded":      {[]string{"x", "1"}, map[string][]string{"X": {"1", "2"}}, false},
+		"one of two":             {[]string{"x", "1", "y", "2"}, map[string][]string{"X": {"1"}}, false},
+		"both":                   {[]string{"x", "1", "y", "2"}, map[string][]string{"X": {"1"}, "Y": {"2"}}, true},
+		"the host":               {[]string{"host", "A.test"}, nil, true},
+		"another host":           {[]string{"host", "a.test"}, map[string][]string{"Host": {"a.test"}}, false},
+	} {
+		var table Table
+		mustReplace(t, &table, "1", rowJSON("a", "a.test", headers(c.demanded...)))
+		row, _, _ := table.Lookup(&Request{Port: 80, Host: "A.test", Path: "/", Header: c.sent})
+		if (row != nil) != c.match {
+			t.Errorf("%s: matched: %v", name, row != nil)
+		}
+	}
+}
+
+func TestRedirectsHaveNothingElse(t *testing.T) {
+	for name, edit := range map[string]func(*RowJSON){
+		"a policy set": func(r *RowJSON) { r.Policy = "p" }, "targets": func(r *RowJSON) { r.Targets = []Target{{Instance: "a", Port: 80}} },
+	} {
+		if problems := rowsOf(rowJSON("a", "a.test", redirectTo(443), edit)).problems; len(problems) != 1 {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}
+
 // No label of DNS is longer than 63 bytes, and no name than 255.
 func TestTheLongestHosts(t *testing.T) {
 	label := strings.Repeat("a", 63)

@@ -21,7 +21,7 @@ func rowOf(t *testing.T, targets ...table.Target) *table.Row {
 	for i := range targets {
 		targets[i].Port = 80
 	}
-	rows := table.NewRows(nil)
+	rows := table.NewRows()
 	rows.Add(&table.RowJSON{ID: "r/0", Port: 80, Host: "a.test", Policy: "p", Targets: targets})
 	var hosts table.Table
 	if err := hosts.Replace("1", rows); err != nil {
