@@ -3,7 +3,7 @@ const WHOLE = /^(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h))+$/;
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
 
 /**
- * Milliseconds of a duration in Go's form, such as `500ms`, `10s` or `1m30s`; undefined for other text and for zero.
+ * Milliseconds of a duration in Go's form, such as `500ms`, `10s` or `1m30s`; undefined for other text and for less than half of one.
  * Source: https://pkg.go.dev/time#ParseDuration, without the units below a millisecond.
  */
 export function durationMs(text: string): number | undefined {
@@ -11,5 +11,5 @@ export function durationMs(text: string): number | undefined {
   let ms = 0;
   for (const [, amount, unit] of text.matchAll(PART))
     ms += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
-  return ms > 0 ? Math.round(ms) : undefined;
+  return Math.round(ms) || undefined;
 }

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { domainToASCII, domainToUnicode } from "node:url";
+import { quote } from "./wording.ts";
 
 /** What a hostname of a rule takes: itself, hosts with captures, hosts with wildcard labels, or every host. */
 export type HostnameKind = "literal" | "pattern" | "wildcard" | "catch_all";
@@ -102,11 +103,6 @@ export function isPossibleLabel(label: string): boolean {
   if (!label.startsWith("xn--")) return true;
   const characters = domainToUnicode(label);
   return characters !== label && domainToASCII(characters) === label;
-}
-
-/** Quotes a text of the user's in a message, cut so that a message stays readable. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
 function parseAddress(text: string): Hostname | HostnameProblem | undefined {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatewrightError } from "../../src/errors.ts";
+import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { type ManagerWorld, startWorld } from "./manager-world.ts";
 
@@ -8,6 +9,42 @@ beforeEach(async () => {
   world = await startWorld();
 });
 afterEach(() => world[Symbol.asyncDispose]());
+
+describe("a restart of the manager", () => {
+  it("with a Caddy that lacks a module closes the ingresses that need it, and says so", async () => {
+    await world.create("open");
+    const match = { protocol: "tcp", port: await freePort() } as const;
+    await world.manager.ingresses.create({
+      name: "mail",
+      rules: [{ match, target: { instance: "web-1", port: 25 } }],
+    });
+    await world.restart({ modules: [] });
+    const reason = expect.stringMatching(/^ingress mail is closed: match.protocol in rule 0 needs/);
+    expect(world.manager.ingresses.ready()).toEqual({ ready: true, reasons: [reason] });
+    expect(world.logger.entries).toContainEqual(
+      expect.objectContaining({ level: "error", message: reason, fields: { code: "module_missing" } }),
+    );
+  });
+
+  it("knows what TLS rules need, and how often", async () => {
+    const tls = { tls: true, tls_options: { issuer: "internal" } } as const;
+    const rule = (path: string) =>
+      ({
+        match: { hostname: "a.example.com", path: { type: "prefix", value: path } },
+        target: { instance: "web-1", port: 80 },
+        ...tls,
+      }) as const;
+    const before = world.manager.tls.generation();
+    await world.manager.ingresses.create({ name: "a", rules: [rule("/x"), rule("/y")] });
+    expect(world.manager.tls.generation()).not.toBe(before);
+    await world.restart();
+    const { tls: view } = world.manager;
+    const [need, ...more] = view.needs();
+    expect([need, more]).toEqual([expect.objectContaining({ subject: "a.example.com" }), []]);
+    expect(need === undefined ? 0 : view.usesOf(need)).toBe(2);
+    expect([view.usesOfName("a.example.com"), view.usesOfName("b.example.com")]).toEqual([2, 0]);
+  });
+});
 
 describe("a restart of Caddy", () => {
   it("in the middle of a batch has the feeds tell all again", async () => {
