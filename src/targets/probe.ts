@@ -112,11 +112,8 @@ function askHttp1(
   } as const;
   const sent = tls === undefined ? httpRequest(options) : httpsRequest({ ...options, ...tls });
   sent.on("error", reject);
-  sent.on("response", (response) => {
-    resolve(response.statusCode ?? 0);
-    // The status tells all; a body may be endless.
-    response.destroy();
-  });
+  // The status tells all; a body may be endless, and goes with the signal.
+  sent.on("response", (response) => resolve(response.statusCode ?? 0));
   // An answer that takes the connection over, 101 above all, is no "response", and its socket is no longer the request's.
   sent.on("upgrade", (response, socket) => {
     resolve(response.statusCode ?? 0);

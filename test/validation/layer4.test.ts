@@ -58,6 +58,7 @@ describe("rules of layer 4", () => {
     ["tcp with a name", { match: { protocol: "tcp", hostname: "db.test", port: 1 } }, ["match.hostname"]],
     ["tcp, ended, without a name", { ...tcp, tls: true }, ["match.hostname"]],
     ["an IP address as name", { match: { protocol: "tls", hostname: "192.0.2.1" } }, ["match.hostname"]],
+    ["an IPv6 address as name", { match: { protocol: "tls", hostname: "2001:db8::1" } }, ["match.hostname"]],
     ["an IPv6 address in brackets", { match: { protocol: "tls", hostname: "[::1]" } }, ["match.hostname"]],
     [
       "path, methods, headers",

@@ -159,9 +159,25 @@ describe("parseBody", () => {
     );
   });
 
-  it("has no field for the whole", () => {
-    expect(schemaProblems("CreateIngressRequest", [])).toEqual([
-      { code: "wrong_type", message: "value must be an object: send a JSON object" },
+  it.each([
+    [[], "value must be an object"],
+    [["rules"], "value must be an object"],
+    ["rules", "value must be an object"],
+    [5, "value must be an object"],
+    [null, "Value is not nullable"],
+  ])("has no field for the whole: %j", (value, reason) => {
+    expect(schemaProblems("CreateIngressRequest", value)).toEqual([
+      { code: "wrong_type", message: `${reason}: send a JSON object` },
+    ]);
+  });
+
+  it.each([
+    [{ rules: null }, "Value is not nullable"],
+    [{ rules: { length: 5_001 } }, "value must be an array"],
+    [{ rules: "x".repeat(5_001) }, "value must be an array"],
+  ])("takes no other thing for rules: %#", (value, reason) => {
+    expect(schemaProblems("CreateIngressRequest", { name: "a", ...value })).toEqual([
+      { code: "wrong_type", field: "rules", message: `${reason}: send a JSON array` },
     ]);
   });
 
