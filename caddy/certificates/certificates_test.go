@@ -77,6 +77,36 @@ func TestAttemptsFollowTheEvents(t *testing.T) {
 	}
 }
 
+// What is told of an order: since when it is wanted, how often it failed, and whether a try is under way.
+func TestWhatIsToldOfAnOrder(t *testing.T) {
+	const name = "b.example.test"
+	failed := func(err any, renewal bool) map[string]any {
+		return map[string]any{"identifier": name, "error": err, "renewal": renewal}
+	}
+	record(t, "cert_failed", failed(errors.New("first"), true))
+	first := attempts.of(name)
+	if first == nil || first.Since.IsZero() || !first.Renewal || first.Failures != 1 || first.TryingSince != nil {
+		t.Fatalf("a failure that nothing began: %+v", first)
+	}
+	record(t, "cert_obtaining", map[string]any{"identifier": name})
+	// A reload ends a try and begins it again.
+	record(t, "cert_failed", failed(context.Canceled, false))
+	if got := attempts.of(name); got.Since != first.Since || got.Failures != 1 || got.TryingSince == nil {
+		t.Errorf("after a reload: %+v", got)
+	}
+	record(t, "cert_failed", failed("no error", false))
+	if got := attempts.of(name); got.Since != first.Since || got.Renewal || got.Failures != 2 || got.Error != "unknown reason" || !got.FailedAt.After(*first.FailedAt) {
+		t.Errorf("after another: %+v", got)
+	}
+	for _, event := range []string{"cert_obtaining", "cert_failed"} {
+		record(t, event, map[string]any{"identifier": ""})
+	}
+	if attempts.of("") != nil {
+		t.Error("an order of no name is told")
+	}
+	record(t, "cert_obtained", map[string]any{"identifier": name})
+}
+
 func TestAttemptsAreBounded(t *testing.T) {
 	table := attemptTable{byName: make(map[string]attempt)}
 	for i := range maxAttempts {
