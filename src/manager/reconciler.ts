@@ -1,38 +1,24 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
-import type { CaddyConfig } from "../caddy-json/config.ts";
-import { compileConfig } from "../compiler/compile.ts";
-import { NeedsSnapshot, type NeedsView, unite } from "../compiler/config-needs.ts";
-import { listenersIn, listenersOf } from "../compiler/listeners.ts";
-import type { CompilerSettings } from "../compiler/settings.ts";
-import type { ImportedDigests } from "../compiler/tls.ts";
+import { listenersIn } from "../compiler/listeners.ts";
 import type { GatewrightError } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import type { Ingress } from "../model/api.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
-import type { CaddyFiles } from "./caddy-files.ts";
 import type { CaddyHealth, CaddyHost, Feed } from "./caddy-host.ts";
-import { CaddyState, type Rendered } from "./caddy-state.ts";
+import { CaddyState } from "./caddy-state.ts";
 import { CaddyWatch, type DriftPolicy } from "./caddy-watch.ts";
-import type { Catalog, RowChanges } from "./catalog.ts";
+import type { RowChanges } from "./catalog.ts";
+import { Configuration, type ConfigurationOptions } from "./configuration.ts";
 import { RestoreTimer } from "./restore-timer.ts";
 import { ServedPorts, type ServedPortsOptions } from "./served-ports.ts";
 
-export interface ReconcilerOptions {
+export interface ReconcilerOptions extends Omit<ConfigurationOptions, "ports" | "state"> {
   readonly api: CaddyApi;
-  readonly catalog: Catalog;
-  readonly compiler: CompilerSettings;
   /** What is done when somebody else changes Caddy. */
   readonly drift: DriftPolicy;
   /** What tells Caddy of changes beside its state, and of everything again after a restart. */
   readonly feeds: readonly Feed[];
-  /** What a starting Caddy reads. */
-  readonly files: CaddyFiles;
-  readonly logger: Logger;
   readonly probe: ServedPortsOptions["probe"];
   /** Batches and restorings take turns in it. */
   readonly turns: SerialQueue;
-  /** Imported certificates as they are now. Default: none. */
-  readonly imported?: () => ImportedDigests;
 }
 
 /** What a batch wants of Caddy. */
@@ -58,15 +44,11 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #state: CaddyState;
   readonly #ports: ServedPorts;
+  readonly #config: Configuration;
   readonly #timer: RestoreTimer;
   readonly #watch: CaddyWatch;
   #host: CaddyHost | undefined;
   #portTimer: NodeJS.Timeout | undefined;
-  /** What was last loaded, and the generation of the needs that it covers: an equal one needs no other. */
-  #applied: { readonly rendered: Rendered; readonly generation: number | undefined } | undefined;
-  #appliedAt = Number.NEGATIVE_INFINITY;
-  /** Version of the configuration in config.json. */
-  #saved: string | undefined;
   #begun = false;
   #stopped = false;
   #programmed = false;
@@ -81,6 +63,7 @@ export class Reconciler {
     const whenRunning = async (timeoutMs: number) => this.#host?.whenRunning(timeoutMs);
     this.#state = new CaddyState({ api, whenRunning, logger });
     this.#ports = new ServedPorts({ probe, logger });
+    this.#config = new Configuration({ ...options, ports: this.#ports, state: this.#state });
     this.#timer = new RestoreTimer({
       restore: () => void options.turns.run(() => this.restore()),
       isHeldUp: () => this.#isHeldUp(),
@@ -126,33 +109,9 @@ export class Reconciler {
     return this.#ports.leftOut;
   }
 
-  /**
-   * Writes what a starting Caddy reads: the committed state. Where the disk takes nothing, a Caddy starts from what is
-   * there, and is brought to the stored state when it runs. No Caddy of ours runs now, so every port can be probed.
-   */
-  async prepare(): Promise<void> {
-    const { catalog, compiler } = this.#options;
-    this.#ports.adopt([]);
-    await this.#survey(catalog.committedNeeds());
-    // Both of one moment: a batch may commit while they are written.
-    const { config, needs } = this.#render(catalog.committedNeeds());
-    const ingresses = [...catalog.values()];
-    await this.#writeFiles(config, ingresses);
-    // Caddy has these from its first moment on, before its start is announced.
-    this.#ports.adopt(listenersOf(needs.ports(), compiler));
-  }
-
-  async #writeFiles(config: CaddyConfig, ingresses: readonly Ingress[]): Promise<void> {
-    const { compiler, files, logger } = this.#options;
-    this.#saved = undefined;
-    try {
-      await files.writeConfig(config);
-      await files.writeTable(ingresses, compiler);
-      this.#saved = config.apps.gatewright.version;
-    } catch (error) {
-      if (!(await files.exist())) throw error;
-      logger.error("caddy's files cannot be written; it starts from the last ones", { error });
-    }
+  /** Writes what a starting Caddy reads: the committed state. Throws when there is nothing that it could start from. */
+  prepare(): Promise<void> {
+    return this.#config.prepare();
   }
 
   /** A Caddy process was started or found; what it runs has to be asked. */
@@ -173,11 +132,11 @@ export class Reconciler {
    * it cannot be started.
    */
   async start(host: CaddyHost): Promise<void> {
-    const { api, catalog, feeds, turns } = this.#options;
+    const { api, feeds, turns } = this.#options;
     this.#host = host;
     await host.start();
     this.#ports.adopt(listenersIn((await api.config()).apps));
-    await this.#survey(catalog.needs);
+    await this.#config.survey();
     for (const feed of feeds) feed.start();
     await turns.run(() => this.restore());
     this.#begun = true;
@@ -192,11 +151,11 @@ export class Reconciler {
    */
   async apply(changes: BatchChanges, onRendered: () => void | Promise<void>): Promise<void> {
     const { catalog } = this.#options;
-    const rendered = await this.#growing();
+    const rendered = await this.#config.growing();
     await onRendered();
     const { generation } = catalog.needs;
     await this.#state.patiently(async () => {
-      await this.#load(rendered, generation);
+      await this.#config.load(rendered, generation);
       await this.#state.setTable({
         version: catalog.stagedVersion,
         delta: changes,
@@ -204,7 +163,7 @@ export class Reconciler {
       });
     });
     this.#watch.noteRestored();
-    await this.#save(rendered);
+    await this.#config.save(rendered);
   }
 
   /**
@@ -238,7 +197,7 @@ export class Reconciler {
 
   /** Loads the configuration with the imported certificates as they are now. Throws what stands in the way. */
   reloadCertificates(): Promise<void> {
-    this.#outdate();
+    this.#config.outdate();
     return this.#options.turns.run(async () => {
       await this.restore();
       if (this.#lastError !== undefined) throw this.#lastError;
@@ -260,77 +219,26 @@ export class Reconciler {
 
   async #reach(): Promise<void> {
     const { catalog } = this.#options;
-    const exact = this.#render(catalog.needs);
+    const exact = this.#config.exact();
     const { generation } = catalog.needs;
     const version = catalog.stagedVersion;
     await this.#state.patiently(async () => {
-      await this.#load(exact, generation);
+      await this.#config.load(exact, generation);
       await this.#state.setTable({ version, rows: () => catalog.rows() });
     });
-    await this.#save(exact);
-  }
-
-  /** A configuration for what runs and what is staged. Throws when a new port cannot be bound. */
-  async #growing(): Promise<Rendered> {
-    const { catalog, compiler } = this.#options;
-    if (this.#applied?.generation === catalog.needs.generation) return this.#applied.rendered;
-    await this.#ports.demand(listenersOf(catalog.needs.ports(), compiler));
-    const running = this.#applied?.rendered.needs;
-    return this.#render(running === undefined ? catalog.needs : unite(running, catalog.needs));
-  }
-
-  async #load(rendered: Rendered, generation: number | undefined): Promise<void> {
-    const isNew = await this.#state.load(rendered);
-    if (isNew) this.#appliedAt = performance.now();
-    if (isNew || this.#applied?.rendered !== rendered)
-      this.#ports.adopt(listenersOf(rendered.needs.ports(), this.#options.compiler));
-    this.#applied = { rendered, generation };
-  }
-
-  /** Keeps config.json equal to what runs. */
-  async #save({ config }: Rendered): Promise<void> {
-    const { version } = config.apps.gatewright;
-    if (this.#saved === version) return;
-    this.#saved = version;
-    await this.#options.files.writeConfig(config).catch((error: unknown) => {
-      this.#saved = undefined;
-      const message = "config.json could not be written; Caddy runs the new configuration all the same";
-      this.#options.logger.warn(message, { error });
-    });
-  }
-
-  #render(view: NeedsView): Rendered {
-    const { compiler, imported } = this.#options;
-    const { leftOut } = this.#ports;
-    const needs = new NeedsSnapshot({
-      ports: () => view.ports().filter(({ port }) => !leftOut.has(port)),
-      tlsNeeds: () => view.tlsNeeds(),
-    });
-    return { config: compileConfig(needs, compiler, imported?.()), needs };
-  }
-
-  /** Equal needs render another configuration from now on. */
-  #outdate(): void {
-    if (this.#applied !== undefined) this.#applied = { ...this.#applied, generation: undefined };
+    await this.#config.save(exact);
   }
 
   #isHeldUp(): boolean {
-    const isQuiet = performance.now() - this.#appliedAt > QUIET_AFTER_MS && !this.#ordersUnderWay();
-    const isCurrent = this.#applied?.generation === this.#options.catalog.needs.generation;
+    const isQuiet = this.#config.ageMs > QUIET_AFTER_MS && !this.#ordersUnderWay();
     const isLost = this.#mustFlush || this.#state.known === undefined || this.#watch.hasDrifted;
-    return !isQuiet && isCurrent && !isLost && this.#lastError === undefined;
-  }
-
-  async #survey(needs: NeedsView): Promise<boolean> {
-    const changed = await this.#ports.survey(listenersOf(needs.ports(), this.#options.compiler));
-    if (changed) this.#outdate();
-    return changed;
+    return !isQuiet && this.#config.isCurrent && !isLost && this.#lastError === undefined;
   }
 
   async #retryPorts(): Promise<void> {
-    if (this.#ports.leftOut.size === 0) return;
+    if (this.leftOut.size === 0) return;
     await this.#options.turns.run(async () => {
-      if (await this.#survey(this.#options.catalog.needs)) await this.restore();
+      if (await this.#config.survey()) await this.restore();
     });
   }
 }

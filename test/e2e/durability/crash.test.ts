@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { WriterStep } from "../../../src/manager/writer.ts";
 import type { Ingress } from "../../../src/model/api.ts";
-import { call, createIngress, rule, visit } from "../../support/api.ts";
+import { askCaddy, call, createIngress, rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
 import { crashMain } from "../../support/gatewright.ts";
@@ -77,6 +77,18 @@ describe.each(writerSteps)("a manager killed at the step %s", (step) => {
     await until(
       async () => (await gatewright.reach(`${name}.example.com`, port)) === (kept ? 200 : "ECONNREFUSED"),
     );
+  });
+
+  it(`${kept ? "keeps" : "forgets"} a change of policies as a whole`, async () => {
+    const name = `policies-${step}`;
+    await make(name);
+    const policies = { access: { deny: ["127.0.0.0/8"] }, error_pages: { "403": `no entry: ${step}` } };
+    const next = { name, rules: [{ ...rule(`${name}.example.com`, "web-1", backend.port), policies }] };
+    await crashDuring(step, () => call(`${gatewright.url}/ingresses/${name}`, { method: "PUT", body: next }));
+    expect(await gatewright.reach(`${name}.example.com`)).toBe(kept ? 403 : 200);
+    // A policy set that was brought for nothing is gone.
+    const { text } = await askCaddy(gatewright.ports.admin, "/gatewright/policy_sets");
+    expect(text.includes(`no entry: ${step}`)).toBe(kept);
   });
 });
 
