@@ -38,13 +38,10 @@ function* linesOf(descriptor: number): Generator<Buffer> {
     const read = readOrNone(descriptor, buffer, length);
     if (read === 0) return;
     length += read;
+    const filled = buffer.subarray(0, length);
     let start = 0;
-    for (
-      let end = buffer.indexOf(NEWLINE);
-      end !== -1 && end < length;
-      end = buffer.indexOf(NEWLINE, start)
-    ) {
-      yield buffer.subarray(start, end);
+    for (let end = filled.indexOf(NEWLINE); end !== -1; end = filled.indexOf(NEWLINE, start)) {
+      yield filled.subarray(start, end);
       start = end + 1;
     }
     buffer.copyWithin(0, start, length);
