@@ -50,7 +50,7 @@ func (o *Options) carry(r *http.Request, by http.RoundTripper) (*http.Response, 
 		return res, nil
 	}
 	restore()
-	if gone := r.Context().Err(); gone != nil && !body.endedEarly(r) {
+	if gone := r.Context().Err(); gone != nil && !body.endedEarly() {
 		return nil, gone
 	}
 	if failed := body.failure(); failed != nil {

@@ -19,12 +19,15 @@ import (
 type clientBody struct {
 	io.ReadCloser
 
+	// turn is that of a read or a Close. A server of HTTP/1 has them wait for each other too; with HTTP/2 and 3 a Close ends
+	// the read that waits, and there are no turns.
+	turn  sync.Mutex
+	turns bool
+
 	mu sync.Mutex
-	// read is closed when there is no more to be read, for whatever reason.
-	read chan struct{}
-	// over tells that it is, and failed that the client is why.
-	over   bool
-	failed error
+	// begun tells that reading has begun, and closed that the body was closed after that.
+	begun, closed bool
+	failed        error
 }
 
 // watchBody puts a clientBody in the place of the request's body; nil when it has none.
@@ -32,36 +35,42 @@ func watchBody(r *http.Request) *clientBody {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	b := &clientBody{ReadCloser: r.Body, read: make(chan struct{})}
+	b := &clientBody{ReadCloser: r.Body, turns: r.ProtoMajor == 1}
 	r.Body = b
 	return b
 }
 
 func (b *clientBody) Read(p []byte) (int, error) {
+	if b.turns {
+		b.turn.Lock()
+		defer b.turn.Unlock()
+	}
+	b.mu.Lock()
+	b.begun = true
+	b.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.end(err)
+	if err != nil && err != io.EOF {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		// What a read says of a closed body is not the client's doing.
+		if !b.closed && b.failed == nil {
+			b.failed = err
+		}
 	}
 	return n, err
 }
 
-// Close is called when the body is not read any more. What a read says after that is not the client's doing.
+// Close is called when the body is not read any more; and before it is read, by a transport that then takes another
+// connection (net/http, HTTP/2). That closes nothing yet: the proxy's body is made for it.
 func (b *clientBody) Close() error {
-	b.end(io.EOF)
-	return b.ReadCloser.Close()
-}
-
-func (b *clientBody) end(err error) {
+	if b.turns {
+		b.turn.Lock()
+		defer b.turn.Unlock()
+	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.over {
-		return
-	}
-	b.over = true
-	if err != io.EOF {
-		b.failed = err
-	}
-	close(b.read)
+	b.closed = b.begun
+	b.mu.Unlock()
+	return b.ReadCloser.Close()
 }
 
 // failure is why the client's part failed; nil when it did not.
@@ -75,14 +84,14 @@ func (b *clientBody) failure() error {
 }
 
 // endedEarly tells whether the client of a request that was cancelled has sent no more of it, and may still read. A server
-// of HTTP/1 cancels a request when reading from the connection fails; who reads the body learns of it a moment later.
-func (b *clientBody) endedEarly(r *http.Request) bool {
-	if b == nil || r.ProtoMajor > 1 {
+// of HTTP/1 cancels a request when reading from the connection fails, before the read returns: it is waited for.
+func (b *clientBody) endedEarly() bool {
+	if b == nil {
 		return false
 	}
-	select {
-	case <-b.read:
-	case <-time.After(100 * time.Millisecond):
+	if b.turns {
+		b.turn.Lock()
+		defer b.turn.Unlock()
 	}
 	err := b.failure()
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded)
