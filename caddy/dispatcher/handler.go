@@ -75,6 +75,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	if !listeners.Take(r) {
 		panic(http.ErrAbortHandler)
 	}
+	if listeners.Stays(r) && r.Header.Get("Upgrade") == "" {
+		w.Header().Set("Connection", "close")
+	}
 	if !hasPath(r) {
 		h.unrouted(w, http.StatusBadRequest, "Bad Request: the request target is neither a path nor an http URL")
 		return nil

@@ -109,6 +109,8 @@ func (s *session) end() {
 func (s *session) run() {
 	defer guard(caddy.Log(), func() error { return nil })
 	defer close(s.done)
+	sessionsOpen.Add(1)
+	defer sessionsOpen.Add(-1)
 	defer s.end()
 	owner := s.socket.owner()
 	row := app.HostTable().LookupPort("udp", s.socket.port, s.socket.local)

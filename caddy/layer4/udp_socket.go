@@ -2,12 +2,17 @@ package layer4
 
 import (
 	"container/list"
+	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"gatewright.dev/caddy/handover"
 )
 
 const (
@@ -31,10 +36,20 @@ type socket struct {
 	// atTarget is how many sessions one address of a target has, where its rule does not say.
 	atTarget int64
 	closed   bool
+	// withdraw ends that the socket goes to a successor of this process.
+	withdraw func()
+	// open is done when the socket is closed.
+	open  context.Context
+	close context.CancelFunc
 	// owners are the configurations that use the socket, the newest last: when it fails to start, it is the turn of
 	// the one before again.
 	owners []*App
 }
+
+// sessionsOpen is how many sessions this process has.
+var sessionsOpen atomic.Int64
+
+func init() { handover.Busy(func() int { return int(sessionsOpen.Load()) }) }
 
 func (s *socket) own(u *App) {
 	s.mu.Lock()
@@ -63,7 +78,7 @@ func openSocket(listen string) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := net.ListenUDP("udp", addr)
+	conn, err := listenUDP(listen, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +88,24 @@ func openSocket(listen string) (*socket, error) {
 		atTarget: maxSessions,
 	}
 	openSockets.Add(1)
+	s.withdraw = handover.Offer("udp", listen, conn)
+	s.open, s.close = context.WithCancel(context.Background())
 	go s.receive()
 	return s, nil
+}
+
+// listenUDP takes the socket of the process before this one, where that has it.
+func listenUDP(listen string, addr *net.UDPAddr) (*net.UDPConn, error) {
+	file := handover.Inherit("udp", listen)
+	if file == nil {
+		return net.ListenUDP("udp", addr)
+	}
+	defer file.Close()
+	conn, err := net.FilePacketConn(file)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
 }
 
 // Destruct closes the socket and ends its sessions (caddy.Destructor).
@@ -87,6 +118,8 @@ func (s *socket) Destruct() error {
 	}
 	s.mu.Unlock()
 	openSockets.Add(-1)
+	s.withdraw()
+	s.close()
 	err := s.conn.Close()
 	for _, one := range open {
 		one.end()
@@ -96,10 +129,14 @@ func (s *socket) Destruct() error {
 
 func (s *socket) receive() {
 	buf := make([]byte, maxPacket)
-	for {
+	for handover.Await(s.open) == nil {
 		n, client, err := s.conn.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// Another process takes over: the packets that come are its.
+			continue
 		}
 		if err != nil {
 			// ICMP of an earlier answer, or no memory: the pause keeps a lasting error from spinning.

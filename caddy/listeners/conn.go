@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"gatewright.dev/caddy/handover"
 )
 
 // maxKept bounds what is kept of a request whose handling has not begun.
@@ -87,7 +89,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			c.leave()
 		} else {
-			_ = c.above.Close()
+			_ = c.close()
 		}
 		return 0, net.ErrClosed
 	}
@@ -170,7 +172,7 @@ func (c *conn) idle() {
 		c.taken = false
 		// Until the server sets its idle timeout: none, or that of the request, would hold after leaving.
 		c.deadline = time.Now().Add(idleAtMost)
-		if c.closing {
+		if c.closing || handover.IsDraining() && c.secured == nil {
 			c.gone = true
 			c.leave()
 		}
@@ -182,7 +184,7 @@ func (c *conn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing && !c.gone {
-		_ = c.above.Close()
+		_ = c.close()
 	}
 }
 
@@ -226,7 +228,7 @@ func (c *conn) Close() error {
 		return nil
 	case !c.followed || c.spent || !c.share.socket.hasOther(c.share):
 		c.spend()
-		return c.above.Close()
+		return c.close()
 	case c.taken:
 		// Either the server is done with it, or one that shuts down found it idle before idle was called. The
 		// state that comes next tells.
@@ -234,6 +236,11 @@ func (c *conn) Close() error {
 		time.AfterFunc(tellsWithin, c.end)
 		return nil
 	}
+	return c.goAway()
+}
+
+// goAway has a connection leave on which nothing is owed to the client. mu is held.
+func (c *conn) goAway() error {
 	c.gone = true
 	if c.reading {
 		// The read ends, and lets it leave.
@@ -243,9 +250,18 @@ func (c *conn) Close() error {
 	return nil
 }
 
+// close closes the connection for good.
+func (c *conn) close() error {
+	c.exit()
+	return c.above.Close()
+}
+
 // next is the connection for a newer configuration.
 func (c *conn) next() *conn {
-	return &conn{tcp: c.tcp, above: c.above, secured: c.secured, client: c.client, served: c.served}
+	next := &conn{tcp: c.tcp, above: c.above, secured: c.secured, client: c.client, served: c.served}
+	next.enter()
+	c.exit()
+	return next
 }
 
 // leave hands the connection to a newer configuration. mu is held.

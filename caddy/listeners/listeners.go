@@ -29,6 +29,7 @@ const Network = "gatewright"
 
 func init() {
 	caddy.RegisterNetwork(Network, listen)
+	caddy.RegisterNetwork(UnixNetwork, listenUnix)
 	// QUIC has one socket for all configurations already.
 	caddyhttp.RegisterNetworkHTTP3(Network, "udp")
 }

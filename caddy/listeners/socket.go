@@ -5,12 +5,15 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gatewright.dev/caddy/handover"
 )
 
 // socket is the process's one listener of an address.
@@ -21,6 +24,11 @@ type socket struct {
 	users []*share
 	// changed is closed when users, or which of them accept, change. Guarded by mu.
 	changed chan struct{}
+	// withdraw ends that the socket goes to a successor of this process.
+	withdraw func()
+	// ended is done when the socket is closed.
+	ended context.Context
+	end   context.CancelFunc
 }
 
 var (
@@ -41,6 +49,8 @@ func (s *share) open(ctx context.Context, host, port string) error {
 			return err
 		}
 		at = &socket{host: host, port: port, listener: listener, changed: make(chan struct{})}
+		at.ended, at.end = context.WithCancel(context.Background())
+		at.withdraw = handover.Offer("tcp", address, listener)
 		sockets[address] = at
 		go at.accept()
 	}
@@ -69,6 +79,14 @@ func isWide(host string) bool {
 // bind opens the listener. While a configuration goes from all addresses to a single one both are open, which the
 // kernel allows sockets that share the port; they do so for that moment only.
 func bind(ctx context.Context, address string, overlapping []*socket) (*net.TCPListener, error) {
+	if file := handover.Inherit("tcp", address); file != nil {
+		defer file.Close()
+		listener, err := net.FileListener(file)
+		if err != nil {
+			return nil, err
+		}
+		return listener.(*net.TCPListener), nil
+	}
 	config := net.ListenConfig{KeepAlive: -1}
 	if len(overlapping) > 0 {
 		for _, other := range overlapping {
@@ -126,7 +144,13 @@ func (at *socket) remove(s *share) error {
 		return nil
 	}
 	delete(sockets, net.JoinHostPort(at.host, at.port))
-	return at.listener.Close()
+	at.withdraw()
+	at.end()
+	// A successor of this process may have it.
+	if err := at.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // hasChanged wakes those that have a connection to hand over. mu is held.
@@ -135,8 +159,11 @@ func (at *socket) hasChanged() {
 	at.changed = make(chan struct{})
 }
 
-// hasOther tells whether a configuration other than that of s has a share.
+// hasOther tells whether a configuration other than that of s has a share, or a successor of this process.
 func (at *socket) hasOther(s *share) bool {
+	if handover.IsDraining() {
+		return true
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	return slices.ContainsFunc(at.users, func(user *share) bool { return user != s })
@@ -145,12 +172,19 @@ func (at *socket) hasOther(s *share) bool {
 // accept hands connections over until the socket is closed.
 func (at *socket) accept() {
 	for {
+		if handover.Await(at.ended) != nil {
+			return
+		}
 		tcp, err := at.listener.AcceptTCP()
 		switch {
 		case err == nil:
-			at.hand(&conn{tcp: tcp, above: tcp}, nil)
+			c := &conn{tcp: tcp, above: tcp}
+			c.enter()
+			at.hand(c, nil)
 		case errors.Is(err, net.ErrClosed):
 			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// A process takes over.
 		default:
 			// Out of file descriptors, mostly.
 			time.Sleep(5 * time.Millisecond)
@@ -161,6 +195,10 @@ func (at *socket) accept() {
 // hand gives a connection to the newest configuration that accepts, but not to the one that it comes from, and waits
 // for one. Without any user it is closed.
 func (at *socket) hand(c *conn, from *share) {
+	if from != nil && c.toSuccessor(at) {
+		c.exit()
+		return
+	}
 	for {
 		mu.Lock()
 		var newest *share
@@ -177,6 +215,7 @@ func (at *socket) hand(c *conn, from *share) {
 		changed := at.changed
 		mu.Unlock()
 		if others == 0 {
+			c.exit()
 			_ = c.tcp.Close()
 			return
 		}

@@ -3,8 +3,9 @@ import { isIPv6 } from "node:net";
 /** Where Caddy's admin endpoint is: one place for what Caddy listens on and what the client asks for. */
 export interface AdminAddress {
   /**
-   * For Caddy's `admin.listen`. A Unix socket gets mode 0600; a port is on Gatewright's network, whose socket a reload
-   * keeps: of two sockets on one port Caddy closes the older with the connections that wait at it.
+   * For Caddy's `admin.listen`, on Gatewright's networks. A Unix socket gets mode 0600, and goes from a process to its
+   * successor. A port has one socket, which a reload keeps: of two Caddy closes the older with the connections that wait
+   * at it.
    */
   readonly listen: string;
   /** For Caddy's `admin.origins`; the client sends the same as `Origin`. */
@@ -24,7 +25,12 @@ export function adminAddress(address: string, port: number): AdminAddress {
   if (address.startsWith("unix/")) {
     const socketPath = address.slice("unix/".length).replace(/\|.*$/, "");
     // Caddy checks no Host on a Unix socket, and with no origin set it refuses every Origin.
-    return { listen: `unix/${socketPath}|0600`, origins: ["localhost"], url: "http://localhost", socketPath };
+    return {
+      listen: `unix-gatewright/${socketPath}|0600`,
+      origins: ["localhost"],
+      url: "http://localhost",
+      socketPath,
+    };
   }
   const host = isIPv6(address) ? `[${address}]` : address;
   const hostPort = `${host}:${port}`;

@@ -48,6 +48,8 @@ export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource,
    * may still fail then; questions about the configuration wait for that. Never throws.
    */
   isLoaded(): Promise<boolean>;
+  /** Leaves the connections that there are: another process answers at the address, or another admin server. */
+  renew(): void;
   close(): Promise<void>;
 }
 
@@ -82,6 +84,11 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     return new Pool(address.url, { connections: 4, connect: { timeout: timeoutMs, ...socket } });
   };
   let pool = openPool();
+  function renew(): void {
+    const old = pool;
+    pool = openPool();
+    void old.close();
+  }
 
   // `undici.request` and not `fetch`: that one sends Sec-Fetch-Mode, which Caddy answers with 403.
   async function send({ method, path, body, limitMs, signal }: Question): Promise<Answer> {
@@ -153,9 +160,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         await demand("POST", "/load", config, loadTimeoutMs);
       } finally {
         // Each load replaces the admin server and closes its idle connections: the next requests need not find out.
-        const old = pool;
-        pool = openPool();
-        void old.close();
+        renew();
       }
     },
     patchTable: async (delta) => void (await demand("PATCH", "/gatewright/table", delta)),
@@ -194,6 +199,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         () => false,
       );
     },
+    renew,
     close: () => pool.destroy(),
   };
 }

@@ -4,8 +4,22 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { GatewrightError } from "../errors.ts";
 import type { AdminClient } from "./admin-client.ts";
 import { bindFailure } from "./admin-refusal.ts";
-import { awaitEnd, identify, type ProcessIdentity, signalProcess } from "./process-identity.ts";
-import { type CaddyPaths, configPath, isOurCommandLine, writePid } from "./running-caddy.ts";
+import {
+  awaitEnd,
+  environmentOf,
+  identify,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+} from "./process-identity.ts";
+import {
+  type CaddyPaths,
+  configPath,
+  handoverPath,
+  isDraining,
+  isOurCommandLine,
+  writePid,
+} from "./running-caddy.ts";
 import type { Scrub } from "./scrub.ts";
 import { failureReason, openStderrFile } from "./stderr-file.ts";
 
@@ -20,6 +34,10 @@ export interface LaunchOptions {
   readonly stopMs: StopTiming;
   /** Ends the wait; the process is left as it is. */
   readonly signal: AbortSignal;
+  /** The process that serves until the new one takes its sockets over, and that finishes what it has within `drain`. */
+  readonly predecessor?: ProcessIdentity;
+  /** For who replaces this one, in Go's form. */
+  readonly drain: string;
 }
 
 /** Patience with a process that shall end, in milliseconds. */
@@ -60,9 +78,10 @@ export async function launchCaddy(options: LaunchOptions): Promise<Launched> {
   child.unref();
   const ended = childEnd(child);
   const identity = child.pid === undefined ? undefined : identify(child.pid);
-  if (identity !== undefined) await writePid(paths, identity.pid);
+  if (identity !== undefined && options.predecessor === undefined) await writePid(paths, identity.pid);
   const outcome = await raceReadiness(ended, options);
   if (identity !== undefined && outcome === "ready") {
+    if (options.predecessor !== undefined) await writePid(paths, identity.pid);
     return {
       ...identity,
       ended: ended.then(({ error: _, ...end }) => end),
@@ -116,25 +135,48 @@ async function raceReadiness(ended: Promise<Outcome>, options: LaunchOptions): P
   }
 }
 
-async function awaitReady({ admin, paths, startMs }: LaunchOptions, signal: AbortSignal): Promise<Outcome> {
+async function awaitReady(
+  { admin, paths, startMs, predecessor }: LaunchOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const deadline = performance.now() + startMs;
+  // Until then the other one answers at the admin address, in the same words.
+  let serves = predecessor === undefined;
   while (performance.now() < deadline) {
-    const probe = await admin.probe();
     if (signal.aborted) return "abandoned";
-    if (probe.kind === "caddy" && isOurCommandLine(probe.args, paths) && (await admin.isLoaded()))
+    if (!serves && predecessor !== undefined) {
+      serves = isDraining(paths, predecessor.pid) || !isAlive(predecessor);
+      if (serves) admin.renew();
+    }
+    const probe = serves ? await admin.probe() : undefined;
+    if (signal.aborted) return "abandoned";
+    if (probe?.kind === "caddy" && isOurCommandLine(probe.args, paths) && (await admin.isLoaded()))
       return "ready";
     await sleep(20, undefined, { signal }).catch(() => undefined);
   }
   return "late";
 }
 
-function childEnvironment({ paths, environment }: LaunchOptions): NodeJS.ProcessEnv {
+/** What differs from shell to shell, and does not change how Caddy serves; and what is ours. */
+const INDIFFERENT = /^(?:PATH|HOME|LANG|TMPDIR|XDG_.*|GATEWRIGHT_.*)$/;
+
+/** Whether a Caddy was started with other values of the environment, which only another process takes. */
+export function hasOtherEnvironment(pid: number, wanted: LaunchOptions["environment"]): boolean {
+  const has = environmentOf(pid);
+  if (has === undefined) return false;
+  const names = new Set([...has.keys(), ...Object.keys(wanted)].filter((name) => !INDIFFERENT.test(name)));
+  return [...names].some((name) => has.get(name) !== wanted[name]);
+}
+
+function childEnvironment({ paths, environment, drain }: LaunchOptions): NodeJS.ProcessEnv {
   return {
     PATH: "/usr/local/bin:/usr/bin:/bin",
     ...environment,
     // Caddy's own folders, as hypeman's data folder has them.
     XDG_DATA_HOME: path.join(paths.folder, "data"),
     XDG_CONFIG_HOME: path.join(paths.folder, "config"),
+    GATEWRIGHT_HANDOVER: handoverPath(paths),
+    GATEWRIGHT_DRAIN_TIMEOUT: drain,
   };
 }
 

@@ -28,5 +28,5 @@ export async function moveAdmin(paths: CaddyPaths, to: AdminAddress): Promise<vo
 /** Where a Caddy that was started from config.json listens. */
 async function formerAddress(paths: CaddyPaths): Promise<string | undefined> {
   const config = JSON.parse(await readFile(configPath(paths), "utf8")) as Partial<CaddyConfig>;
-  return config.admin?.listen.replace(/^(?:gatewright|tcp)\//, "");
+  return config.admin?.listen.replace(/^(?:gatewright|tcp)\//, "").replace(/^unix-gatewright\//, "unix/");
 }

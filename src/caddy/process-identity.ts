@@ -53,6 +53,17 @@ export function commandLine(pid: number): readonly string[] {
   return readProc(pid, "cmdline")?.replace(/\0$/, "").split("\0") ?? [];
 }
 
+/** The process's environment as it was started with; undefined where it cannot be read. */
+export function environmentOf(pid: number): ReadonlyMap<string, string> | undefined {
+  const entries = readProc(pid, "environ")?.split("\0").filter(Boolean);
+  return entries && new Map(entries.map((entry) => splitOnce(entry, "=")));
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
 /** Path of the process's program, ` (deleted)` behind it when the file was replaced; undefined where not allowed. */
 export function programPath(pid: number): string | undefined {
   try {

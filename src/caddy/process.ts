@@ -1,16 +1,20 @@
 import { EventEmitter, once } from "node:events";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { parseAdminUrl } from "./admin-address.ts";
 import { type AdminClient, createAdminClient } from "./admin-client.ts";
-import { endProcess, launchCaddy, type StopTiming } from "./launch.ts";
+import { endProcess, hasOtherEnvironment, launchCaddy, type StopTiming } from "./launch.ts";
 import { moveAdmin } from "./move-admin.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import {
   type CaddyPaths,
+  findDraining,
   findRunningCaddy,
+  handoverPath,
+  isDraining,
   isOurCommandLine,
   pidPath,
   type RunningCaddy,
@@ -25,12 +29,17 @@ export interface CaddyProcessOptions {
   /** `http://127.0.0.1:2019` or `unix//path`: what the config.json in the folder says. */
   readonly adminUrl: string;
   readonly logger: Logger;
-  /** Writes config.json and table.json into the folder; called before each fresh start. */
-  readonly prepare: () => Promise<void>;
+  /**
+   * Writes config.json and table.json into the folder; called before each fresh start, which may take over the sockets of
+   * a Caddy that runs.
+   */
+  readonly prepare: (takesOver: boolean) => Promise<void>;
   /** Caddy's environment beside its XDG folders. Default: a PATH. */
   readonly environment?: { readonly [name: string]: string | undefined };
   /** Values that no log and no error may repeat. */
   readonly secrets?: readonly string[];
+  /** How long a Caddy that is replaced may finish what it has, in Go's form. Default `10m`. */
+  readonly drain?: string;
   readonly timing?: Partial<CaddyTiming>;
 }
 
@@ -93,7 +102,7 @@ export interface CaddyProcess {
    * with another address; it is started again as one that died. Others are left as they are.
    */
   replaceUnreachable(): Promise<void>;
-  /** Ends the supervision and Caddy: by SIGTERM, then by SIGKILL. */
+  /** Ends the supervision and Caddy, those that are draining too: by SIGTERM, then by SIGKILL. */
   stop(): Promise<void>;
   /** Ends the supervision and leaves Caddy running. */
   detach(): Promise<void>;
@@ -156,7 +165,8 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
   async stop(): Promise<void> {
     await this.#endSupervision();
     const running = this.#running ?? findRunningCaddy(this.#paths);
-    if (running !== undefined) await endProcess(running, this.#timing.stopMs);
+    const all = [...(running === undefined ? [] : [running]), ...findDraining(this.#paths)];
+    await Promise.all(all.map((one) => endProcess(one, this.#timing.stopMs)));
     this.#running = undefined;
     await rm(pidPath(this.#paths), { force: true });
   }
@@ -183,9 +193,12 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
   async #adoptOrLaunch(): Promise<CaddyStarted> {
     const found = findRunningCaddy(this.#paths);
     if (found !== undefined) {
-      if (!found.outdated) await moveAdmin(this.#paths, parseAdminUrl(this.#options.adminUrl));
-      if (!found.outdated && (await this.#answers(found))) return this.#adopt(found);
-      const reason = found.outdated ? "it runs another build" : "it does not answer at the admin address";
+      const outdated = this.#whyOutdated(found);
+      if (outdated === undefined) await moveAdmin(this.#paths, parseAdminUrl(this.#options.adminUrl));
+      if (outdated === undefined && (await this.#answers(found))) return this.#adopt(found);
+      const upgraded = outdated !== undefined && (await this.#upgrade(found, outdated));
+      if (upgraded) return upgraded;
+      const reason = outdated ?? "it does not answer at the admin address";
       this.#options.logger.warn("replacing the running Caddy", { pid: found.pid, reason });
       await endProcess(found, this.#timing.stopMs);
     }
@@ -197,6 +210,36 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
       );
     }
     return this.#launch();
+  }
+
+  /** Why only another process would do; undefined where this one does. */
+  #whyOutdated(found: RunningCaddy): string | undefined {
+    if (found.outdated) return "it runs another build";
+    const { environment = {} } = this.#options;
+    return hasOtherEnvironment(found.pid, environment) ? "its environment has changed" : undefined;
+  }
+
+  /**
+   * Has a new process take the sockets of one that serves. A new one that fails leaves the old one serving. False: the
+   * old one cannot hand over.
+   */
+  async #upgrade(found: RunningCaddy, outdated: string): Promise<CaddyStarted | false> {
+    if (!existsSync(handoverPath(this.#paths)) || !(await this.#answers(found))) return false;
+    this.#options.logger.info("a new Caddy takes over from the running one", {
+      pid: found.pid,
+      reason: outdated,
+    });
+    try {
+      return await this.#launch(found);
+    } catch (error) {
+      if (!isAlive(found) || isDraining(this.#paths, found.pid)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.logger.error("the new Caddy did not take over; the old one serves on", {
+        pid: found.pid,
+        reason,
+      });
+      return this.#adopt(found);
+    }
   }
 
   /** Whether the admin endpoint is this process's; one that just started gets some seconds. */
@@ -223,9 +266,11 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     return this.#announce(found, false);
   }
 
-  async #launch(): Promise<CaddyStarted> {
-    await this.#options.prepare();
+  async #launch(predecessor?: ProcessIdentity): Promise<CaddyStarted> {
+    await this.#options.prepare(predecessor !== undefined);
     const launched = await launchCaddy({
+      ...(predecessor === undefined ? {} : { predecessor }),
+      drain: this.#options.drain ?? "10m",
       paths: this.#paths,
       admin: this.#admin,
       environment: this.#options.environment ?? {},

@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
@@ -30,16 +30,62 @@ export function pidPath(paths: CaddyPaths): string {
   return path.join(paths.folder, "caddy.pid");
 }
 
+/** The Unix socket by which a Caddy gives its sockets to the next one (caddy/handover). */
+export function handoverPath(paths: CaddyPaths): string {
+  return path.join(paths.folder, "handover");
+}
+
+/** A Caddy that another one has replaced, and that finishes what it has. */
+export interface DrainingCaddy extends ProcessIdentity {
+  /** When it was replaced, and when it ends at the latest; RFC 3339. */
+  readonly since: string;
+  readonly until: string;
+}
+
+const drainingFolder = (paths: CaddyPaths): string => path.join(paths.folder, "draining");
+
+/** Those that finish what they have. Removes what others of them left that were killed. */
+export function findDraining(paths: CaddyPaths): readonly DrainingCaddy[] {
+  return filesIn(drainingFolder(paths)).flatMap((name) => {
+    const file = path.join(drainingFolder(paths), name);
+    try {
+      const caddy = ours(Number(name), paths);
+      if (caddy === undefined) {
+        rmSync(file, { force: true });
+        return [];
+      }
+      const { since, until } = JSON.parse(readFileSync(file, "utf8")) as DrainingCaddy;
+      return [{ pid: caddy.pid, startTicks: caddy.startTicks, since, until }];
+    } catch {
+      // It has just begun, or ended.
+      return [];
+    }
+  });
+}
+
+function filesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a Caddy was replaced. */
+export function isDraining(paths: CaddyPaths, pid: number): boolean {
+  return existsSync(path.join(drainingFolder(paths), String(pid)));
+}
+
 /**
  * Finds our Caddy by the pid file, else among all processes. It counts as ours by its command line
- * (`… run --config <folder>/config.json`), so that a number that was given to another program is never taken.
+ * (`… run --config <folder>/config.json`), so that a number that was given to another program is never taken. One that was replaced is not looked for.
  */
 export function findRunningCaddy(paths: CaddyPaths): RunningCaddy | undefined {
   const named = readPid(paths);
-  const known = named === undefined ? undefined : ours(named, paths);
+  const known = named === undefined || isDraining(paths, named) ? undefined : ours(named, paths);
   if (known !== undefined) return known;
   for (const pid of listProcesses()) {
-    const found = ours(pid, paths);
+    const found = isDraining(paths, pid) ? undefined : ours(pid, paths);
     if (found !== undefined) return found;
   }
   return undefined;

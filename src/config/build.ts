@@ -110,6 +110,7 @@ function caddyConfig(values: Values, environment: Environment) {
     httpsPort: values.port("HTTPS_PORT"),
     drift: oneOf(values, "DRIFT", driftPolicies),
     stopOnShutdown: values.flag("CADDY_STOP_ON_SHUTDOWN"),
+    drainTimeout: duration(values, "DRAIN_TIMEOUT"),
     http2Cleartext: values.flag("HTTP2_CLEARTEXT"),
     ...optional("errorPagesDir", pathOf(values, "ERROR_PAGES_DIR")),
     timeouts: {

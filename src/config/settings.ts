@@ -193,6 +193,13 @@ export const settingGroups: readonly SettingGroup[] = [
         effect: "Whether Caddy ends with Gatewright. False: it goes on serving and is found again.",
       },
       {
+        name: "DRAIN_TIMEOUT",
+        kind: "duration",
+        default: "10m",
+        effect:
+          "How long a Caddy that a newer build has replaced may finish its requests and streams, before those that are left are closed.",
+      },
+      {
         name: "READ_IDLE_TIMEOUT",
         kind: "duration",
         default: "30s",

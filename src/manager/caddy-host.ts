@@ -17,8 +17,8 @@ export interface Feed {
 
 /** What a host calls. */
 export interface HostHooks {
-  /** Before each start of a process. */
-  readonly prepare: () => Promise<void>;
+  /** Before each start of a process, which may take over the sockets of one that runs. */
+  readonly prepare: (takesOver: boolean) => Promise<void>;
   /** When a process answers, started or found. */
   readonly started: () => void;
   /** When it has ended by itself. */

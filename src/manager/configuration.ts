@@ -46,11 +46,10 @@ export class Configuration {
 
   /**
    * Writes what a starting Caddy reads: the committed state. Where the disk takes nothing, a Caddy starts from what is
-   * there, and is brought to the stored state when it runs. No Caddy of ours runs now, so every port can be probed.
+   * there, and is brought to the stored state when it runs.
    */
   async prepare(): Promise<void> {
     const { catalog, compiler, files, logger, ports } = this.#options;
-    ports.adopt([]);
     await this.#survey(catalog.committedNeeds());
     // Both of one moment: a batch may commit while they are written.
     const { config, needs } = this.#render(catalog.committedNeeds());

@@ -85,7 +85,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   const writer = new Writer({ catalog, store, reconciler, turns, revision: snapshot.revision, ...onStep });
   await reconciler.start(
     options.createHost({
-      prepare: () => reconciler.prepare(),
+      prepare: (takesOver) => reconciler.prepare(takesOver),
       started: () => reconciler.noteStart(),
       ended: () => reconciler.noteEnd(),
     }),

@@ -109,9 +109,13 @@ export class Reconciler {
     return this.#ports.leftOut;
   }
 
-  /** Writes what a starting Caddy reads: the committed state. Throws when there is nothing that it could start from. */
-  prepare(): Promise<void> {
-    return this.#config.prepare();
+  /**
+   * Writes what a starting Caddy reads: the committed state. The sockets of a Caddy that it takes over are its own; without
+   * one, none of ours runs, and every port can be probed. Throws when there is nothing that it could start from.
+   */
+  async prepare(takesOver: boolean): Promise<void> {
+    this.#ports.adopt(takesOver ? listenersIn((await this.#options.api.config()).apps) : []);
+    await this.#config.prepare();
   }
 
   /** A Caddy process was started or found; what it runs has to be asked. */

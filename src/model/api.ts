@@ -217,6 +217,14 @@ export interface ServerStatus {
     readonly idle: number;
     readonly expiring: number;
   };
+  /** Caddy processes that a newer build has replaced, and that finish their requests and streams. */
+  readonly draining: {
+    readonly pid: number;
+    /** When it was replaced. */
+    readonly since: string;
+    /** When what is left is closed: DRAIN_TIMEOUT later. */
+    readonly until: string;
+  }[];
   /** One sentence each. */
   readonly problems: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { AdminClient } from "../caddy/admin-client.ts";
+import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
 import { createApp } from "../http/app.ts";
 import { createHttpServer } from "../http/server.ts";
@@ -20,6 +21,7 @@ import { createTelemetry } from "./telemetry.ts";
 /** What the API is made of. */
 export interface ApiParts {
   readonly caddy: Pick<AdminClient, "layer4" | "refusals">;
+  readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
   readonly targets: Targets;
@@ -50,7 +52,7 @@ export async function listenForCalls({ api }: Config): Promise<Api> {
 }
 
 async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof createApp>> {
-  const { caddy, certificates, follower, instances, logger, manager, targets, version } = parts;
+  const { caddy, certificates, draining, follower, instances, logger, manager, targets, version } = parts;
   const readiness = (): Readiness => {
     const { ready, reasons } = manager.ingresses.ready();
     return {
@@ -70,7 +72,15 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
     status,
     traffic: targets.traffic,
     certificates,
-    telemetry: createTelemetry({ api: caddy, manager, readiness, certificates, follower, version }),
+    telemetry: createTelemetry({
+      api: caddy,
+      manager,
+      readiness,
+      certificates,
+      follower,
+      draining,
+      version,
+    }),
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
     auth: config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() },
     allowedHosts: [config.api.address, ...config.api.allowedHosts],

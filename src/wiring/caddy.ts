@@ -5,6 +5,7 @@ import { type AdminClient, createAdminClient } from "../caddy/admin-client.ts";
 import { type CaddyBinary, obtainCaddy } from "../caddy/binary.ts";
 import { forwardCaddyLog } from "../caddy/log-forwarder.ts";
 import { createCaddyProcess } from "../caddy/process.ts";
+import { type DrainingCaddy, findDraining } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
 import type { ManagerOptions } from "../manager/manager.ts";
@@ -23,6 +24,8 @@ export interface Caddy {
   readonly api: AdminClient;
   readonly modules: CaddyBinary["modules"];
   readonly createHost: ManagerOptions["createHost"];
+  /** Processes that were replaced and finish what they have. */
+  draining(): readonly DrainingCaddy[];
   /** Stops or leaves Caddy, as CADDY_STOP_ON_SHUTDOWN says. */
   close(): Promise<void>;
 }
@@ -61,11 +64,16 @@ export async function openCaddy({ config, logger, progress }: CaddyOptions): Pro
         environment,
         secrets,
         logger,
+        drain: config.caddy.drainTimeout.text,
       });
-      host.on("started", started).on("exited", ended);
+      host
+        .on("started", () => api.renew())
+        .on("started", started)
+        .on("exited", ended);
       running.defer(() => (stopOnShutdown ? host.stop() : host.detach()));
       return host;
     },
+    draining: () => findDraining({ binary: binary.path, folder }),
     close: () => running.disposeAsync(),
   };
 }

@@ -85,7 +85,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
   const parts = { instances, targets, manager, certificates, follower, logger: logger.child("api"), version };
-  await api.serve(config, { caddy: caddy.api, ...parts });
+  await api.serve(config, { caddy: caddy.api, draining: caddy.draining, ...parts });
   const running = stack.move();
   const stop = async (): Promise<void> => {
     // At once: a question to `/ready` after the signal must not be answered by the process that ends.

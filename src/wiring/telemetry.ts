@@ -1,4 +1,5 @@
 import type { Layer4Source, RefusalSource } from "../caddy/caddy-api.ts";
+import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
@@ -15,12 +16,13 @@ export interface TelemetrySources {
   readonly readiness: () => Readiness;
   readonly certificates: Pick<Certificates, "report" | "unserved">;
   readonly follower: Pick<Follower, "reasons"> | undefined;
+  readonly draining: () => readonly DrainingCaddy[];
   readonly version: string;
 }
 
 /** `/status` and `/metrics` of this process. */
 export function createTelemetry(sources: TelemetrySources): TelemetryParts {
-  const { api, certificates, follower, manager, readiness, version } = sources;
+  const { api, certificates, draining, follower, manager, readiness, version } = sources;
   const { report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
   const metrics = createMetrics({ version, ingresses, certificates: () => report.known() });
@@ -48,6 +50,7 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
         uptime_seconds: Math.floor(process.uptime()),
         ingresses: ingresses(),
         certificates: report.counts(),
+        draining: draining().map(({ pid, since, until }) => ({ pid, since, until })),
         problems,
       };
     },

@@ -76,6 +76,8 @@ describe("start", () => {
     const { pid } = await supervise({ environment: { TZ: "UTC", PATH: "/bin" } }).start();
     const environment = (await readFile(`/proc/${pid}/environ`, "utf8")).split("\0").filter(Boolean).sort();
     expect(environment).toEqual([
+      "GATEWRIGHT_DRAIN_TIMEOUT=10m",
+      `GATEWRIGHT_HANDOVER=${place.folder}/handover`,
       "PATH=/bin",
       "TZ=UTC",
       `XDG_CONFIG_HOME=${place.folder}/config`,
@@ -115,7 +117,20 @@ describe("start", () => {
     const after = await supervise().start();
     expect(after).toMatchObject({ fresh: true });
     expect(after.pid).not.toBe(pid);
-    expect(isAlive(pid)).toBe(false);
+    expect(await pidFile()).toBe(`${after.pid}\n`);
+    await until(() => !isAlive(pid));
+  });
+
+  test("replaces a Caddy whose environment has changed, but for what does not matter to it", async () => {
+    const before = supervise({ environment: { TZ: "UTC", PATH: "/bin" } });
+    const { pid } = await before.start();
+    await before.detach();
+    const same = supervise({ environment: { TZ: "UTC", PATH: "/usr/bin" } });
+    expect(await same.start()).toEqual({ pid, fresh: false });
+    await same.detach();
+    const after = await supervise({ environment: { TZ: "UTC", GOMEMLIMIT: "1GiB" } }).start();
+    expect(after.fresh).toBe(true);
+    await until(() => !isAlive(pid));
   });
 
   test("E4: has its Caddy that listens at another admin address move to the present one", async () => {

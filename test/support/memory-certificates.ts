@@ -41,6 +41,7 @@ export function memoryCertificates(logger: Logger): MemoryCertificates {
         uptime_seconds: 0,
         ingresses: 0,
         certificates: report.counts(),
+        draining: [],
         problems: [],
       }),
     },

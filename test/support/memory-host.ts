@@ -20,7 +20,7 @@ export function memoryHost(caddy: MemoryCaddy, folder: string, adopts = false): 
     createHost: ({ prepare, started, ended }) => {
       end = ended;
       launch = async () => {
-        await prepare();
+        await prepare(false);
         await caddy.launch(folder);
         started();
       };
