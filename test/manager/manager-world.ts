@@ -14,7 +14,7 @@ import { type MemoryHost, memoryHost } from "../support/memory-host.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { type RecordingLogger, recordingLogger } from "../support/recording-logger.ts";
 
-/** A manager before a Caddy and a store in memory, and a feed that counts how often it must tell all. */
+/** A manager before a Caddy and a store in memory, and a feed that notes what it is asked to do. */
 export interface ManagerWorld extends AsyncDisposable {
   readonly caddy: MemoryCaddy;
   readonly store: MemoryStore<Ingress>;
@@ -22,7 +22,8 @@ export interface ManagerWorld extends AsyncDisposable {
   readonly folder: string;
   manager: RunningManager;
   host: MemoryHost;
-  flushes: number;
+  /** What the feed was asked to do, in order. */
+  readonly feed: (keyof Feed)[];
   onStep: (step: WriterStep) => void | Promise<void>;
   /** Creates an ingress with one rule, for `<name>.example.com`. */
   create(name: string, rule?: RuleChanges): Promise<Ingress>;
@@ -53,12 +54,11 @@ export async function startWorld(): Promise<ManagerWorld> {
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
   const store = new MemoryStore<Ingress>();
   const caddy = new MemoryCaddy();
+  const asked: (keyof Feed)[] = [];
   const feed: Feed = {
-    start: () => undefined,
-    flush: () => {
-      world.flushes += 1;
-    },
-    stop: () => undefined,
+    start: () => void asked.push("start"),
+    flush: () => void asked.push("flush"),
+    stop: () => void asked.push("stop"),
   };
   const start = (host: MemoryHost, settings: Partial<CompilerSettings> = {}) =>
     startManager({
@@ -83,7 +83,7 @@ export async function startWorld(): Promise<ManagerWorld> {
     logger,
     folder,
     host,
-    flushes: 0,
+    feed: asked,
     onStep: () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   };

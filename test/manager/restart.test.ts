@@ -48,12 +48,15 @@ describe("a restart of the manager", () => {
 
 describe("a restart of Caddy", () => {
   it("in the middle of a batch has the feeds tell all again", async () => {
-    expect(world.flushes).toBe(1);
+    expect(world.feed).toEqual(["start", "flush"]);
     world.onStep = (step) => {
       if (step === "staged") void world.host.crash();
     };
     await world.create("a");
-    await until(() => world.flushes === 2, 3_000);
+    await until(() => world.feed.length > 2);
+    expect(world.feed).toEqual(["start", "flush", "flush"]);
+    await world.manager.stop();
+    expect(world.feed.at(-1)).toBe("stop");
   });
 
   it("after a failure is made good", async () => {
@@ -74,12 +77,12 @@ describe("a restart of Caddy", () => {
     caddy.onRequest = () => {
       throw new GatewrightError("config_validation_failed", "refused");
     };
-    const flushes = world.flushes;
+    const before = world.feed.length;
     await world.host.crash();
     await until(() => logger.entries.some(({ message }) => message.includes("trying again")));
     caddy.onRequest = () => undefined;
     await world.create("a");
-    await until(() => world.flushes > flushes);
-    expect(world.flushes).toBe(flushes + 1);
+    await until(() => world.feed.length > before);
+    expect(world.feed.slice(before)).toEqual(["flush"]);
   });
 });
