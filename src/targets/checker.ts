@@ -76,7 +76,7 @@ export class Checker {
         : found === "healthy"
           ? settings.healthyThreshold
           : settings.unhealthyThreshold;
-    const turned = found !== before && this.#streak >= needed;
+    const turned = this.#streak >= needed;
     if (turned) this.#streak = 0;
     this.#state = {
       health: turned ? found : before,

@@ -38,8 +38,6 @@ export abstract class Feed<Batch> {
   stop(): void {
     this.#stopped = true;
     for (const stop of this.#stops) stop();
-    clearTimeout(this.#timer);
-    if (this.hasNews()) this.take();
   }
 
   /** Tells Caddy everything again, after a time in which it may have lost it. */
@@ -73,7 +71,7 @@ export abstract class Feed<Batch> {
   }
 
   async #sendAll(): Promise<void> {
-    while (this.hasNews()) {
+    while (this.hasNews() && !this.#stopped) {
       const batch = this.take();
       try {
         await this.push(batch);

@@ -194,7 +194,6 @@ export class HealthChecks {
   #acquire({ plan, checks }: CheckedRule, dial: string, address: ProbeTarget): void {
     const { settings, rule } = plan;
     const key = keyOf(address, settings);
-    if (checks.get(dial) === key) return;
     const target = { ip: address.ip, port: settings.port ?? address.port };
     const shared = this.#checks.get(key) ?? { checker: this.#check(key, target, settings), rules: new Set() };
     shared.rules.add(rule);

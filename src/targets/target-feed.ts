@@ -92,8 +92,8 @@ export class TargetFeed extends Feed<Batch> {
         ? [...this.#rules]
         : [];
     const instances = all ? modes.names() : [...this.#instances];
-    if (all) this.#all = false;
-    if (this.#open) this.#rules.clear();
+    this.#all = false;
+    this.#rules.clear();
     this.#instances.clear();
     return { rules, instances, all };
   }

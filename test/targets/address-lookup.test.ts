@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** What a DNS server answers for a name: an address of IPv4, an RCODE, or nothing at all. */
+/** What a DNS server answers for a name: addresses of IPv4 with commas between them, an RCODE, or nothing at all. */
 type Answers = (name: string, isA: boolean) => string | number | undefined;
 
 /** A DNS server with its own answers; `asked` has the names in the order of the questions for A. */
@@ -34,13 +34,13 @@ async function serve(answers: Answers): Promise<{ server: string; asked: string[
     if (found === undefined) return;
     const header = Buffer.from(question.subarray(0, 12));
     header.writeUInt16BE(0x8180 | (typeof found === "number" ? found : 0), 2);
-    header.writeUInt16BE(typeof found === "string" && isA ? 1 : 0, 6);
+    const addresses = typeof found === "string" && isA ? found.split(",") : [];
+    header.writeUInt16BE(addresses.length, 6);
     header.writeUInt32BE(0, 8);
-    const record =
-      typeof found === "string" && isA
-        ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, ...found.split(".").map(Number)])
-        : Buffer.alloc(0);
-    socket.send(Buffer.concat([header, question.subarray(12, end), record]), from.port, from.address);
+    const records = addresses.map((address) =>
+      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, ...address.split(".").map(Number)]),
+    );
+    socket.send(Buffer.concat([header, question.subarray(12, end), ...records]), from.port, from.address);
   });
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
@@ -99,6 +99,13 @@ describe("a look-up of a name outside of the instances", () => {
     // Servers that the target names are asked for what it says.
     await lookup.find("cache", [server]);
     expect(asked).toEqual(["cache"]);
+  });
+
+  it("answers addresses in one order, whatever that of the DNS", async () => {
+    const { server } = await serve(() => "192.0.2.9,192.0.2.1,192.0.2.5");
+    expect(await new AddressLookup({ servers: [server] }).find("many.test.")).toEqual({
+      addresses: ["192.0.2.1", "192.0.2.5", "192.0.2.9"],
+    });
   });
 
   it("of an address is the address", async () => {

@@ -13,16 +13,26 @@ async function startWorld() {
   const logger = recordingLogger();
   const registry = new InstanceRegistry({ store: new MemoryStore(), logger });
   await registry.start();
-  const caddy = { takes: false, triedAt: [] as number[], pushes: [] as AddressPush[] };
+  const caddy = {
+    takes: false,
+    triedAt: [] as number[],
+    pushes: [] as AddressPush[],
+    taken: Promise.resolve(),
+  };
   const pushAddresses = async (push: AddressPush): Promise<void> => {
     caddy.triedAt.push(Date.now());
     caddy.pushes.push(push);
+    await caddy.taken;
     if (!caddy.takes) throw new Error("no answer");
   };
   const feed = new AddressFeed({ api: { pushAddresses }, resolver: registry, logger });
   feed.start();
   await vi.advanceTimersByTimeAsync(0);
-  const warnings = (): number => logger.entries.filter(({ level }) => level === "warn").length;
+  const warnings = (): number =>
+    logger.entries.filter(
+      ({ level, message }) =>
+        level === "warn" && message === "an address change did not reach caddy; trying again",
+    ).length;
   const put = (name: string) => registry.put(name, { network: { ip: "10.0.0.1" } });
   return { caddy, feed, put, registry, warnings };
 }
@@ -73,6 +83,20 @@ it("does nothing more once it is stopped, neither what waits nor what changes", 
   feed.flush();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(caddy.triedAt).toEqual([0]);
+});
+
+it("sends nothing more when it is stopped during a push, and says of what was to come that it did not arrive", async () => {
+  const { caddy, feed, put } = await startWorld();
+  caddy.takes = true;
+  const taken = Promise.withResolvers<void>();
+  caddy.taken = taken.promise;
+  await vi.advanceTimersByTimeAsync(100);
+  await put("vm-1");
+  const delivered = feed.delivered();
+  feed.stop();
+  taken.resolve();
+  await expect(delivered).rejects.toThrow("no answer");
+  expect(caddy.pushes).toHaveLength(2);
 });
 
 it("does not try again what fails while it is stopped", async () => {

@@ -182,6 +182,14 @@ describe("health checks", () => {
     expect(health.healthOf("a/0")).toEqual({ unhealthy: ["10.0.0.2:80"] });
   });
 
+  it("C8: say that not all is known as long as one of several targets was never found", async () => {
+    const { health, names, put } = await startWorld();
+    await put("web-1", "10.0.0.1", "web");
+    names.set("db.test", { addresses: [], reason: "DNS: ESERVFAIL", failed: true });
+    await health.start([ingress("a", [...web, { address: "db.test", port: 80 }])]);
+    expect(health.healthOf("a/0")).toMatchObject({ unhealthy: [], healthy: ["10.0.0.1:80"] });
+  });
+
   it("C8: keep what they found while a look-up fails, also in an ingress that changes meanwhile", async () => {
     const { asked, health, failing, names } = await startWorld();
     const named = (name: string) => ({ ...ingress("a", [{ address: "db.test", port: 80 }]), name });
@@ -251,8 +259,8 @@ describe("health checks", () => {
 
   it("are logged when they turn, and told only to those who watch, only when something changed", async () => {
     const { health, failing, logger, put } = await startWorld();
-    const told: string[] = [];
-    const stop = health.watch((rules) => told.push(...rules));
+    const told: (readonly string[])[] = [];
+    const stop = health.watch((rules) => told.push(rules));
     await put("web-1", "10.0.0.1", "web");
     await health.start([ingress("a", web), ingress("b", web)]);
     expect(logger.entries).toEqual([]);
@@ -264,11 +272,21 @@ describe("health checks", () => {
       "warn",
       { address: "10.0.0.1:80", rules: ["a/0", "b/0"], reason: "status 500" },
     ]);
-    expect(told).toEqual(["a/0", "b/0"]);
+    const both = ["a/0", "b/0"];
+    expect(told).toEqual([both]);
+    // And again when they fail as they did before.
+    failing.clear();
+    await until(() => told.length === 2);
+    failing.add("10.0.0.1:80");
+    await until(() => told.length === 3);
+    expect(told).toEqual([both, both, both]);
     stop();
     failing.clear();
-    await until(() => logger.entries.length === 2);
-    expect([logger.entries[1]?.level, told]).toEqual(["info", ["a/0", "b/0"]]);
+    await until(() => logger.entries.length === 4);
+    expect([logger.entries.map(({ level }) => level), told.length]).toEqual([
+      ["warn", "info", "warn", "info"],
+      3,
+    ]);
     expect(health.unhealthyOf("b/0")).toEqual([]);
   });
 

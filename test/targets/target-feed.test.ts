@@ -93,9 +93,8 @@ describe("the feed of targets", () => {
     setUnhealthy("a/0", "10.0.0.1:80");
     feed.flush();
     await feed.delivered();
-    expect(pushes.splice(0)).toMatchObject([
-      { rules: {}, instances: { "web-1": { mode: "pause", pause_ms: 5000 } } },
-    ]);
+    const paused = { mode: "pause", pause_ms: 5000, service: "web", addresses: ["10.0.0.1"] };
+    expect(pushes.splice(0)).toEqual([{ rules: {}, instances: { "web-1": paused, "id-of-web-1": paused } }]);
     feed.open();
     await feed.delivered();
     expect(pushes).toMatchObject([{ reset: true, rules: { "a/0": { unhealthy: ["10.0.0.1:80"] } } }]);

@@ -116,7 +116,11 @@ describe("the mode of an instance", () => {
   it("holds when Caddy was told, and shows in the report", async () => {
     const { pushes, targets } = await startWorld();
     expect(targets.traffic.get("vm")).toEqual({ mode: "active" });
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+    const before = timers();
     const set = await targets.traffic.set("vm", "pause", "5s");
+    expect(timers()).toBe(before);
     expect(set).toMatchObject({ mode: "pause", pause_timeout: "5s" });
     expect(pushes.at(-1)?.instances?.["vm"]).toEqual({ mode: "pause", pause_ms: 5_000 });
     expect([targets.traffic.get("VM"), targets.traffic.has("vm")]).toEqual([set, true]);
@@ -132,7 +136,10 @@ describe("the mode of an instance", () => {
     const { caddy, pushes, targets } = await startWorld();
     caddy.taking = () => Promise.reject(new Error("gone"));
     const failure = await targets.traffic.set("vm", "drain").catch((error: unknown) => error);
-    expect(isGatewrightError(failure, "caddy_unavailable") && failure.cause).toEqual(new Error("gone"));
+    expect(isGatewrightError(failure, "caddy_unavailable") && [failure.message, failure.cause]).toEqual([
+      "Caddy does not answer; the mode is kept, and holds as soon as Caddy answers",
+      new Error("gone"),
+    ]);
     expect(targets.traffic.get("vm").mode).toBe("drain");
     caddy.taking = () => Promise.resolve();
     await until(() => pushes.at(-1)?.instances?.["vm"]?.mode === "drain");

@@ -106,7 +106,7 @@ describe("instances that requests wait for", () => {
   });
 
   it("are asked for again after a while when Caddy does not answer", async () => {
-    const { service, questions, wakes } = startWorld();
+    const { service, questions, wakes, logger } = startWorld();
     service.put(ingress(true));
     for (let failures = 0; failures < 3; failures++) {
       questions.shift()?.(Promise.reject(new Error("gone")));
@@ -117,6 +117,12 @@ describe("instances that requests wait for", () => {
     }
     questions.shift()?.(["vm"]);
     await until(() => wakes.length === 1);
+    const entry = {
+      level: "debug",
+      message: "caddy was not asked which instances to wake; trying again",
+      fields: { error: new Error("gone") },
+    };
+    expect(logger.entries).toMatchObject([entry, entry, entry]);
   });
 
   it("are woken again although Caddy could not be told of the time before", async () => {
