@@ -6,6 +6,7 @@ import { startServer } from "../child.ts";
 import { mustSucceed } from "../load-generator.ts";
 import { startHaproxyPassthrough } from "../peers/haproxy.ts";
 import { installedVersion } from "../peers/installed.ts";
+import { cpuSecondsOfTree } from "../process-usage.ts";
 import type { Measurement } from "../report.ts";
 import { type Bench, compare, type Row } from "../row.ts";
 import type { Site } from "../site.ts";
@@ -49,8 +50,9 @@ async function measurePassthrough(bench: Bench, site: Site): Promise<readonly Me
   const { id } = JSON.parse(created.body) as { readonly id: string };
   stack.defer(async () => void (await site.api.succeed({ method: "DELETE", path: `/ingresses/${id}` })));
   for (const one of [port, haproxy.port, backendPort]) await until(() => accepts(one));
-  const run = async (mode: string, at: number, connections: number) =>
-    mustSucceed(
+  const run = async (mode: string, at: number, cpu: () => Promise<number>, connections: number) => {
+    const before = await cpu();
+    const report = mustSucceed(
       await bench.load.run("stream", {
         target: `127.0.0.1:${at}`,
         name: NAME,
@@ -59,11 +61,14 @@ async function measurePassthrough(bench: Bench, site: Site): Promise<readonly Me
         duration: `${bench.options.runMs}ms`,
       }),
     );
+    return { ...report, cpuMicros: (((await cpu()) - before) / report.requests) * 1e6 };
+  };
+  const caddyCpu = async () => (await site.cpuSeconds()).caddy;
   const both = (mode: string, connections: number) =>
     alternate(
       bench.options.rounds,
-      () => run(mode, port, connections),
-      () => run(mode, haproxy.port, connections),
+      () => run(mode, port, caddyCpu, connections),
+      () => run(mode, haproxy.port, () => cpuSecondsOfTree(haproxy.pid), connections),
     );
   const peer = `HAProxy ${version}`;
   const common = { row: "passthrough", size: site.size };
@@ -76,6 +81,12 @@ async function measurePassthrough(bench: Bench, site: Site): Promise<readonly Me
       what: "new connections",
       unit: "/s",
       ...compare(rate, peer, (of) => of.requests_per_second),
+    },
+    {
+      ...common,
+      what: "processor time of a new connection",
+      unit: "µs",
+      ...compare(rate, peer, (of) => of.cpuMicros),
     },
     { ...common, what: "throughput", unit: "MB/s", ...compare(bulk, peer, (of) => of.requests_per_second) },
     {

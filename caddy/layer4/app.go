@@ -84,7 +84,8 @@ func (a *App) startTCP() error {
 			if err != nil {
 				return err
 			}
-			opened, err := address.Listen(context.Background(), 0, net.ListenConfig{})
+			// Whoever copies sets keep-alive.
+			opened, err := address.Listen(context.Background(), 0, net.ListenConfig{KeepAlive: -1})
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package layer4
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -56,7 +57,10 @@ func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) 
 // pipe copies one direction. After an error it ends both, so that the other direction ends too.
 func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count *atomic.Uint64, finish func(net.Conn) error, end func()) error {
 	step := min(max(idle/4, 10*time.Millisecond), longestStep)
-	for {
+	for steps := 0; ; steps++ {
+		if steps == 1 {
+			keepAlive(from)
+		}
 		now := time.Now()
 		_ = from.SetReadDeadline(now.Add(step))
 		_ = to.SetWriteDeadline(now.Add(step + idle + stuckAfter))
@@ -81,6 +85,24 @@ func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count *atom
 		default:
 			end()
 			return err
+		}
+	}
+}
+
+// keepAlive has the system notice a peer that is gone without a word. Most connections end before that is worth its four
+// system calls.
+func keepAlive(conn net.Conn) {
+	for {
+		switch above := conn.(type) {
+		case *net.TCPConn:
+			_ = above.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
+			return
+		case *replay:
+			conn = above.Conn
+		case *tls.Conn:
+			conn = above.NetConn()
+		default:
+			return
 		}
 	}
 }

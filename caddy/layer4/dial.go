@@ -161,7 +161,7 @@ func (p *dialer) attempt(ctx context.Context, dial string, client, local net.Add
 		defer cancel()
 	}
 	s := p.row.Layer4()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", dial)
+	conn, err := tcp.DialContext(ctx, "tcp", dial)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +183,9 @@ func (p *dialer) attempt(ctx context.Context, dial string, client, local net.Add
 	_ = conn.Close()
 	return nil, err
 }
+
+// tcp leaves keep-alive to who copies.
+var tcp = net.Dialer{KeepAlive: -1}
 
 // greet sends the PROXY protocol header, when the rule wants one.
 func greet(ctx context.Context, conn net.Conn, s *table.Layer4, client, local net.Addr) error {
