@@ -58,7 +58,7 @@ function matchProblems(rule: IngressRuleInput, protocol: Protocol, report: Repor
       `connections of ${protocol} have no name; leave it out, or use protocol tls to match the name that TLS clients ask for`,
     );
   // An IPv6 address may be in brackets before it is normalised.
-  if (isAddress((match.hostname ?? "").replace(/^\[|\]$/g, "")))
+  if (isAddress((match.hostname ?? "").replace(/[[\]]/g, "")))
     report.refuse(
       "match.hostname",
       "TLS clients do not name IP addresses (RFC 6066 section 3); use * or a name",

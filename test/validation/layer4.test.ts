@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CreateIngressRequest } from "../../src/model/api.ts";
+import { ClaimIndex } from "../../src/model/claims/claim-index.ts";
+import { claimProblems } from "../../src/validation/claims.ts";
 import { normalizeRules } from "../../src/validation/normalize.ts";
 import { parseBody } from "../../src/validation/schema.ts";
 import { semanticProblems } from "../../src/validation/semantic.ts";
@@ -166,6 +168,35 @@ describe("rules of layer 4", () => {
   it("need a hostname but for tcp and udp", () => {
     expect(() => problemsOf({ match: { protocol: "tls" } })).toThrow(/hostname/);
     expect(() => problemsOf({ match: {} })).toThrow(/hostname/);
+  });
+
+  it("name what is taken by protocol and port, others by all that tells them apart, without values", () => {
+    const headers = { "X-Key": "secret", "X-Team": "a" };
+    const request = {
+      name: "x",
+      rules: [
+        { ...tcp, target },
+        { ...tls, target },
+        { match: { hostname: "a.test", methods: ["GET", "PUT"], headers }, target },
+      ],
+    } as CreateIngressRequest;
+    const rules = normalizeRules(request, ports);
+    const claims = new ClaimIndex();
+    claims.add({ id: "1", name: "first", rules });
+    expect(claimProblems(claims.conflicts(rules)).map(({ code, message }) => [code, message])).toEqual([
+      [
+        "port_in_use",
+        'port already in use by another ingress: tcp port 5432 is already used by ingress "first"',
+      ],
+      [
+        "hostname_in_use",
+        'hostname already in use by another ingress: hostname "db.test" on port 443, protocol tls is already used by ingress "first"',
+      ],
+      [
+        "hostname_in_use",
+        'hostname already in use by another ingress: hostname "a.test" on port 80, methods GET, PUT, headers X-Key, X-Team is already used by ingress "first"',
+      ],
+    ]);
   });
 
   it("have one form, and normalising it again changes nothing", () => {

@@ -169,6 +169,9 @@ describe("parseBody", () => {
     expect(schemaProblems("CreateIngressRequest", value)).toEqual([
       { code: "wrong_type", message: `${reason}: send a JSON object` },
     ]);
+    expect(() => parseBody("CreateIngressRequest", value)).toThrow(
+      `doesn't match schema #/components/schemas/CreateIngressRequest: ${reason}`,
+    );
   });
 
   it.each([

@@ -136,6 +136,12 @@ describe("targets are refused", () => {
       "invalid_target",
       "targets[0].instance",
     ],
+    [
+      "an instance without a capture beside a service, of which one is too much",
+      pattern({ target: { ...vm, service: "web" } }),
+      "invalid_value",
+      "target",
+    ],
     ["a pattern's target without a capture", pattern({ target: vm }), "invalid_target", "target.instance"],
   ])("%s", (_what, parts, code, field) => {
     expect(problemsOf(parts)).toEqual([[code, field]]);
