@@ -33,6 +33,8 @@ export interface Seed {
   readonly httpPort: number;
   /** Port of every instance. */
   readonly backendPort: number;
+  /** Whether the ingresses are of TLS, each with a certificate of its own. Default false. */
+  readonly tls?: boolean;
   /** Policies of each ingress. Default: none. */
   readonly policies?: (number: number) => Policies;
 }
@@ -54,7 +56,7 @@ function write(folder: string, document: Ingress | Instance): void {
   writeFileSync(join(folder, `${document.id}.json`), JSON.stringify(document), { mode: 0o600 });
 }
 
-function ingressOf(number: number, { kind, httpPort, backendPort, policies }: Seed): Ingress {
+function ingressOf(number: number, { kind, httpPort, backendPort, tls = false, policies }: Seed): Ingress {
   const literal = kind === "literal";
   return {
     id: `b${String(number).padStart(23, "0")}`,
@@ -68,7 +70,7 @@ function ingressOf(number: number, { kind, httpPort, backendPort, policies }: Se
           port: httpPort,
         },
         target: { instance: literal ? `vm-${number}` : "{instance}", port: backendPort },
-        tls: false,
+        tls,
         redirect_http: false,
         ...(policies === undefined ? {} : { policies: policies(number) }),
       },

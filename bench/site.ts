@@ -18,6 +18,7 @@ export interface Site extends AsyncDisposable {
   readonly coldStart: StartTime;
   /** Client of the REST API. */
   readonly api: HttpClient;
+  /** What the ingresses listen on. */
   readonly httpPort: number;
   /** Flags of the load generator that choose among the hosts of this site. */
   readonly target: { readonly target: string; readonly hosts: string; readonly "host-count": number };
@@ -31,6 +32,8 @@ export interface SiteOptions {
   readonly caddyBinary: string;
   readonly backendPort: number;
   readonly policies?: NonNullable<Seed["policies"]>;
+  /** See `Seed.tls`; Caddy's own authority signs. */
+  readonly tls?: boolean;
 }
 
 const ATTEMPTS = 3;
@@ -53,7 +56,10 @@ async function openOnce({ caddyBinary, ...seed }: SiteOptions): Promise<Site> {
   const dataDir = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const httpPort = await freePort();
   writeSeed({ ...seed, dataDir, httpPort });
-  const environment = { HTTP_PORT: String(httpPort) };
+  const environment =
+    seed.tls === true
+      ? { HTTPS_PORT: String(httpPort), HTTP_PORT: String(await freePort()), TLS_ISSUER: "internal" }
+      : { HTTP_PORT: String(httpPort) };
   await using stack = new AsyncDisposableStack();
   const gatewright = stack.use(await prepareGatewright({ dataDir, caddyBinary, environment }));
   const coldStart = await gatewright.start();

@@ -16,6 +16,7 @@ import { proxied, proxiedPatterns } from "./proxied.ts";
 import { proxiedField } from "./proxied-field.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
+import { tlsCreate } from "./tls-create.ts";
 
 /** In the order in which they run on a site: what needs it untouched comes first. */
 export const rows: readonly Row[] = [
@@ -35,6 +36,7 @@ export const rows: readonly Row[] = [
   passthrough,
   restart,
   proxiedPatterns,
+  tlsCreate,
   policiesMany,
   policiesCreate,
   policiesCost,

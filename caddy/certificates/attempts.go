@@ -52,6 +52,13 @@ func (t *attemptTable) fail(name, reason string, renewal bool, at time.Time) {
 	t.put(name, failed)
 }
 
+// trouble is a try that came to nothing. Where the authority refused, that was told before.
+func (t *attemptTable) trouble(name, reason string, at time.Time) {
+	if known := t.of(name); known == nil || known.TryingSince != nil || known.FailedAt == nil {
+		t.fail(name, reason, false, at)
+	}
+}
+
 func (t *attemptTable) forget(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

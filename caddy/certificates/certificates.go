@@ -1,11 +1,20 @@
-// Package certificates tells what became of the certificates that Caddy manages: the event handler
-// `gatewright_certificates` remembers each name's last failure, and the admin route `/gatewright/certificates`
-// answers, for the names asked for, the certificate that is served and that failure.
+// Package certificates gets, renews and serves the certificates of the names in the host table (names), and tells what
+// became of them: the admin route `/gatewright/certificates` answers, for the names asked for, the certificate that is
+// served and the last failure.
 //
-// The events reach the handler by a subscription of the configuration:
+// A configuration says who signs, has Caddy's TLS served from here, and tells of what Caddy orders on demand by itself:
 //
 //	{
 //		"apps": {
+//			"gatewright_certificates": {
+//				"authorities": {"internal": {"issuers": [{"module": "internal"}]}}
+//			},
+//			"tls": {
+//				"automation": {
+//					"policies": [{"get_certificate": [{"via": "gatewright"}], "issuers": [{"module": "internal"}]}],
+//					"on_demand": {"permission": {"module": "gatewright_nobody"}}
+//				}
+//			},
 //			"events": {
 //				"subscriptions": [{
 //					"events": ["cert_obtaining", "cert_obtained", "cert_failed"],
@@ -51,28 +60,33 @@ func (Recorder) CaddyModule() caddy.ModuleInfo {
 
 // Handle records an event. It never aborts what the event is about.
 func (Recorder) Handle(_ context.Context, event caddy.Event) error {
-	name, _ := event.Data["identifier"].(string)
+	record(event.Name(), event.Data, event.Timestamp())
+	return nil
+}
+
+// record takes note of what certmagic tells of a name.
+func record(event string, data map[string]any, at time.Time) {
+	name, _ := data["identifier"].(string)
 	if name == "" {
-		return nil
+		return
 	}
-	renewal, _ := event.Data["renewal"].(bool)
-	switch event.Name() {
+	renewal, _ := data["renewal"].(bool)
+	switch event {
 	case "cert_obtaining":
-		attempts.begin(name, event.Timestamp())
+		attempts.begin(name, at)
 	case "cert_obtained":
 		attempts.forget(name)
 	case "cert_failed":
 		reason := "unknown reason"
-		if err, ok := event.Data["error"].(error); ok {
-			// A reload ends what is under way and begins it again.
+		if err, ok := data["error"].(error); ok {
+			// The name was not wanted any more.
 			if errors.Is(err, context.Canceled) {
-				return nil
+				return
 			}
 			reason = err.Error()
 		}
-		attempts.fail(name, reason, renewal, event.Timestamp())
+		attempts.fail(name, reason, renewal, at)
 	}
-	return nil
 }
 
 // Admin is the module `admin.api.gatewright_certificates`:
@@ -123,15 +137,10 @@ func answer(r *http.Request) (any, error) {
 }
 
 // servedFor returns the managed certificate for exactly this name that is valid longest.
-// Certificates that were loaded from files carry a tag and are none of Caddy's to manage.
 func servedFor(name string) *served {
-	// Before the first tls app there is no cache to look into, and looking panics.
-	if _, err := caddy.ActiveContext().AppIfConfigured("tls"); err != nil {
-		return nil
-	}
 	var best certmagic.Certificate
-	for _, cert := range caddytls.AllMatchingCertificates(name) {
-		if cert.Leaf == nil || len(cert.Tags) > 0 || !slices.Contains(cert.Names, name) {
+	for _, cert := range managed.inMemory(name) {
+		if cert.Leaf == nil || !slices.Contains(cert.Names, name) {
 			continue
 		}
 		if best.Leaf == nil || cert.Leaf.NotAfter.After(best.Leaf.NotAfter) {
@@ -148,6 +157,21 @@ func servedFor(name string) *served {
 		NotBefore: best.Leaf.NotBefore,
 		NotAfter:  best.Leaf.NotAfter,
 	}
+}
+
+// inMemory are the certificates that could be shown for a name: ours, and those that Caddy has ordered on demand. What it
+// has loaded from files carries a tag, and is nobody's to manage.
+func (n *names) inMemory(name string) (found []certmagic.Certificate) {
+	if cache := n.cache.Load(); cache != nil {
+		found = cache.AllMatchingCertificates(name)
+	}
+	// Before the first tls app there is no cache to look into, and looking panics.
+	if _, err := caddy.ActiveContext().AppIfConfigured("tls"); err != nil {
+		return found
+	}
+	return append(found, slices.DeleteFunc(caddytls.AllMatchingCertificates(name), func(cert certmagic.Certificate) bool {
+		return len(cert.Tags) > 0
+	})...)
 }
 
 // Interface guards.

@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-func record(t *testing.T, name string, data map[string]any) {
+func tell(t *testing.T, name string, data map[string]any) {
 	t.Helper()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	defer cancel()
@@ -51,13 +51,13 @@ func TestAttemptsFollowTheEvents(t *testing.T) {
 	if _, states := ask(t, question); states[0].Attempt != nil || states[0].Served != nil {
 		t.Fatalf("an unknown name has a state: %+v", states[0])
 	}
-	record(t, "cert_obtaining", map[string]any{"identifier": name})
+	tell(t, "cert_obtaining", map[string]any{"identifier": name})
 	if _, states := ask(t, question); states[0].Attempt == nil || states[0].Attempt.Error != "" {
 		t.Fatalf("an order under way is not shown: %+v", states[0])
 	}
 	for range 2 {
-		record(t, "cert_obtaining", map[string]any{"identifier": name})
-		record(t, "cert_failed", map[string]any{"identifier": name, "renewal": false, "error": errors.New("rate limited")})
+		tell(t, "cert_obtaining", map[string]any{"identifier": name})
+		tell(t, "cert_failed", map[string]any{"identifier": name, "renewal": false, "error": errors.New("rate limited")})
 	}
 	_, states := ask(t, question)
 	if got := states[0].Attempt; got == nil || got.Failures != 2 || got.Error != "rate limited" || got.FailedAt == nil {
@@ -67,11 +67,11 @@ func TestAttemptsFollowTheEvents(t *testing.T) {
 		t.Fatal("a try that failed is under way")
 	}
 	// E12: a try after a failure is told from the wait before it.
-	record(t, "cert_obtaining", map[string]any{"identifier": name})
+	tell(t, "cert_obtaining", map[string]any{"identifier": name})
 	if _, states := ask(t, question); states[0].Attempt.TryingSince == nil || states[0].Attempt.Error != "rate limited" {
 		t.Fatalf("another try is not shown: %+v", states[0].Attempt)
 	}
-	record(t, "cert_obtained", map[string]any{"identifier": name})
+	tell(t, "cert_obtained", map[string]any{"identifier": name})
 	if _, states := ask(t, question); states[0].Attempt != nil {
 		t.Fatalf("a success leaves the failure: %+v", states[0].Attempt)
 	}
@@ -83,28 +83,28 @@ func TestWhatIsToldOfAnOrder(t *testing.T) {
 	failed := func(err any, renewal bool) map[string]any {
 		return map[string]any{"identifier": name, "error": err, "renewal": renewal}
 	}
-	record(t, "cert_failed", failed(errors.New("first"), true))
+	tell(t, "cert_failed", failed(errors.New("first"), true))
 	first := attempts.of(name)
 	if first == nil || first.Since.IsZero() || !first.Renewal || first.Failures != 1 || first.TryingSince != nil {
 		t.Fatalf("a failure that nothing began: %+v", first)
 	}
-	record(t, "cert_obtaining", map[string]any{"identifier": name})
+	tell(t, "cert_obtaining", map[string]any{"identifier": name})
 	// A reload ends a try and begins it again.
-	record(t, "cert_failed", failed(context.Canceled, false))
+	tell(t, "cert_failed", failed(context.Canceled, false))
 	if got := attempts.of(name); got.Since != first.Since || got.Failures != 1 || got.TryingSince == nil {
 		t.Errorf("after a reload: %+v", got)
 	}
-	record(t, "cert_failed", failed("no error", false))
+	tell(t, "cert_failed", failed("no error", false))
 	if got := attempts.of(name); got.Since != first.Since || got.Renewal || got.Failures != 2 || got.Error != "unknown reason" || !got.FailedAt.After(*first.FailedAt) {
 		t.Errorf("after another: %+v", got)
 	}
 	for _, event := range []string{"cert_obtaining", "cert_failed"} {
-		record(t, event, map[string]any{"identifier": ""})
+		tell(t, event, map[string]any{"identifier": ""})
 	}
 	if attempts.of("") != nil {
 		t.Error("an order of no name is told")
 	}
-	record(t, "cert_obtained", map[string]any{"identifier": name})
+	tell(t, "cert_obtained", map[string]any{"identifier": name})
 }
 
 func TestAttemptsAreBounded(t *testing.T) {

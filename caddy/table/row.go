@@ -41,6 +41,9 @@ type RowJSON struct {
 	Listen []string `json:"listen,omitempty"`
 	// TLSOptions are what the row demands of TLS.
 	TLSOptions *TLSOptions `json:"tls_options,omitempty"`
+	// ManagedName is the name that a certificate is got for while there is the row; absent means none: the certificate is
+	// imported, or ordered on demand.
+	ManagedName *ManagedName `json:"managed_name,omitempty"`
 	// Layer4 makes the row one of layer 4. Host is then the name that clients ask for, or absent.
 	Layer4 *Layer4 `json:"layer4,omitempty"`
 }
@@ -75,6 +78,7 @@ type Row struct {
 	auth     *auth
 	layer4   *Layer4 // nil for HTTP
 	demands  Demands
+	name     nameHandle
 	port     uint16
 	redirect uint16 // 0: none
 	tls      bool
@@ -131,6 +135,7 @@ func compile(from *RowJSON) (*Row, []string) {
 	row.cond = compileConditions(from, problem)
 	row.layer4 = compileLayer4(from, problem)
 	row.demands = compileDemands(from, problem)
+	row.name = compileName(from, problem)
 	row.auth = compileAuth(from.Auth, problem)
 	if from.Redirect != nil {
 		if from.Redirect.Port < 1 || from.Redirect.Port > 65535 {

@@ -28,6 +28,9 @@ type Table struct {
 	byID map[string]*Row
 	// named counts the rows that name a policy.
 	named map[string]int
+	// names are those of the rows; the writers' own, too.
+	names    nameCounts
+	follower func(came, went []ManagedName)
 }
 
 // Request is what a row is chosen by.
@@ -203,6 +206,7 @@ func (t *Table) Replace(version string, change *Rows) error {
 	t.ports = ports
 	t.version = version
 	t.mu.Unlock()
+	t.replaceNames(rows)
 	return nil
 }
 
@@ -276,6 +280,7 @@ func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
 	for _, row := range upsert.rows {
 		t.byID[row.id] = row
 	}
+	t.recountNames(gone, upsert.rows)
 	return nil
 }
 

@@ -16,6 +16,7 @@ export interface CaddyConfig {
     readonly gatewright: GatewrightApp;
     readonly http?: HttpApp;
     readonly tls?: TlsApp;
+    readonly gatewright_certificates?: CertificatesApp;
     readonly events?: EventsApp;
     readonly pki?: PkiApp;
     readonly gatewright_layer4?: Layer4App;
@@ -189,14 +190,23 @@ export interface TlsConnectionPolicy {
   readonly client_authentication?: { readonly mode: "request" };
 }
 
+/** Who signs the certificates of the host table's names (caddy/certificates). */
+export interface CertificatesApp {
+  /** By what rows call their issuers. */
+  readonly authorities: { readonly [issuer: string]: { readonly issuers: readonly Issuer[] } };
+  readonly renew_interval?: Duration;
+}
+
 export interface TlsApp {
-  readonly certificates: {
-    readonly automate?: readonly string[];
-    readonly load_files?: readonly LoadedFile[];
-  };
+  readonly certificates?: { readonly load_files: readonly LoadedFile[] };
   readonly automation?: {
-    readonly policies: readonly AutomationPolicy[];
-    readonly on_demand?: { readonly permission: { readonly module: "http"; readonly endpoint: string } };
+    readonly policies: readonly [AutomationPolicy];
+    readonly on_demand: {
+      readonly permission:
+        | { readonly module: "http"; readonly endpoint: string }
+        /** Permits none: to Caddy every policy with a source of certificates is one of on-demand certificates. */
+        | { readonly module: "gatewright_nobody" };
+    };
     readonly renew_interval?: Duration;
   };
 }
@@ -209,8 +219,8 @@ export interface LoadedFile {
 }
 
 export interface AutomationPolicy {
-  /** Absent: every name that no policy before covers. */
-  readonly subjects?: readonly string[];
+  /** Names of the host table. */
+  readonly get_certificate: readonly [{ readonly via: "gatewright" }];
   readonly issuers: readonly Issuer[];
   readonly on_demand?: true;
 }

@@ -95,11 +95,6 @@ export class CertificateMonitor {
     return this.#states.get(subject);
   }
 
-  /** Whether an order is under way that a reload of Caddy would end. */
-  ordersUnderWay(): boolean {
-    return [...this.#states.values()].some(({ isOrdered }) => isOrdered === true);
-  }
-
   /** Whether a certificate ends within TLS_EXPIRY_WARNING. */
   endsSoon(notAfter: Date): boolean {
     return notAfter.getTime() - Date.now() < this.#options.expiryWarningMs;

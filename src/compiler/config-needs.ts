@@ -2,9 +2,9 @@ import { PortCounts, uniteUses } from "./port-counts.ts";
 import type { PortUse } from "./port-use.ts";
 import type { Row } from "./row.ts";
 import type { CompiledRow } from "./rows.ts";
-import { keyOf, slotOf, type TlsNeed } from "./tls-needs.ts";
+import { keyOf, type ManagedName, type RuleTlsNeed, slotOf, type TlsNeed } from "./tls-needs.ts";
 
-/** What of the rows decides the Caddy configuration: ports, names with certificates. */
+/** What of the rows decides the Caddy configuration: ports, who signs certificates. */
 export interface NeedsView {
   /** By ascending port. */
   ports(): readonly PortUse[];
@@ -38,10 +38,10 @@ export class NeedsSnapshot implements NeedsView {
 export class ConfigNeeds implements NeedsView {
   readonly #ports = new PortCounts();
   readonly #tlsNeeds = new Map<string, { need: TlsNeed; uses: number }>();
+  /** Of the host table, as are the options of connections: what else rules must agree about. */
+  readonly #names = new Map<string, { need: ManagedName; uses: number }>();
   /** Needs that must agree, by their slot. */
   readonly #slots = new Map<string, Map<string, number>>();
-  /** Managed names by how they are got. */
-  readonly #managed = new Map<string, number>();
   #generation = 0;
   #tlsGeneration = 0;
 
@@ -50,7 +50,7 @@ export class ConfigNeeds implements NeedsView {
     return this.#generation;
   }
 
-  /** Grows whenever what TLS needs comes or goes. */
+  /** Grows whenever an imported certificate or a name with a certificate of Caddy's comes or goes. */
   get tlsGeneration(): number {
     return this.#tlsGeneration;
   }
@@ -69,35 +69,24 @@ export class ConfigNeeds implements NeedsView {
     if (this.#ports.count(row, step)) this.#generation += 1;
   }
 
-  #countNeed(need: TlsNeed, step: 1 | -1): void {
+  #countNeed(need: RuleTlsNeed, step: 1 | -1): void {
     if (need.kind === "challenge-port") this.#countRow({ port: need.port }, step);
-    const key = keyOf(need);
-    const known = this.#tlsNeeds.get(key) ?? { need, uses: 0 };
-    known.uses += step;
-    if (known.uses === (step === 1 ? 1 : 0)) this.#noteNeed(need, step);
-    if (known.uses === 0) this.#tlsNeeds.delete(key);
-    else this.#tlsNeeds.set(key, known);
-    this.#countSlot(slotOf(need), key, known.uses);
-  }
-
-  /** A name that is ordered like others before it can wait for a moment in which a reload disturbs no order. */
-  #noteNeed(need: TlsNeed, step: 1 | -1): void {
-    // Options of connections are in the host table.
-    if (need.kind === "connection") return;
-    this.#tlsGeneration += 1;
-    if (need.kind !== "managed") {
+    if (need.kind === "connection") this.#countSlot(need, step);
+    else if (need.kind === "managed") {
+      if (count(this.#names, need, step)) this.#tlsGeneration += 1;
+      this.#countSlot(need, step);
+    } else if (count(this.#tlsNeeds, need, step)) {
       this.#generation += 1;
-      return;
+      this.#tlsGeneration += 1;
     }
-    const kind = `${need.issuer} ${need.onDemand}`;
-    const names = (this.#managed.get(kind) ?? 0) + step;
-    this.#managed.set(kind, names);
-    if (names === 1 && step === 1) this.#generation += 1;
   }
 
-  #countSlot(slot: string | undefined, key: string, uses: number): void {
+  #countSlot(need: RuleTlsNeed, step: 1 | -1): void {
+    const slot = slotOf(need);
     if (slot === undefined) return;
     const keys = this.#slots.get(slot) ?? new Map<string, number>();
+    const key = keyOf(need);
+    const uses = (keys.get(key) ?? 0) + step;
     if (uses === 0) keys.delete(key);
     else keys.set(key, uses);
     if (keys.size === 0) this.#slots.delete(slot);
@@ -117,7 +106,7 @@ export class ConfigNeeds implements NeedsView {
   }
 
   /** Whether rows have another need where this one would have to agree; `own` are uses that are about to go. */
-  contradicts(need: TlsNeed, own: readonly TlsNeed[]): boolean {
+  contradicts(need: RuleTlsNeed, own: readonly RuleTlsNeed[]): boolean {
     const slot = slotOf(need);
     const keys = slot === undefined ? undefined : this.#slots.get(slot);
     if (keys === undefined) return false;
@@ -127,6 +116,11 @@ export class ConfigNeeds implements NeedsView {
     );
   }
 
+  /** The names that Caddy gets certificates for, in no order. */
+  managedNames(): readonly ManagedName[] {
+    return [...this.#names.values()].map(({ need }) => need);
+  }
+
   ports(): readonly PortUse[] {
     return this.#ports.list();
   }
@@ -134,6 +128,20 @@ export class ConfigNeeds implements NeedsView {
   tlsNeeds(): readonly TlsNeed[] {
     return [...this.#tlsNeeds].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, { need }]) => need);
   }
+}
+
+/** Counts one use more or less; returns whether that was the first or the last. */
+function count<Need extends RuleTlsNeed>(
+  uses: Map<string, { need: Need; uses: number }>,
+  need: Need,
+  step: 1 | -1,
+): boolean {
+  const key = keyOf(need);
+  const known = uses.get(key) ?? { need, uses: 0 };
+  known.uses += step;
+  if (known.uses === 0) uses.delete(key);
+  else uses.set(key, known);
+  return known.uses === (step === 1 ? 1 : 0);
 }
 
 /** What either of two needs has: a configuration for it serves the rows of both. */

@@ -1,5 +1,6 @@
 import type { PolicySet } from "../caddy-json/config.ts";
 import type { IngressPath } from "../model/api.ts";
+import type { IssuerName } from "../model/tls-plan.ts";
 
 /** Where a row's requests go: exactly one of `instance`, `service` and `address`, and a port. */
 export interface RowTarget {
@@ -42,6 +43,11 @@ export interface Row {
   readonly headers?: { readonly [name: string]: string };
   /** True: only over TLS. False or absent: only without TLS. */
   readonly tls?: boolean;
+  /**
+   * The name that a certificate is got for while there is the row, and who signs it (caddy/certificates). Absent: the
+   * certificate is imported, or ordered on demand.
+   */
+  readonly managed_name?: { readonly subject: string; readonly issuer: IssuerName };
   /** What is demanded of the TLS connections to the host, where TLS is ended for the row (caddy/table/tls.go). */
   readonly tls_options?: RowTlsOptions;
   /** The request must carry this header with a value of this SHA-256 (lowercase hex). */

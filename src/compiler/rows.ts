@@ -5,14 +5,14 @@ import { type KeyedPolicySet, policySetOf } from "./policy-set.ts";
 import type { PolicySets, Row, RowLayer4 } from "./row.ts";
 import { rowTargets } from "./row-targets.ts";
 import type { CompilerSettings } from "./settings.ts";
-import { type TlsNeed, tlsNeeds, tlsOptionsField } from "./tls-needs.ts";
+import { type RuleTlsNeed, tlsFields, tlsNeeds } from "./tls-needs.ts";
 
 /** One row with the policy set that it names; redirects have none. */
 export interface CompiledRow {
   readonly row: Row;
   readonly policySet?: KeyedPolicySet;
   /** What TLS takes beside the row: names with certificates, options of connections. */
-  readonly tlsNeeds?: readonly TlsNeed[];
+  readonly tlsNeeds?: readonly RuleTlsNeed[];
 }
 
 /** The policy sets that rows name, by key. */
@@ -52,7 +52,7 @@ function compileRule(
       ...(methods === undefined ? {} : { methods }),
       ...(headers === undefined ? {} : { headers }),
       ...(rule.tls ? { tls: true } : {}),
-      ...tlsOptionsField(needs),
+      ...tlsFields(needs),
       ...authOf(rule),
       policy: policySet.key,
       targets: rowTargets(rule),
@@ -70,7 +70,7 @@ function layer4Row(
   ingress: Ingress,
   rule: IngressRule,
   layer4: RowLayer4,
-  { id, needs }: { readonly id: string; readonly needs: readonly TlsNeed[] },
+  { id, needs }: { readonly id: string; readonly needs: readonly RuleTlsNeed[] },
 ): CompiledRow {
   const { hostname, port } = rule.match;
   return {
@@ -81,7 +81,7 @@ function layer4Row(
       host: layer4.protocol === "tls" ? hostname : "",
       targets: rowTargets(rule),
       ...listenField(ingress),
-      ...tlsOptionsField(needs),
+      ...tlsFields(needs),
       layer4,
     },
     ...(needs.length === 0 ? {} : { tlsNeeds: needs }),

@@ -1,5 +1,5 @@
 import type {
-  AutomationPolicy,
+  CertificatesApp,
   EventsApp,
   ExternalAccount,
   Issuer,
@@ -7,8 +7,10 @@ import type {
   PkiApp,
   TlsApp,
 } from "../caddy-json/config.ts";
+import type { Duration } from "../caddy-json/duration.ts";
+import type { IssuerName } from "../model/tls-plan.ts";
 import type { AcmeSettings, AuthoritySettings, CompilerSettings } from "./settings.ts";
-import type { ManagedName, TlsNeed } from "./tls-needs.ts";
+import type { IssuerNeed, TlsNeed } from "./tls-needs.ts";
 
 /** Digest of each imported certificate by its id, so that a replaced one is another configuration. */
 export type ImportedDigests = ReadonlyMap<string, string>;
@@ -16,36 +18,29 @@ export type ImportedDigests = ReadonlyMap<string, string>;
 /** Caddy's apps that have to do with certificates. */
 export interface TlsApps {
   readonly events?: EventsApp;
+  readonly gatewright_certificates?: CertificatesApp;
   readonly pki?: PkiApp;
   readonly tls?: TlsApp;
 }
 
-/**
- * Exactly the names that TLS rules claim, each under an explicit policy. Without a policy for a name Caddy would ask
- * its default CA for it.
- */
+/** Who signs, by kind. Which names there are is in the host table, so that a further one takes no reload. */
 export function tlsApps(
   needs: readonly TlsNeed[],
   settings: CompilerSettings,
   imported: ImportedDigests,
 ): TlsApps {
-  const names = needs.filter((need) => need.kind === "managed");
+  const kinds = needs.filter((need) => need.kind === "issuer");
   const files = needs.flatMap((need) =>
     need.kind === "certificate" ? loadedFile(need.id, settings, imported) : [],
   );
-  if (names.length === 0 && files.length === 0) return {};
-  const automate = names.filter(({ onDemand }) => !onDemand).map(({ subject }) => subject);
-  const policies = automationPolicies(names, settings);
+  if (kinds.length === 0 && files.length === 0) return {};
+  const certificates = files.length === 0 ? {} : { certificates: { load_files: files } };
+  if (kinds.length === 0) return { tls: certificates };
   return {
-    ...(names.length === 0 ? {} : { events: certificateEvents }),
-    ...(names.some(({ issuer }) => issuer === "internal") ? { pki: quietAuthority } : {}),
-    tls: {
-      certificates: {
-        ...(automate.length === 0 ? {} : { automate }),
-        ...(files.length === 0 ? {} : { load_files: files }),
-      },
-      ...(policies.length === 0 ? {} : { automation: automation(policies, settings) }),
-    },
+    ...(kinds.some(({ onDemand }) => onDemand) ? { events: certificateEvents } : {}),
+    ...certificatesApp(kinds, settings),
+    ...(kinds.some(({ issuer }) => issuer === "internal") ? { pki: quietAuthority } : {}),
+    tls: { ...certificates, automation: automation(kinds, settings) },
   };
 }
 
@@ -54,7 +49,7 @@ export function importedCertificatePath(folder: string, id: string): string {
   return `${folder}/certificates/${id}.pem`;
 }
 
-/** Tells caddy/certificates what becomes of orders. */
+/** Tells caddy/certificates what becomes of orders that Caddy makes by itself. */
 const certificateEvents: EventsApp = {
   subscriptions: [
     {
@@ -78,37 +73,55 @@ function loadedFile(
   return [{ certificate: path, key: path, tags: [id, digest] }];
 }
 
-function automation(
-  policies: readonly AutomationPolicy[],
+/** The authorities of the names in the host table; none where all are ordered on demand. */
+function certificatesApp(
+  kinds: readonly IssuerNeed[],
   settings: CompilerSettings,
-): NonNullable<TlsApp["automation"]> {
-  const { renewInterval, askUrl } = settings.tls;
-  const asks = askUrl !== undefined && policies.some(({ on_demand }) => on_demand === true);
+): Pick<TlsApps, "gatewright_certificates"> {
+  const eager = [...new Set(kinds.filter(({ onDemand }) => !onDemand).map(({ issuer }) => issuer))];
+  if (eager.length === 0) return {};
+  const authorities = eager.map((issuer) => [issuer, { issuers: issuersOf(issuer, settings) }] as const);
   return {
-    policies,
-    ...(asks ? { on_demand: { permission: { module: "http", endpoint: askUrl } } } : {}),
-    ...(renewInterval === undefined ? {} : { renew_interval: renewInterval }),
+    gatewright_certificates: { authorities: Object.fromEntries(authorities), ...renewal(settings) },
   };
 }
 
-/** One policy for each way of getting certificates that is in use. */
-function automationPolicies(
-  names: readonly ManagedName[],
+/**
+ * One policy for every name: its certificate is in `gatewright_certificates`, else it is ordered on demand where that is
+ * on, which is asked at the handshake. Without a policy Caddy would ask its default CA.
+ */
+function automation(
+  kinds: readonly IssuerNeed[],
   settings: CompilerSettings,
-): readonly AutomationPolicy[] {
-  const subjects = (issuer: ManagedName["issuer"]): readonly string[] =>
-    names.filter((name) => name.issuer === issuer && !name.onDemand).map(({ subject }) => subject);
+): NonNullable<TlsApp["automation"]> {
+  const { askUrl } = settings.tls;
+  const onDemand = kinds.some((kind) => kind.onDemand);
+  const issuer = kinds.some((kind) => kind.issuer === "acme") ? "acme" : "internal";
+  return {
+    policies: [
+      {
+        get_certificate: [{ via: "gatewright" }],
+        issuers: issuersOf(issuer, settings),
+        ...(onDemand ? { on_demand: true } : {}),
+      },
+    ],
+    on_demand: {
+      permission:
+        onDemand && askUrl !== undefined
+          ? { module: "http", endpoint: askUrl }
+          : { module: "gatewright_nobody" },
+    },
+    ...renewal(settings),
+  };
+}
+
+function renewal({ tls: { renewInterval } }: CompilerSettings): { readonly renew_interval?: Duration } {
+  return renewInterval === undefined ? {} : { renew_interval: renewInterval };
+}
+
+function issuersOf(issuer: IssuerName, settings: CompilerSettings): readonly Issuer[] {
   const { acme } = settings;
-  const [internal, eager] = [subjects("internal"), acme === undefined ? [] : subjects("acme")];
-  const issuers = acme === undefined ? [] : acmeIssuers(acme, settings);
-  // Caddy takes the first policy that covers a name. The last one names none, so that a new name takes no reload:
-  // which names it is good for is asked at the handshake.
-  const onDemand = acme !== undefined && names.some((name) => name.onDemand);
-  return [
-    ...(internal.length === 0 ? [] : [{ subjects: internal, issuers: [{ module: "internal" } as const] }]),
-    ...(eager.length === 0 ? [] : [{ subjects: eager, issuers }]),
-    ...(onDemand ? [{ issuers, on_demand: true as const }] : []),
-  ];
+  return issuer === "internal" || acme === undefined ? [{ module: "internal" }] : acmeIssuers(acme, settings);
 }
 
 function acmeIssuers(acme: AcmeSettings, settings: CompilerSettings): readonly Issuer[] {

@@ -26,22 +26,11 @@ export class Configuration {
   readonly #options: ConfigurationOptions;
   /** What was last loaded, and the generation of the needs that it covers: an equal one needs no other. */
   #applied: { readonly rendered: Rendered; readonly generation: number | undefined } | undefined;
-  #loadedAt = Number.NEGATIVE_INFINITY;
   /** Version of the configuration in config.json. */
   #saved: string | undefined;
 
   constructor(options: ConfigurationOptions) {
     this.#options = options;
-  }
-
-  /** Whether what was last loaded has all that is staged. */
-  get isCurrent(): boolean {
-    return this.#applied?.generation === this.#options.catalog.needs.generation;
-  }
-
-  /** Time since Caddy was last given another one. */
-  get ageMs(): number {
-    return performance.now() - this.#loadedAt;
   }
 
   /**
@@ -75,7 +64,7 @@ export class Configuration {
   /** For what runs and what is staged. Throws when a new port cannot be bound. */
   async growing(): Promise<Rendered> {
     const { catalog, ports } = this.#options;
-    if (this.#applied !== undefined && this.isCurrent) return this.#applied.rendered;
+    if (this.#applied?.generation === catalog.needs.generation) return this.#applied.rendered;
     await ports.demand(this.#listenersOf(catalog.needs));
     const running = this.#applied?.rendered.needs;
     return this.#render(running === undefined ? catalog.needs : unite(running, catalog.needs));
@@ -85,7 +74,6 @@ export class Configuration {
   async load(rendered: Rendered, generation: number): Promise<void> {
     const { ports, state } = this.#options;
     const isNew = await state.load(rendered);
-    if (isNew) this.#loadedAt = performance.now();
     if (isNew || this.#applied?.rendered !== rendered) ports.adopt(this.#listenersOf(rendered.needs));
     this.#applied = { rendered, generation };
   }

@@ -1,7 +1,7 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
-import type { TlsNeed } from "../compiler/tls-needs.ts";
+import type { ManagedName, TlsNeed } from "../compiler/tls-needs.ts";
 import type { Logger } from "../log.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
@@ -47,12 +47,11 @@ export interface ManagerOptions {
 export interface TlsView {
   /** Changes whenever needs come or go. */
   generation(): number;
-  needs(): readonly TlsNeed[];
+  /** The names that Caddy gets certificates for, in no order. */
+  names(): readonly ManagedName[];
   usesOf(need: TlsNeed): number;
   /** How many rules have their certificate for this name from Caddy. */
   usesOfName(subject: string): number;
-  /** New names wait while the test says that orders are under way, since a reload would end these. */
-  holdNamesWhile(test: () => boolean): void;
   /** Has Caddy load the configuration with the imported certificates as they are now. */
   reload(): Promise<void>;
 }
@@ -147,10 +146,9 @@ function reportLackingModules(
 function tlsView({ needs }: Catalog, reconciler: Reconciler): TlsView {
   return {
     generation: () => needs.tlsGeneration,
-    needs: () => needs.tlsNeeds(),
+    names: () => needs.managedNames(),
     usesOf: (need) => needs.usesOf(need),
     usesOfName: (subject) => needs.usesOfName(subject),
-    holdNamesWhile: (test) => reconciler.holdNamesWhile(test),
     reload: () => reconciler.reloadCertificates(),
   };
 }

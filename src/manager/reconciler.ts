@@ -27,8 +27,6 @@ export interface BatchChanges extends RowChanges {
   readonly from: string;
 }
 
-/** What a reload began is given this long to be seen as under way. */
-const QUIET_AFTER_MS = 2_000;
 /** How often ports that could not be bound are tried again. */
 const PORT_RETRY_MS = 5_000;
 
@@ -55,7 +53,6 @@ export class Reconciler {
   /** Whether feeds have to tell all, since Caddy may have lost what they told. */
   #mustFlush = false;
   #lastError: unknown;
-  #ordersUnderWay: () => boolean = () => false;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -64,10 +61,7 @@ export class Reconciler {
     this.#state = new CaddyState({ api, whenRunning, logger });
     this.#ports = new ServedPorts({ probe, logger });
     this.#config = new Configuration({ ...options, ports: this.#ports, state: this.#state });
-    this.#timer = new RestoreTimer({
-      restore: () => void options.turns.run(() => this.restore()),
-      isHeldUp: () => this.#isHeldUp(),
-    });
+    this.#timer = new RestoreTimer(() => void options.turns.run(() => this.restore()));
     this.#watch = new CaddyWatch({
       policy: drift,
       check: () => this.#state.check(),
@@ -208,11 +202,6 @@ export class Reconciler {
     });
   }
 
-  /** A reload ends orders of certificates that are under way; one that only adds names waits while the test holds. */
-  holdNamesWhile(ordersUnderWay: () => boolean): void {
-    this.#ordersUnderWay = ordersUnderWay;
-  }
-
   stop(): void {
     this.#stopped = true;
     this.#timer.stop();
@@ -231,12 +220,6 @@ export class Reconciler {
       await this.#state.setTable({ version, rows: () => catalog.rows() });
     });
     await this.#config.save(exact);
-  }
-
-  #isHeldUp(): boolean {
-    const isQuiet = this.#config.ageMs > QUIET_AFTER_MS && !this.#ordersUnderWay();
-    const isLost = this.#mustFlush || this.#state.known === undefined || this.#watch.hasDrifted;
-    return !isQuiet && this.#config.isCurrent && !isLost && this.#lastError === undefined;
   }
 
   async #retryPorts(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { ConfigNeeds } from "../compiler/config-needs.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
-import { type TlsNeed, tlsNeeds } from "../compiler/tls-needs.ts";
+import { type RuleTlsNeed, tlsNeeds } from "../compiler/tls-needs.ts";
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
 import { coversName } from "../model/certificate-names.ts";
@@ -69,7 +69,7 @@ export function tlsConflicts(
   { needs, settings, lookup }: { needs: ConfigNeeds; settings: CompilerSettings; lookup: CertificateLookup },
 ): readonly Problem[] {
   const going = before.flatMap((rule) => tlsNeeds(rule, settings) ?? []);
-  const earlier: TlsNeed[] = [];
+  const earlier: RuleTlsNeed[] = [];
   return rules.flatMap((rule, index) => {
     const wanted = tlsNeeds(rule, settings) ?? [];
     const problems = wanted.flatMap((need) => {
@@ -83,7 +83,7 @@ export function tlsConflicts(
   });
 }
 
-function disagree(one: TlsNeed, other: TlsNeed): boolean {
+function disagree(one: RuleTlsNeed, other: RuleTlsNeed): boolean {
   if (one.kind === "connection" && other.kind === "connection")
     return (
       one.port === other.port && one.host === other.host && JSON.stringify(one) !== JSON.stringify(other)
@@ -97,7 +97,7 @@ function missing(id: string, index: number): Problem {
   return { code: "certificate_not_found", field: `rules[${index}].tls_options.certificate`, message };
 }
 
-function conflict(need: TlsNeed, index: number): Problem {
+function conflict(need: RuleTlsNeed, index: number): Problem {
   const code = "tls_options_conflict" as const;
   const field = `rules[${index}].tls_options`;
   if (need.kind !== "connection")

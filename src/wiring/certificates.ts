@@ -79,7 +79,6 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     onDemand === undefined
       ? undefined
       : await startAskServer({ port: config.tls.askPort, names: onDemand, logger });
-  tls.holdNamesWhile(() => monitor.ordersUnderWay());
   monitor.start();
   const ending = new AbortController();
   void reportCloudflare(options, ending.signal);
@@ -108,7 +107,7 @@ function createMonitor(
     api,
     names: () => ({
       generation: `${tls.generation()} ${onDemand?.changes}`,
-      names: () => [...(onDemand?.names() ?? []), ...tls.needs().filter((need) => need.kind === "managed")],
+      names: () => [...(onDemand?.names() ?? []), ...tls.names()],
     }),
     stored: (name) => stored.find(name),
     imported: () =>
@@ -174,9 +173,7 @@ async function reportCloudflare(
   signal: AbortSignal,
 ): Promise<void> {
   const dns = config.tls.acme?.dns;
-  const names = tls
-    .needs()
-    .flatMap((need) => (need.kind === "managed" && need.issuer === "acme" ? [need.subject] : []));
+  const names = tls.names().flatMap(({ issuer, subject }) => (issuer === "acme" ? [subject] : []));
   if (dns === undefined || names.length === 0) return;
   // Only here: its library takes a quarter of a second to load.
   const { checkCloudflare } = await import("../certificates/cloudflare-check.ts");

@@ -213,17 +213,6 @@ describe("the monitor", () => {
     state.generation += 1;
     expect(monitor.of("a.test")).toBeUndefined();
   });
-
-  it("tells of orders under way, which a reload would end", async () => {
-    const { answers, monitor } = setUp(["a.test"]);
-    expect(monitor.ordersUnderWay()).toBe(false);
-    answers.set("a.test", { name: "a.test", attempt: { since: at(0), failures: 0, renewal: false } });
-    await monitor.refresh();
-    expect(monitor.ordersUnderWay()).toBe(true);
-    answers.set("a.test", refused("a.test", "no"));
-    await monitor.refresh();
-    expect(monitor.ordersUnderWay()).toBe(false);
-  });
 });
 
 describe("the condition CertificateReady", () => {

@@ -33,7 +33,7 @@ describe("needs together", () => {
   it("are in order, whichever comes first, and each once", () => {
     const [left, right] = [
       needsOf(ruleOf({}), secure("b.test"), ruleOf({ match: { hostname: "a.test", port: 8080 } })),
-      needsOf(ruleOf({}), secure("a.test")),
+      needsOf(ruleOf({}), ruleOf({ ...secure("a.test"), tls_options: { issuer: "internal" } })),
     ];
     const [one, other] = [unite(left, right), unite(right, left)].map((view) => ({
       ports: view.ports().map(({ port }) => port),
@@ -66,7 +66,7 @@ describe("imported certificates", () => {
   it("are loaded by their digest, and not while they are not there", () => {
     const needs = needsOf(ruleOf({ ...secure("a.test"), tls_options: { certificate: "c1" } }));
     const loaded = (imported: ReadonlyMap<string, string>) =>
-      compileConfig(needs, settings, imported).apps.tls?.certificates.load_files;
+      compileConfig(needs, settings, imported).apps.tls?.certificates?.load_files;
     const file = importedCertificatePath(settings.folder, "c1");
     expect(loaded(new Map([["c1", "d1"]]))).toStrictEqual([
       { certificate: file, key: file, tags: ["c1", "d1"] },

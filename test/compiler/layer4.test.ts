@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { rowLayer4 } from "../../src/compiler/layer4.ts";
 import { importedCertificatePath } from "../../src/compiler/tls.ts";
-import { tlsNeeds, tlsOptionsField } from "../../src/compiler/tls-needs.ts";
+import { tlsFields, tlsNeeds } from "../../src/compiler/tls-needs.ts";
 import type { IngressRule } from "../../src/model/api.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 
@@ -68,7 +68,9 @@ describe("what a rule needs of TLS", () => {
   const tls = (more: Partial<IngressRule> = {}) =>
     rule({ match: { hostname: "{a}.x.test", port: 443 }, tls: true, ...more });
   const literal = { hostname: "a.test", port: 443 } as const;
-  const managed = { kind: "managed", subject: "a.test", issuer: "acme", onDemand: false };
+  const issuer = { kind: "issuer", issuer: "acme", onDemand: false };
+  const managed = { ...issuer, kind: "managed", subject: "a.test" };
+  const name = { subject: "a.test", issuer: "acme" };
   const challenge = { kind: "challenge-port", port: 80 };
 
   it("is nothing without TLS but the certificate that is shown to the target", () => {
@@ -79,11 +81,12 @@ describe("what a rule needs of TLS", () => {
   });
 
   it("is the port of the challenge where no DNS is written", () => {
-    expect(tlsNeeds(tls({ match: literal }), settings)).toStrictEqual([managed, challenge]);
+    expect(tlsNeeds(tls({ match: literal }), settings)).toStrictEqual([managed, issuer, challenge]);
     const dns = compilerSettings({ acme: { email: "ops@example.com", dns: { apiToken: "t" } } });
-    expect(tlsNeeds(tls({ match: literal }), dns)).toStrictEqual([managed]);
+    expect(tlsNeeds(tls({ match: literal }), dns)).toStrictEqual([managed, issuer]);
     expect(tlsNeeds(tls({ match: literal, tls_options: { issuer: "internal" } }), settings)).toStrictEqual([
       { ...managed, issuer: "internal" },
+      { ...issuer, issuer: "internal" },
     ]);
     // A wildcard takes the DNS challenge.
     expect(tlsNeeds(tls(), settings)).toBeUndefined();
@@ -95,8 +98,8 @@ describe("what a rule needs of TLS", () => {
       { kind: "certificate", id: "c1" },
       { kind: "connection", port: 443, host: "*.x.test", certificate: "c1" },
     ]);
-    expect(tlsOptionsField(needs ?? [])).toStrictEqual({ tls_options: { certificate: "c1" } });
-    expect(tlsOptionsField([])).toStrictEqual({});
+    expect(tlsFields(needs ?? [])).toStrictEqual({ tls_options: { certificate: "c1" } });
+    expect(tlsFields([])).toStrictEqual({});
     const options = { min_version: "1.3", client_auth: { ca_pem: "PEM" } } as const;
     const asked = tlsNeeds(tls({ match: literal, tls_options: options as never }), settings) ?? [];
     expect(asked.at(-1)).toStrictEqual({
@@ -106,13 +109,13 @@ describe("what a rule needs of TLS", () => {
       minVersion: "1.3",
       clientAuth: { mode: "require", ca_pem: "PEM" },
     });
-    expect(tlsOptionsField(asked)).toStrictEqual({
+    expect(tlsFields(asked)).toStrictEqual({
+      managed_name: name,
       tls_options: { min_version: "1.3", client_auth: { mode: "require", ca_pem: "PEM" } },
     });
     const open = { client_auth: { mode: "request" } } as const;
-    expect(
-      tlsOptionsField(tlsNeeds(tls({ match: literal, tls_options: open }), settings) ?? []),
-    ).toStrictEqual({
+    expect(tlsFields(tlsNeeds(tls({ match: literal, tls_options: open }), settings) ?? [])).toStrictEqual({
+      managed_name: name,
       tls_options: open,
     });
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ConfigNeeds } from "../../src/compiler/config-needs.ts";
 import { compileRows } from "../../src/compiler/rows.ts";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
-import { type TlsNeed, tlsNeeds } from "../../src/compiler/tls-needs.ts";
+import { type ManagedName, type RuleTlsNeed, tlsNeeds } from "../../src/compiler/tls-needs.ts";
 import type { Ingress, IngressRule } from "../../src/model/api.ts";
 import { compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
@@ -42,7 +42,7 @@ function needsIn(rules: readonly IngressRule[], of: CompilerSettings = settings)
 }
 
 describe("what TLS needs", () => {
-  it("changes the configuration at once with the first name only; further ones can wait", () => {
+  it("changes the configuration with the first name only; further ones are in the host table alone", () => {
     const needs = needsIn([rule("a.example.com")]);
     const { generation, tlsGeneration } = needs;
     for (const one of compileRows(ingress("b1", rule("b.example.com")), settings)) needs.add(one);
@@ -72,13 +72,13 @@ describe("what TLS needs", () => {
       rule("a.example.com", { match: { hostname: "a.example.com", port: 8443 } }),
     ];
     const needs = needsIn(rules);
-    const managed = (): readonly TlsNeed[] => needs.tlsNeeds().filter(({ kind }) => kind === "managed");
+    const managed = (): readonly ManagedName[] => needs.managedNames();
     expect(managed()).toHaveLength(1);
     const [first, second] = compileRows(ingress("a1", ...rules), settings);
     if (first !== undefined) needs.remove(first);
     expect(managed()).toHaveLength(1);
     if (second !== undefined) needs.remove(second);
-    expect(needs.tlsNeeds()).toEqual([]);
+    expect([managed(), needs.tlsNeeds()]).toEqual([[], []]);
     expect(needs.ports()).toEqual([]);
   });
 
@@ -92,12 +92,27 @@ describe("what TLS needs", () => {
     expect(counts).toEqual([2, 1, 0, 0]);
   });
 
-  it("renders the same configuration however many names there are on demand", () => {
-    const one = compile([ingress("a1", rule("a.example.com"))], onDemand);
+  it.each([
+    ["ordered at once", settings],
+    ["ordered on demand", onDemand],
+  ])("render the same configuration however many names there are that are %s", (_, of) => {
+    const one = compile([ingress("a1", rule("a.example.com"))], of);
     const many = Array.from({ length: 100 }, (_, index) =>
       ingress(`b${index}`, rule(`b${index}.example.com`)),
     );
-    expect(compile(many, onDemand).config).toEqual(one.config);
+    expect(compile(many, of).config).toEqual(one.config);
+  });
+
+  it("puts a name into the row, but not where it is ordered on demand or imported", () => {
+    const imported = rule("i.example.com", { tls_options: { certificate: "c1" } });
+    const internal = rule("n.example.com", { tls_options: { issuer: "internal" } });
+    const namesOf = (of: CompilerSettings) =>
+      compile([ingress("a1", rule("a.example.com"), imported, internal)], of).table.rows.map(
+        ({ managed_name: name }) => name,
+      );
+    const own = { subject: "n.example.com", issuer: "internal" };
+    expect(namesOf(settings)).toEqual([{ subject: "a.example.com", issuer: "acme" }, undefined, own]);
+    expect(namesOf(onDemand)).toEqual([undefined, undefined, own]);
   });
 
   it("does not depend on the order of ingresses", () => {
@@ -108,7 +123,7 @@ describe("what TLS needs", () => {
 
 describe("contradictions", () => {
   const modern = rule("a.example.com", { tls_options: { min_version: "1.3" } });
-  const needsOf = (one: IngressRule): readonly TlsNeed[] => tlsNeeds(one, settings) ?? [];
+  const needsOf = (one: IngressRule): readonly RuleTlsNeed[] => tlsNeeds(one, settings) ?? [];
   const clashes = (needs: ConfigNeeds, one: IngressRule, before: readonly IngressRule[] = []): boolean =>
     needsOf(one).some((need) => needs.contradicts(need, before.flatMap(needsOf)));
 
@@ -143,10 +158,8 @@ describe("ten thousand hostnames under one allowed wildcard", () => {
     const ingresses = Array.from({ length: 10_000 }, (_, index) =>
       ingress(`i${index}`, rule(`host-${index}.example.com`)),
     );
-    const { config } = compile(ingresses, compilerSettings({ acme: { ...acme, dns }, tls }));
-    expect(config.apps.tls?.certificates.automate).toEqual(["*.example.com"]);
-    expect(config.apps.tls?.automation?.policies.flatMap(({ subjects }) => subjects)).toEqual([
-      "*.example.com",
-    ]);
+    const { table } = compile(ingresses, compilerSettings({ acme: { ...acme, dns }, tls }));
+    const names = new Set(table.rows.map(({ managed_name: name }) => `${name?.subject} ${name?.issuer}`));
+    expect([...names]).toEqual(["*.example.com acme"]);
   });
 });

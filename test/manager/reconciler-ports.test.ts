@@ -216,48 +216,28 @@ describe("a Caddy that refuses what is stored", () => {
 });
 
 describe("names of certificates", () => {
-  const names = (): readonly string[] => world.caddy.loaded?.apps.tls?.certificates?.automate ?? [];
+  const loads = (): number => world.caddy.calls.filter(({ method }) => method === "load").length;
+  const names = (): readonly (string | undefined)[] =>
+    world.caddy.rows.map(({ managed_name: name }) => name?.subject).sort();
   const create = (name: string): Promise<Ingress> => {
     const { rules, ...rest } = requestFor(name);
     const tls = { tls: true, tls_options: { issuer: "internal" } } as const;
     return world.manager.ingresses.create({ ...rest, rules: rules.map((rule) => ({ ...rule, ...tls })) });
   };
 
-  it("come with their rule where they are the first, else when no order is under way", async () => {
-    await create("one");
-    expect(names()).toEqual(["one.example.com"]);
-    let asked = 0;
-    let underWay = true;
-    world.manager.tls.holdNamesWhile(() => {
-      asked += 1;
-      return underWay;
-    });
+  it("are in the host table: the first of an issuer takes a configuration, further ones none", async () => {
+    const one = await create("one");
+    expect(Object.keys(world.caddy.loaded?.apps.gatewright_certificates?.authorities ?? {})).toEqual([
+      "internal",
+    ]);
+    const before = loads();
     await create("two");
-    await until(() => asked > 2);
-    expect(names()).toEqual(["one.example.com"]);
-    expect(world.manager.tls.needs()).toHaveLength(2);
-    underWay = false;
-    await until(() => names().length === 2);
-    expect(asked).toBeGreaterThan(2);
-  });
-
-  it("wait two seconds after a reload, in which orders may begin", async () => {
-    let last = 0;
-    world.caddy.onAnswer = ({ method }) => {
-      if (method === "load") last = performance.now();
-    };
-    await create("one");
-    const loaded = last;
-    await create("two");
-    await until(() => names().length === 2);
-    expect(last - loaded).toBeGreaterThanOrEqual(2_000);
-  });
-
-  it("do not wait where Caddy was started again", async () => {
-    await create("one");
-    world.manager.tls.holdNamesWhile(() => true);
-    await create("two");
-    await world.host.crash();
-    await until(() => names().length === 2);
+    await world.manager.ingresses.delete(one.id);
+    expect(names()).toEqual(["two.example.com"]);
+    expect(world.manager.tls.names().map(({ subject }) => subject)).toEqual(["two.example.com"]);
+    await create("three");
+    await world.restart();
+    expect(names()).toEqual(["three.example.com", "two.example.com"]);
+    expect(loads()).toBe(before);
   });
 });

@@ -39,9 +39,10 @@ describe("a restart of the manager", () => {
     expect(world.manager.tls.generation()).not.toBe(before);
     await world.restart();
     const { tls: view } = world.manager;
-    const [need, ...more] = view.needs();
-    expect([need, more]).toEqual([expect.objectContaining({ subject: "a.example.com" }), []]);
-    expect(need === undefined ? 0 : view.usesOf(need)).toBe(2);
+    expect(view.names()).toEqual([
+      { kind: "managed", subject: "a.example.com", issuer: "internal", onDemand: false },
+    ]);
+    expect(view.usesOf({ kind: "issuer", issuer: "internal", onDemand: false })).toBe(2);
     expect([view.usesOfName("a.example.com"), view.usesOfName("b.example.com")]).toEqual([2, 0]);
   });
 });

@@ -2,18 +2,13 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { RestoreTimer } from "../../src/manager/restore-timer.ts";
 
 let restores: number[];
-let held: boolean;
 let timer: RestoreTimer;
 
 beforeEach(() => {
   vi.useFakeTimers();
   restores = [];
-  held = false;
   const start = performance.now();
-  timer = new RestoreTimer({
-    restore: () => restores.push(performance.now() - start),
-    isHeldUp: () => held,
-  });
+  timer = new RestoreTimer(() => restores.push(performance.now() - start));
 });
 afterEach(() => {
   timer.stop();
@@ -26,28 +21,6 @@ it("restores once for several calls, 100 ms after the first", () => {
   timer.soon();
   vi.advanceTimersByTime(10_000);
   expect(restores).toEqual([100]);
-});
-
-it("waits while it is held up, and a minute at the most", () => {
-  held = true;
-  timer.soon();
-  vi.advanceTimersByTime(59_000);
-  expect(restores).toEqual([]);
-  vi.advanceTimersByTime(3_000);
-  expect(restores).toHaveLength(1);
-});
-
-it("gives each hold its own minute", () => {
-  held = true;
-  timer.soon();
-  vi.advanceTimersByTime(40_000);
-  held = false;
-  vi.advanceTimersByTime(2_000);
-  expect(restores).toHaveLength(1);
-  held = true;
-  timer.soon();
-  vi.advanceTimersByTime(40_000);
-  expect(restores).toHaveLength(1);
 });
 
 it("waits twice as long after each failure, 30 s at the most, and begins again after a success", () => {

@@ -91,8 +91,6 @@ describe("a batch that fails once Caddy has it", () => {
   ])("is out of Caddy at once, whatever failed: %s", async (failure) => {
     const kept = await world.create("kept");
     const rows = world.caddy.rows;
-    // As long as orders are under way, what is only tidied up waits.
-    world.manager.tls.holdNamesWhile(() => true);
     world.store.beforeCommit = () => Promise.reject(failure);
     await expect(world.manager.ingresses.replace(kept.id, requestFor("lost"))).rejects.toThrow("broken");
     expect(world.caddy.rows).toEqual(rows);

@@ -65,13 +65,21 @@ export async function startLoadedCaddy(): Promise<LoadedCaddy> {
  * authority stays in the folder: nothing is installed in the machine's list of trusted ones.
  */
 export function withInternalIssuer(config: CaddyConfig): CaddyConfig {
-  const { tls } = config.apps;
+  const { gatewright_certificates: signed, tls } = config.apps;
   if (tls?.automation === undefined) return config;
-  const policies = tls.automation.policies.map((policy) => ({
-    ...policy,
-    issuers: [{ module: "internal" }],
-  }));
-  const pki = { certificate_authorities: { local: { install_trust: false } } };
-  const apps = { ...config.apps, tls: { ...tls, automation: { ...tls.automation, policies } }, pki };
-  return { ...config, apps } as unknown as CaddyConfig;
+  const issuers = [{ module: "internal" }] as const;
+  const pki = { certificate_authorities: { local: { install_trust: false } } } as const;
+  const policies = [{ ...tls.automation.policies[0], issuers }] as const;
+  const authorities = Object.keys(signed?.authorities ?? {}).map((name) => [name, { issuers }] as const);
+  return {
+    ...config,
+    apps: {
+      ...config.apps,
+      tls: { ...tls, automation: { ...tls.automation, policies } },
+      ...(signed === undefined
+        ? {}
+        : { gatewright_certificates: { ...signed, authorities: Object.fromEntries(authorities) } }),
+      pki,
+    },
+  };
 }

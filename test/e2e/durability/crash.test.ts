@@ -1,8 +1,9 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { WriterStep } from "../../../src/manager/writer.ts";
-import type { Ingress } from "../../../src/model/api.ts";
+import type { Certificate, Ingress } from "../../../src/model/api.ts";
 import { askCaddy, call, createIngress, rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -13,7 +14,7 @@ import { useGatewright } from "../../support/use-gatewright.ts";
 import { writerSteps } from "../../support/writer-steps.ts";
 
 const backend = use(() => startBackend());
-const gatewright = useGatewright({}, ["web-1"]);
+const gatewright = useGatewright({ TLS_ISSUER: "internal" }, ["web-1"]);
 
 beforeAll(async () => {
   await make("before");
@@ -21,6 +22,18 @@ beforeAll(async () => {
 
 const make = (name: string, host = `${name}.example.com`, match: object = {}) =>
   gatewright.create(name, rule(host, "web-1", backend.port, match));
+
+const secure = (name: string) =>
+  gatewright.create(name, rule(`${name}.example.com`, "web-1", backend.port, {}, { tls: true }));
+
+/** Whether a handshake for the name shows a certificate. */
+function shows(servername: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const options = { host: "127.0.0.1", port: gatewright.ports.https, servername, rejectUnauthorized: false };
+  const socket = connect(options, () => resolve(true));
+  socket.on("error", () => resolve(false));
+  return promise.finally(() => socket.destroy());
+}
 
 const stored = async (name: string): Promise<boolean> =>
   (await call(`${gatewright.url}/ingresses/${name}`)).status === 200;
@@ -89,6 +102,27 @@ describe.each(writerSteps)("a manager killed at the step %s", (step) => {
     // A policy set that was brought for nothing is gone.
     const { text } = await askCaddy(gatewright.ports.admin, "/gatewright/policy_sets");
     expect(text.includes(`no entry: ${step}`)).toBe(kept);
+  });
+});
+
+describe.each(writerSteps)("the name of a TLS rule and a manager killed at the step %s", (step) => {
+  const kept = durable.has(step);
+
+  it(`${kept ? "comes" : "does not come"} with a creation, and ${kept ? "goes" : "stays"} with a deletion`, async () => {
+    const [made, gone] = [`secure-${step}`, `insecure-${step}`];
+    await secure(gone);
+    expect(await shows(`${gone}.example.com`)).toBe(true);
+    await crashDuring(step, () => secure(made));
+    expect(await shows(`${made}.example.com`)).toBe(kept);
+    await crashDuring(step, () => call(`${gatewright.url}/ingresses/${gone}`, { method: "DELETE" }));
+    expect(await shows(`${gone}.example.com`)).toBe(!kept);
+    const { body } = await call<Certificate[]>(`${gatewright.url}/certificates`);
+    const named = body.filter(({ id }) => [made, gone].includes(id.replace(".example.com", "")));
+    expect(named).toMatchObject([{ id: `${kept ? made : gone}.example.com`, state: "ready" }]);
+    // The process keeps names; a Caddy that starts anew is told of them.
+    process.kill(await gatewright.caddyPid(), "SIGKILL");
+    await until(() => shows(named[0]?.id ?? ""));
+    expect(await shows(`${kept ? gone : made}.example.com`)).toBe(false);
   });
 });
 

@@ -22,6 +22,8 @@ export interface Cloudflare extends AsyncDisposable {
   token: string;
   /** Whether the token may edit records; without it only zones can be read. */
   mayEdit: boolean;
+  /** Awaited before a record of the name is made. Default: nothing. */
+  hold: (name: string) => Promise<void> | undefined;
   /** TXT records of a name. */
   texts(name: string): readonly string[];
   /** Records made since the start. */
@@ -70,8 +72,10 @@ export async function startCloudflare({ zone, token, authority }: CloudflareOpti
     if (!cloudflare.mayEdit) return send(response, 403, { code: 10000, message: "Authentication error" });
     if (request.method === "POST") {
       const body = JSON.parse(await textOf(request)) as { type: string; name: string; content: string };
+      const name = absolute(body.name, zone);
+      await cloudflare.hold(name);
       created += 1;
-      const record = { ...body, id: String(created), name: absolute(body.name, zone) };
+      const record = { ...body, id: String(created), name };
       records.set(record.id, record);
       return send(response, 200, undefined, record);
     }
@@ -103,6 +107,7 @@ export async function startCloudflare({ zone, token, authority }: CloudflareOpti
     apiUrl: `http://127.0.0.1:${portOf(plain)}/client/v4`,
     token,
     mayEdit: true,
+    hold: () => undefined,
     texts: (name) =>
       [...records.values()]
         .filter((record) => record.type === "TXT" && record.name === name)

@@ -1,0 +1,134 @@
+package certificates
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+	"github.com/caddyserver/certmagic"
+)
+
+func init() { caddy.RegisterModule(App{}) }
+
+// App is the app `gatewright_certificates`: who signs the certificates of the names in the host table. The names, their
+// certificates and their orders belong to the process (see names); a configuration only says who is asked from now on.
+type App struct {
+	// Authorities are what the rows' names call their issuers.
+	Authorities map[string]*Authority `json:"authorities,omitempty"`
+
+	// RenewInterval is how often it is looked for certificates to renew; that of the first configuration of a process
+	// holds. Default: 10m.
+	RenewInterval caddy.Duration `json:"renew_interval,omitempty"`
+}
+
+// Authority is who signs.
+type Authority struct {
+	// IssuersRaw are Caddy's issuers; the next one is asked where one has refused.
+	IssuersRaw []json.RawMessage `json:"issuers,omitempty" caddy:"namespace=tls.issuance inline_key=module"`
+
+	// key is equal for equal authorities of different configurations.
+	key    string
+	config *certmagic.Config
+	// local: it signs at once, so that a handshake may wait for it.
+	local bool
+	// orders bounds those that are under way; one that waits for another try is not.
+	orders chan struct{}
+}
+
+// maxOrders is how many orders of an authority may be under way, as certmagic has it. Its rate is certmagic's matter.
+const maxOrders = 1000
+
+// CaddyModule returns the module's information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "gatewright_certificates", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision sets the authorities up.
+func (a *App) Provision(ctx caddy.Context) error {
+	for name, authority := range a.Authorities {
+		if authority == nil || len(authority.IssuersRaw) == 0 {
+			return fmt.Errorf("authorities[%s]: issuers is empty", name)
+		}
+		if err := authority.provision(ctx, time.Duration(a.RenewInterval)); err != nil {
+			return fmt.Errorf("authorities[%s]: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (a *Authority) provision(ctx caddy.Context, renewInterval time.Duration) error {
+	key, err := json.Marshal(a.IssuersRaw)
+	if err != nil {
+		return err
+	}
+	loaded, err := ctx.LoadModule(a, "IssuersRaw")
+	if err != nil {
+		return err
+	}
+	a.key, a.local = string(key), true
+	var issuers []certmagic.Issuer
+	for _, module := range loaded.([]any) {
+		issuer, ok := module.(certmagic.Issuer)
+		if !ok {
+			return errors.New("a module of issuers is no issuer")
+		}
+		_, internal := module.(*caddytls.InternalIssuer)
+		a.local = a.local && internal
+		issuers = append(issuers, issuer)
+	}
+	a.config = certmagic.New(managed.open(renewInterval), certmagic.Config{
+		Issuers: issuers,
+		Storage: ctx.Storage(),
+		// The process's, since orders outlive configurations; the name is that of Caddy's own.
+		Logger: caddy.Log().Named("tls"),
+		OnEvent: func(_ context.Context, event string, data map[string]any) error {
+			record(event, data, time.Now())
+			return nil
+		},
+	})
+	for _, issuer := range issuers {
+		if wants, ok := issuer.(caddytls.ConfigSetter); ok {
+			wants.SetConfig(a.config)
+		}
+	}
+	a.orders = make(chan struct{}, maxOrders)
+	return nil
+}
+
+// Start has the authorities asked from now on.
+func (a *App) Start() error {
+	managed.use(a)
+	return nil
+}
+
+// Stop leaves names and orders as they are: a newer configuration has begun, or the one before goes on.
+func (a *App) Stop() error {
+	managed.disuse(a)
+	return nil
+}
+
+// order has a certificate issued, or renewed, once. How often it failed before tells certmagic whether to ask an authority
+// for tests first, where there is one.
+func (a *Authority) order(ctx context.Context, subject string, renewal bool, failures int) error {
+	select {
+	case a.orders <- struct{}{}:
+		defer func() { <-a.orders }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ctx = context.WithValue(ctx, certmagic.AttemptsCtxKey, &failures)
+	if renewal {
+		return a.config.RenewCertSync(ctx, subject, false)
+	}
+	return a.config.ObtainCertSync(ctx, subject)
+}
+
+// Interface guards.
+var (
+	_ caddy.App         = (*App)(nil)
+	_ caddy.Provisioner = (*App)(nil)
+)

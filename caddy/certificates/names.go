@@ -1,0 +1,321 @@
+package certificates
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
+
+	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/internal/notify"
+	"gatewright.dev/caddy/table"
+)
+
+// names are those of the host table whose certificates are managed. They belong to the process, as the host table does:
+// a configuration that comes or goes ends no order and unloads no certificate.
+type names struct {
+	// change is held by whoever takes names in or out.
+	change sync.Mutex
+	// mu is never held while the cache is asked: the cache asks back while it is locked.
+	mu        sync.RWMutex
+	bySubject map[string]*name
+	// apps are those of the configurations that were started and not stopped, the newest last.
+	apps []*App
+	// loaded tells that a configuration was started.
+	loaded notify.Notifier
+	// cache has their certificates, with no bound but the names; nil before there is an authority.
+	cache atomic.Pointer[certmagic.Cache]
+}
+
+// name is one of them, and what is being done for it.
+type name struct {
+	table.ManagedName
+	// authority is the one that is asked; nil while no configuration has it.
+	authority *Authority
+	// left: no row has it any more. What is under way comes to its end.
+	left bool
+	end  context.CancelFunc
+	// settled is closed once no handshake needs to wait: there is a certificate, or it takes an order.
+	settled chan struct{}
+	settle  func()
+	// done is closed when nothing is under way.
+	done chan struct{}
+}
+
+// managed are the names of the process.
+var managed = &names{bySubject: make(map[string]*name)}
+
+func init() { app.HostTable().FollowNames(managed.follow) }
+
+const (
+	// maxLoads bounds how many certificates are read at once; each takes a thread of the system.
+	maxLoads = 64
+	// loadTime is how long a handshake waits for a certificate that is being read or signed here.
+	loadTime = 5 * time.Second
+	// firstPause is the wait after the first failure; each further one doubles it.
+	firstPause = time.Minute
+	maxPause   = time.Hour
+)
+
+var loads = make(chan struct{}, maxLoads)
+
+// open returns the cache.
+func (n *names) open(renewInterval time.Duration) *certmagic.Cache {
+	n.change.Lock()
+	defer n.change.Unlock()
+	if n.cache.Load() == nil {
+		n.cache.Store(certmagic.NewCache(certmagic.CacheOptions{
+			GetConfigForCert: n.configOf, RenewCheckInterval: renewInterval, Logger: caddy.Log().Named("tls.cache"),
+		}))
+	}
+	return n.cache.Load()
+}
+
+// configOf is how a certificate is renewed: as the configuration that runs now has it.
+func (n *names) configOf(certificate certmagic.Certificate) (*certmagic.Config, error) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for _, subject := range certificate.Names {
+		if known := n.bySubject[subject]; known != nil && known.authority != nil {
+			return known.authority.config, nil
+		}
+	}
+	return nil, fmt.Errorf("no row has the names %v any more", certificate.Names)
+}
+
+// use has the names' authorities be those of a configuration that starts. Names whose authority is the same notice
+// nothing, others begin again.
+func (n *names) use(newest *App) {
+	n.change.Lock()
+	defer n.change.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.apps = append(n.apps, newest)
+	n.adopt()
+	n.loaded.Tell()
+}
+
+func (n *names) disuse(old *App) {
+	n.change.Lock()
+	defer n.change.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.apps = slices.DeleteFunc(n.apps, func(other *App) bool { return other == old })
+	n.adopt()
+}
+
+func (n *names) adopt() {
+	for _, known := range n.bySubject {
+		authority := n.authority(known.Issuer)
+		switch {
+		case authority == nil || known.left:
+		case known.authority != nil && known.authority.key == authority.key:
+			// What is under way goes on with the old one, which is equal.
+			known.authority = authority
+		default:
+			n.begin(known.ManagedName)
+		}
+	}
+}
+
+// authority is that of the newest configuration; nil where that has none of the kind.
+func (n *names) authority(issuer string) *Authority {
+	if len(n.apps) == 0 {
+		return nil
+	}
+	return n.apps[len(n.apps)-1].Authorities[issuer]
+}
+
+// follow is told by the host table which names came and went.
+func (n *names) follow(came, went []table.ManagedName) {
+	n.change.Lock()
+	defer n.change.Unlock()
+	n.forget(went)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, one := range came {
+		n.begin(one)
+	}
+}
+
+// forget ends orders and renewals of names.
+func (n *names) forget(went []table.ManagedName) {
+	var idle []certmagic.SubjectIssuer
+	n.mu.Lock()
+	for _, one := range went {
+		known := n.bySubject[one.Subject]
+		if known == nil || known.left || known.ManagedName != one {
+			continue
+		}
+		known.left = true
+		known.end()
+		known.settle()
+		select {
+		case <-known.done:
+			delete(n.bySubject, one.Subject)
+			idle = append(idle, certmagic.SubjectIssuer{Subject: one.Subject})
+		default:
+			// What is under way takes it out at its end.
+		}
+		attempts.forget(one.Subject)
+	}
+	n.mu.Unlock()
+	n.unload(idle)
+}
+
+func (n *names) unload(subjects []certmagic.SubjectIssuer) {
+	if cache := n.cache.Load(); cache != nil {
+		cache.RemoveManaged(subjects)
+	}
+}
+
+// begin has a name's certificate got, after whatever is under way for it under another authority has ended. The caller
+// holds the locks.
+func (n *names) begin(of table.ManagedName) {
+	before := n.bySubject[of.Subject]
+	ctx, end := context.WithCancel(context.Background())
+	settled := make(chan struct{})
+	begun := &name{
+		ManagedName: of, authority: n.authority(of.Issuer), end: end, done: make(chan struct{}),
+		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
+	}
+	n.bySubject[of.Subject] = begun
+	if before != nil {
+		before.end()
+	}
+	if begun.authority == nil {
+		begun.settle()
+	}
+	go n.run(ctx, begun, before)
+}
+
+func (n *names) run(ctx context.Context, it, before *name) {
+	this := []certmagic.SubjectIssuer{{Subject: it.Subject}}
+	if before != nil {
+		<-before.done
+		n.unload(this)
+	}
+	if n.asked(it) != nil {
+		n.get(ctx, it)
+	}
+	it.settle()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if ctx.Err() != nil {
+		n.mu.Unlock()
+		n.unload(this)
+		n.mu.Lock()
+		if n.bySubject[it.Subject] == it {
+			delete(n.bySubject, it.Subject)
+		}
+	}
+	close(it.done)
+}
+
+// get returns when there is a certificate, which is then renewed in time, or when the context ends. Of trouble it is told by
+// certmagic, or it records it. A configuration that is loaded has it try again at once.
+func (n *names) get(ctx context.Context, it *name) {
+	for failures := 0; ; failures++ {
+		loaded := n.loaded.Wait()
+		err := n.try(ctx, it, n.asked(it), failures)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		it.settle()
+		attempts.trouble(it.Subject, err.Error(), time.Now())
+		pause := time.NewTimer(min(firstPause<<min(failures, 10), maxPause))
+		select {
+		case <-pause.C:
+		case <-loaded:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+	}
+}
+
+// asked is a name's authority as the newest configuration has it.
+func (n *names) asked(it *name) *Authority {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return it.authority
+}
+
+func (n *names) try(ctx context.Context, it *name, authority *Authority, failures int) error {
+	config := authority.config
+	loads <- struct{}{}
+	certificate, err := config.CacheManagedCertificate(ctx, it.Subject)
+	<-loads
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return err
+	}
+	if !authority.local || !missing && !certificate.Expired() {
+		it.settle()
+	}
+	if !missing && !certificate.NeedsRenewal(config) {
+		return nil
+	}
+	if err := authority.order(ctx, it.Subject, !missing, failures); err != nil {
+		return err
+	}
+	ordered, err := config.CacheManagedCertificate(ctx, it.Subject)
+	if err == nil && !missing && ordered.Hash() != certificate.Hash() {
+		n.cache.Load().Remove([]string{certificate.Hash()})
+	}
+	return err
+}
+
+// certificate is what a handshake shows; nil for a name that is none of these, or whose order is under way.
+func (n *names) certificate(ctx context.Context, hello *tls.ClientHelloInfo) *tls.Certificate {
+	asked := strings.ToLower(hello.ServerName)
+	if found := n.find(asked, hello); found != nil {
+		return found
+	}
+	settled := n.unsettled(asked)
+	if settled == nil {
+		return nil
+	}
+	timeout := time.NewTimer(loadTime)
+	defer timeout.Stop()
+	select {
+	case <-settled:
+	case <-timeout.C:
+	case <-ctx.Done():
+	}
+	return n.find(asked, hello)
+}
+
+func (n *names) find(asked string, hello *tls.ClientHelloInfo) *tls.Certificate {
+	cache := n.cache.Load()
+	if cache == nil {
+		return nil
+	}
+	found, err := certmagic.DefaultCertificateSelector(hello, cache.AllMatchingCertificates(asked))
+	if err != nil {
+		return nil
+	}
+	return &found.Certificate
+}
+
+// unsettled is what a handshake waits for; nil for nothing.
+func (n *names) unsettled(asked string) <-chan struct{} {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	known := n.bySubject[asked]
+	if _, domain, ok := strings.Cut(asked, "."); known == nil && ok {
+		known = n.bySubject["*."+domain]
+	}
+	if known == nil {
+		return nil
+	}
+	return known.settled
+}

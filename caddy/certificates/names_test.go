@@ -1,0 +1,433 @@
+package certificates
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"gatewright.dev/caddy/app"
+	_ "gatewright.dev/caddy/dispatcher"
+	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/internal/freeport"
+	_ "gatewright.dev/caddy/layer4"
+	"gatewright.dev/caddy/table"
+)
+
+// world is a Caddy in this process that ends TLS on one port. Names are the process's, so that tests do not run in
+// parallel.
+type world struct {
+	t             *testing.T
+	dns           *dnstest.Server
+	port          int
+	storage       string
+	key           string
+	rows, version int
+	present       map[string]string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	storage, err := os.MkdirTemp("", "gatewright-names-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, dns: dnstest.Start(t), port: freeport.Find(t), storage: storage, present: map[string]string{}}
+	set(func() {
+		clear(gates.orders)
+		clear(gates.signed)
+		clear(gates.ended)
+		clear(gates.closed)
+		clear(gates.refused)
+		gates.life = time.Hour
+	})
+	w.load()
+	t.Cleanup(func() {
+		clear(w.present)
+		w.tell()
+		w.until("all orders to end", func() bool { return w.known() == 0 })
+		_ = caddy.Stop()
+		// A renewal may be writing still.
+		w.until("the files to go", func() bool { return os.RemoveAll(storage) == nil })
+	})
+	return w
+}
+
+// load has Caddy run the world's configuration.
+func (w *world) load() {
+	w.t.Helper()
+	w.version++
+	issuers := func(issuer any) map[string]any { return map[string]any{"issuers": []any{issuer}} }
+	text, err := json.Marshal(map[string]any{
+		"admin":   map[string]any{"disabled": true, "config": map[string]any{"persist": false}},
+		"logging": map[string]any{"logs": map[string]any{"default": map[string]any{"level": "FATAL"}}},
+		"storage": map[string]any{"module": "file_system", "root": w.storage},
+		"apps": map[string]any{
+			"gatewright": map[string]any{"resolver": map[string]any{"address": w.dns.Address}, "version": fmt.Sprint(w.version)},
+			"gatewright_certificates": map[string]any{
+				"authorities": map[string]any{
+					"internal": issuers(map[string]any{"module": "internal"}),
+					"gate":     issuers(map[string]any{"module": "test_gate", "key": w.key}),
+				},
+				"renew_interval": "100ms",
+			},
+			"pki": map[string]any{"certificate_authorities": map[string]any{"local": map[string]any{"install_trust": false}}},
+			"tls": map[string]any{"automation": map[string]any{
+				"policies": []any{map[string]any{
+					"get_certificate": []any{map[string]any{"via": "gatewright"}}, "issuers": []any{map[string]any{"module": "internal"}},
+				}},
+				"on_demand": map[string]any{"permission": map[string]any{"module": "gatewright_nobody"}},
+			}},
+			"http": map[string]any{"servers": map[string]any{"main": map[string]any{
+				"listen": []string{fmt.Sprint("gatewright/127.0.0.1:", w.port)}, "automatic_https": map[string]any{"disable": true},
+				"listener_wrappers": []any{map[string]any{"wrapper": "gatewright", "tls": map[string]any{}}},
+				"routes":            []any{map[string]any{"handle": []any{map[string]any{"handler": "gatewright"}}}},
+			}}},
+		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := caddy.Load(text, true); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// add has rows for hosts, whose names an issuer signs.
+func (w *world) add(issuer string, hosts ...string) {
+	w.t.Helper()
+	for _, host := range hosts {
+		w.present[host] = issuer
+	}
+	w.tell()
+}
+
+func (w *world) remove(hosts ...string) {
+	w.t.Helper()
+	for _, host := range hosts {
+		delete(w.present, host)
+	}
+	w.tell()
+}
+
+// tell replaces the host table by what is present.
+func (w *world) tell() {
+	w.t.Helper()
+	rows := table.NewRows()
+	for host, issuer := range w.present {
+		rows.Add(&table.RowJSON{
+			ID: host, Ingress: host, Port: w.port, Host: host, TLS: true, Redirect: &table.Redirect{Port: w.port},
+			ManagedName: &table.ManagedName{Subject: host, Issuer: issuer},
+		})
+	}
+	w.rows++
+	if err := app.HostTable().Replace(fmt.Sprint(w.t.Name(), w.rows), rows); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// known is how many names there are, those included whose orders are ending.
+func (w *world) known() int {
+	managed.mu.RLock()
+	defer managed.mu.RUnlock()
+	return len(managed.bySubject)
+}
+
+// shown is the certificate that a handshake shows.
+func (w *world) shown(host string) (*x509.Certificate, error) {
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", fmt.Sprint("127.0.0.1:", w.port), &tls.Config{
+		ServerName: host, InsecureSkipVerify: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0], nil
+}
+
+// must is the certificate that the first handshake shows.
+func (w *world) must(host string) *x509.Certificate {
+	w.t.Helper()
+	certificate, err := w.shown(host)
+	if err != nil {
+		w.t.Fatalf("%s is not served: %v", host, err)
+	}
+	return certificate
+}
+
+// mustNot fails where a handshake shows a certificate.
+func (w *world) mustNot(host string) {
+	w.t.Helper()
+	if certificate, err := w.shown(host); err == nil {
+		w.t.Fatalf("%s is served with %v", host, certificate.DNSNames)
+	}
+}
+
+func (w *world) until(what string, test func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !test(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func (w *world) untilServed(host string) {
+	w.t.Helper()
+	w.until(host+" to be served", func() bool {
+		_, err := w.shown(host)
+		return err == nil
+	})
+}
+
+// TestServedWithTheChange: a certificate that exists or that is signed here is there at the first handshake.
+func TestServedWithTheChange(t *testing.T) {
+	w := newWorld(t)
+	w.add("internal", "a.test", "*.wild.test")
+	first := w.must("a.test")
+	if got := w.must("b.wild.test").DNSNames; len(got) != 1 || got[0] != "*.wild.test" {
+		t.Fatalf("under the wildcard %v is shown", got)
+	}
+	w.remove("a.test")
+	w.mustNot("a.test")
+	if len(managed.inMemory("a.test")) > 0 {
+		t.Fatal("the certificate of a name that has gone is kept, and so renewed")
+	}
+	w.add("internal", "a.test")
+	if w.must("a.test").SerialNumber.Cmp(first.SerialNumber) != 0 {
+		t.Fatal("the certificate that exists was not taken")
+	}
+	w.mustNot("unknown.test")
+	w.mustNot("x.y.wild.test")
+}
+
+func TestNoNameWaitsForAnother(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.closed["slow.test"] = true })
+	w.add("gate", "slow.test")
+	w.until("the order", func() bool { return count(gates.orders, "slow.test") == 1 })
+	// The order is under way: a handshake does not wait for it.
+	w.mustNot("slow.test")
+	w.add("internal", "internal.test")
+	w.must("internal.test")
+	w.add("gate", "fast.test")
+	w.untilServed("fast.test")
+	set(func() { clear(gates.closed) })
+	w.untilServed("slow.test")
+}
+
+// TestReloadsEndNoOrder: an order goes on through configurations, with whatever table they find, and is made once.
+func TestReloadsEndNoOrder(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.closed["slow.test"] = true })
+	w.add("gate", "slow.test", "there.test")
+	w.until("the order", func() bool { return count(gates.orders, "slow.test") == 1 })
+	w.untilServed("there.test")
+	before := w.must("there.test")
+	for range 5 {
+		w.load()
+		w.tell()
+		if w.must("there.test").SerialNumber.Cmp(before.SerialNumber) != 0 {
+			t.Fatal("a reload brought another certificate")
+		}
+	}
+	set(func() { clear(gates.closed) })
+	w.untilServed("slow.test")
+	for _, name := range []string{"slow.test", "there.test"} {
+		if orders, ended := count(gates.orders, name), count(gates.ended, name); orders != 1 || ended != 0 {
+			t.Errorf("%s was ordered %d times, and %d orders were ended", name, orders, ended)
+		}
+	}
+}
+
+// TestAConfigurationThatFails leaves the authorities of the one that goes on.
+func TestAConfigurationThatFails(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.closed["slow.test"] = true })
+	w.add("gate", "slow.test")
+	w.until("the order", func() bool { return count(gates.orders, "slow.test") == 1 })
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	refused := fmt.Sprintf(`{"admin": {"disabled": true}, "apps": {
+		"gatewright": {"resolver": {"address": %q}},
+		"gatewright_certificates": {"authorities": {"gate": {"issuers": [{"module": "test_gate", "key": "of-a-failure"}]}}},
+		"http": {"servers": {"main": {"listen": ["gatewright/%s"]}}}
+	}}`, w.dns.Address, busy.Addr())
+	if err := caddy.Load([]byte(refused), true); err == nil {
+		t.Fatal("a port that is taken was not noticed")
+	}
+	set(func() { clear(gates.closed) })
+	w.untilServed("slow.test")
+	if issuer := w.must("slow.test").Issuer.CommonName; issuer != "gate" {
+		t.Fatalf("%q signed", issuer)
+	}
+}
+
+func TestARowThatGoesEndsItsOrder(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.closed["slow.test"] = true })
+	w.add("gate", "slow.test")
+	w.until("the order", func() bool { return count(gates.orders, "slow.test") == 1 })
+	w.remove("slow.test")
+	w.until("the end of the order", func() bool { return count(gates.ended, "slow.test") == 1 && w.known() == 0 })
+	if got := attempts.of("slow.test"); got != nil {
+		t.Fatalf("of a name that has gone it is told %+v", got)
+	}
+	w.add("gate", "slow.test")
+	w.remove("slow.test")
+	w.add("gate", "slow.test")
+	set(func() { clear(gates.closed) })
+	w.untilServed("slow.test")
+}
+
+// TestRenewal: a certificate is renewed as long as there is the row, by no configuration's leave.
+func TestRenewal(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.life = 3 * time.Second })
+	w.add("gate", "stays.test", "goes.test")
+	w.untilServed("stays.test")
+	w.untilServed("goes.test")
+	w.load()
+	w.remove("goes.test")
+	orders := count(gates.orders, "goes.test")
+	w.until("renewals", func() bool { return count(gates.signed, "stays.test") >= orders+3 })
+	w.must("stays.test")
+	if got := count(gates.orders, "goes.test"); got != orders {
+		t.Fatalf("a name that has gone was ordered %d times more", got-orders)
+	}
+}
+
+// TestAnExpiredCertificate that lay in the storage is renewed when its name comes.
+func TestAnExpiredCertificate(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.life = time.Second })
+	w.add("gate", "old.test")
+	w.untilServed("old.test")
+	first := w.must("old.test")
+	w.remove("old.test")
+	w.until("its end", func() bool { return time.Now().After(first.NotAfter.Add(time.Second)) })
+	set(func() { gates.life = time.Hour })
+	w.add("gate", "old.test")
+	w.until("another certificate", func() bool {
+		shown, err := w.shown("old.test")
+		return err == nil && shown.SerialNumber.Cmp(first.SerialNumber) != 0
+	})
+	if got := len(managed.inMemory("old.test")); got != 1 {
+		t.Fatalf("there are %d certificates of the name", got)
+	}
+}
+
+// TestAnotherAuthority signs anew, and gives back what it signed before.
+func TestAnotherAuthority(t *testing.T) {
+	w := newWorld(t)
+	w.add("gate", "a.test")
+	w.untilServed("a.test")
+	signedBy := func(issuer string) {
+		t.Helper()
+		w.until(issuer+" to sign", func() bool {
+			shown, err := w.shown("a.test")
+			return err == nil && shown.Issuer.CommonName == issuer
+		})
+	}
+	w.key = "2"
+	w.load()
+	signedBy("gate2")
+	w.add("internal", "a.test")
+	w.until("the internal authority to sign", func() bool {
+		shown, err := w.shown("a.test")
+		return err == nil && !strings.HasPrefix(shown.Issuer.CommonName, "gate")
+	})
+	w.add("gate", "a.test")
+	signedBy("gate2")
+	if got := count(gates.orders, "a.test"); got != 2 {
+		t.Fatalf("it was ordered %d times", got)
+	}
+}
+
+func TestARefusalIsToldAndTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.refused["no.test"] = true })
+	w.add("gate", "no.test")
+	w.until("the refusal", func() bool {
+		got := attempts.of("no.test")
+		return got != nil && got.Failures == 1 && strings.Contains(got.Error, "refused") && got.TryingSince == nil
+	})
+	w.mustNot("no.test")
+	set(func() { clear(gates.refused) })
+	// It would be tried again in a minute.
+	w.load()
+	w.untilServed("no.test")
+	if got := attempts.of("no.test"); got != nil {
+		t.Fatalf("of a name that is served it is told %+v", got)
+	}
+}
+
+// TestChangesInAnyOrder: whatever comes, goes and is loaded meanwhile, at the end each name is served and no other.
+func TestChangesInAnyOrder(t *testing.T) {
+	w := newWorld(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	names := make([]string, 12)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d.test", i)
+	}
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 2 {
+		clients.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = w.shown(names[i%len(names)])
+				}
+			}
+		})
+	}
+	for range 300 {
+		name := names[random.IntN(len(names))]
+		switch random.IntN(10) {
+		case 0:
+			w.key = fmt.Sprint(random.IntN(2))
+			w.load()
+		case 1, 2, 3:
+			w.remove(name)
+		case 4, 5:
+			w.add("internal", name)
+		case 6:
+			set(func() { gates.closed[name] = !gates.closed[name] })
+		default:
+			w.add("gate", name)
+		}
+	}
+	set(func() { clear(gates.closed) })
+	close(stop)
+	clients.Wait()
+	for _, name := range names {
+		issuer, present := w.present[name]
+		if !present {
+			w.until(name+" to be gone", func() bool {
+				_, err := w.shown(name)
+				return err != nil && len(managed.inMemory(name)) == 0
+			})
+			continue
+		}
+		w.until(fmt.Sprintf("%s to be served by %s", name, issuer), func() bool {
+			shown, err := w.shown(name)
+			return err == nil && (shown.Issuer.CommonName == "gate"+w.key) == (issuer == "gate")
+		})
+	}
+}
