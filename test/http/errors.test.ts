@@ -36,6 +36,43 @@ describe("failures", () => {
     expect(String(entry?.fields["cause"])).toContain("TypeError: something");
   });
 
+  it.each<[string, HttpCall, () => [part: object, method: string]]>([
+    ["failed to list ingresses", { path: "/ingresses" }, () => [api.manager, "list"]],
+    ["failed to get ingress", { path: "/ingresses/one" }, () => [api.manager, "etag"]],
+    ["failed to list instances", { path: "/instances" }, () => [api.registry, "list"]],
+    [
+      "failed to put instance",
+      { method: "PUT", path: "/instances/vm-2", json: { network: { ip: null } } },
+      () => [api.registry, "put"],
+    ],
+    [
+      "failed to delete instance",
+      { method: "DELETE", path: "/instances/vm-1" },
+      () => [api.registry, "delete"],
+    ],
+    ["failed to list certificates", { path: "/certificates" }, () => [api.certificates.report, "list"]],
+    ["failed to get certificate", { path: "/certificates/a" }, () => [api.certificates.report, "find"]],
+    [
+      "failed to import certificate",
+      { method: "POST", path: "/certificates", json: { certificate_pem: "c", key_pem: "k" } },
+      () => [api.certificates.imported, "put"],
+    ],
+    [
+      "failed to delete certificate",
+      { method: "DELETE", path: "/certificates/a" },
+      () => [api.certificates.imported, "delete"],
+    ],
+    ["failed to get the metrics", { path: "/metrics" }, () => [api.telemetry.metrics, "text"]],
+  ])("answers 500 '%s' for what is unforeseen", async (message, call, faulty) => {
+    await api.call({ method: "POST", path: "/ingresses", json: document("one") });
+    const [part, method] = faulty();
+    vi.spyOn(part as { [method: string]: () => unknown }, method).mockImplementationOnce(() => {
+      throw new TypeError(`something with ${secret}`);
+    });
+    const reply = await api.call(call);
+    expect([reply.status, reply.text]).toEqual([500, `{"code":"internal_error","message":"${message}"}\n`]);
+  });
+
   it("answers a failed lookup in hypeman's words", async () => {
     vi.spyOn(api.manager, "lookup").mockImplementationOnce(() => {
       throw new Error("disk");

@@ -1,5 +1,6 @@
 import type { Express } from "express";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
+import type { CertificateParts } from "../../src/http/certificates.ts";
 import { defaultLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import type { TelemetryParts } from "../../src/http/telemetry.ts";
@@ -23,6 +24,7 @@ export interface TestApi extends AsyncDisposable {
   readonly world: ManagerOverMemory;
   readonly registry: InstanceRegistry;
   readonly logger: RecordingLogger;
+  readonly certificates: CertificateParts;
   readonly telemetry: TelemetryParts;
   call(call: HttpCall): Promise<HttpReply>;
   /** The next change meets this failure when it is stored. */
@@ -80,6 +82,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     world,
     registry,
     logger,
+    certificates,
     telemetry,
     call: (call) => httpCall(url, call),
     failNextChange: (failure) => {
