@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { RunningVersions } from "../../src/caddy/caddy-api.ts";
 import { compileConfig } from "../../src/compiler/compile.ts";
 import { ConfigNeeds } from "../../src/compiler/config-needs.ts";
 import { type CompiledRow, compileRows, policySetsOf } from "../../src/compiler/rows.ts";
@@ -298,6 +299,24 @@ describe("a look at Caddy", () => {
     caddy.tamper(() => first.config);
     expect(await state.check()).toEqual({ kind: "expected" });
     expect(state.known?.isOurs).toBe(true);
+  });
+
+  it("goes by the versions where Caddy does not count the changes of its table", async () => {
+    class Uncounted extends MemoryCaddy {
+      override async running(): Promise<RunningVersions> {
+        return { ...(await super.running()), changes: undefined };
+      }
+    }
+    caddy = new Uncounted();
+    state = new CaddyState({ api: caddy, whenRunning: () => whenRunning(), logger });
+    await bring(first);
+    await state.setTable(table("t2", first, "t1"));
+    expect(caddy.changes.at(-1)).toBe("patchTable");
+    expect(await state.check()).toEqual({ kind: "expected" });
+    caddy.tamperTable({ version: "other", rows: [] });
+    expect(await state.check()).toMatchObject({ kind: "drifted" });
+    await bring(first, "t3");
+    expect(caddy.rows).toEqual(first.rows.map(({ row }) => row));
   });
 
   it("throws where Caddy does not answer", async () => {

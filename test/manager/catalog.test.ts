@@ -208,6 +208,9 @@ describe("Catalog", () => {
     catalog.stage({ before: other, after: { ...other, name: one.name } });
     expect(catalog.committedNamed(one.name)).toBe(one);
     expect(catalog.committedNamed(other.name)).toBe(other);
+    catalog.stage({ after: ingress("new", 80) });
+    expect(catalog.committedNamed("name-new")).toBeUndefined();
+    expect(catalog.committedNamed("name-of-nobody")).toBeUndefined();
     catalog.commit();
     expect(catalog.committedNamed(one.name)?.id).toBe("other");
     expect(catalog.committedNamed(other.name)).toBeUndefined();

@@ -43,7 +43,12 @@ describe("an answer that cannot be followed", () => {
     ]);
     await settled();
     expect(served()).toEqual(lines(ingress("a")));
-    expect(entries(following, "warn")).toHaveLength(1);
+    expect(following.logger.entries.filter(({ level }) => level === "warn")).toEqual([
+      expect.objectContaining({
+        message: "the followed Gatewright cannot be followed; what was known last is served",
+        fields: { url, error: expect.any(Error) },
+      }),
+    ]);
     Object.assign(said, { status: 200, text: undefined, list: [ingress("b")] });
     await until(() => served()[0]?.startsWith("b") === true);
     await until(() => entries(following, "info").length > 0);
@@ -162,6 +167,12 @@ describe("whose ingresses are stored here", () => {
     following.said.list = [ingress("a")];
     await until(() => following.served().length === 1);
   });
+});
+
+it("a follower that is stopped does not wait for its next question", async () => {
+  const { follower, served } = await follow({ answer: [ingress("a")], intervalMs: 3_600_000 });
+  await until(() => served().length === 1);
+  await follower.stop();
 });
 
 it("a follower that is stopped asks no more, and takes the end of a question for no failure", async () => {

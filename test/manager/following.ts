@@ -46,12 +46,14 @@ interface Options {
   /** `FOLLOW_WRITER`. */
   readonly writer?: string;
   readonly token?: string;
+  /** Default: 5. */
+  readonly intervalMs?: number;
   /** What was followed before: the content of its record. */
   readonly followed?: (url: string) => FollowedWriter;
 }
 
 /** A real manager over a Caddy in memory that follows a server, whose answers are given by the test. */
-export async function follow({ held = [], answer = [], writer, token, followed }: Options) {
+export async function follow({ held = [], answer = [], writer, token, intervalMs = 5, followed }: Options) {
   const temporary = await temporaryFolder();
   closers.push(() => temporary[Symbol.asyncDispose]());
   const folder = temporary.path;
@@ -106,7 +108,7 @@ export async function follow({ held = [], answer = [], writer, token, followed }
     ...(writer === undefined ? {} : { writer }),
     ...(token === undefined ? {} : { token }),
     record,
-    intervalMs: 5,
+    intervalMs,
     read: (value) => onPort(value as Ingress),
     ingresses: manager.followed,
     logger,

@@ -82,6 +82,7 @@ describe("a change of one version", () => {
     const made = await ingresses.create(request("a"));
     const old = ingresses.etag(made);
     const present = ingresses.etag(await ingresses.replace(made.id, request("a", "new.test"), old));
+    expect(present).toMatch(/^[0-9a-f]{32}$/);
     expect(present).not.toBe(old);
     expect(await codeOf(ingresses.replace(made.id, request("a"), old))).toBe("precondition_failed");
     expect(await codeOf(ingresses.patch(made.id, { tags: { a: "b" } }, old))).toBe("precondition_failed");

@@ -193,6 +193,13 @@ describe("a Caddy that refuses what is stored", () => {
       reasons: ["caddy does not run the stored ingresses yet", "caddy: it is refused"],
     });
     expect(programmed(one)).toMatchObject({ status: "False", reason: "Pending" });
+    expect(world.logger.entries).toContainEqual(
+      expect.objectContaining({
+        level: "error",
+        message: "caddy does not serve the stored ingresses; trying again",
+        fields: { error: expect.objectContaining({ code: "config_validation_failed" }) },
+      }),
+    );
     world.caddy.onRequest = () => undefined;
     await until(() => world.manager.ingresses.ready().ready);
     expect(programmed(one)).toMatchObject({ status: "True" });
