@@ -107,6 +107,7 @@ describe("values", () => {
       TARGET_ALLOW_CIDRS: "127.0.0.0/8,10.0.0.7,::1",
       ACME_EMAIL: "ops@example.com",
       ACME_CA: "staging",
+      ACME_TIMEOUT: "5m",
       ACME_DNS_PROVIDER: "cloudflare",
       CLOUDFLARE_API_TOKEN: "token-2-0123456789-0123456789-0123456789",
       TLS_ALLOWED_DOMAINS: "*.Example.com,example.com",
@@ -127,6 +128,7 @@ describe("values", () => {
       tls: {
         acme: {
           ca: "https://acme-staging-v02.api.letsencrypt.org/directory",
+          timeout: { ms: 300_000 },
           dns: { provider: "cloudflare" },
         },
         allowedDomains: ["*.example.com", "example.com"],
@@ -171,6 +173,7 @@ describe("wrong values", () => {
     ["TARGET_ALLOW_CIDRS", "10.0.0.0/8,nonsense"],
     ["ACME_EMAIL", "nobody"],
     ["ACME_DNS_PROVIDER", "route53"],
+    ["ACME_TIMEOUT", "0s"],
     ["ACME_CA", "http://ca.example.com/directory"],
     ["TLS_ALLOWED_DOMAINS", "*.*.example.com"],
     ["DNS_RESOLVERS", "1.1.1.1:0"],

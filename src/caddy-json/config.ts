@@ -233,6 +233,7 @@ export interface AcmeIssuer {
   readonly ca?: string;
   readonly external_account?: ExternalAccount;
   readonly trusted_roots_pem_files?: readonly string[];
+  readonly acme_timeout?: Duration;
   readonly challenges: {
     readonly http?: { readonly disabled?: boolean; readonly alternate_port?: number };
     readonly "tls-alpn"?: { readonly disabled?: boolean; readonly alternate_port?: number };

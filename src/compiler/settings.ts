@@ -60,6 +60,8 @@ export interface AcmeSettings extends AuthoritySettings {
   readonly email: string;
   /** PEM file of the roots that the authorities' own servers are verified by. */
   readonly caRoot?: string;
+  /** How long an order may be left undecided. Default: Caddy's, 90 seconds. */
+  readonly timeout?: Duration;
   /** Asked when the first one refuses. */
   readonly fallback?: AuthoritySettings;
   /** Absent: HTTP-01 and TLS-ALPN-01. */

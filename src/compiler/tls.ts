@@ -137,6 +137,7 @@ function acmeIssuer(authority: AuthoritySettings, acme: AcmeSettings, settings: 
     ...(authority.ca === undefined ? {} : { ca: authority.ca }),
     ...(authority.eab === undefined ? {} : { external_account: externalAccount(authority.eab) }),
     ...(acme.caRoot === undefined ? {} : { trusted_roots_pem_files: [acme.caRoot] }),
+    ...(acme.timeout === undefined ? {} : { acme_timeout: acme.timeout }),
     challenges: acme.dns === undefined ? portChallenges(settings) : dnsChallenge(acme.dns),
   };
 }

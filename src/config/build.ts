@@ -174,6 +174,7 @@ function acmeConfig(values: Values) {
     ca: directoryOf(text(values, "ACME_CA")),
     /** PEM file. Absent: the system's roots. */
     ...optional("caRoot", pathOf(values, "ACME_CA_ROOT")),
+    timeout: duration(values, "ACME_TIMEOUT"),
     ...optional("eab", eab(values, "ACME_EAB")),
     ...(fallback === undefined
       ? {}

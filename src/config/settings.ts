@@ -364,6 +364,13 @@ export const settingGroups: readonly SettingGroup[] = [
         effect: "PEM file with the roots that an ACME directory of your own is verified by.",
       },
       {
+        name: "ACME_TIMEOUT",
+        kind: "duration",
+        default: "90s",
+        effect:
+          "How long the authority may leave an order undecided, at its validation and at its end. Then it has failed, and another follows.",
+      },
+      {
         name: "ACME_EAB_KEY_ID",
         kind: "text",
         default: "",

@@ -93,7 +93,7 @@ type AcmeConfig = NonNullable<Config["tls"]["acme"]>;
 function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
   const { acme } = config.tls;
   if (acme === undefined) return {};
-  const { email, caRoot, dns, fallback } = acme;
+  const { email, caRoot, dns, fallback, timeout } = acme;
   const authority = (ca: string, eab: AcmeConfig["eab"], file: string) => ({
     ca,
     ...(eab === undefined
@@ -105,6 +105,8 @@ function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
       email,
       ...authority(acme.ca, acme.eab, "acme-eab.key"),
       ...(caRoot === undefined ? {} : { caRoot }),
+      // Caddy's own default stays out of the configuration.
+      ...(timeout.ms === 90_000 ? {} : { timeout: timeout.text }),
       ...(fallback === undefined
         ? {}
         : { fallback: authority(fallback.ca, fallback.eab, "acme-fallback-eab.key") }),
