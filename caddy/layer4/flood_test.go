@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"gatewright.dev/caddy/internal/crowd"
 )
 
 // D9: two clients that say nothing do not close a port for a third one.
@@ -15,19 +17,9 @@ func TestAFloodByTwoClientsKeepsNobodyOut(t *testing.T) {
 	w.load()
 	w.rows(w.row("plain", "plain.test", false), w.row("secure", "secure.test", true))
 	const most = 32
-	setMost := func(most int) (was int) {
-		waiting.mu.Lock()
-		defer waiting.mu.Unlock()
-		was, waiting.most = waiting.most, most
-		return was
-	}
-	was := setMost(most)
-	t.Cleanup(func() { setMost(was) })
-	total := func() int {
-		waiting.mu.Lock()
-		defer waiting.mu.Unlock()
-		return waiting.total
-	}
+	before := crowd.Silent
+	crowd.Silent = crowd.New(most)
+	t.Cleanup(func() { crowd.Silent = before })
 	for i := range 2 * most {
 		from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%2))}
 		conn, err := (&net.Dialer{LocalAddr: from}).Dial("tcp", w.address())
@@ -36,9 +28,9 @@ func TestAFloodByTwoClientsKeepsNobodyOut(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	for deadline := time.Now().Add(20 * time.Second); total() < most/2; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); crowd.Silent.Taken() < most/2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections wait", total())
+			t.Fatalf("%d connections wait", crowd.Silent.Taken())
 		}
 	}
 	for i := range 10 {

@@ -14,6 +14,7 @@ import (
 
 	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/handshake"
+	"gatewright.dev/caddy/internal/crowd"
 	"gatewright.dev/caddy/internal/netaddr"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/table"
@@ -66,7 +67,10 @@ type choice struct {
 	demanded table.Demands
 }
 
-var errNoRow = errors.New("no rule takes this name")
+var (
+	errNoRow   = errors.New("no rule takes this name")
+	errTooMany = errors.New("too many connections that have not said where they go")
+)
 
 // sortOf tells what else a port has than rows of layer 4.
 type sortOf int
@@ -93,9 +97,9 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	defer func() { _ = p.conn.SetReadDeadline(time.Time{}) }()
 	if f.awaitsHeader(p) {
 		// All of a proxy's connections come from its address: until the header they have the port's share.
-		place := waiting.enter(number, netip.Addr{}, p.interrupt)
+		place := crowd.Silent.Enter(number, netip.Addr{}, p.interrupt)
 		err := p.readProxyHeader()
-		if !waiting.leave(place) {
+		if !place.Leave() {
 			return nil, errTooMany
 		}
 		if err != nil && !(hasHTTP && errors.Is(err, errProxy)) {
@@ -109,9 +113,9 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	if row := hosts.LookupPort("tcp", number, listener); row != nil {
 		return &choice{row: row}, nil
 	}
-	place := waiting.enter(number, netaddr.Of(p.client).Addr(), p.interrupt)
+	place := crowd.Silent.Enter(number, netaddr.Of(p.client).Addr(), p.interrupt)
 	name, err := p.readServerName()
-	if !waiting.leave(place) {
+	if !place.Leave() {
 		return nil, errTooMany
 	}
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gatewright.dev/caddy/handover"
+	"gatewright.dev/caddy/internal/crowd"
+	"gatewright.dev/caddy/internal/netaddr"
 )
 
 // maxKept bounds what is kept of a request whose handling has not begun.
@@ -35,6 +37,10 @@ type conn struct {
 	secured *secured
 	// client is the address that a PROXY header told; nil without one.
 	client net.Addr
+	// silent is the connection's place until its first request; nil without one.
+	silent *crowd.Place
+	// asked: it has had a request.
+	asked bool
 	// served: an older configuration's server had it, so that HTTP/1.1 comes on it.
 	served bool
 
@@ -130,6 +136,27 @@ func (c *conn) spend() {
 	c.kept = nil
 }
 
+// arrive gives the connection a place among those that have sent no request.
+func (c *conn) arrive() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.asked {
+		port, client := netaddr.Of(c.LocalAddr()).Port(), netaddr.Of(c.RemoteAddr()).Addr()
+		c.silent = crowd.Silent.Enter(port, client, func() { _ = c.tcp.Close() })
+	}
+}
+
+// speak gives the place back.
+func (c *conn) speak() {
+	c.mu.Lock()
+	place := c.silent
+	c.silent = nil
+	c.mu.Unlock()
+	if place != nil {
+		place.Leave()
+	}
+}
+
 // take notes that a handler begins with the request whose body has length bytes, -1 for unknown. False: the
 // connection has left, and the request will be handled by another configuration.
 func (c *conn) take(length int64) bool {
@@ -138,6 +165,7 @@ func (c *conn) take(length int64) bool {
 	if c.gone {
 		return false
 	}
+	c.asked = true
 	if c.spent {
 		return true
 	}
@@ -258,7 +286,7 @@ func (c *conn) close() error {
 
 // next is the connection for a newer configuration.
 func (c *conn) next() *conn {
-	next := &conn{tcp: c.tcp, above: c.above, secured: c.secured, client: c.client, served: c.served}
+	next := &conn{tcp: c.tcp, above: c.above, secured: c.secured, client: c.client, asked: c.asked, served: c.served}
 	next.enter()
 	c.exit()
 	return next

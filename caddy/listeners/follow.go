@@ -36,11 +36,15 @@ func tell(other net.Conn, state http.ConnState) {
 		return
 	}
 	switch state {
+	case http.StateNew:
+		c.arrive()
 	case http.StateIdle:
 		c.idle()
 	case http.StateHijacked:
+		c.speak()
 		c.hijacked()
 	case http.StateClosed:
+		c.speak()
 		c.end()
 	}
 }
@@ -52,6 +56,7 @@ func Take(r *http.Request) bool {
 	if !ok {
 		return true
 	}
+	c.speak()
 	if c.secured != nil && r.TLS == nil {
 		r.TLS = &c.secured.state
 	}

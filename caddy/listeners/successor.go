@@ -90,6 +90,7 @@ type told struct {
 	Left []byte `json:"left,omitempty"`
 	// Client is the address that a PROXY header told.
 	Client string `json:"client,omitempty"`
+	Asked  bool   `json:"asked,omitempty"`
 	Served bool   `json:"served,omitempty"`
 	// Idle is how long it may still be idle, where it waits for a request; 0 for no bound.
 	Resumed bool          `json:"resumed,omitempty"`
@@ -101,7 +102,7 @@ func (c *conn) toSuccessor(at *socket) bool {
 	if c.secured != nil || !handover.IsDraining() {
 		return false
 	}
-	t := told{Listen: net.JoinHostPort(at.host, at.port), Left: c.left, Served: c.served, Resumed: c.resumed}
+	t := told{Listen: net.JoinHostPort(at.host, at.port), Left: c.left, Asked: c.asked, Served: c.served, Resumed: c.resumed}
 	if c.client != nil {
 		t.Client = c.client.String()
 	}
@@ -125,7 +126,7 @@ func fromPredecessor(text json.RawMessage, tcp *net.TCPConn) {
 		_ = tcp.Close()
 		return
 	}
-	c := &conn{tcp: tcp, above: tcp, left: t.Left, served: t.Served, resumed: t.Resumed}
+	c := &conn{tcp: tcp, above: tcp, left: t.Left, asked: t.Asked, served: t.Served, resumed: t.Resumed}
 	if client, err := netip.ParseAddrPort(t.Client); err == nil {
 		c.client = net.TCPAddrFromAddrPort(client)
 	}

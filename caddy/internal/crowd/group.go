@@ -1,4 +1,4 @@
-package layer4
+package crowd
 
 import (
 	"container/list"
@@ -10,7 +10,7 @@ import (
 type group struct {
 	size int
 	// places are the connections of a group without parts, the oldest first.
-	places list.List // of *place
+	places list.List // of *Place
 
 	key    netip.Prefix
 	within *group
@@ -68,12 +68,12 @@ func (g *group) move(part *group, was int) {
 }
 
 // oldest is the first connection of the biggest part; nil where there is none.
-func (g *group) oldest() *place {
+func (g *group) oldest() *Place {
 	for g.biggest > 0 {
 		g = g.bySize[g.biggest].Front().Value.(*group)
 	}
 	if first := g.places.Front(); first != nil {
-		return first.Value.(*place)
+		return first.Value.(*Place)
 	}
 	return nil
 }

@@ -1,8 +1,8 @@
-package layer4
+// Package crowd bounds the connections of clients who have not said yet what they want.
+package crowd
 
 import (
 	"container/list"
-	"errors"
 	"net/netip"
 	"sync"
 
@@ -10,25 +10,26 @@ import (
 	"gatewright.dev/caddy/internal/descriptors"
 )
 
-// maxWaiting bounds the connections that have not said enough yet to know where they go, however many descriptors the
-// process may have.
-const maxWaiting = 16 << 10
+// maxSilent bounds the connections that have said nothing yet, however many descriptors the process may have.
+const maxSilent = 16 << 10
 
-var errTooMany = errors.New("too many connections that have not said where they go")
+// Silent are the connections of this process that have not said enough yet to know where they go, or that have sent no
+// request.
+var Silent = New(min(maxSilent, max(descriptors.Most()/4, 64)))
 
-// waiting are the connections of this process that have not said enough yet to know where they go.
-var waiting = crowd{most: min(maxWaiting, max(descriptors.Most()/4, 64))}
-
-// crowd bounds connections, so that neither a client nor a port has the places of all. A new connection always gets a
+// Crowd bounds connections, so that neither a client nor a port has the places of all. A new connection always gets a
 // place: where there is none, the oldest connection of whoever has most makes room. An honest client says within
 // milliseconds where it goes, so that those who are silent take the places of each other.
-type crowd struct {
+type Crowd struct {
 	most int
 
 	mu    sync.Mutex
 	total int
 	ports map[uint16]*portCrowd
 }
+
+// New makes a crowd of at most so many connections.
+func New(most int) *Crowd { return &Crowd{most: most, ports: make(map[uint16]*portCrowd)} }
 
 // portCrowd are the connections of a port. Clients are counted by network and by address in it.
 type portCrowd struct {
@@ -39,8 +40,9 @@ type portCrowd struct {
 
 func (p *portCrowd) size() int { return p.clients.size + p.unknown.size }
 
-// place is that of one connection.
-type place struct {
+// Place is that of one connection.
+type Place struct {
+	crowd  *Crowd
 	port   uint16
 	group  *group
 	stands *list.Element
@@ -49,15 +51,12 @@ type place struct {
 	dropped bool
 }
 
-// enter gives a connection a place; the caller calls leave. drop is called when another connection takes the place; it
-// must not block, and is never called after leave. The zero address is no client's. One more port than have connections
+// Enter gives a connection a place; the caller calls Leave. drop is called when another connection takes the place; it
+// must not block, and is never called after Leave. The zero address is no client's. One more port than have connections
 // now shall have its part, and a network of clients has half of a port's.
-func (c *crowd) enter(port uint16, client netip.Addr, drop func()) *place {
+func (c *Crowd) Enter(port uint16, client netip.Addr, drop func()) *Place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ports == nil {
-		c.ports = make(map[uint16]*portCrowd)
-	}
 	at := c.ports[port]
 	if at == nil {
 		at = new(portCrowd)
@@ -80,14 +79,15 @@ func (c *crowd) enter(port uint16, client netip.Addr, drop func()) *place {
 		into = at.clients.part(network).part(clients.Network(client))
 	}
 	c.total++
-	p := &place{port: port, group: into, drop: drop}
+	p := &Place{crowd: c, port: port, group: into, drop: drop}
 	p.stands = into.places.PushBack(p)
 	into.grow(1)
 	return p
 }
 
-// leave gives the place back, and tells whether it was still the connection's.
-func (c *crowd) leave(p *place) bool {
+// Leave gives the place back, and tells whether it was still the connection's.
+func (p *Place) Leave() bool {
+	c := p.crowd
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.dropped {
@@ -97,13 +97,20 @@ func (c *crowd) leave(p *place) bool {
 	return true
 }
 
-func (c *crowd) free(p *place) {
+// Taken is how many places are taken.
+func (c *Crowd) Taken() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.total
+}
+
+func (c *Crowd) free(p *Place) {
 	c.remove(p)
 	p.dropped = true
 	p.drop()
 }
 
-func (c *crowd) remove(p *place) {
+func (c *Crowd) remove(p *Place) {
 	p.group.places.Remove(p.stands)
 	p.group.grow(-1)
 	if c.total--; c.ports[p.port].size() == 0 {
@@ -112,7 +119,7 @@ func (c *crowd) remove(p *place) {
 }
 
 // fullest is the port that has most.
-func (c *crowd) fullest() (most *portCrowd) {
+func (c *Crowd) fullest() (most *portCrowd) {
 	for _, port := range c.ports {
 		if most == nil || port.size() > most.size() {
 			most = port
@@ -122,7 +129,7 @@ func (c *crowd) fullest() (most *portCrowd) {
 }
 
 // oldest is the connection of the port that makes room first.
-func (p *portCrowd) oldest() *place {
+func (p *portCrowd) oldest() *Place {
 	if p.unknown.size > p.clients.size {
 		return p.unknown.oldest()
 	}

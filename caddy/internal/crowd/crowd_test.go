@@ -1,4 +1,4 @@
-package layer4
+package crowd
 
 import (
 	"fmt"
@@ -14,18 +14,18 @@ func ip(i int) netip.Addr {
 
 // entry is a connection of a crowd that says nothing.
 type entry struct {
-	*place
+	*Place
 	drops int
 }
 
-func enter(c *crowd, port uint16, client netip.Addr) *entry {
+func enter(c *Crowd, port uint16, client netip.Addr) *entry {
 	e := new(entry)
-	e.place = c.enter(port, client, func() { e.drops++ })
+	e.Place = c.Enter(port, client, func() { e.drops++ })
 	return e
 }
 
 // flood has many connections enter, and returns them.
-func flood(c *crowd, port uint16, client func(int) netip.Addr) (all []*entry) {
+func flood(c *Crowd, port uint16, client func(int) netip.Addr) (all []*entry) {
 	for i := range 4 * c.most {
 		all = append(all, enter(c, port, client(i)))
 	}
@@ -48,20 +48,20 @@ func ofOneSite(i int) netip.Addr {
 
 // D9: neither one client nor one port, with however many clients, has the places of all.
 func TestNobodyHasTheWholeCrowd(t *testing.T) {
-	c := crowd{most: 1024}
-	one := flood(&c, 80, func(int) netip.Addr { return ip(1) })
+	c := New(1024)
+	one := flood(c, 80, func(int) netip.Addr { return ip(1) })
 	if left := left(one); left == 0 || left > c.most/4 {
 		t.Errorf("one client has %d places", left)
 	}
-	site := flood(&c, 81, ofOneSite)
+	site := flood(c, 81, ofOneSite)
 	if left := left(site); left == 0 || left > c.most/4 {
 		t.Errorf("the addresses of one IPv6 customer have %d places", left)
 	}
-	many := flood(&c, 80, ip)
+	many := flood(c, 80, ip)
 	if left := left(one) + left(many); left == 0 || left > c.most/2 {
 		t.Errorf("one port has %d places", left)
 	}
-	proxied := flood(&c, 90, func(int) netip.Addr { return netip.Addr{} })
+	proxied := flood(c, 90, func(int) netip.Addr { return netip.Addr{} })
 	if left := left(proxied); left < c.most/8 || left > c.most/3 {
 		t.Errorf("a proxy's connections have %d places", left)
 	}
@@ -81,20 +81,20 @@ func TestAFloodKeepsNobodyOut(t *testing.T) {
 	}
 	for name, client := range floods {
 		t.Run(name, func(t *testing.T) {
-			c := crowd{most: 1024}
-			before := flood(&c, 80, client)
-			other := flood(&c, 443, client)
+			c := New(1024)
+			before := flood(c, 80, client)
+			other := flood(c, 443, client)
 			third := []*entry{
-				enter(&c, 80, ip(5000)), enter(&c, 81, ip(5000)), enter(&c, 443, netip.MustParseAddr("2001:db8:99::1")),
+				enter(c, 80, ip(5000)), enter(c, 81, ip(5000)), enter(c, 443, netip.MustParseAddr("2001:db8:99::1")),
 			}
-			after := flood(&c, 80, client)
+			after := flood(c, 80, client)
 			for _, e := range third {
-				if e.dropped || !c.leave(e.place) {
+				if e.dropped || !e.Leave() {
 					t.Errorf("the client on port %d made room", e.port)
 				}
 			}
 			for _, e := range append(append(before, other...), after...) {
-				if left := c.leave(e.place); left == e.dropped || e.dropped != (e.drops == 1) {
+				if left := e.Leave(); left == e.dropped || e.dropped != (e.drops == 1) {
 					t.Fatalf("left: %v, dropped %d times", left, e.drops)
 				}
 			}
@@ -107,13 +107,13 @@ func TestAFloodKeepsNobodyOut(t *testing.T) {
 
 // The oldest connection of the client that has most makes room; of equals the one that has had as many for longest.
 func TestWhoMakesRoom(t *testing.T) {
-	c := crowd{most: 16}
+	c := New(16)
 	var all []*entry
 	for _, client := range []int{1, 2, 2, 3, 3, 3, 4, 4} {
-		all = append(all, enter(&c, 80, ip(client)))
+		all = append(all, enter(c, 80, ip(client)))
 	}
 	for i, want := range []int{3, 1, 6, 4, 0} {
-		enter(&c, 80, ip(100+i))
+		enter(c, 80, ip(100+i))
 		for j, e := range all {
 			if e.dropped != (e.drops == 1) || j == want && !e.dropped {
 				t.Fatalf("round %d: place %d is dropped: %v", i, j, e.dropped)
@@ -126,14 +126,14 @@ func TestWhoMakesRoom(t *testing.T) {
 }
 
 func TestTheCrowdForgets(t *testing.T) {
-	c := crowd{most: 64}
+	c := New(64)
 	for range 10 {
 		var all []*entry
 		for i := range 100 {
-			all = append(all, enter(&c, uint16(i%3), ip(i%7)), enter(&c, uint16(i%2), netip.Addr{}))
+			all = append(all, enter(c, uint16(i%3), ip(i%7)), enter(c, uint16(i%2), netip.Addr{}))
 		}
 		for _, e := range all {
-			c.leave(e.place)
+			e.Leave()
 		}
 		if c.total != 0 || len(c.ports) != 0 {
 			t.Fatalf("%d, %v are left", c.total, c.ports)
@@ -149,12 +149,12 @@ func TestTheCrowdForgets(t *testing.T) {
 }
 
 func BenchmarkCrowd(b *testing.B) {
-	c := crowd{most: 16 << 10}
+	c := New(16 << 10)
 	for i := range c.most {
-		c.enter(80, ip(i), func() {})
+		c.Enter(80, ip(i), func() {})
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		c.leave(c.enter(80, ip(i), func() {}))
+		c.Enter(80, ip(i), func() {}).Leave()
 	}
 }
