@@ -110,10 +110,7 @@ func forwarded(r *http.Request, trusted bool) string {
 			writePrior(&b, r.Header)
 		}
 	}
-	peer, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		peer = ""
-	}
+	peer, _, _ := net.SplitHostPort(r.RemoteAddr)
 	writeFor(&b, peer)
 	if r.Host != "" && !strings.ContainsAny(r.Host, `"\`) {
 		b.WriteString(`;host="`)

@@ -170,6 +170,42 @@ func TestHeaderAuth(t *testing.T) {
 	}
 }
 
+// Each byte of an id is random, but for those bits that say what it is.
+func TestRequestIDsDiffer(t *testing.T) {
+	var seen [36]map[byte]bool
+	for range 200 {
+		for i, c := range []byte(newRequestID()) {
+			if seen[i] == nil {
+				seen[i] = make(map[byte]bool)
+			}
+			seen[i][c] = true
+		}
+	}
+	for i, characters := range seen {
+		want := 16
+		switch i {
+		case 8, 13, 14, 18, 23:
+			want = 1
+		case 19:
+			want = 4
+		}
+		if len(characters) != want {
+			t.Errorf("character %d has %d values", i, len(characters))
+		}
+	}
+}
+
+// What a header is sent in makes another key.
+func TestKeysOfSeveralValues(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, values := range [][]string{nil, {""}, {"ab"}, {"a", "b"}, {"b", "a"}, {"", "ab"}} {
+		seen[digest(values)] = true
+	}
+	if len(seen) != 6 {
+		t.Errorf("%d keys of 6", len(seen))
+	}
+}
+
 func TestRewritesAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		rewrite Rewrite
@@ -192,7 +228,7 @@ func TestThePrefixThatWasTakenOff(t *testing.T) {
 		path    string
 		want    string
 	}{
-		{Rewrite{Prefix: "/api"}, "/api/v1", "/api"}, {Rewrite{Prefix: "/api"}, "/other", ""}, {Rewrite{Prefix: "/api", With: "/v2"}, "/api/v1", ""},
+		{Rewrite{Prefix: "/api"}, "/api/v1", "/api"}, {Rewrite{Prefix: "/api"}, "/api", "/api"}, {Rewrite{Prefix: "/api"}, "/other", ""}, {Rewrite{Prefix: "/api", With: "/v2"}, "/api/v1", ""},
 		{Rewrite{Prefix: "/"}, "/api", ""}, {Rewrite{Path: "/x"}, "/api", ""},
 	} {
 		if err := c.rewrite.Provision(caddy.Context{}); err != nil {
@@ -200,8 +236,9 @@ func TestThePrefixThatWasTakenOff(t *testing.T) {
 		}
 		r := request("192.0.2.1:1", nil)
 		r.URL.Path = c.path
-		if got := send(t, &c.rewrite, r, map[string]any{}).Header.Get("X-Forwarded-Prefix"); got != c.want {
-			t.Errorf("%+v, %s: %q", c.rewrite, c.path, got)
+		sent := send(t, &c.rewrite, r, map[string]any{})
+		if got := sent.Header.Get("X-Forwarded-Prefix"); got != c.want || sent.URL.Path == "" {
+			t.Errorf("%+v, %s: %q, sent to %q", c.rewrite, c.path, got, sent.URL.Path)
 		}
 	}
 }

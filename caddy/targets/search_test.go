@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 )
@@ -179,6 +180,85 @@ func TestInstancesThatTakeNothing(t *testing.T) {
 	}
 }
 
+// Health counts where it is asked for: who fails takes nothing, and who was not checked yet waits for its first check.
+func TestHealthOfAddresses(t *testing.T) {
+	forget(t)
+	tell := func(state RuleState) { (&States{Reset: true, Rules: map[string]RuleState{"r/0": state}}).Apply() }
+	row := rowOf(t, at(1), at(2))
+	var f Field
+	find := func(what string, health bool, err error, want ...string) {
+		t.Helper()
+		f.Find(t.Context(), &Search{Row: row, Guard: &resolver.Guard{}, Health: health})
+		if !slices.Equal(dials(&f), want) || !errors.Is(f.Err(), err) || f.OnlyRefused() {
+			t.Errorf("%s: %v, %v", what, dials(&f), f.Err())
+		}
+	}
+	tell(RuleState{Unhealthy: []string{"10.0.0.1:80"}})
+	find("unhealthy", true, errUnhealthy, "2")
+	find("without checks", false, errNoTargets, "1", "2")
+	tell(RuleState{Unhealthy: []string{"10.0.0.1:80", "10.0.0.2:80"}})
+	find("all unhealthy", true, errUnhealthy)
+	if !f.Unchecked.IsZero() {
+		t.Error("checks that were made are waited for")
+	}
+	forget(t)
+	tell(RuleState{Healthy: []string{}, WaitMS: 60_000})
+	find("unchecked", true, errUnchecked)
+	if left := time.Until(f.Unchecked); left <= 0 || left > time.Minute {
+		t.Errorf("the first check is waited for %v", left)
+	}
+	(&States{Rules: map[string]RuleState{"r/0": {Healthy: []string{"10.0.0.1:80"}}}}).Apply()
+	find("one is checked", true, errUnchecked, "1")
+	forget(t)
+	tell(RuleState{Healthy: []string{}})
+	find("after the wait", true, errNoTargets, "1", "2")
+}
+
+// An address is looked for of one target alone, too, and again where those known are held for wrong.
+func TestAddressesOfOneTarget(t *testing.T) {
+	dns := dnstest.Start(t)
+	names := resolver.New(dns.Address, "", time.Hour)
+	t.Cleanup(func() { _ = names.Destruct() })
+	dns.Set("web", dnstest.Record{Addresses: []string{"10.0.0.1"}})
+	var f Field
+	f.FindOne(t.Context(), &resolver.Guard{}, OriginOf(names, "web", 80))
+	if !slices.Equal(dials(&f), []string{"1"}) {
+		t.Errorf("%v, %v", dials(&f), f.Err())
+	}
+	dns.Set("web", dnstest.Record{Addresses: []string{"10.0.0.2"}})
+	find := func(again bool) []string {
+		f.Find(t.Context(), &Search{Row: rowOf(t, table.Target{Instance: "web"}), Guard: &resolver.Guard{}, Resolver: names, Again: again})
+		return dials(&f)
+	}
+	if known, asked := find(false), find(true); !slices.Equal(known, []string{"1"}) || !slices.Equal(asked, []string{"2"}) {
+		t.Errorf("known %v, asked again %v", known, asked)
+	}
+	dns.Set("web", dnstest.Record{Addresses: []string{"10.0.0.3"}})
+	origin := f.Origin(0)
+	if origin.Again(t.Context(), nil); !slices.Equal(find(false), []string{"3"}) {
+		t.Errorf("after a failure %v", dials(&f))
+	}
+	literal := Literal(netip.MustParseAddrPort("10.0.0.4:80"))
+	literal.Again(t.Context(), nil)
+	dns.Set("outside.test", dnstest.Record{Addresses: []string{"10.0.0.5"}})
+	row := rowOf(t, table.Target{Address: "outside.test", Resolvers: []string{dns.Address}}, table.Target{Service: "none"})
+	f.Find(t.Context(), &Search{Row: row, Guard: &resolver.Guard{}, Resolver: names})
+	if !slices.Equal(dials(&f), []string{"5"}) || f.Identity(0) != "10.0.0.5:80" || len(f.groups) != 1 || !errors.Is(f.Err(), resolver.ErrNoAddress) {
+		t.Errorf("%v, %v: %v", dials(&f), f.groups, f.Err())
+	}
+}
+
+// An instance that has an address need not be woken any more.
+func TestWhoIsAwake(t *testing.T) {
+	if err := Wake("0", "r/0"); err != nil {
+		t.Fatal(err)
+	}
+	fieldOf(1).Awake()
+	if names := wakes.collect(); len(names) != 0 {
+		t.Errorf("still to be woken: %v", names)
+	}
+}
+
 // Only an instance that exists and has no address can be woken.
 func TestWhoIsAsleep(t *testing.T) {
 	names := resolver.New("127.0.0.1:1", "", time.Hour)
@@ -285,7 +365,9 @@ func TestFailuresPass(t *testing.T) {
 	if !p.Idle() || !p.Enter("a", 1) || p.Idle() {
 		t.Error("what runs is told wrongly")
 	}
-	p.Leave("a")
+	if p.Leave("a"); len(p.Addresses()) != 1 {
+		t.Error("failures are forgotten with the last that runs")
+	}
 	if p.Succeed("a"); !p.Idle() || p.Addresses()["a"].LastError != "" {
 		t.Errorf("after a success %+v", p.Addresses())
 	}
