@@ -22,8 +22,8 @@ export interface Gatewright extends AsyncDisposable {
   /** What the manager has printed last. */
   output(): string;
   caddyPid(): Promise<number>;
-  /** Starts the manager; resolves when `/ready` answers 200. */
-  start(): Promise<StartTime>;
+  /** Starts the manager, with more settings where they are given; resolves when `/ready` answers 200. */
+  start(more?: NodeJS.ProcessEnv): Promise<StartTime>;
   /** Ends the manager with SIGKILL; Caddy goes on. */
   kill(): Promise<void>;
 }
@@ -76,9 +76,9 @@ export async function prepareGatewright(options: GatewrightOptions): Promise<Gat
     managerPid: () => manager?.child.pid ?? 0,
     output: () => manager?.output() ?? "",
     caddyPid,
-    async start() {
+    async start(more = {}) {
       const began = performance.now();
-      manager = launch(environment);
+      manager = launch({ ...environment, ...more });
       await untilReady(manager, ports.api);
       const wallMs = performance.now() - began;
       return { wallMs, cpuMs: (await cpuSeconds(manager.child.pid ?? 0)) * 1000 };

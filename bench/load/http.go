@@ -14,8 +14,11 @@ type httpLoad struct {
 	target      string
 	connections int
 	hosts       names
-	seed        uint64
-	inTurn      bool
+	// secure is how requests go over TLS: "h1", "h2", or "new" for HTTP/1.1 with a connection for each; "" without. A
+	// connection has one host then, the name that it was opened with.
+	secure string
+	seed   uint64
+	inTurn bool
 	// rate in requests/s makes the load open: a request is due at its time whether or not earlier ones are answered.
 	rate float64
 	// count ends the load after this many requests; 0: never.
@@ -37,11 +40,12 @@ func runHTTP(args []string) error {
 	hostCount := flags.Int("host-count", 1, "number of hosts")
 	seed := flags.Uint64("seed", 1, "of the random choice")
 	inTurn := flags.Bool("in-turn", false, "each host in turn instead of a random choice")
+	secure := flags.String("secure", "", "over TLS: h1, h2, or new for a connection for each request")
 	rate := flags.Float64("rate", 0, "requests/s, open loop; 0: as fast as the connections allow")
 	_ = flags.Parse(args)
 
 	load := &httpLoad{target: *target, connections: *connections, hosts: newNames(*pattern, *hostCount),
-		seed: *seed, inTurn: *inTurn, rate: *rate, count: *count}
+		seed: *seed, inTurn: *inTurn, rate: *rate, count: *count, secure: *secure}
 	if *warmup > 0 {
 		load.run(*warmup, nil)
 		load.sent.Store(0)
@@ -86,22 +90,18 @@ func (l *httpLoad) run(duration time.Duration, end <-chan struct{}) report {
 }
 
 func (l *httpLoad) work(ctx context.Context, begin time.Time, choose chooser, t *tally) {
-	conn := &connection{target: l.target}
-	defer conn.close()
-	var request []byte
+	ask, end := l.asker(choose)
+	defer end()
 	for ctx.Err() == nil {
 		number := l.sent.Add(1)
 		if l.count > 0 && number > l.count {
 			return
 		}
-		request = append(request[:0], "GET / HTTP/1.1\r\nHost: "...)
-		request = l.hosts.append(request, choose())
-		request = append(request, "\r\nUser-Agent: load\r\n\r\n"...)
 		due, ok := l.await(ctx, begin, number)
 		if !ok {
 			return
 		}
-		status, err := conn.exchange(request)
+		status, err := ask()
 		switch {
 		case err != nil:
 			t.fail(kindOf(err))

@@ -69,6 +69,7 @@ func runWebSockets(args []string) error {
 	count := flags.Int("sockets", 100, "WebSockets")
 	pattern := flags.String("hosts", "h%d.bench.test", "hostname; %d becomes a number below -host-count")
 	hostCount := flags.Int("host-count", 1, "number of hosts")
+	secure := flags.Bool("secure", false, "over TLS")
 	interval := flags.Duration("interval", 200*time.Millisecond, "between two messages of a socket")
 	_ = flags.Parse(args)
 
@@ -84,9 +85,13 @@ func runWebSockets(args []string) error {
 		done.Add(1)
 		go func() {
 			defer done.Done()
+			host := string(hosts.append(nil, i%hosts.count))
 			conn := &connection{target: *target}
+			if *secure {
+				conn.name = host
+			}
 			defer conn.close()
-			err := upgrade(conn, string(hosts.append(nil, i%hosts.count)))
+			err := upgrade(conn, host)
 			opened.Done()
 			for err == nil {
 				select {

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { freePort } from "../../test/support/free-port.ts";
 import { until } from "../../test/support/until.ts";
 import { type Child, startServer } from "../child.ts";
@@ -22,9 +24,12 @@ export interface PeerConfig {
           readonly automatic_https: { readonly disable: true };
           readonly protocols: readonly string[];
           readonly routes: readonly PeerRoute[];
+          readonly tls_connection_policies?: readonly object[];
         };
       };
     };
+    readonly tls?: object;
+    readonly pki?: object;
   };
 }
 
@@ -38,11 +43,12 @@ export interface CaddyPeer extends Child {
   load(config: PeerConfig): Promise<void>;
 }
 
-/** Starts a Caddy with these routes on free loopback ports. */
+/** Starts a Caddy with these routes on free loopback ports, over TLS for a name that its own authority signs. */
 export async function startCaddyPeer(
   binary: string,
   folder: string,
   routes: readonly PeerRoute[],
+  name?: string,
 ): Promise<CaddyPeer> {
   const adminPort = await freePort();
   const httpPort = await freePort();
@@ -57,9 +63,11 @@ export async function startCaddyPeer(
             automatic_https: { disable: true },
             protocols: ["h1", "h2"],
             routes: all,
+            ...(name === undefined ? {} : { tls_connection_policies: [{}] }),
           },
         },
       },
+      ...(name === undefined ? {} : signedByItself(name)),
     },
   });
   await mkdir(folder, { recursive: true });
@@ -71,12 +79,10 @@ export async function startCaddyPeer(
   // Each load closes the connections that are kept.
   const admin = new HttpClient(adminPort, { keepAlive: false });
   const site = new HttpClient(httpPort);
+  const answers = async (): Promise<boolean> => (await site.send({}).catch(() => undefined)) !== undefined;
   await Promise.race([
     child.failure,
-    until(async () => {
-      const answer = await site.send({}).catch(() => undefined);
-      return answer !== undefined;
-    }),
+    until(() => (name === undefined ? answers() : shakesHands(httpPort, name))),
   ]);
   return {
     ...child,
@@ -92,4 +98,27 @@ export async function startCaddyPeer(
       await child[Symbol.asyncDispose]();
     },
   };
+}
+
+function signedByItself(name: string): Pick<PeerConfig["apps"], "tls" | "pki"> {
+  return {
+    tls: {
+      automation: { policies: [{ subjects: [name], issuers: [{ module: "internal" }] }] },
+      certificates: { automate: [name] },
+    },
+    pki: { certificate_authorities: { local: { install_trust: false } } },
+  };
+}
+
+/** Whether a certificate is there. */
+export async function shakesHands(port: number, servername: string): Promise<boolean> {
+  const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false });
+  try {
+    await once(socket, "secureConnect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

@@ -16,7 +16,10 @@ import { proxied, proxiedPatterns } from "./proxied.ts";
 import { proxiedField } from "./proxied-field.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
+import { tlsChurn } from "./tls-churn.ts";
 import { tlsCreate } from "./tls-create.ts";
+import { tlsRate } from "./tls-rate.ts";
+import { upgrade } from "./upgrade.ts";
 
 /** In the order in which they run on a site: what needs it untouched comes first. */
 export const rows: readonly Row[] = [
@@ -37,6 +40,9 @@ export const rows: readonly Row[] = [
   restart,
   proxiedPatterns,
   tlsCreate,
+  tlsRate,
+  tlsChurn,
+  upgrade,
   policiesMany,
   policiesCreate,
   policiesCost,

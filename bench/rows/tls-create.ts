@@ -58,12 +58,12 @@ export const tlsCreate: Row = {
   },
 };
 
-function openTls({ caddyBinary, backendPort }: Bench, size: number): Promise<Site> {
+export function openTls({ caddyBinary, backendPort }: Bench, size: number): Promise<Site> {
   return openSite({ size, kind: "literal", caddyBinary, backendPort, tls: true });
 }
 
 /** How many certificates a second, until all are in Caddy's memory. */
-async function untilSigned(site: Site): Promise<number> {
+export async function untilSigned(site: Site): Promise<number> {
   const began = performance.now();
   await until(async () => (await inMemory(site)) === site.size, READY_MS);
   return (site.size / (performance.now() - began + site.coldStart.wallMs)) * 1000;
