@@ -311,17 +311,19 @@ func TestSecureConnectionsOutliveReloads(t *testing.T) {
 	for client := range 12 {
 		clients.Go(func() { run(client, client%3 != 0, time.Duration(client%4)*time.Millisecond) })
 	}
-	for range reloads {
+	made := 0
+	// As many requests as reloads at the least, on however busy a machine.
+	for ; made < reloads || sent.Load() < reloads; made++ {
 		w.load()
 	}
 	close(done)
 	clients.Wait()
 	t.Logf("%d requests, %d lost, %d connections closed after an answer that said so", sent.Load(), lost.Load(), told.Load())
-	if lost.Load() > 0 || sent.Load() < reloads {
+	if lost.Load() > 0 {
 		t.Errorf("of %d requests %d were lost", sent.Load(), lost.Load())
 	}
 	// Idle ones change over: were each reload to close them, it would be all of eight kept clients.
-	if told.Load() > reloads*8/4 {
+	if told.Load() > int64(made)*8/4 {
 		t.Errorf("%d connections were closed", told.Load())
 	}
 }
