@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { GatewrightError } from "../errors.ts";
 import { exclusively } from "./exclusive.ts";
-import { buildGo, type Environment, type Progress, waysOut } from "./go-build.ts";
+import { buildGo, type Environment, mayAccess, type Progress, waysOut } from "./go-build.ts";
 import { type GoSource, readGoSource } from "./go-source.ts";
 import { caddyModules, parseModuleList, requireModules } from "./modules.ts";
 
@@ -92,11 +92,7 @@ async function obtainGiven(caddyBin: string, cacheDir: string): Promise<CaddyBin
 /** Throws `caddy_start_failed` where CADDY_BIN names no file that can be run. */
 async function refuseUnusable(file: string): Promise<void> {
   const found = await stat(file).catch(() => undefined);
-  const isRunnable = await access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-  if (found?.isFile() === true && isRunnable) return;
+  if (found?.isFile() === true && (await mayAccess(file, constants.X_OK))) return;
   const what = found === undefined ? "does not exist" : "is no file that may be executed";
   const remedy = "give the path of a Caddy that has the modules, or leave CADDY_BIN out to have one built";
   throw new GatewrightError("caddy_start_failed", `CADDY_BIN: ${file} ${what}; ${remedy}`);

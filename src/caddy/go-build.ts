@@ -73,13 +73,14 @@ async function findGo({ environment, goFolders }: GoBuildOptions): Promise<strin
     .filter((folder) => path.isAbsolute(folder));
   for (const folder of [...onPath, ...(goFolders ?? ["/usr/local/go/bin", "/usr/lib/go/bin"])]) {
     const candidate = path.join(folder, "go");
-    if (await isExecutable(candidate)) return candidate;
+    if (await mayAccess(candidate, constants.X_OK)) return candidate;
   }
   return undefined;
 }
 
-async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
+/** Whether this process may do with a file what a mode of `access` says. */
+export function mayAccess(file: string, mode: number): Promise<boolean> {
+  return access(file, mode).then(
     () => true,
     () => false,
   );
@@ -133,13 +134,7 @@ function reportProgress(
 async function goEnvironment(options: GoBuildOptions): Promise<Environment> {
   const env = options.environment;
   const home = env["HOME"] ?? "";
-  const hasHome =
-    home !== "" &&
-    (await access(home, constants.W_OK).then(
-      () => true,
-      () => false,
-    ));
-  if (hasHome) return env;
+  if (home !== "" && (await mayAccess(home, constants.W_OK))) return env;
   const cache = {
     GOCACHE: env["GOCACHE"] ?? path.join(options.cacheDir, "go-build"),
     GOPATH: env["GOPATH"] ?? path.join(options.cacheDir, "go"),
