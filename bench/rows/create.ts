@@ -47,32 +47,54 @@ interface Block {
   readonly deleted: LoadReport["latency_us"];
 }
 
+interface Creates {
+  readonly row: string;
+  /** What the site of the peer is called. */
+  readonly peer: string;
+  /** How many one after another, in a round. */
+  readonly count: number;
+  /** Makes another ingress of each; `prefix` is the round's. Default: as it is. */
+  readonly edit?: (body: string, prefix: string) => string;
+}
+
+/** Creates one after another, then deletes them, in turn with another site's. Returns what makes figures of them. */
+export async function createsInTurn(
+  bench: Bench,
+  site: Site,
+  peer: Site,
+  { row, peer: name, count, edit = (body) => body }: Creates,
+) {
+  const block = async (on: Site, round: number): Promise<Block> => {
+    const prefix = `seq-${round}`;
+    const flags = creates(bench, on, prefix);
+    const body = edit(flags.body, prefix);
+    const report = mustSucceed(await bench.load.run("rest", { ...flags, body, count }));
+    const deleted = mustSucceed(await bench.load.run("rest", { ...deletes(on, prefix), count }));
+    return { created: report.latency_us, deleted: deleted.latency_us };
+  };
+  // The first creates after a start run code that is not compiled yet.
+  for (const on of new Set([site, peer])) await block(on, bench.options.rounds);
+  const pairs = await alternate(
+    bench.options.rounds,
+    (round) => block(site, round),
+    (round) => block(peer, round + 1000),
+  );
+  return (what: string, pick: (of: Block) => number) => ({
+    row,
+    size: site.size,
+    ...compare(pairs, name, (of) => pick(of) / 1000),
+    what,
+    unit: "ms" as const,
+  });
+}
+
 /** Creates one after another, in turn with a Gatewright of one ingress; then loads of flat routes. */
 export const create: Row = {
   key: "create",
   about: "creates one after another, against one ingress and against flat routes",
   async measure(bench, site) {
     const count = bench.options.quick ? 50 : 200;
-    const block = async (on: Site, round: number): Promise<Block> => {
-      const prefix = `seq-${round}`;
-      const report = mustSucceed(await bench.load.run("rest", { ...creates(bench, on, prefix), count }));
-      const deleted = mustSucceed(await bench.load.run("rest", { ...deletes(on, prefix), count }));
-      return { created: report.latency_us, deleted: deleted.latency_us };
-    };
-    // The first creates after a start run code that is not compiled yet.
-    for (const on of new Set([site, bench.one])) await block(on, bench.options.rounds);
-    const pairs = await alternate(
-      bench.options.rounds,
-      (round) => block(site, round),
-      (round) => block(bench.one, round + 1000),
-    );
-    const figure = (what: string, pick: (of: Block) => number) => ({
-      row: "create",
-      size: site.size,
-      ...compare(pairs, "one ingress", (of) => pick(of) / 1000),
-      what,
-      unit: "ms" as const,
-    });
+    const figure = await createsInTurn(bench, site, bench.one, { row: "create", peer: "one ingress", count });
     const p50 = figure("create p50", ({ created }) => created.p50);
     const met = p50.value <= GOAL_MS && p50.ratio <= GOAL_RATIO;
     return [

@@ -1,9 +1,7 @@
-import { mustSucceed } from "../load-generator.ts";
 import type { Measurement } from "../report.ts";
-import { type Bench, compare, type Row } from "../row.ts";
+import type { Bench, Row } from "../row.ts";
 import { openSite, type Site } from "../site.ts";
-import { alternate } from "../statistics.ts";
-import { creates, deletes } from "./create.ts";
+import { createsInTurn } from "./create.ts";
 import { ownPolicies } from "./policies-many.ts";
 
 const SIZES = [1000, 10_000];
@@ -32,30 +30,14 @@ function openWithPolicies({ caddyBinary, backendPort }: Bench, size: number): Pr
 }
 
 async function measureCreates(bench: Bench, site: Site, one: Site): Promise<readonly Measurement[]> {
-  const count = bench.options.quick ? 20 : 100;
-  const block = async (on: Site, round: number) => {
-    const prefix = `set-${round}`;
-    const policies = { ...ownPolicies(0), error_pages: { "404": `${prefix}-%d` } };
-    const { body, ...rest } = creates(bench, on, prefix);
-    const own = body.replace('{"match"', `{"policies":${JSON.stringify(policies)},"match"`);
-    const created = mustSucceed(await bench.load.run("rest", { ...rest, body: own, count }));
-    const deleted = mustSucceed(await bench.load.run("rest", { ...deletes(on, prefix), count }));
-    return { created: created.latency_us, deleted: deleted.latency_us };
-  };
-  // The first creates after a start run code that is not compiled yet.
-  for (const on of [site, one]) await block(on, bench.options.rounds);
-  const pairs = await alternate(
-    bench.options.rounds,
-    (round) => block(site, round),
-    (round) => block(one, round),
-  );
-  type Block = Awaited<ReturnType<typeof block>>;
-  const figure = (what: string, pick: (of: Block) => number) => ({
+  const figure = await createsInTurn(bench, site, one, {
     row: "policies-create",
-    size: site.size,
-    ...compare(pairs, "one policy set", (of) => pick(of) / 1000),
-    what,
-    unit: "ms" as const,
+    peer: "one policy set",
+    count: bench.options.quick ? 20 : 100,
+    edit: (body, prefix) => {
+      const policies = { ...ownPolicies(0), error_pages: { "404": `${prefix}-%d` } };
+      return body.replace('{"match"', `{"policies":${JSON.stringify(policies)},"match"`);
+    },
   });
   const p50 = figure("create with a policy set of its own p50", ({ created }) => created.p50);
   const met = p50.value <= GOAL_MS && p50.ratio <= GOAL_RATIO;

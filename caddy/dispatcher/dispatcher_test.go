@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -589,28 +587,7 @@ func TestRequestsDuringPatches(t *testing.T) {
 	w.load("c1")
 	port := w.serve("web-1")
 	w.put("0", w.row("stays", "stays.test", "web-1", port), w.row("swaps", "swaps.test", "web-1", port))
-	stop := make(chan struct{})
-	var clients sync.WaitGroup
-	var served atomic.Int64
-	for range 4 {
-		clients.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				for _, host := range []string{"stays.test", "swaps.test"} {
-					got, err := w.try("GET", w.port, host, "/")
-					if err != nil || got.status != 200 {
-						t.Errorf("%s: %d %v", host, got.status, err)
-						return
-					}
-					served.Add(1)
-				}
-			}
-		})
-	}
+	served, stop := w.keepAsking(func(got answer) bool { return got.status != 200 }, "stays.test", "swaps.test")
 	for i := 0; i < 200 || served.Load() < 200; i++ {
 		from, to := strconv.Itoa(i), strconv.Itoa(i+1)
 		upsert := []table.RowJSON{w.row("swaps", "swaps.test", "web-1", port), w.row("n"+to, "n"+to+".test", "web-1", port)}
@@ -620,8 +597,7 @@ func TestRequestsDuringPatches(t *testing.T) {
 			break
 		}
 	}
-	close(stop)
-	clients.Wait()
+	stop()
 }
 
 // TestDocumentedConfiguration loads the example of the documentation of package app.

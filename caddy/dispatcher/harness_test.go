@@ -11,6 +11,8 @@ import (
 	"runtime/pprof"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -285,6 +287,35 @@ func (w *world) try(method string, port int, host, path string, header ...string
 	var body bytes.Buffer
 	_, err = io.Copy(&body, response.Body)
 	return answer{response.StatusCode, response.Header, body.String()}, err
+}
+
+// keepAsking has four clients ask for one host after another until stop; a wrong answer is an error of the test.
+func (w *world) keepAsking(isWrong func(answer) bool, hosts ...string) (served *atomic.Int64, stop func()) {
+	served = new(atomic.Int64)
+	stopped := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for at := 0; ; at++ {
+				select {
+				case <-stopped:
+					return
+				default:
+				}
+				host := hosts[at%len(hosts)]
+				got, err := w.try("GET", w.port, host, "/")
+				if err != nil || isWrong(got) {
+					w.t.Errorf("%s: %d %q %v", host, got.status, got.body, err)
+					return
+				}
+				served.Add(1)
+			}
+		})
+	}
+	return served, func() {
+		close(stopped)
+		clients.Wait()
+	}
 }
 
 // backend serves its name on an address of loopback.

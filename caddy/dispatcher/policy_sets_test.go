@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/table"
 )
 
@@ -387,26 +388,7 @@ func TestPolicySetsUnderLoad(t *testing.T) {
 	w.load("c1")
 	w.sets["0"] = says("steady")
 	w.put("0", w.namedRow("steady", "0"))
-	stop := make(chan struct{})
-	var clients sync.WaitGroup
-	var served atomic.Int64
-	for range 4 {
-		clients.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				got, err := w.try("GET", w.port, "steady.test", "/")
-				if err != nil || got.status != 200 || got.body != "steady" {
-					t.Errorf("%d %q %v", got.status, got.body, err)
-					return
-				}
-				served.Add(1)
-			}
-		})
-	}
+	served, stop := w.keepAsking(func(got answer) bool { return got.status != 200 || got.body != "steady" }, "steady.test")
 	for i := 0; i < 200 || served.Load() < 500; i++ {
 		from, to := strconv.Itoa(i), strconv.Itoa(i+1)
 		w.sets[to] = says("steady")
@@ -416,8 +398,41 @@ func TestPolicySetsUnderLoad(t *testing.T) {
 			w.load("c" + to)
 		}
 	}
-	close(stop)
-	clients.Wait()
+	stop()
+	w.expectAlive(1)
+}
+
+// TestARowAndItsPolicySetAreFoundTogether has changes come between the two. On one processor whoever looks up is stopped
+// anywhere for a whole change.
+func TestARowAndItsPolicySetAreFoundTogether(t *testing.T) {
+	w := newWorld(t)
+	w.sets = map[string]any{"0": says("0")}
+	w.load("c1")
+	w.put("0", w.namedRow("a", "0"))
+	h := &Handler{app: app.Running()}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var stopped atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for !stopped.Load() {
+				to := h.find(&table.Request{Port: uint16(w.port), Host: "a.test", Path: "/"})
+				if to.set == nil {
+					t.Error("the row has no policy set")
+					return
+				}
+				to.set.Leave()
+			}
+		})
+	}
+	for i := range 100 {
+		runtime.Gosched()
+		to := strconv.Itoa(i + 1)
+		w.sets = map[string]any{to: says(to)}
+		w.change(strconv.Itoa(i), to, nil, w.namedRow("a", to))
+	}
+	stopped.Store(true)
+	readers.Wait()
 	w.expectAlive(1)
 }
 
