@@ -172,16 +172,12 @@ func (p *dialer) attempt(ctx context.Context, dial string, client, local net.Add
 	if s.TLS == nil {
 		return conn, nil
 	}
-	config, err := tlsConfig(s)
-	if err == nil {
-		secured := tls.Client(conn, config)
-		if err = secured.HandshakeContext(ctx); err == nil {
-			return secured, nil
-		}
-		err = fmt.Errorf("TLS with %s: %w", dial, err)
+	secured := tls.Client(conn, tlsConfig(s))
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("TLS with %s: %w", dial, err)
 	}
-	_ = conn.Close()
-	return nil, err
+	return secured, nil
 }
 
 // tcp leaves keep-alive to who copies.
@@ -200,9 +196,9 @@ func greet(ctx context.Context, conn net.Conn, s *table.Layer4, client, local ne
 }
 
 // tlsConfig makes the configuration of a row once.
-func tlsConfig(s *table.Layer4) (*tls.Config, error) {
+func tlsConfig(s *table.Layer4) *tls.Config {
 	if prepared := s.Prepared.Load(); prepared != nil {
-		return (*prepared).(*tls.Config), nil
+		return (*prepared).(*tls.Config)
 	}
 	config := &tls.Config{ServerName: s.TLS.ServerName, InsecureSkipVerify: s.TLS.Insecure, MinVersion: tls.VersionTLS12}
 	if s.TLS.CAPEM != "" {
@@ -218,5 +214,5 @@ func tlsConfig(s *table.Layer4) (*tls.Config, error) {
 	}
 	var prepared any = config
 	s.Prepared.Store(&prepared)
-	return config, nil
+	return config
 }

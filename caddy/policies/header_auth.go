@@ -33,7 +33,7 @@ var errNoSecret = caddyhttp.Error(http.StatusInternalServerError, errors.New("th
 
 // ServeHTTP checks the header. Only its hash is known here, and hashes are compared in constant time.
 func (HeaderAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	q, _ := caddyhttp.GetVar(r.Context(), "gatewright.request").(*upstreams.Request)
+	q := upstreams.RequestOf(r)
 	if q == nil {
 		return errNoSecret
 	}

@@ -128,7 +128,7 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	if q.Err, q.Refused = err, false; err != nil {
 		return nil, nil
 	}
-	if len(addrs) > 1 || q.Guard.Refuses(addrs[0], port) != "" {
+	if len(addrs) != 1 || q.Guard.Refuses(addrs[0], port) != "" {
 		return s.balance(q, r)
 	}
 	q.picked = dials[0]
