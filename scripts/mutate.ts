@@ -112,7 +112,7 @@ async function mutateSource(
     "run",
     config,
   ]);
-  return outcomesOfStryker(await readFile(fileName, "utf8"));
+  return outcomesOfStryker(await readFile(fileName, "utf8"), oneIn > 1 ? mutate : undefined);
 }
 
 /** Tests of other packages that a package of caddy/ is tested by, beside its own. */

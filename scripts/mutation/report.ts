@@ -25,8 +25,11 @@ interface StrykerReport {
   };
 }
 
-/** Reads Stryker's report (https://github.com/stryker-mutator/mutation-testing-elements, its schema). */
-export function outcomesOfStryker(text: string): readonly Outcome[] {
+/**
+ * Reads Stryker's report (https://github.com/stryker-mutator/mutation-testing-elements, its schema). What lies in none of
+ * the ranges, such as `src/a.ts:1-8`, was found by an earlier run and is left out. Default: all counts.
+ */
+export function outcomesOfStryker(text: string, ranges?: readonly string[]): readonly Outcome[] {
   const { files } = JSON.parse(text) as StrykerReport;
   const fates: { readonly [status: string]: Outcome["fate"] } = {
     Killed: "killed",
@@ -39,13 +42,21 @@ export function outcomesOfStryker(text: string): readonly Outcome[] {
     return mutants.flatMap(({ status, location: { start, end }, replacement = "" }) => {
       const fate = fates[status];
       // What does not compile, or was told to be left out, says nothing about the tests.
-      if (fate === undefined) return [];
+      if (fate === undefined || !isWithin(ranges, file, start.line, end.line)) return [];
       const last = start.line === end.line ? end.column - 1 : undefined;
       const before = (lines[start.line - 1] ?? "").slice(start.column - 1, last);
       return [
         { place: `${file}:${start.line}`, change: `${shorten(before)} → ${shorten(replacement)}`, fate },
       ];
     });
+  });
+}
+
+function isWithin(ranges: readonly string[] | undefined, file: string, first: number, last: number): boolean {
+  if (ranges === undefined) return true;
+  return ranges.some((range) => {
+    const [, of, from, to] = /^(.*):(\d+)-(\d+)$/.exec(range) ?? [];
+    return of === file && Number(from) <= first && last <= Number(to);
   });
 }
 

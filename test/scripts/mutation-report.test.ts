@@ -21,6 +21,27 @@ test("reads what became of Stryker's changes, and leaves out those that say noth
   expect(outcomes[2]).toEqual({ place: "src/a.ts:2", change: "x + 1 → x - 1", fate: "survived" });
 });
 
+test("leaves out what an earlier run found outside of the sample", () => {
+  const location = (first: number, last: number) => ({
+    start: { line: first, column: 1 },
+    end: { line: last, column: 2 },
+  });
+  const mutants = [location(8, 8), location(9, 9), location(9, 17), location(16, 16), location(17, 17)].map(
+    (one) => ({
+      mutatorName: "m",
+      status: "Killed",
+      location: one,
+    }),
+  );
+  const file = { source: "", mutants };
+  const text = JSON.stringify({ files: { "src/a.ts": file, "src/b.ts": file } });
+  expect(outcomesOfStryker(text, ["src/a.ts:9-16"]).map(({ place }) => place)).toEqual([
+    "src/a.ts:9",
+    "src/a.ts:16",
+  ]);
+  expect(outcomesOfStryker(text)).toHaveLength(10);
+});
+
 test("reads gremlins' report", () => {
   const mutations = [
     { type: "CONDITIONALS_NEGATION", status: "KILLED", line: 3 },

@@ -101,7 +101,10 @@ describe("ensurePrivateFolder", () => {
 describe("syncFolder", () => {
   it("takes a folder and refuses one that is not there", async () => {
     await syncFolder(folder);
-    await expect(syncFolder(join(folder, "none"))).rejects.toMatchObject({ code: "store_unavailable" });
+    await expect(syncFolder(join(folder, "none"))).rejects.toMatchObject({
+      code: "store_unavailable",
+      message: "The folder none could not be made durable: no such file or directory (ENOENT).",
+    });
     // A file system without it.
     await syncFolder("/proc");
   });

@@ -263,7 +263,9 @@ describe("a file that cannot be read", () => {
   it("is none of the largest that there may be", async () => {
     const text = JSON.stringify(note("largest"));
     await writeFile(join(folder, "largest.json"), text.padEnd(16 * 1024 * 1024, " "));
-    expect((await opened()).snapshot).toMatchObject({ documents: [note("largest")], unreadable: [] });
+    const { documents, unreadable } = (await opened()).snapshot;
+    // Not compared whole: what is unreadable has a text of a megabyte.
+    expect([documents, unreadable.length]).toEqual([[note("largest")], 0]);
   });
 
   it("is moved aside once, not what is written in its place", async () => {
@@ -377,7 +379,10 @@ describe("the lock", () => {
 
   it("is released when opening fails", async () => {
     await mkdir(join(folder, ".journal-00000001"), { recursive: true });
-    await expect(opened()).rejects.toMatchObject({ code: "store_unavailable" });
+    await expect(opened()).rejects.toMatchObject({
+      code: "store_unavailable",
+      message: expect.stringMatching(/^The store's folder cannot be read: .*EISDIR/),
+    });
     await expect(opened()).rejects.toMatchObject({ message: expect.not.stringContaining("in use") });
   });
 });
