@@ -1,9 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Response } from "express";
-import { toWire } from "./wire.ts";
-
-/** Characters that are gathered before they are written: large enough to be cheap, small enough to start at once. */
-const CHUNK_SIZE = 64 * 1024;
+import { hold } from "./byte-budget.ts";
+import { PIECE_BYTES, pieces, toWire } from "./wire.ts";
 
 /** After so many items other requests are served, whether they match or not. */
 const BATCH_SIZE = 500;
@@ -26,8 +24,9 @@ export async function* matching<Item>(
 }
 
 /**
- * Answers 200 with a JSON array, written in chunks as the iteration goes: memory stays bounded, a slow client slows
- * the iteration down, and other requests are served between two chunks. Stops when the client goes away.
+ * Answers 200 with a JSON array, written as the iteration goes: a slow client slows the iteration down, and other requests
+ * are served meanwhile. Stops when the client goes away. What is held of a large item until the client has taken it counts
+ * as a large answer does; throws `overloaded`.
  */
 export async function streamJsonArray(
   response: Response,
@@ -37,14 +36,21 @@ export async function streamJsonArray(
   response.setHeader("Content-Type", "application/json");
   let chunk = "[";
   let separator = "";
+  // A piece of each answer is not counted.
+  let held = PIECE_BYTES;
   for await (const batch of batches) {
     for (const item of batch) {
       chunk += separator + toWire(item);
       separator = ",";
-      if (chunk.length < CHUNK_SIZE) continue;
-      if (!response.write(chunk)) await drained(response);
-      if (response.destroyed) return;
+      if (chunk.length < PIECE_BYTES) continue;
+      const bytes = Buffer.from(chunk);
       chunk = "";
+      if (bytes.length > held) hold(response, bytes.length - held);
+      held = Math.max(held, bytes.length);
+      for (const piece of pieces(bytes)) {
+        if (!response.write(piece)) await drained(response);
+        if (response.destroyed) return;
+      }
       await nextTurn();
     }
   }

@@ -20,7 +20,7 @@ function withSortedKeys(value: unknown): unknown {
 }
 
 /** Larger answers are written in pieces, and counted while the client takes them. */
-const PIECE_BYTES = 64 * 1024;
+export const PIECE_BYTES = 64 * 1024;
 
 /** Sends a whole JSON answer, ended by a newline. To HEAD the same headers without the body. */
 export function sendJson(response: Response, status: number, value: unknown): void {
@@ -40,7 +40,7 @@ export function sendText(response: Response, status: number, contentType: string
 }
 
 /** In one piece nothing could be seen of a slow client's progress. */
-function* pieces(bytes: Buffer): Generator<Buffer> {
+export function* pieces(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
