@@ -1,4 +1,4 @@
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const WHOLE = /^(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h))+$/;
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
 
@@ -10,6 +10,6 @@ export function durationMs(text: string): number | undefined {
   if (!WHOLE.test(text)) return undefined;
   let ms = 0;
   for (const [, amount, unit] of text.matchAll(PART))
-    ms += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+    ms += Number(amount) * unitMs[unit as keyof typeof unitMs];
   return Math.round(ms) || undefined;
 }

@@ -7,7 +7,7 @@ export type Address = ipaddr.IPv4 | ipaddr.IPv6;
  * addresses apart, which labs use), several receivers, the link, and the metadata services of clouds, which give
  * credentials to whoever asks. test/cases/addresses says it case by case, for this and for caddy/resolver.
  */
-const REFUSED: readonly (readonly [why: string, ...networks: string[]])[] = [
+const refusals: readonly (readonly [why: string, ...networks: string[]])[] = [
   ["unspecified", "0.0.0.0/8", "::/128"],
   ["link-local", "169.254.0.0/16", "fe80::/10"],
   ["multicast", "224.0.0.0/4", "ff00::/8"],
@@ -26,7 +26,7 @@ const REFUSED: readonly (readonly [why: string, ...networks: string[]])[] = [
 ];
 
 /** Addresses of IPv6 that lead to one of IPv4, and the byte at which that begins. */
-const EMBEDDING: readonly (readonly [network: string, at: number])[] = [
+const embeddings: readonly (readonly [network: string, at: number])[] = [
   ["::ffff:0:0/96", 12], // mapped, RFC 4291
   ["::/96", 12], // compatible, RFC 4291
   ["::ffff:0:0:0/96", 12], // translated, RFC 2765
@@ -36,12 +36,12 @@ const EMBEDDING: readonly (readonly [network: string, at: number])[] = [
 ];
 
 /** In order: the broadcast address is in a reserved network. */
-const refused = REFUSED.flatMap(([why, ...networks]) =>
+const refused = refusals.flatMap(([why, ...networks]) =>
   networks.map((cidr) => ({ why, network: ipaddr.parseCIDR(cidr) })),
 );
 const refusedFour = refused.filter(({ network: [address] }) => address.kind() === "ipv4");
 const refusedSix = refused.filter(({ network: [address] }) => address.kind() === "ipv6");
-const embedding = EMBEDDING.map(([network, at]) => ({ at, range: ipaddr.IPv6.parseCIDR(network), network }));
+const embedding = embeddings.map(([network, at]) => ({ at, range: ipaddr.IPv6.parseCIDR(network), network }));
 
 /** The address, IPv4-mapped as IPv4, and the one of IPv4 that packets for it end at, if there is one. */
 export function destinations(address: Address): readonly Address[] {

@@ -1,6 +1,6 @@
 import type { Policy } from "./policy.ts";
 
-const ENCODINGS = ["zstd", "gzip"] as const;
+const allEncodings = ["zstd", "gzip"] as const;
 
 /** https://caddyserver.com/docs/json/apps/http/servers/routes/handle/encode/ */
 interface EncodeHandler {
@@ -11,13 +11,13 @@ interface EncodeHandler {
 
 const encode: EncodeHandler = {
   handler: "encode",
-  encodings: Object.fromEntries(ENCODINGS.map((name) => [name, {}])),
-  prefer: ENCODINGS,
+  encodings: Object.fromEntries(allEncodings.map((name) => [name, {}])),
+  prefer: allEncodings,
 };
 
 /** Compresses responses for clients that take it. */
 export const compress: Policy<"compress"> = {
   key: "compress",
   handlers: (on) => (on ? [encode] : []),
-  modules: (on) => (on ? ENCODINGS.map((name) => `http.encoders.${name}`) : []),
+  modules: (on) => (on ? allEncodings.map((name) => `http.encoders.${name}`) : []),
 };

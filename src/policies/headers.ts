@@ -7,7 +7,7 @@ import type { Policy } from "./policy.ts";
 import type { Report } from "./report.ts";
 
 /** What the proxy needs itself, for the framing of messages and the connection (RFC 9110 section 7.6.1). */
-const CONNECTION: ReadonlySet<string> = new Set([
+const connectionHeaders: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "http2-settings",
@@ -49,7 +49,7 @@ export function headerNameProblem(name: string): string | undefined {
   // `*` is a letter of names in HTTP, and a wildcard to Caddy.
   if (!TOKEN.test(name) || name.includes("*")) return `${quote(name)} is not an HTTP field name`;
   const lower = name.toLowerCase();
-  if (!CONNECTION.has(lower) && !lower.startsWith("sec-websocket-")) return undefined;
+  if (!connectionHeaders.has(lower) && !lower.startsWith("sec-websocket-")) return undefined;
   return `${quote(name)} belongs to the connection`;
 }
 

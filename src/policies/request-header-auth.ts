@@ -2,7 +2,7 @@ import { TOKEN } from "../model/http-token.ts";
 import type { Policy } from "./policy.ts";
 
 /** Headers that the protocol or the proxy itself uses, as hypeman lists them. */
-const RESERVED: ReadonlySet<string> = new Set([
+const reservedHeaders: ReadonlySet<string> = new Set([
   "authorization",
   "connection",
   "content-length",
@@ -38,7 +38,7 @@ export const requestHeaderAuth: Policy<"request_header_auth"> = {
       report.refuseAsWhole(part, `request_header_auth.${part} ${reason}`);
     const name = header.toLowerCase();
     if (!TOKEN.test(header)) refuse("header", "must be a valid HTTP field name");
-    else if (RESERVED.has(name) || name.startsWith(RESERVED_PREFIX))
+    else if (reservedHeaders.has(name) || name.startsWith(RESERVED_PREFIX))
       refuse("header", `${JSON.stringify(header)} is reserved; use a name of your own`);
     if (!SECRET.test(value))
       refuse("value", "must be 32-256 bytes of visible ASCII without Caddy matcher metacharacters");

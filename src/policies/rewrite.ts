@@ -3,7 +3,7 @@ import { isPathProblem, normalizePath } from "../model/path.ts";
 import { quote } from "../model/wording.ts";
 import type { Policy } from "./policy.ts";
 
-const TYPES = { strip_prefix: "prefix", replace_prefix: "prefix", replace_path: "exact" } as const;
+const pathTypes = { strip_prefix: "prefix", replace_prefix: "prefix", replace_path: "exact" } as const;
 
 /** caddy/policies/rewrite.go */
 interface RewriteHandler {
@@ -18,7 +18,7 @@ export const rewrite: Policy<"rewrite"> = {
   key: "rewrite",
   problems(value, report, { match }) {
     for (const [key, text] of entriesOf(value)) {
-      const path = normalizePath({ type: TYPES[key], value: text });
+      const path = normalizePath({ type: pathTypes[key], value: text });
       if (isPathProblem(path)) report.refuse(key, `${quote(text)}: ${path.problem}`, "invalid_path");
       else if (key === "strip_prefix" && path.value === "/")
         report.refuse(key, "taking / off changes nothing; leave rewrite out", "invalid_path");
@@ -28,7 +28,7 @@ export const rewrite: Policy<"rewrite"> = {
   },
   /** Paths decoded and cleaned, as they are compared and sent. */
   normalize: (value) =>
-    Object.fromEntries(entriesOf(value).map(([key, text]) => [key, normalText(TYPES[key], text)])),
+    Object.fromEntries(entriesOf(value).map(([key, text]) => [key, normalText(pathTypes[key], text)])),
   handlers({ strip_prefix, replace_prefix, replace_path }, { match }) {
     if (replace_path !== undefined) return [handler({ path: replace_path })];
     if (strip_prefix !== undefined) return [handler({ prefix: strip_prefix })];

@@ -24,7 +24,7 @@ export interface AddressLookupOptions {
 }
 
 /** The DNS has answered: there is no such name, or it has no address. */
-const NONE: ReadonlySet<string | undefined> = new Set(["ENOTFOUND", "ENODATA"]);
+const noneCodes: ReadonlySet<string | undefined> = new Set(["ENOTFOUND", "ENODATA"]);
 
 /**
  * Finds addresses of names outside of the instances. It asks the DNS itself, since `getaddrinfo` has four threads for
@@ -81,7 +81,7 @@ export class AddressLookup {
     const addresses = found.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
     if (addresses.length > 0) return { addresses: addresses.sort() };
     const codes = found.flatMap((one) => (one.status === "rejected" ? [codeOf(one.reason)] : []));
-    const failure = codes.find((code) => !NONE.has(code));
+    const failure = codes.find((code) => !noneCodes.has(code));
     const reason = `DNS: ${failure ?? codes[0] ?? "no answer"}`;
     return { addresses: [], reason, ...(failure === undefined ? {} : { failed: true }) };
   }

@@ -18,7 +18,7 @@ export interface InstanceModesOptions {
   readonly logger: Logger;
 }
 
-const ACTIVE: InstanceTraffic = { mode: "active" };
+const activeTraffic: InstanceTraffic = { mode: "active" };
 
 /** Which instances are drained or paused. Kept on disk until they are set to `active` again. */
 export class InstanceModes {
@@ -49,7 +49,7 @@ export class InstanceModes {
 
   get(name: string): InstanceTraffic {
     const { mode, pause_timeout, since } = this.#modes.get(name.toLowerCase()) ?? {};
-    if (mode === undefined || since === undefined) return ACTIVE;
+    if (mode === undefined || since === undefined) return activeTraffic;
     return { mode, since, ...(pause_timeout === undefined ? {} : { pause_timeout }) };
   }
 

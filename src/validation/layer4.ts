@@ -11,7 +11,7 @@ import { policiesOf, policyField } from "../policies/index.ts";
 import { Report } from "../policies/report.ts";
 
 const MAX_IDLE_MS = 24 * 3_600_000;
-const LAYER4_BALANCING = ["round_robin", "least_conn", "random", "ip_hash", "first"] as const;
+const layer4Balancing = ["round_robin", "least_conn", "random", "ip_hash", "first"] as const;
 
 /** The problems of a rule's protocol: what connections of layer 4 cannot have, and what only they have. */
 export function layer4Problems(rule: IngressRuleInput, ruleIndex: number): Problem[] {
@@ -99,10 +99,10 @@ function policyProblems(rule: IngressRuleInput, protocol: Protocol, report: Repo
     if (timeouts?.[key] !== undefined)
       report.refuse(`policies.timeouts.${key}`, `is not for protocol ${protocol}`);
   const policy = balancing?.policy ?? "round_robin";
-  if (!LAYER4_BALANCING.some((one) => one === policy))
+  if (!layer4Balancing.some((one) => one === policy))
     report.refuse(
       "policies.load_balancing.policy",
-      `with protocol ${protocol} use ${LAYER4_BALANCING.join(", ")}`,
+      `with protocol ${protocol} use ${layer4Balancing.join(", ")}`,
     );
   for (const key of ["retries", "try_duration", "cookie", "header"] as const)
     if (balancing?.[key] !== undefined)

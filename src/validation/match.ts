@@ -5,7 +5,7 @@ import { isPathProblem, normalizePath } from "../model/path.ts";
 import { quote, ruleField } from "../model/wording.ts";
 
 /** Headers that are no header any more when a request is matched: the server takes them out. */
-const UNSEEN: ReadonlySet<string> = new Set(["host", "transfer-encoding", "trailer"]);
+const unseen: ReadonlySet<string> = new Set(["host", "transfer-encoding", "trailer"]);
 /** RFC 9110 section 5.5, without the obsolete bytes above ASCII, whose encoding differs from client to client. */
 const FIELD_VALUE = /^(?:[!-~](?:[\t -~]*[!-~])?)?$/;
 
@@ -52,7 +52,7 @@ function matchHeaderProblems({ headers = {} }: IngressMatchInput, ruleIndex: num
     const lower = name.toLowerCase();
     if (!TOKEN.test(name)) refuse(`${quote(name)} is not an HTTP field name`);
     else if (lower === "host") refuse("the Host header is matched by match.hostname");
-    else if (UNSEEN.has(lower)) refuse(`${quote(name)} belongs to the connection and cannot be matched`);
+    else if (unseen.has(lower)) refuse(`${quote(name)} belongs to the connection and cannot be matched`);
     else if (seen.has(lower)) refuse(`${quote(name)} is given twice; names compare without case`);
     // The value may be a credential, so it is not repeated.
     if (!FIELD_VALUE.test(value))

@@ -1,7 +1,7 @@
 import { type ErrorCode, GatewrightError, type Problem } from "../errors.ts";
 
 /** Codes of single problems; a document that is refused for one of them is a `bad_request`. */
-const DOCUMENT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const documentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "bad_request",
   "required",
   "unknown_key",
@@ -24,7 +24,7 @@ const MAX_PROBLEMS = 200;
 export function refusal(problems: readonly Problem[]): GatewrightError {
   const [first] = problems;
   if (first === undefined) throw new RangeError("a refusal needs a problem");
-  const isBadRequest = DOCUMENT_CODES.has(first.code);
+  const isBadRequest = documentCodes.has(first.code);
   const message = isBadRequest ? `invalid request: ${first.message}` : first.message;
   const code = isBadRequest ? "bad_request" : first.code;
   const details = problems.slice(0, MAX_PROBLEMS);

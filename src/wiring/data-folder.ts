@@ -6,7 +6,7 @@ import { isOurs, ownerOf, stepsOfOthers } from "./path-of-others.ts";
 /** More are counted, not listed. */
 const MOST_LISTED = 20;
 /** What we write to below DATA_DIR, which may be hypeman's and hold more. */
-const OURS = [
+const ourNames = [
   "ports.json",
   "ports.json.tmp",
   "followed.json",
@@ -21,11 +21,11 @@ const OURS = [
   "system/binaries/caddy",
 ] as const;
 /** What hypeman makes in its folder, or a file system in its first one. */
-const FOREIGN = ["guests", "images", "volumes", "builds", "lost+found"] as const;
+const foreignNames = ["guests", "images", "volumes", "builds", "lost+found"] as const;
 /** One of these says whose the folder is, whatever else it holds. */
-const MARKS = ["ingresses", "guests"] as const;
+const folderMarks = ["ingresses", "guests"] as const;
 /** Folders of the system (FHS 3.0) that may be empty. */
-const SYSTEM: ReadonlySet<string> = new Set(
+const systemFolders: ReadonlySet<string> = new Set(
   "/ /boot /dev /etc /home /media /mnt /opt /proc /root /run /srv /sys /tmp /usr /usr/local /var /var/cache /var/lib /var/log /var/opt /var/tmp".split(
     " ",
   ),
@@ -33,7 +33,7 @@ const SYSTEM: ReadonlySet<string> = new Set(
 /** Folders with few entries, which are always looked through. */
 const SMALL = /^(?:caddy|system\/binaries\/caddy(?:\/.*)?)$/;
 /** Folders that are hypeman's too. */
-const SHARED: ReadonlySet<string> = new Set(["system", "system/binaries"]);
+const sharedFolders: ReadonlySet<string> = new Set(["system", "system/binaries"]);
 
 /**
  * Looks whether what we write to in DATA_DIR belongs to us, before anything is written: what another user made may lead
@@ -53,7 +53,7 @@ export function checkDataFolder(dataDir: string): void {
   if (steps.length === 0 && top !== undefined) {
     const foreign = foreignness(top);
     if (foreign !== undefined) refuse(foreign);
-    for (const name of OURS) checkEntry(top, name, refuse);
+    for (const name of ourNames) checkEntry(top, name, refuse);
   }
   const [first] = problems;
   if (first === undefined) return;
@@ -78,10 +78,10 @@ type Refuse = (message: string) => void;
 /** Why the folder is none for Gatewright; undefined when it is one. */
 function foreignness(top: string): string | undefined {
   const own = join(top, "gatewright");
-  if (SYSTEM.has(top)) return `${top} is a folder of the system; name one of its own, such as ${own}`;
+  if (systemFolders.has(top)) return `${top} is a folder of the system; name one of its own, such as ${own}`;
   const names = namesIn(top);
-  if (MARKS.some((mark) => names.includes(mark))) return undefined;
-  const known: ReadonlySet<string> = new Set([...OURS, ...FOREIGN]);
+  if (folderMarks.some((mark) => names.includes(mark))) return undefined;
+  const known: ReadonlySet<string> = new Set([...ourNames, ...foreignNames]);
   const others = names.filter((name) => !known.has(name)).sort();
   if (others.length === 0) return undefined;
   const rest = others.length > 3 ? ` and ${others.length - 3} more` : "";
@@ -112,5 +112,5 @@ function checkEntry(top: string, name: string, refuse: Refuse): void {
 
 /** Others that hold a file for each ingress or certificate are, where others may write to them. */
 function isLookedThrough(name: string, { mode }: Stats): boolean {
-  return SMALL.test(name) || (!SHARED.has(name) && (mode & 0o022) !== 0);
+  return SMALL.test(name) || (!sharedFolders.has(name) && (mode & 0o022) !== 0);
 }
