@@ -277,6 +277,7 @@ func TestHostsAreChecked(t *testing.T) {
 
 // What forward auth refused is counted with its status, and goes on to be answered.
 func TestRefusalsOfOthersAreCounted(t *testing.T) {
+	refusals.All.Keep(func(string) bool { return false })
 	for told, want := range map[string]int{"403": 403, "": 401, "nonsense": 401} {
 		rule := "counted/" + told
 		r := request("192.0.2.1:1", nil)
