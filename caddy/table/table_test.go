@@ -119,7 +119,7 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 		rowJSON("both", "both.test", func(r *RowJSON) { r.Redirect = &Redirect{0} }),
 		rowJSON("twice", "twice.test"), rowJSON("twice", "other.test"),
 		rowJSON("captures", "{a}.{a}.test"), rowJSON("mixed", "a-{b}.test"), rowJSON("alone", "{a}"), rowJSON("inner", "a..test"), rowJSON("unnamed", "{}.test"),
-		rowJSON("open", "{a.test"), rowJSON("closed", "a}.test"), rowJSON("port", "a.test:80"),
+		rowJSON("open", "{abc.test"), rowJSON("closed", "abc}.test"), rowJSON("six", "[::1]:80"), rowJSON("bracket", "[x]"), rowJSON("port", "a.test:80"),
 		rowJSON("nocapture", "a2.test", func(r *RowJSON) { r.Targets[0].Instance = "{a}" }),
 		rowJSON("headers", "h.test", headers("X-A", "1", "x-a", "2")),
 		rowJSON("policy", "policy.test", func(r *RowJSON) { r.Policy = "other" }),
@@ -133,7 +133,7 @@ func TestEveryProblemIsNamedAndNothingChanges(t *testing.T) {
 	for id, want := range map[string]string{
 		"tie": `ties with row "p"`, "both": "redirect.port 0", "twice": "id is there twice", "captures": `captures "a" twice`,
 		"mixed": `label "a-{b}"`, "alone": "is one capture alone", "inner": `label ""`, "unnamed": `label "{}"`,
-		"open": `label "{a"`, "closed": `label "a}"`, "port": `label "test:80"`, "nocapture": `captures "a", which the host does not have`,
+		"open": `label "{abc"`, "closed": `label "abc}"`, "six": "is not an IPv6 address", "bracket": "is not an IPv6 address", "port": `label "test:80"`, "nocapture": `captures "a", which the host does not have`,
 		"headers": `headers names "X-A" twice`, "policy": `policy "other" is not there`,
 	} {
 		if !strings.Contains(strings.Join(found[id], "; "), want) {
@@ -277,6 +277,46 @@ func TestHeadersOfRequests(t *testing.T) {
 	}
 }
 
+func TestConditionsAreChecked(t *testing.T) {
+	digits := strings.Repeat("0f", 32)
+	auth := func(sum string) func(*RowJSON) {
+		return func(r *RowJSON) { r.Auth = &Auth{"X-Secret", sum} }
+	}
+	for name, c := range map[string]struct {
+		edit func(*RowJSON)
+		want string
+	}{
+		"a header":              {headers("X", ""), ""},
+		"a nameless header":     {headers("", "x"), "a name in headers is empty"},
+		"an empty method":       {methods("GET", ""), "methods[1] is empty"},
+		"a sum":                 {auth(digits), ""},
+		"a sum that is short":   {auth(digits[:63]), "auth.sha256"},
+		"a sum of half a size":  {auth(digits[:32]), "auth.sha256"},
+		"a sum that is long":    {auth(digits + "0"), "auth.sha256"},
+		"a sum of double size":  {auth(digits + digits), "auth.sha256"},
+		"a sum of other digits": {auth("xx" + digits[2:]), "auth.sha256"},
+		"no sum":                {auth(""), "auth.sha256"},
+		"a path without /":      {prefix("a"), "does not begin with /"},
+	} {
+		row := rowJSON("a", "a.test", c.edit)
+		_, problems := compile(&row)
+		if got := strings.Join(problems, "; "); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	// However a map is walked.
+	for range 20 {
+		row := rowJSON("a", "a.test", headers("X-A", "1", "B", "2", "C", "3", "x-a", "4"))
+		if _, problems := compile(&row); len(problems) != 1 {
+			t.Fatalf("a header that is named twice: %q", problems)
+		}
+	}
+	row, _ := compile(&RowJSON{ID: "a", Port: 80, Host: "a.test", Policy: "p"})
+	if _, _, demanded := row.Auth(); demanded {
+		t.Error("a row without a secret demands one")
+	}
+}
+
 func TestRedirectsHaveNothingElse(t *testing.T) {
 	for name, edit := range map[string]func(*RowJSON){
 		"a policy set": func(r *RowJSON) { r.Policy = "p" }, "targets": func(r *RowJSON) { r.Targets = []Target{{Instance: "a", Port: 80}} },
@@ -291,9 +331,10 @@ func TestRedirectsHaveNothingElse(t *testing.T) {
 func TestTheLongestHosts(t *testing.T) {
 	label := strings.Repeat("a", 63)
 	var table Table
-	mustReplace(t, &table, "1", rowJSON("four", "*.*.*.*"), rowJSON("five", "*.*.*.*.*"), rowJSON("literal", label+".test"))
+	mustReplace(t, &table, "1", rowJSON("four", "*.*.*.*"), rowJSON("five", "*.*.*.*.*"), rowJSON("literal", label+".test"), rowJSON("longest", strings.Join([]string{label, label, label, label[:59], "09z"}, ".")))
 	four := strings.Join([]string{label, label, label, label}, ".")
-	for host, want := range map[string]string{four: "four", four + ".a": "", "a." + four[:253]: "five", label + ".test": "literal"} {
+	for host, want := range map[string]string{four: "four", four + ".a": "", "a." + four[:253]: "five", label + ".test": "literal",
+		strings.Join([]string{label, label, label, label[:59], "09z"}, "."): "longest"} {
 		if got := idFor(&table, host, "/"); got != want {
 			t.Errorf("%d bytes went to %q, want %q", len(host), got, want)
 		}
@@ -489,6 +530,30 @@ func TestReadersSeeWholeVersions(t *testing.T) {
 	}
 	close(stop)
 	readers.Wait()
+}
+
+// Rows are read into memory that is used again.
+func TestRowsAreReadIndependently(t *testing.T) {
+	var second RowJSON
+	text := `{"version":"1","rows":[{"id":"a","host":"a.test","methods":["GET"],"tls":true},{"id":"b","host":"b.test"}]}`
+	if _, err := ReadTable(strings.NewReader(text), func(row *RowJSON) { second = *row }); err != nil {
+		t.Fatal(err)
+	}
+	if second.ID != "b" || second.TLS || second.Methods != nil {
+		t.Errorf("the second row is %+v", second)
+	}
+}
+
+func TestReadStrict(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"from":"1"}`: "", `{"from":"1"} `: "", ``: "unexpected EOF", `{"from":"1","x":1}`: "unknown field", `{"from":"1"}{}`: "something follows", `{"from":`: "EOF",
+	} {
+		var delta Delta
+		err := ReadStrict(strings.NewReader(text), &delta)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || err == nil && delta.From != "1" {
+			t.Errorf("%s: %v, %+v", text, err, delta)
+		}
+	}
 }
 
 func TestReadTable(t *testing.T) {

@@ -118,6 +118,39 @@ func TestDemands(t *testing.T) {
 	}
 }
 
+// A row with other conditions does not take all requests of its name, so that the wildcard's demands are reachable.
+func TestDemandsBehindConditions(t *testing.T) {
+	for name, edit := range map[string]func(*RowJSON){
+		"a path": prefix("/a"), "methods": methods("GET"), "headers": headers("X", "1"), "nothing": func(*RowJSON) {},
+		"an address": func(r *RowJSON) { r.Listen = []string{"127.0.0.1"} },
+	} {
+		row := https("own", "www.a.test", "", &TLSOptions{MinVersion: "1.3"})
+		edit(&row)
+		table := tableOf(t, row, https("wild", "*.a.test", "", require("wild")))
+		want := 2
+		if name == "nothing" || name == "an address" {
+			want = 1
+		}
+		if got := table.LookupHandshake(443, local, "www.a.test"); len(got) != want {
+			t.Errorf("with %s: %d demands are reachable, want %d", name, len(got), want)
+		}
+	}
+}
+
+// Names are compared as DNS does, and one that is none is nobody's. Who names nothing gets what takes every name.
+func TestNamesThatAreAskedFor(t *testing.T) {
+	table := tableOf(t, passed("own", "www.a.test"), passed("all", "*"))
+	for name, want := range map[string]string{"WWW.a.test.": "own", "other.test": "all", "": "all", "a b.test": "", "..": ""} {
+		got := ""
+		if row, _, _ := table.LookupName(443, local, name); row != nil {
+			got = row.ID()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
 // What is demanded goes with the last row that demands it.
 func TestDemandsGo(t *testing.T) {
 	table := tableOf(t, https("a", "a.test", "/a", require("one")), https("b", "a.test", "", nil))
