@@ -137,6 +137,7 @@ func TestFailuresAreCountedOnce(t *testing.T) {
 		want bool
 	}{
 		"an attempt, and its end": {func(q *Request, r *http.Request) { _ = s.source.ResetCache(r); q.Done(true) }, true},
+		"an attempt alone":        {func(q *Request, r *http.Request) { _ = s.source.ResetCache(r); q.Done(false) }, true},
 		"its end":                 {func(q *Request, _ *http.Request) { q.Done(true) }, true},
 		"a success":               {func(q *Request, _ *http.Request) { q.Done(false) }, false},
 		"the client's":            {func(q *Request, r *http.Request) { Spare(r); _ = s.source.ResetCache(r); q.Done(false) }, false},
