@@ -11,6 +11,7 @@ import { type Compiled, compile } from "../support/compile.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { freePort } from "../support/free-port.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
+import { ingressOf, ruleOf } from "../support/sketch.ts";
 import { type CaddyFolder, makeCaddyFolder, portsOf } from "./caddy-folder.ts";
 
 let place: CaddyFolder;
@@ -19,20 +20,8 @@ let client: AdminClient;
 let settings: CompilerSettings;
 let port: number;
 
-const ingress = (id: string, hostname: string): Ingress => ({
-  id,
-  name: id,
-  rules: [
-    {
-      match: { hostname, port },
-      target: { instance: "web-1", port: 8080 },
-      tls: false,
-      redirect_http: false,
-    },
-  ],
-  created_at: "2026-01-01T00:00:00Z",
-  updated_at: "2026-01-01T00:00:00Z",
-});
+const ingress = (id: string, hostname: string): Ingress =>
+  ingressOf(id, { rules: [ruleOf({ hostname, port })] });
 
 async function write({ config, table }: Compiled): Promise<void> {
   await writeFile(path.join(place.folder, "config.json"), JSON.stringify(config));

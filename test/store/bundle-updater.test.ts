@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { draftBundle, readBundle } from "../../src/store/bundle/bundle.ts";
 import { type BundleSettings, BundleUpdater } from "../../src/store/bundle/bundle-updater.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 let folder: string;
 let remove: () => Promise<void>;
@@ -14,7 +14,7 @@ let errors: unknown[];
 beforeEach(async () => {
   const temporary = await temporaryFolder();
   folder = temporary.path;
-  remove = () => temporary.remove();
+  remove = () => temporary[Symbol.asyncDispose]();
   await writeFile(join(folder, "a.json"), '{"id":"a"}', { mode: 0o600 });
   begun = 0;
   errors = [];

@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { draftBundle, installBundle, readBundle } from "../../src/store/bundle/bundle.ts";
 import { decodeStamps, encodeBlock } from "../../src/store/bundle/bundle-format.ts";
 import { scanFolder } from "../../src/store/bundle/folder-scan.ts";
@@ -20,20 +20,18 @@ import { FolderScanner } from "../../src/store/bundle/folder-scanner.ts";
 import { prefetchFolder } from "../../src/store/bundle/prefetched-folder.ts";
 import { openFileStore } from "../../src/store/file-store.ts";
 import { type Check, type FolderContent, readFolder } from "../../src/store/folder-reader.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type Note, note } from "./document-store.contract.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
 
 const ids = Array.from({ length: 250 }, (_, index) => `note-${String(index).padStart(3, "0")}`);
 
 let folder: string;
-let remove: () => Promise<void>;
 beforeEach(async () => {
   const temporary = await temporaryFolder();
   folder = temporary.path;
-  remove = () => temporary.remove();
   for (const id of ids) await writeNote(id, "as bundled");
+  return () => temporary[Symbol.asyncDispose]();
 });
-afterEach(() => remove());
 
 const pathOf = (id: string) => join(folder, `${id}.json`);
 const bundlePath = () => join(folder, ".bundle");

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { GatewrightError } from "../../src/errors.ts";
 import {
   ensurePrivateFolder,
@@ -9,17 +9,15 @@ import {
   syncFolder,
   writeDurably,
 } from "../../src/store/durable.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { syncedDuring } from "./synced.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
 
 let folder: string;
-let remove: () => Promise<void>;
 beforeEach(async () => {
   const temporary = await temporaryFolder();
   folder = temporary.path;
-  remove = () => temporary.remove();
+  return () => temporary[Symbol.asyncDispose]();
 });
-afterEach(() => remove());
 
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 

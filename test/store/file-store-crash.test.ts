@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openFileStore } from "../../src/store/file-store.ts";
 import { parseJournal } from "../../src/store/journal/journal-format.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { documentsAt, spoiltAt, spoiltIds, spoiltText, workload } from "./crash-workload.ts";
 import type { Note } from "./document-store.contract.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
 
 /** What becomes of the batch under way when the process dies there; "either" where commits and other work overlap. */
 type Fate = "absent" | "present" | "either";
@@ -59,7 +59,7 @@ describe("after SIGKILL", () => {
     await mkdir(start);
     for (const id of spoiltIds) await writeFile(join(start, `${id}.json`), spoiltText);
   });
-  afterEach(() => folder.remove());
+  afterEach(() => folder[Symbol.asyncDispose]());
 
   it.each(crashes)(
     "at %s, time %d: the batch under way is %s, all acknowledged is there",
@@ -101,7 +101,7 @@ it("leaves the same files without any crash", async () => {
   const lines = await run(folder.path, "none", 1);
   expect(lines).toEqual([...workload.map((_, index) => `${index + 1}`), "closed"]);
   expect(await readDocumentFiles(folder.path)).toEqual(documentsAt(workload.length));
-  await folder.remove();
+  await folder[Symbol.asyncDispose]();
 });
 
 /** Returns the last acknowledged revision. */

@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { GatewrightError } from "../../src/errors.ts";
 import { type FileStore, openFileStore } from "../../src/store/file-store.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type Note, note } from "./document-store.contract.ts";
 import { syncedDuring } from "./synced.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
 
 let root: Awaited<ReturnType<typeof temporaryFolder>>;
 let folder: string;
@@ -15,7 +15,7 @@ beforeEach(async () => {
   root = await temporaryFolder();
   folder = join(root.path, "store");
 });
-afterEach(() => root.remove());
+afterEach(() => root[Symbol.asyncDispose]());
 
 /** A store whose medium refuses the steps in `refused`. */
 async function openRefusing(retryMs = 5) {

@@ -18,15 +18,15 @@ import { type FileStore, type FileStoreOptions, openFileStore } from "../../src/
 import { lockFolder } from "../../src/store/folder-lock.ts";
 import { encodeBase, encodeCommit } from "../../src/store/journal/journal-format.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type Note, note } from "./document-store.contract.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
 
 let folder: string;
 const cleanups: (() => Promise<void>)[] = [];
 beforeEach(async () => {
   const temporary = await temporaryFolder();
   folder = join(temporary.path, "ingresses");
-  cleanups.push(() => temporary.remove());
+  cleanups.push(() => temporary[Symbol.asyncDispose]());
 });
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();

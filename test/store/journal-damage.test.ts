@@ -4,8 +4,8 @@ import { crc32 } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFileStore } from "../../src/store/file-store.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type Note, note } from "./document-store.contract.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
 
 const JOURNAL = ".journal-00000001";
 const batches: readonly { readonly puts: readonly Note[]; readonly deletes: readonly string[] }[] = [
@@ -31,7 +31,7 @@ beforeAll(async () => {
   await store.close();
   ends = [...journal.entries()].flatMap(([index, byte]) => (byte === 0x0a ? [index + 1] : []));
 });
-afterAll(() => root.remove());
+afterAll(() => root[Symbol.asyncDispose]());
 
 let folders = 0;
 /** Opens a folder that holds nothing but these bytes as its journal. */

@@ -1,17 +1,15 @@
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { storeId } from "../../src/store/store-id.ts";
-import { temporaryFolder } from "./temporary-folder.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 let folder: string;
-let remove: () => Promise<void>;
 beforeEach(async () => {
   const temporary = await temporaryFolder();
   folder = temporary.path;
-  remove = () => temporary.remove();
+  return () => temporary[Symbol.asyncDispose]();
 });
-afterEach(() => remove());
 
 const file = (): string => join(folder, ".id");
 

@@ -35,35 +35,46 @@ export interface Gatewright extends AsyncDisposable {
   ended(): Promise<void>;
 }
 
+/** Free ports for the listeners of a Gatewright. */
+export async function freePorts(): Promise<Gatewright["ports"]> {
+  return {
+    api: await freePort(),
+    admin: await freePort(),
+    dns: await freePort(),
+    http: await freePort(),
+    https: await freePort(),
+  };
+}
+
+/** The settings of these ports. */
+export function portSettings({ api, admin, dns, http, https }: Gatewright["ports"]): NodeJS.ProcessEnv {
+  return {
+    PORT: String(api),
+    CADDY_ADMIN_PORT: String(admin),
+    INTERNAL_DNS_PORT: String(dns),
+    HTTP_PORT: String(http),
+    HTTPS_PORT: String(https),
+  };
+}
+
 /** Starts a Gatewright on free loopback ports and a temporary folder; resolves when `/ready` answers 200. */
 export async function startGatewright(environment: NodeJS.ProcessEnv = {}): Promise<Gatewright> {
   const dataDir = environment["DATA_DIR"] ?? (await mkdtemp(join(tmpdir(), "gatewright-e2e-")));
-  const [api, admin, dns, http, https] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-  ];
-  const ports = { api, admin, dns, http, https };
+  const ports = await freePorts();
   const base: NodeJS.ProcessEnv = {
     PATH: process.env["PATH"],
     HOME: process.env["HOME"],
     // Half of a start's processor time is for compiling.
     NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(testCacheDir, "compile"),
     DATA_DIR: dataDir,
-    PORT: String(api),
-    CADDY_ADMIN_PORT: String(admin),
-    INTERNAL_DNS_PORT: String(dns),
-    HTTP_PORT: String(http),
-    HTTPS_PORT: String(https),
+    ...portSettings(ports),
     CADDY_LISTEN_ADDRESS: "127.0.0.1",
     CADDY_BIN: await builtCaddy(),
     ...environment,
   };
   let child: ChildProcess | undefined;
   let output = "";
-  const url = `http://127.0.0.1:${api}`;
+  const url = `http://127.0.0.1:${ports.api}`;
   const caddyPid = async (): Promise<number> =>
     Number(await readFile(join(dataDir, "caddy/caddy.pid"), "utf8"));
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 /** A new folder; it goes with all that is in it. */
 export interface TemporaryFolder extends AsyncDisposable {
   readonly path: string;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function temporaryFolder(): Promise<TemporaryFolder> {

@@ -14,6 +14,7 @@ import { freePort } from "../../support/free-port.ts";
 import { startLiveManager } from "../../support/live-manager.ts";
 import { startLoadedCaddy } from "../../support/loaded-caddy.ts";
 import { recordingLogger } from "../../support/recording-logger.ts";
+import { ingressOf, ruleOf } from "../../support/sketch.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { writerSteps } from "../../support/writer-steps.ts";
@@ -119,8 +120,9 @@ describe("an admin endpoint that stays away", () => {
       admin: { listen: adminAddress("127.0.0.1", caddy.adminPort).listen, origins: own },
     });
     const desiredFor = (hostname: string) => {
-      const rows = compileRows(ingressOf(hostname, port), settings);
-      const { config, table } = compile([ingressOf(hostname, port)], settings);
+      const ingress = ingressOf("one", { rules: [ruleOf({ hostname, port })] });
+      const rows = compileRows(ingress, settings);
+      const { config, table } = compile([ingress], settings);
       const needs = new NeedsSnapshot(new ConfigNeeds());
       return {
         rendered: { config, needs },
@@ -193,20 +195,3 @@ describe("stopping the manager", () => {
     },
   );
 });
-
-function ingressOf(hostname: string, port: number) {
-  return {
-    id: "one",
-    name: "one",
-    rules: [
-      {
-        match: { hostname, port },
-        target: { instance: "web-1", port: 8080 },
-        tls: false,
-        redirect_http: false,
-      },
-    ],
-    created_at: "2026-01-01T00:00:00Z",
-    updated_at: "2026-01-01T00:00:00Z",
-  };
-}

@@ -10,6 +10,7 @@ import { type Answer, call, createIngress, rule } from "../../support/api.ts";
 import { type Seen, startBackend } from "../../support/backend.ts";
 import { failedStart } from "../../support/failed-start.ts";
 import { freePort } from "../../support/free-port.ts";
+import { freePorts, portSettings } from "../../support/gatewright.ts";
 import { startLoadedCaddy } from "../../support/loaded-caddy.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
@@ -34,25 +35,6 @@ const codeOf = ({ status, body }: Answer): readonly [number, string | undefined]
   (body as Refusal | undefined)?.code,
 ];
 
-/** Settings for a second Gatewright beside the one of this file: ports of its own. */
-async function otherSettings(dataDir: string): Promise<NodeJS.ProcessEnv> {
-  const [api, admin, dns, http, https] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-  ];
-  return {
-    DATA_DIR: dataDir,
-    PORT: String(api),
-    CADDY_ADMIN_PORT: String(admin),
-    INTERNAL_DNS_PORT: String(dns),
-    HTTP_PORT: String(http),
-    HTTPS_PORT: String(https),
-  };
-}
-
 describe("a Gatewright that cannot start", () => {
   let dataDir: string;
 
@@ -68,7 +50,11 @@ describe("a Gatewright that cannot start", () => {
     code: string,
     ...words: readonly (string | number)[]
   ): Promise<void> {
-    const { code: exit, output } = await failedStart({ ...(await otherSettings(dataDir)), ...changes });
+    const { code: exit, output } = await failedStart({
+      DATA_DIR: dataDir,
+      ...portSettings(await freePorts()),
+      ...changes,
+    });
     expect(exit, output).toBe(1);
     expect(output).toContain(`${code}: `);
     for (const word of words) expect(output).toContain(String(word));
