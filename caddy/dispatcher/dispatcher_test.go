@@ -317,7 +317,8 @@ func TestRedirect(t *testing.T) {
 
 func TestErrorPages(t *testing.T) {
 	w := newWorld(t)
-	w.sets = map[string]any{"proxy": proxySet, "refusing": map[string]any{"handle": []any{
+	impatient := proxySetBy(map[string]any{"protocol": "gatewright", "response_header_timeout": "100ms"})
+	w.sets = map[string]any{"proxy": proxySet, "impatient": impatient, "refusing": map[string]any{"handle": []any{
 		map[string]any{"handler": "error", "status_code": "429", "error": "internal words"},
 	}}, "open": map[string]any{"handle": []any{map[string]any{"handler": "headers"}}}}
 	w.load("c1")
@@ -333,8 +334,9 @@ func TestErrorPages(t *testing.T) {
 	refusing.Policy = "refusing"
 	open := w.row("o", "open.test", "here", 80)
 	open.Policy = "open"
-	w.put("t1", w.row("none", "none.test", "nobody", 80), w.row("dead", "dead.test", "here", freeport.Find(t)),
-		w.row("hung", "hung.test", "here", hung.Addr().(*net.TCPAddr).Port), evil, refusing, open)
+	silent := w.row("hung", "hung.test", "here", hung.Addr().(*net.TCPAddr).Port)
+	silent.Policy = "impatient"
+	w.put("t1", w.row("none", "none.test", "nobody", 80), w.row("dead", "dead.test", "here", freeport.Find(t)), silent, evil, refusing, open)
 	for _, c := range []struct {
 		host, accept, contentType, body string
 		status                          int

@@ -74,11 +74,12 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// proxySet has no time limit that a machine which stands still for a moment could meet.
 var proxySet = map[string]any{"handle": []any{map[string]any{
 	"handler":           "reverse_proxy",
 	"dynamic_upstreams": map[string]any{"source": "gatewright"},
 	"load_balancing":    map[string]any{"retries": 1},
-	"transport":         map[string]any{"protocol": "gatewright", "dial_timeout": "1s", "response_header_timeout": "1s"},
+	"transport":         map[string]any{"protocol": "gatewright", "dial_timeout": "20s"},
 }}}
 
 // checked is the set behind a check of the header that a row demands.
