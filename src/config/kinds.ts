@@ -40,7 +40,18 @@ const list = (text: string): readonly string[] =>
     .filter((item) => item !== "");
 
 const asText = (text: string): Raw => text;
-const listOf = (format: string): object => ({ type: "array", items: { type: "string", format } });
+
+function textOf(takes: string, format?: string): KindRule {
+  return { takes, schema: { type: "string", ...(format === undefined ? {} : { format }) }, read: asText };
+}
+
+function listOf(takes: string, format: string, read: KindRule["read"] = list): KindRule {
+  return {
+    takes: `a comma-separated list of ${takes}`,
+    schema: { type: "array", items: { type: "string", format } },
+    read,
+  };
+}
 
 /** Go's strconv.ParseBool, as hypeman reads its settings. */
 function readBoolean(text: string): Raw {
@@ -54,80 +65,37 @@ function readCidrs(text: string): Raw {
 }
 
 export const kinds: { readonly [kind in Kind]: KindRule } = {
-  text: { takes: "a text", schema: { type: "string" }, read: asText },
-  secret: { takes: "a text", schema: { type: "string" }, read: asText },
+  text: textOf("a text"),
+  secret: textOf("a text"),
   port: {
     takes: "a port number from 1 to 65535, or 0 for one that is chosen once and kept",
     schema: { type: "integer", minimum: 0, maximum: 65_535 },
     read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
   },
   boolean: { takes: "true or false", schema: { type: "boolean" }, read: readBoolean },
-  duration: {
-    takes: "a duration above zero in Go's form, such as 500ms, 30s or 2m",
-    schema: { type: "string", format: "duration" },
-    read: asText,
-  },
-  ip: {
-    takes: "an IP address, such as 127.0.0.1 or ::1",
-    schema: { type: "string", format: "ip" },
-    read: asText,
-  },
-  adminAddress: {
-    takes: "a loopback IP address, or unix/ and the absolute path of a socket, such as unix//run/caddy.sock",
-    schema: { type: "string", format: "adminAddress" },
-    read: asText,
-  },
-  cidrs: {
-    takes: "a comma-separated list of networks, such as 10.0.0.0/8,fd00::/8",
-    schema: listOf("cidr"),
-    read: readCidrs,
-  },
-  hosts: {
-    takes: "a comma-separated list of host names or IP addresses, without ports",
-    schema: listOf("host"),
-    read: list,
-  },
-  domains: {
-    takes: "a comma-separated list of names (example.com), one-label wildcards (*.example.com) or *",
-    schema: listOf("domain"),
-    read: (text) => list(text).map((item) => item.toLowerCase()),
-  },
-  nameservers: {
-    takes: "a comma-separated list of IP addresses or host names, each with a port if it isn't 53",
-    schema: listOf("endpoint"),
-    read: list,
-  },
-  zone: {
-    takes: "a DNS name, such as hypeman.internal",
-    schema: { type: "string", format: "name" },
-    read: asText,
-  },
+  duration: textOf("a duration above zero in Go's form, such as 500ms, 30s or 2m", "duration"),
+  ip: textOf("an IP address, such as 127.0.0.1 or ::1", "ip"),
+  adminAddress: textOf(
+    "a loopback IP address, or unix/ and the absolute path of a socket, such as unix//run/caddy.sock",
+    "adminAddress",
+  ),
+  cidrs: listOf("networks, such as 10.0.0.0/8,fd00::/8", "cidr", readCidrs),
+  hosts: listOf("host names or IP addresses, without ports", "host"),
+  domains: listOf("names (example.com), one-label wildcards (*.example.com) or *", "domain", (text) =>
+    list(text).map((item) => item.toLowerCase()),
+  ),
+  nameservers: listOf("IP addresses or host names, each with a port if it isn't 53", "endpoint"),
+  zone: textOf("a DNS name, such as hypeman.internal", "name"),
   name: {
     takes: "lowercase letters, digits and inner hyphens, such as edge-1",
     schema: { type: "string", pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" },
     read: asText,
   },
-  email: { takes: "a mail address", schema: { type: "string", format: "email" }, read: asText },
-  httpUrl: {
-    takes: "an http or https URL without user, query and fragment",
-    schema: { type: "string", format: "httpUrl" },
-    read: asText,
-  },
-  acmeCa: {
-    takes: "staging, production, or the https URL of an ACME directory",
-    schema: { type: "string", format: "acmeCa" },
-    read: asText,
-  },
-  endpoint: {
-    takes: "a host and port, such as 127.0.0.1:4317, or an http(s) URL",
-    schema: { type: "string", format: "endpointOrUrl" },
-    read: asText,
-  },
-  path: {
-    takes: "a path, without ~ (which only a shell replaces: write the home folder out)",
-    schema: { type: "string", format: "path" },
-    read: asText,
-  },
+  email: textOf("a mail address", "email"),
+  httpUrl: textOf("an http or https URL without user, query and fragment", "httpUrl"),
+  acmeCa: textOf("staging, production, or the https URL of an ACME directory", "acmeCa"),
+  endpoint: textOf("a host and port, such as 127.0.0.1:4317, or an http(s) URL", "endpointOrUrl"),
+  path: textOf("a path, without ~ (which only a shell replaces: write the home folder out)", "path"),
 };
 
 const LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
