@@ -3,11 +3,14 @@ package layer4
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/http2"
 
 	"gatewright.dev/caddy/listeners"
 )
@@ -29,6 +32,10 @@ type Wrapper struct {
 	// Shared: connections say by how they begin whether they are of layer 4, of TLS, or plain. Default: all are of TLS
 	// where there is TLS, and plain elsewhere.
 	Shared bool `json:"shared,omitempty"`
+
+	// server is the one that the wrapper stands before.
+	server *caddyhttp.Server
+	ctx    context.Context
 }
 
 // CaddyModule returns the module's information.
@@ -37,11 +44,26 @@ func (*Wrapper) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision sets the wrapper up.
-func (w *Wrapper) Provision(ctx caddy.Context) error { return w.provision(ctx) }
+func (w *Wrapper) Provision(ctx caddy.Context) error {
+	w.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if w.server == nil {
+		return errors.New("the wrapper is for HTTP servers")
+	}
+	w.server.RegisterOnStop(finish)
+	w.ctx = ctx
+	return w.provision(ctx)
+}
 
 // WrapListener has the wrapper read each connection before the server does.
 func (w *Wrapper) WrapListener(inner net.Listener) net.Listener {
-	return &wrapped{Listener: inner, wrapper: w, ready: make(chan net.Conn), ended: make(chan struct{})}
+	l := &wrapped{
+		Listener: inner, wrapper: w, http2: enterDoor(inner.Addr().String(), w.server, w.logger),
+		ready: make(chan net.Conn), ended: make(chan struct{}),
+	}
+	l.leave = sync.OnceFunc(func() { l.http2.leave(serverOf{w.app, w.server}) })
+	// An app whose start failed half-way is not stopped.
+	context.AfterFunc(w.ctx, l.leave)
+	return l
 }
 
 func (w *Wrapper) sort() sortOf {
@@ -57,13 +79,19 @@ type wrapped struct {
 	wrapper *Wrapper
 	begin   sync.Once
 	ready   chan net.Conn
+	// http2 are the connections of HTTP/2 that came here.
+	http2 *multiplexed
+	leave func()
 	// ended is closed when the listener takes no more connections; why is the reason.
 	ended chan struct{}
 	why   error
 }
 
 func (l *wrapped) Accept() (net.Conn, error) {
-	l.begin.Do(func() { go l.accept() })
+	l.begin.Do(func() {
+		l.http2.accept(serverOf{l.wrapper.app, l.wrapper.server})
+		go l.accept()
+	})
 	select {
 	case conn := <-l.ready:
 		return conn, nil
@@ -77,6 +105,7 @@ func (l *wrapped) accept() {
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			l.why = err
+			l.leave()
 			close(l.ended)
 			return
 		}
@@ -103,12 +132,8 @@ func (l *wrapped) receive(conn net.Conn, isCaddys bool) {
 		l.wrapper.refuse(p, err)
 	case to.row != nil:
 		l.wrapper.carry(p, to)
-	case to.secure && isCaddys:
-		// The server would warn of each connection of TLS that is no *tls.Conn.
-		conn := p.unread()
-		l.give(conn, tls.Server(conn, l.wrapper.http))
 	case to.secure:
-		l.secure(p.unread())
+		l.secure(p.unread(), isCaddys)
 	default:
 		conn := p.unread()
 		l.give(conn, conn)
@@ -117,7 +142,7 @@ func (l *wrapped) receive(conn net.Conn, isCaddys bool) {
 
 // secure ends TLS here and not in the server, so that a reload ends no handshake, and connections of HTTP/1.1 can be
 // handed over. What fails is left to the server, which knows how to tell a client of plain HTTP.
-func (l *wrapped) secure(conn net.Conn) {
+func (l *wrapped) secure(conn net.Conn, isCaddys bool) {
 	above := tls.Server(conn, l.wrapper.http)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Duration(l.wrapper.HelloTimeout))
 	defer cancel()
@@ -125,7 +150,16 @@ func (l *wrapped) secure(conn net.Conn) {
 		l.give(conn, above)
 		return
 	}
+	if above.ConnectionState().NegotiatedProtocol == http2.NextProtoTLS {
+		l.http2.serve(above)
+		return
+	}
 	secured := listeners.Secure(conn, above)
+	if isCaddys {
+		// The server would warn of each connection of TLS that is no *tls.Conn.
+		l.give(secured, above)
+		return
+	}
 	l.give(secured, listeners.ForServer(secured))
 }
 
