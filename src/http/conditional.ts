@@ -15,7 +15,7 @@ interface EntityTag {
  */
 export function requiredVersion(request: Request, current: string): string | undefined {
   const header = request.headers["if-match"];
-  if (header === undefined || header.trim() === "*") return undefined;
+  if (header === undefined || header === "*") return undefined;
   const tags = parseTags("If-Match", header);
   // Strong comparison: a weak tag never matches.
   if (tags.some((tag) => !tag.weak && tag.opaque === current)) return current;
@@ -29,7 +29,7 @@ export function requiredVersion(request: Request, current: string): string | und
 export function hasVersion(request: Request, current: string): boolean {
   const header = request.headers["if-none-match"];
   if (header === undefined) return false;
-  if (header.trim() === "*") return true;
+  if (header === "*") return true;
   return parseTags("If-None-Match", header).some((tag) => tag.opaque === current);
 }
 

@@ -46,23 +46,3 @@ it("refuses what is no pair, and stores nothing", async () => {
   expect([reply.status, reply.json()["code"]]).toEqual([400, "bad_request"]);
   expect((await api.call({ path: "/certificates" })).text).toBe(before);
 });
-
-it.each([
-  ["/certificates", "PUT", "GET, HEAD, POST"],
-  ["/certificates/x", "POST", "GET, HEAD, DELETE"],
-  ["/instances", "POST", "GET, HEAD"],
-  ["/instances/x", "POST", "GET, HEAD, PUT, DELETE"],
-  ["/instances/x/traffic", "POST", "GET, HEAD, PUT"],
-  ["/ingresses", "DELETE", "GET, HEAD, POST"],
-  ["/ingresses/x", "POST", "GET, HEAD, PUT, PATCH, DELETE"],
-  ["/ingresses/x/status", "PUT", "GET, HEAD"],
-  ["/status", "POST", "GET, HEAD"],
-  ["/metrics", "POST", "GET, HEAD"],
-  ["/health", "POST", "GET, HEAD"],
-  ["/ready", "POST", "GET, HEAD"],
-  ["/openapi.json", "POST", "GET, HEAD"],
-  ["/docs", "POST", "GET, HEAD"],
-])("%s answers %s with what it takes: %s", async (path, method, allowed) => {
-  const { status, headers, text } = await api.call({ method, path });
-  expect([status, headers.allow, headers["x-should-retry"], text]).toEqual([405, allowed, "false", ""]);
-});

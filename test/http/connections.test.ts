@@ -196,6 +196,16 @@ describe("E1: bounds by client", () => {
     for (const socket of [other, second]) socket.destroy();
   });
 
+  it("make room for as many as come at once", async () => {
+    await using api = await startApi({ limits: { connectionsOfClient: 3 } });
+    const idle = await Promise.all([1, 2, 3].map(() => from(api.port, "127.0.0.2")));
+    const gone = idle.map((socket) => closed(socket));
+    const come = await Promise.all([1, 2, 3].map(() => from(api.port, "127.0.0.2")));
+    await Promise.all(gone);
+    for (const socket of come) expect(await answered(socket)).toBe("200");
+    for (const socket of come) socket.destroy();
+  });
+
   it("of all together close whichever was idle for longest", async () => {
     await using api = await startApi({ limits: { connections: 2 } });
     const oldest = await from(api.port, "127.0.0.2");
@@ -214,9 +224,12 @@ it("E1: answers that are larger than all calls may hold are refused, and others 
   const length = Number((await api.call({ method: "HEAD", path })).headers["content-length"]);
   await using small = await startApi({ limits: { bytesHeld: length - 1 } });
   const refused = await small.call({ path });
-  expect([refused.status, refused.json()["code"], refused.headers["retry-after"]]).toEqual([
+  expect([refused.status, refused.json(), refused.headers["retry-after"]]).toEqual([
     503,
-    "overloaded",
+    {
+      code: "overloaded",
+      message: "other calls hold as much memory as calls may take; nothing was changed. Try again.",
+    },
     "1",
   ]);
   // Of these nothing is held.

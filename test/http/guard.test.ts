@@ -34,6 +34,13 @@ describe("an open API", () => {
     };
     expect(await status(api.url)).toBe(400);
     expect(await status("https://ui.example.com")).toBe(400);
+    const headers = {
+      Host: "LocalHost:8080",
+      Origin: "http://localhost:8080",
+      "Content-Type": "application/json",
+    };
+    const same = await api.call({ method: "POST", path: "/ingresses", headers, raw: "{}" });
+    expect(same.status).toBe(400);
     for (const origin of [
       "https://evil.example.com",
       "null",

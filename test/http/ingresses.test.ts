@@ -113,7 +113,12 @@ describe("versions", () => {
       };
       const reply = await api.call(call);
       expect([method, reply.status]).toEqual([method, status === 200 && method === "DELETE" ? 204 : status]);
-      if (status === 412) expect(reply.json()["code"]).toBe("precondition_failed");
+      if (status === 412)
+        expect(reply.json()).toEqual({
+          code: "precondition_failed",
+          message: "the resource has changed: If-Match does not name its present version",
+        });
+      if (status === 400) expect(reply.json()["message"]).toContain('parameter "If-Match" in header');
     }
     if (status !== 200) expect((await api.call({ path })).headers.etag).toBe(etag);
   });
@@ -125,6 +130,11 @@ describe("versions", () => {
       expect([reply.status, reply.text, reply.headers.etag]).toEqual([304, "", etag]);
     }
     expect((await api.call({ path, headers: { "If-None-Match": '"old"' } })).status).toBe(200);
+    const bare = await api.call({ path, headers: { "If-None-Match": "old" } });
+    expect([bare.status, bare.json()["message"]]).toEqual([
+      400,
+      expect.stringContaining('parameter "If-None-Match" in header'),
+    ]);
   });
 });
 

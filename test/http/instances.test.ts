@@ -100,6 +100,12 @@ describe("instances", () => {
     });
     const deleted = await other.call({ method: "DELETE", path: "/instances/web-1" });
     for (const reply of [put, deleted])
-      expect([reply.status, reply.json()["code"]]).toEqual([409, "source_read_only"]);
+      expect([reply.status, reply.json()]).toEqual([
+        409,
+        {
+          code: "source_read_only",
+          message: "instances come from another source (INSTANCE_SOURCE) and cannot be written here",
+        },
+      ]);
   });
 });

@@ -56,3 +56,36 @@ describe("openapi.json", () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 });
+
+it("a path that another method is for says which it takes, and that there is no use in trying again", async () => {
+  await using own = await startApi();
+  for (const [path, method, allowed] of [
+    ["/certificates", "PUT", "GET, HEAD, POST"],
+    ["/certificates/x", "POST", "GET, HEAD, DELETE"],
+    ["/instances", "POST", "GET, HEAD"],
+    ["/instances/x", "POST", "GET, HEAD, PUT, DELETE"],
+    ["/instances/x/traffic", "POST", "GET, HEAD, PUT"],
+    ["/ingresses", "DELETE", "GET, HEAD, POST"],
+    ["/ingresses/x", "POST", "GET, HEAD, PUT, PATCH, DELETE"],
+    ["/ingresses/x/status", "PUT", "GET, HEAD"],
+    ["/status", "POST", "GET, HEAD"],
+    ["/metrics", "POST", "GET, HEAD"],
+    ["/health", "POST", "GET, HEAD"],
+    ["/ready", "POST", "GET, HEAD"],
+    ["/openapi.json", "POST", "GET, HEAD"],
+    ["/docs", "POST", "GET, HEAD"],
+  ] as const) {
+    const { status, headers, text } = await own.call({ method, path });
+    expect([path, status, headers.allow, headers["x-should-retry"], text]).toEqual([
+      path,
+      405,
+      allowed,
+      "false",
+      "",
+    ]);
+  }
+  const unknown = await own.call({ path: "/nothing" });
+  expect([unknown.status, unknown.headers["x-should-retry"]]).toEqual([404, "false"]);
+  expect((await own.call({ method: "POST", path: "/docs/start.js" })).status).toBe(404);
+  expect((await own.call({ method: "HEAD", path: "/docs/start.js" })).status).toBe(200);
+});

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
+import { text as readText } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { startingApp } from "../../src/http/starting.ts";
 import { startApi } from "../support/http-api.ts";
@@ -64,6 +65,24 @@ it("counts and logs each answer by its route, never by its address or by a metho
     ].map(([method, route, status]) => ["debug", { method, route, status, durationMs: expect.any(Number) }]),
   );
   expect(JSON.stringify([text, logged])).not.toMatch(/secret-path|nobody/);
+});
+
+it("logs how long a call took, in milliseconds", async () => {
+  const began = performance.now();
+  const socket = connect(api.port, "127.0.0.1");
+  socket.write(
+    "PUT /instances/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\n",
+  );
+  // An answer to another call comes after the first was begun.
+  await api.call({ path: "/health" });
+  const waited = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const least = performance.now() - waited;
+  socket.write("x");
+  await readText(socket);
+  const entry = api.logger.entries.findLast(({ fields }) => fields["method"] === "PUT");
+  const took = Number(entry?.fields["durationMs"]);
+  expect([took > least - 1, took < performance.now() - began + 1]).toEqual([true, true]);
 });
 
 it("sends what keeps browsers from guessing and caches from keeping", async () => {
