@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,6 +114,13 @@ type process struct {
 // start starts a process, and waits until it says so.
 func (w *world) start(body, gate, until string) *process {
 	w.t.Helper()
+	p := w.launch(body, gate)
+	p.await(w.t, until)
+	return p
+}
+
+func (w *world) launch(body, gate string) *process {
+	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "GATEWRIGHT_HANDOVER="+w.path, bodyVariable+"="+body, portVariable+"="+strconv.Itoa(w.port), gateVariable+"="+gate)
 	out, err := cmd.StdoutPipe()
@@ -134,7 +142,6 @@ func (w *world) start(body, gate, until string) *process {
 		_ = cmd.Process.Kill()
 		<-p.ended
 	})
-	p.await(w.t, until)
 	return p
 }
 
@@ -336,6 +343,32 @@ func TestAPredecessorThatDies(t *testing.T) {
 	w.awaitBody("two", "three")
 }
 
+// A predecessor that does not answer in time serves on, and can be taken over from when it answers again.
+func TestAPredecessorThatHangs(t *testing.T) {
+	w := newWorld(t)
+	one := w.start("one", "", "serves")
+	_ = one.Process.Signal(syscall.SIGSTOP)
+	late := w.launch("late", "")
+	select {
+	case said := <-late.said:
+		if !strings.Contains(said, "address already in use") {
+			t.Fatalf("said %q", said)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the process hangs")
+	}
+	<-late.ended
+	_ = one.Process.Signal(syscall.SIGCONT)
+	if got := w.dial().ask(); got != "one" {
+		t.Fatalf("%q answers", got)
+	}
+	w.start("two", "", "serves")
+	w.awaitBody("one", "two")
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(w.path), ".h*")); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
 // What is left by a process that was killed is in nobody's way.
 func TestAFileThatIsLeft(t *testing.T) {
 	w := newWorld(t)
@@ -346,7 +379,11 @@ func TestAFileThatIsLeft(t *testing.T) {
 	if got := w.dial().ask(); got != "two" {
 		t.Errorf("%q answers", got)
 	}
+	// It may be found once it serves.
 	info, err := os.Lstat(w.path)
+	for over := time.Now().Add(30 * time.Second); err != nil && time.Now().Before(over); info, err = os.Lstat(w.path) {
+		time.Sleep(time.Millisecond)
+	}
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,8 +20,7 @@ import (
 
 // listenAt has successors find this process at path, in the place of whoever was found there.
 func listenAt(path string) error {
-	own := filepath.Join(filepath.Dir(path), fmt.Sprintf(".h%d", os.Getpid()))
-	_ = os.Remove(own)
+	own := OwnName(path, "h")
 	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: own, Net: "unixpacket"})
 	if err != nil {
 		return err
@@ -37,6 +37,20 @@ func listenAt(path string) error {
 	}
 	go serve(listener)
 	return nil
+}
+
+// OwnName is where a process makes a file that is to be at path: no longer than most names, since the path of a Unix socket
+// has 108 bytes at the most (unix(7)). What processes that have ended left under such names is removed.
+func OwnName(path, kind string) string {
+	folder := filepath.Dir(path)
+	left, _ := filepath.Glob(filepath.Join(folder, "."+kind+"[0-9]*"))
+	for _, file := range left {
+		pid, err := strconv.Atoi(filepath.Base(file)[1+len(kind):])
+		if err == nil && (pid == os.Getpid() || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)) {
+			_ = os.Remove(file)
+		}
+	}
+	return filepath.Join(folder, fmt.Sprintf(".%s%d", kind, os.Getpid()))
 }
 
 // serve hands over to one process after another, until one has taken over.

@@ -29,7 +29,10 @@ func join() {
 			_ = p.conn.Close()
 		}
 		dropInherited()
-		takePlace(path)
+		go func() {
+			awaitLoaded()
+			takePlace(path)
+		}()
 		return
 	}
 	accept := hold()
@@ -108,7 +111,8 @@ func (p *peer) takeOver(accept func()) {
 	go p.takeConnections()
 }
 
-// takePlace makes this process the one that a successor finds.
+// takePlace makes this process the one that a successor finds. One whose configuration fails never is: it may have found a
+// predecessor that was too busy to answer, and that serves on.
 func takePlace(path string) {
 	if err := listenAt(path); err != nil {
 		logger().Warn("a next process cannot take over from this one", zap.Error(err))

@@ -91,7 +91,32 @@ func openSocket(listen string) (*socket, error) {
 	s.withdraw = handover.Offer("udp", listen, conn)
 	s.open, s.close = context.WithCancel(context.Background())
 	go s.receive()
+	go s.retire()
 	return s, nil
+}
+
+// retire closes the socket once a successor of this process has it and the answers to earlier packets have been sent: a
+// process that is draining for long would be in the way of the next one, should its successor die.
+func (s *socket) retire() {
+	select {
+	case <-s.open.Done():
+		return
+	case <-handover.Draining():
+	}
+	for s.count() > 0 {
+		select {
+		case <-s.open.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	_ = s.conn.Close()
+}
+
+func (s *socket) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
 }
 
 // listenUDP takes the socket of the process before this one, where that has it.
@@ -123,6 +148,10 @@ func (s *socket) Destruct() error {
 	err := s.conn.Close()
 	for _, one := range open {
 		one.end()
+	}
+	if errors.Is(err, net.ErrClosed) {
+		// A successor has it.
+		return nil
 	}
 	return err
 }

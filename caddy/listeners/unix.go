@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,9 +82,7 @@ func listenUnix(_ context.Context, _, host, _ string, _ uint, _ net.ListenConfig
 
 // openUnix listens under another name until this process is the one to be found: at once, or when it has taken over.
 func openUnix(path string, mode fs.FileMode) (*unixSocket, error) {
-	// No longer than most names: a path has 108 bytes at the most (unix(7)).
-	own := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%d", os.Getpid()))
-	_ = os.Remove(own)
+	own := handover.OwnName(path, "a")
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: own, Net: "unix"})
 	if err != nil {
 		return nil, err
