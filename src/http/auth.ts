@@ -18,25 +18,15 @@ export type Scope =
   | "certificate:write"
   | "admin:read";
 
-/** Who calls. */
-export interface Caller {
-  /** The token's `sub`; absent when it has none, and when the API is open. */
-  readonly subject?: string;
-  /** What the caller may do; `*` means everything. */
-  readonly scopes: ReadonlySet<string>;
-}
-
-const everything: ReadonlySet<string> = new Set(["*"]);
-
 /** Claims that hypeman's image registry puts into tokens of its own, which are no tokens for the API. */
 const registryClaims = ["repos", "scope", "build_id"];
 
 /**
- * Finds out who calls. Throws `Unauthorized` with hypeman's reasons.
- * HS256, HS384 and HS512; `exp` and `nbf` are checked when present, without leeway.
+ * Checks that a caller may do what takes a scope. Throws `Unauthorized` with hypeman's reasons, and `Forbidden` when the
+ * token lacks the scope. HS256, HS384 and HS512; `exp` and `nbf` are checked when present, without leeway.
  */
-export function authenticate(authorization: string | undefined, options: AuthOptions): Caller {
-  if (options.secret === undefined || options.secret === "") return { scopes: everything };
+export function authorize(authorization: string | undefined, { secret }: AuthOptions, scope: Scope): void {
+  if (secret === undefined || secret === "") return;
   if (authorization === undefined || authorization === "")
     throw unauthorized("authorization header required");
   const space = authorization.indexOf(" ");
@@ -45,18 +35,10 @@ export function authenticate(authorization: string | undefined, options: AuthOpt
   if (space < 0 || scheme.toLowerCase() !== "bearer" || token === "") {
     throw unauthorized("invalid authorization header format");
   }
-  const claims = verify(token, options.secret);
+  const claims = verify(token, secret);
   if (registryClaims.some((claim) => Object.hasOwn(claims, claim))) throw unauthorized("invalid token type");
-  return {
-    scopes: scopesOf(claims["permissions"]),
-    ...(typeof claims.sub === "string" ? { subject: claims.sub } : {}),
-  };
-}
-
-/** Throws `Forbidden` when the caller lacks a scope. */
-export function requireScope(caller: Caller, scope: Scope): void {
-  if (caller.scopes.has("*") || caller.scopes.has(scope)) return;
-  throw new GatewrightError("Forbidden", `missing required scope: ${scope}`);
+  if (!permits(claims["permissions"], scope))
+    throw new GatewrightError("Forbidden", `missing required scope: ${scope}`);
 }
 
 function verify(token: string, secret: string): jwt.JwtPayload {
@@ -69,11 +51,10 @@ function verify(token: string, secret: string): jwt.JwtPayload {
   throw unauthorized("invalid token");
 }
 
-/** No claim means everything; one that is no list means nothing, so that a mistake never opens. */
-function scopesOf(permissions: unknown): ReadonlySet<string> {
-  if (permissions === undefined) return everything;
-  if (!Array.isArray(permissions)) return new Set();
-  return new Set(permissions);
+/** No claim means everything, as `*` does; one that is no list means nothing, so that a mistake never opens. */
+function permits(permissions: unknown, scope: Scope): boolean {
+  if (permissions === undefined) return true;
+  return Array.isArray(permissions) && (permissions.includes("*") || permissions.includes(scope));
 }
 
 function unauthorized(reason: string): GatewrightError {

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import { parseBody, type SchemaName, type SchemaTypes } from "../validation/schema.ts";
-import { type AuthOptions, authenticate, requireScope, type Scope } from "./auth.ts";
+import { type AuthOptions, authorize, type Scope } from "./auth.ts";
 import { readJson } from "./body.ts";
 import { queryOf } from "./query.ts";
 
@@ -66,7 +66,7 @@ export function bodyOperation<Name extends SchemaName>(
 }
 
 function admit(request: Request, { auth }: OperationContext, options: OperationOptions): URLSearchParams {
-  requireScope(authenticate(request.headers.authorization, auth), options.scope);
+  authorize(request.headers.authorization, auth, options.scope);
   return queryOf(request, options.query ?? []);
 }
 
