@@ -163,6 +163,46 @@ func TestWhatIsLeftIsReadFirst(t *testing.T) {
 	}
 }
 
+// A read that waits for the client when the connection leaves takes nothing with it.
+func TestAReadThatWaitsTakesNothing(t *testing.T) {
+	c, far, newer := pair(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1000))
+		ended <- err
+	}()
+	waits := func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.reading
+	}
+	for deadline := time.Now().Add(10 * time.Second); !waits(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing tells that a read waits")
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next := <-newer.conns
+	if err := <-ended; !errors.Is(err, net.ErrClosed) || !next.resumed {
+		t.Errorf("the read ended with %v; idle: %v", err, next.resumed)
+	}
+	text := request("next")
+	if _, err := io.WriteString(far, text); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(next, got); err != nil || string(got) != text {
+		t.Errorf("the newer configuration reads %q, %v", got, err)
+	}
+	select {
+	case <-newer.conns:
+		t.Error("handed over twice")
+	default:
+	}
+}
+
 // An idle connection that changed over has the deadline of its older server until the client sends, and then the time
 // that the newer one gives.
 func TestDeadlinesOfOneThatChangedOver(t *testing.T) {

@@ -79,9 +79,9 @@ func (t *Table) Knows(port uint16, host string) (known bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if hosts := t.ports[port]; hosts != nil {
-		hosts.each(host, func(r rules) bool {
-			known = known || !r.empty()
-			return !known
+		hosts.each(host, func(rules) bool {
+			known = true
+			return false
 		})
 	}
 	return known

@@ -62,3 +62,30 @@ func TestWhatDistinguishesTargets(t *testing.T) {
 		t.Error(special)
 	}
 }
+
+func TestWhereTargetsAre(t *testing.T) {
+	row, problems := compile(&RowJSON{ID: "r", Port: 80, Host: "{x}.test", Policy: "p", Targets: []Target{
+		{Address: "::ffff:10.0.0.1", Port: 80}, {Address: "fe80::1%eth0", Port: 80},
+		{Address: "a.test", Port: 80, Resolvers: []string{"10.0.0.2:53", "[fd00::1]:53"}}, {Instance: "{x}", Port: 80}, {Instance: "a", Port: 80},
+	}})
+	if len(problems) > 0 || row.Targets() != 5 || row.Plain() {
+		t.Fatal(problems)
+	}
+	if got := row.Special(0); len(got.Addrs) != 1 || got.Addrs[0].String() != "10.0.0.1" || got.Dials[0] != "10.0.0.1:80" {
+		t.Errorf("an address: %+v", got)
+	}
+	if got := row.Special(1); got.Addrs != nil {
+		t.Errorf("an address with a zone: %+v", got)
+	}
+	if got := row.Special(2); got.Addrs != nil || got.Address != "a.test" || got.Resolvers != "10.0.0.2:53,[fd00::1]:53" {
+		t.Errorf("a name: %+v", got)
+	}
+	if row.Captures(4) || !row.Captures(3) || row.Captures(0) {
+		t.Error("which target is of the host is told wrongly")
+	}
+	for want, targets := range map[bool][]Target{true: {{Instance: "a", Port: 80}}, false: {{Service: "a", Port: 80}}} {
+		if one, _ := compile(&RowJSON{ID: "r", Port: 80, Host: "a.test", Policy: "p", Targets: targets}); one.Plain() != want {
+			t.Errorf("%+v is plain: %v", targets, !want)
+		}
+	}
+}

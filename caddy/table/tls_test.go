@@ -137,6 +137,27 @@ func TestDemandsBehindConditions(t *testing.T) {
 	}
 }
 
+// A row that listens elsewhere takes nothing here, and hides no other.
+func TestNamesOfRowsThatListenElsewhere(t *testing.T) {
+	elsewhere := https("own", "www.a.test", "", &TLSOptions{MinVersion: "1.3"})
+	elsewhere.Listen = []string{"127.0.0.9"}
+	plain := https("plain", "plain.a.test", "", nil)
+	plain.TLS = false
+	table := tableOf(t, elsewhere, plain, https("wild", "*.a.test", "", require("wild")))
+	for _, name := range []string{"www.a.test", "plain.a.test", "x.a.test"} {
+		if row, _, demanded := table.LookupName(443, local, name); row == nil || row.ID() != "wild" || demanded.ClientCAs() != "wild" {
+			t.Errorf("%s: %v demands %v", name, row, demanded)
+		}
+		if got := table.LookupHandshake(443, local, name); len(got) != 1 || got[0].ClientCAs() != "wild" {
+			t.Errorf("%s may reach %v", name, got)
+		}
+	}
+	there := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9), Port: 443}
+	if got := table.LookupHandshake(443, there, "www.a.test"); len(got) != 1 || got[0].MinVersion() != "1.3" {
+		t.Errorf("there it may reach %v", got)
+	}
+}
+
 // Names are compared as DNS does, and one that is none is nobody's. Who names nothing gets what takes every name.
 func TestNamesThatAreAskedFor(t *testing.T) {
 	table := tableOf(t, passed("own", "www.a.test"), passed("all", "*"))
