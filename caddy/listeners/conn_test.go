@@ -332,6 +332,21 @@ func TestWhoMayCopyInTheKernel(t *testing.T) {
 	}
 }
 
+// One that is not counted out would keep a process that finishes until its time is over.
+func TestWhatNobodyHasIsNotCounted(t *testing.T) {
+	below, _, share := pair(t)
+	before := connections()
+	// The server follows TLS.
+	below.followed = false
+	below.enter()
+	above := tls.Server(below, &tls.Config{})
+	c := &conn{tcp: below.tcp, above: above, share: below.share, secured: &secured{conn: above}}
+	share.socket.hand(c, share)
+	if got := connections(); got != before {
+		t.Errorf("%d are counted", got-before)
+	}
+}
+
 func TestServersKnowHTTP2ByItsTLS(t *testing.T) {
 	above := &tls.Conn{}
 	for protocol, own := range map[string]bool{"": true, "http/1.1": true, "http/1.0": true, "h2": false, "acme-tls/1": false} {

@@ -215,8 +215,7 @@ func (at *socket) hand(c *conn, from *share) {
 		changed := at.changed
 		mu.Unlock()
 		if others == 0 {
-			c.exit()
-			_ = c.tcp.Close()
+			_ = c.close()
 			return
 		}
 		var conns chan *conn
