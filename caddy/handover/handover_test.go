@@ -90,6 +90,10 @@ func (a *answer) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	if listeners.Stays(r) {
 		w.Header().Set("Connection", "close")
 	}
+	if r.URL.Path == "/hang" {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
 	_, err := io.WriteString(w, a.Body)
 	return err
 }
@@ -99,10 +103,13 @@ type world struct {
 	t    *testing.T
 	path string
 	port int
+	// command is a process that has not begun.
+	command func() *exec.Cmd
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t, filepath.Join(t.TempDir(), "handover"), freeport.Find(t)}
+	own := func() *exec.Cmd { return exec.Command(os.Args[0]) }
+	return &world{t, filepath.Join(t.TempDir(), "handover"), freeport.Find(t), own}
 }
 
 type process struct {
@@ -121,7 +128,7 @@ func (w *world) start(body, gate, until string) *process {
 
 func (w *world) launch(body, gate string) *process {
 	w.t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := w.command()
 	cmd.Env = append(os.Environ(), "GATEWRIGHT_HANDOVER="+w.path, bodyVariable+"="+body, portVariable+"="+strconv.Itoa(w.port), gateVariable+"="+gate)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
@@ -194,6 +195,9 @@ var busy []func() int
 // Busy has a process that drains wait while count is not 0. Called while the program starts.
 func Busy(count func() int) { busy = append(busy, count) }
 
+// exitTime is how long Caddy may take to exit when it is told to.
+const exitTime = 5 * time.Second
+
 // lookEvery is how often a process that drains looks whether it is done.
 const lookEvery = 100 * time.Millisecond
 
@@ -219,8 +223,12 @@ func finish(p *peer, limit time.Duration) {
 		}
 	}
 	logger().Info("done, or out of time", zap.Int("left", left()))
-	// Caddy closes what is left, and exits.
+	// Caddy exits. It would wait for requests that never end.
 	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	time.Sleep(exitTime)
+	unmark()
+	certmagic.CleanUpOwnLocks(context.Background(), logger())
+	os.Exit(caddy.ExitCodeForceQuit)
 }
 
 func left() (sum int) {
@@ -230,14 +238,18 @@ func left() (sum int) {
 	return sum
 }
 
-// mark leaves a file `draining/<pid>` beside the Unix socket, for who looks after the processes.
+// markFile is `draining/<pid>` beside the Unix socket, for who looks after the processes.
+func markFile() string {
+	return filepath.Join(filepath.Dir(os.Getenv(pathVariable)), "draining", fmt.Sprint(os.Getpid()))
+}
+
 func mark(limit time.Duration) {
-	folder := filepath.Join(filepath.Dir(os.Getenv(pathVariable)), "draining")
-	file := filepath.Join(folder, fmt.Sprint(os.Getpid()))
 	now := time.Now()
 	text := fmt.Sprintf("{\"since\":%q,\"until\":%q}\n", now.UTC().Format(time.RFC3339Nano), now.Add(limit).UTC().Format(time.RFC3339Nano))
-	if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+	if err := os.WriteFile(markFile(), []byte(text), 0o600); err != nil {
 		logger().Warn("nobody can see that this process is finishing", zap.Error(err))
 	}
-	caddy.OnExit(func(context.Context) { _ = os.Remove(file) })
+	caddy.OnExit(func(context.Context) { unmark() })
 }
+
+func unmark() { _ = os.Remove(markFile()) }

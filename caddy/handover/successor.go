@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,6 +20,10 @@ func join() {
 		inPlace = true
 		return
 	}
+	// One that had this number may have been killed while it finished. And a disk that is full later has room for a file's
+	// name, but for no folder.
+	unmark()
+	_ = os.MkdirAll(filepath.Dir(markFile()), 0o700)
 	p, err := dial(path)
 	if err == nil {
 		err = p.takeSockets()
