@@ -11,7 +11,7 @@ import { moveAdmin } from "./move-admin.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import {
   type CaddyPaths,
-  findDraining,
+  findAll,
   findRunningCaddy,
   handoverPath,
   isDraining,
@@ -102,7 +102,7 @@ export interface CaddyProcess {
    * with another address; it is started again as one that died. Others are left as they are.
    */
   replaceUnreachable(): Promise<void>;
-  /** Ends the supervision and Caddy, those that are draining too: by SIGTERM, then by SIGKILL. */
+  /** Ends the supervision and Caddy, those that are draining or about to take over too: by SIGTERM, then by SIGKILL. */
   stop(): Promise<void>;
   /** Ends the supervision and leaves Caddy running. */
   detach(): Promise<void>;
@@ -164,9 +164,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
 
   async stop(): Promise<void> {
     await this.#endSupervision();
-    const running = this.#running ?? findRunningCaddy(this.#paths);
-    const all = [...(running === undefined ? [] : [running]), ...findDraining(this.#paths)];
-    await Promise.all(all.map((one) => endProcess(one, this.#timing.stopMs)));
+    await Promise.all(findAll(this.#paths).map((one) => endProcess(one, this.#timing.stopMs)));
     this.#running = undefined;
     await rm(pidPath(this.#paths), { force: true });
   }
@@ -232,7 +230,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     try {
       return await this.#launch(found);
     } catch (error) {
-      if (!isAlive(found) || isDraining(this.#paths, found.pid)) throw error;
+      if (this.#ending.signal.aborted || !isAlive(found) || isDraining(this.#paths, found.pid)) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.logger.error("the new Caddy did not take over; the old one serves on", {
         pid: found.pid,

@@ -91,6 +91,11 @@ export function findRunningCaddy(paths: CaddyPaths): RunningCaddy | undefined {
   return undefined;
 }
 
+/** All Caddys of the folder, whatever they do: also one that is about to take over, which no file names yet. */
+export function findAll(paths: CaddyPaths): readonly ProcessIdentity[] {
+  return listProcesses().flatMap((pid) => ours(pid, paths) ?? []);
+}
+
 /**
  * Keeps the number where operators and the next manager look for it: hypeman's `caddy.pid`, the bare number. On a disk
  * that takes nothing it is left out: our Caddy is found without it.

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -13,6 +13,7 @@ import {
   createCaddyProcess,
 } from "../../src/caddy/process.ts";
 import { commandLine, identify } from "../../src/caddy/process-identity.ts";
+import { findAll } from "../../src/caddy/running-caddy.ts";
 import { freePort } from "../support/free-port.ts";
 import { type RecordingLogger, recordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/until.ts";
@@ -311,6 +312,29 @@ describe("supervision", () => {
     await starting;
     const pids = logger.entries.map((entry) => entry.fields["pid"]).filter((pid) => typeof pid === "number");
     expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test("stop during an upgrade leaves nothing behind", async () => {
+    const first = supervise();
+    await first.start();
+    await first.detach();
+    const newer = path.join(place.folder, "newer");
+    await copyFile(place.binary, newer);
+    const table = path.join(place.folder, "table.json");
+    const second = supervise({
+      binary: newer,
+      timing: { stopMs: { gracefulMs: 200, killMs: 5_000 } },
+      prepare: async () => {
+        // Nobody writes there: it never has its configuration.
+        spawnSync("mkfifo", [table]);
+        await place.writeConfig({ gatewright: { table_file: table, resolver: { address: "127.0.0.1:53" } } });
+      },
+    });
+    const starting = second.start().catch((error: unknown) => error);
+    await until(() => findAll(place).length === 2);
+    await second.stop();
+    await starting;
+    expect(findAll(place)).toEqual([]);
   });
 
   test("detach leaves Caddy running, also when it dies later", async () => {
