@@ -440,7 +440,7 @@ describe("TCP", () => {
   });
 
   it("closes connections above the limit and keeps the others", async () => {
-    const other = await start({ connectionsAtMost: 3 });
+    const other = await start({ connectionsAtMost: 3, idleTimeoutMs: 3_600_000 });
     const kept = await Promise.all([1, 2, 3].map(() => DnsConnection.open(other.port)));
     const extra = await DnsConnection.open(other.port);
     await Promise.race([once(extra.socket, "close"), once(extra.socket, "error")]);
@@ -448,10 +448,8 @@ describe("TCP", () => {
       connection.send(encodeAsk({ name: "web-1.hypeman.internal" }));
       expect(see(await connection.receive()).answers).toEqual([address]);
     }
-    // Closing the server ends them at once; their idle time would be ten seconds.
-    const closingAt = Date.now();
+    // Closing the server ends them; their idle time would be an hour.
     await other.close();
-    expect(Date.now() - closingAt).toBeLessThan(5000);
     await Promise.all(kept.map((connection) => until(() => connection.socket.destroyed)));
   });
 

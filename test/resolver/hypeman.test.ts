@@ -227,15 +227,15 @@ it("closes at once in the middle of a question", async () => {
     url: hypeman.url,
     token,
     intervalMs: 10,
+    timeoutMs: 3_600_000,
     logger: recordingLogger(),
   });
   await resolver.start();
   hypeman.fault = () => undefined;
   const asked = hypeman.requests.length;
   await until(() => hypeman.requests.length > asked);
-  const startedAt = Date.now();
+  // The question has an hour.
   await resolver.close();
-  expect(Date.now() - startedAt).toBeLessThan(2000);
 });
 
 describe("waking", () => {

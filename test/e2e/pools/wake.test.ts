@@ -85,15 +85,14 @@ describe("wake: true", () => {
 
   it("answers 503 at once when the source refuses, and tries again later", async () => {
     set({ name: "broken", ip: null, state: "Standby" });
-    const host = await serve("broken", { instance: "broken" });
+    // Otherwise it would wait longer than this test.
+    const host = await serve("broken", { instance: "broken", wake_timeout: "10m" });
     hypeman.action = () => {
       actions.push("refused");
       return 500;
     };
-    const began = performance.now();
     const answer = await gatewright.visit(host);
     expect([answer.status, Number(answer.headers["retry-after"])]).toEqual([503, 1]);
-    expect(performance.now() - began).toBeLessThan(5_000);
     expect(answer.text).not.toMatch(/hypeman|500/);
     await until(async () => {
       await gatewright.visit(host);
@@ -103,12 +102,20 @@ describe("wake: true", () => {
 
   it("gives up after wake_timeout", async () => {
     set({ name: "slow", ip: null, state: "Standby" });
-    const host = await serve("slow", { instance: "slow", wake_timeout: "600ms" });
+    const hasty = await serve("hasty", { instance: "slow", wake_timeout: "600ms" });
+    const patient = await serve("patient", { instance: "slow", wake_timeout: "4s" });
     hypeman.action = () => 200;
     const began = performance.now();
-    expect((await gatewright.visit(host)).status).toBe(503);
+    const ended: string[] = [];
+    const give = async (host: string): Promise<void> => {
+      expect((await gatewright.visit(host)).status).toBe(503);
+      ended.push(host);
+    };
+    const both = Promise.all([give(patient), give(hasty)]);
+    await until(() => ended.length > 0);
     expect(performance.now() - began).toBeGreaterThan(590);
-    expect(performance.now() - began).toBeLessThan(4_000);
+    await both;
+    expect(ended).toEqual([hasty, patient]);
   });
 
   it("wakes what a hostname captures, and nothing that does not exist", async () => {
