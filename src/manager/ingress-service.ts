@@ -79,7 +79,7 @@ export class IngressService implements IngressManager {
         // The patch was computed on this version; a change in between has it computed again.
         return await this.replace(id, request, ifMatch ?? this.etag(before));
       } catch (error) {
-        if (ifMatch !== undefined || !isGatewrightError(error, "precondition_failed")) throw error;
+        if (!isGatewrightError(error, "precondition_failed")) throw error;
       }
     }
   }

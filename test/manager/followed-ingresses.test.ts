@@ -4,10 +4,10 @@ import type { FollowFailure } from "../../src/manager/followed-ingresses.ts";
 import type { Ingress } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import type { UnreadableDocument } from "../../src/store/document-store.ts";
-import { type ManagerOverMemory, startManagerOverMemory } from "../support/manager-over-memory.ts";
+import { freePorts, type ManagerOverMemory, startManagerOverMemory } from "../support/manager-over-memory.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
-import { ingressOf, ruleOf } from "../support/sketch.ts";
+import { ingressOf, onPorts, ruleOf } from "../support/sketch.ts";
 
 let world: ManagerOverMemory;
 let store: MemoryStore<Ingress>;
@@ -23,8 +23,12 @@ async function hold(
   const logger = recordingLogger();
   const resolver = new InstanceRegistry({ store: new MemoryStore(), logger });
   await resolver.start();
-  store = new MemoryStore(ingresses, unreadable);
-  world = await startManagerOverMemory({ resolver, logger, store });
+  const ports = await freePorts();
+  store = new MemoryStore(
+    ingresses.map((one) => onPorts(one, ports)),
+    unreadable,
+  );
+  world = await startManagerOverMemory({ resolver, logger, store, ports });
   started.push(world);
 }
 beforeEach(() => hold([ingressOf("a"), ingressOf("b")]));
@@ -34,7 +38,7 @@ const take = (
   ...unreadable: readonly string[]
 ): Promise<readonly FollowFailure[]> =>
   world.manager.followed.take({
-    wanted: new Map(wanted.map((one) => [one.id, one])),
+    wanted: new Map(wanted.map((one) => [one.id, onPorts(one, world)])),
     unreadable: new Set(unreadable),
   });
 const failures = async (wanted: readonly Ingress[]): Promise<readonly string[]> =>
@@ -124,6 +128,10 @@ describe("what is at odds with itself", () => {
     const rules = ["a", "b", "a"].map((name) => ruleOf({ hostname: `${name}.example.com` }));
     expect(await failures([ingressOf("c", { rules })])).toEqual(["c hostname_in_use"]);
     expect(served()).toEqual([]);
+    await hold([ingressOf("a"), ingressOf("b")]);
+    // What cannot be read is not gone.
+    expect((await take([ingressOf("c", { rules })], "a", "b")).map(({ id }) => id)).toEqual(["c"]);
+    expect(served()).toEqual(["a a.example.com", "b b.example.com"]);
   });
 });
 

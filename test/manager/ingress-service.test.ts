@@ -6,10 +6,10 @@ import type { CreateIngressRequest, Ingress } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import type { UnreadableDocument } from "../../src/store/document-store.ts";
 import { instanceFrom } from "../support/instances.ts";
-import { type ManagerOverMemory, startManagerOverMemory } from "../support/manager-over-memory.ts";
+import { freePorts, type ManagerOverMemory, startManagerOverMemory } from "../support/manager-over-memory.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
-import { ingressOf, ruleOf } from "../support/sketch.ts";
+import { ingressOf, onPorts, ruleOf } from "../support/sketch.ts";
 
 const started: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -34,15 +34,19 @@ async function start(
     logger,
   });
   await resolver.start();
-  const documents = new MemoryStore(stored, unreadable);
-  const world = await startManagerOverMemory({ resolver, logger, store: documents, ...more });
+  const ports = await freePorts();
+  const documents = new MemoryStore(
+    stored.map((one) => onPorts(one, ports)),
+    unreadable,
+  );
+  const world = await startManagerOverMemory({ resolver, logger, store: documents, ports, ...more });
   started.push(world);
   return { ...world, ingresses: world.manager.ingresses, documents };
 }
 
 const request = (name: string, hostname = `${name}.example.com`): CreateIngressRequest => ({
   name,
-  rules: [{ match: { hostname, port: 80 }, target: { instance: "web-1", port: 80 } }],
+  rules: [{ match: { hostname }, target: { instance: "web-1", port: 80 } }],
 });
 const spoilt = (id: string, text = ""): UnreadableDocument => ({
   kind: "document",
@@ -95,7 +99,10 @@ describe("a change of one version", () => {
     const { ingresses } = await start();
     expect(await codeOf(ingresses.replace("none", request("a")))).toBe("not_found");
     expect(await codeOf(ingresses.patch("none", {}))).toBe("not_found");
-    expect(await codeOf(ingresses.delete("none"))).toBe("not_found");
+    await expect(ingresses.delete("none")).rejects.toMatchObject({
+      code: "not_found",
+      message: "resource not found",
+    });
   });
 });
 

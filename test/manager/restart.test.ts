@@ -49,6 +49,8 @@ describe("a restart of the manager", () => {
 
 describe("a restart of Caddy", () => {
   it("in the middle of a batch has the feeds tell all again", async () => {
+    await world.create("before");
+    await world.manager.tls.reload();
     expect(world.feed).toEqual(["start", "flush"]);
     world.onStep = (step) => {
       if (step === "staged") void world.host.crash();

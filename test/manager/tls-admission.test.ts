@@ -23,23 +23,25 @@ describe("imported certificates that a rule names", () => {
   it("are stored by their ids, and the rest of the rule stays", () => {
     const named = {
       ...tls("a.test", { certificate: "mine", min_version: "1.3" }),
-      upstream: { protocol: "https" as const, tls: { certificate: "mine", server_name: "s.test" } },
+      upstream: { scheme: "https" as const, tls: { certificate: "mine", server_name: "s.test" } },
     };
     const { rule, problems } = referCertificates(named, 0, lookup);
     expect(problems).toEqual([]);
     expect(rule).toEqual({
       ...named,
       tls_options: { certificate: "cert-1", min_version: "1.3" },
-      upstream: { protocol: "https", tls: { certificate: "cert-1", server_name: "s.test" } },
+      upstream: { scheme: "https", tls: { certificate: "cert-1", server_name: "s.test" } },
     });
   });
 
-  it.each([ruleOf({ hostname: "a.test" }), tls("a.test"), tls("a.test", { min_version: "1.3" })])(
-    "may be none",
-    (rule) => {
-      expect(referCertificates(rule, 0, lookup)).toEqual({ rule, problems: [] });
-    },
-  );
+  it.each([
+    ruleOf({ hostname: "a.test" }),
+    ruleOf({ hostname: "a.test" }, { upstream: { scheme: "h2c" } }),
+    tls("a.test"),
+    tls("a.test", { min_version: "1.3" }),
+  ])("may be none", (rule) => {
+    expect(referCertificates(rule, 0, lookup)).toEqual({ rule, problems: [] });
+  });
 
   it.each<[string, IngressRule, string, string]>([
     ["server", tls("a.test", { certificate: "gone" }), "rules[3].tls_options.certificate", '"gone"'],

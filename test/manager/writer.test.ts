@@ -131,6 +131,12 @@ describe("a batch with a change that is refused", () => {
   });
 });
 
+it("a batch of which nothing is left is not stored", async () => {
+  await world.create("one");
+  await expect(world.manager.ingresses.delete("none")).rejects.toMatchObject({ code: "not_found" });
+  expect(world.store.commits).toHaveLength(1);
+});
+
 it("512 changes go together at the most", async () => {
   const names = Array.from({ length: 514 }, (_, index) => `n${index}`);
   const settled = await together(() => names.map((name) => world.create(name)), 514 * 2);

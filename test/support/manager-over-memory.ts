@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ManagerOptions, type RunningManager, startManager } from "../../src/manager/manager.ts";
 import type { Ingress } from "../../src/model/api.ts";
+import type { ListenPorts } from "../../src/validation/ingress.ts";
 import { compilerSettings } from "./compiler-settings.ts";
 import { freePort } from "./free-port.ts";
 import { MemoryCaddy } from "./memory-caddy.ts";
@@ -19,16 +20,20 @@ export interface ManagerOverMemory extends AsyncDisposable {
   readonly httpsPort: number;
 }
 
-/** Starts one whose instances are the resolver's; `ingresses` are stored from the start. */
+/** Starts one whose instances are the resolver's; `ingresses` are stored from the start. `ports` are free ones by default. */
 export async function startManagerOverMemory({
   ingresses = [],
+  ports,
   ...options
 }: Pick<ManagerOptions, "resolver" | "logger"> &
-  Partial<ManagerOptions> & { readonly ingresses?: readonly Ingress[] }): Promise<ManagerOverMemory> {
+  Partial<ManagerOptions> & {
+    readonly ingresses?: readonly Ingress[];
+    readonly ports?: ListenPorts;
+  }): Promise<ManagerOverMemory> {
   const data = await mkdtemp(join(tmpdir(), "gatewright-memory-"));
   const folder = join(data, "caddy");
   await mkdir(folder);
-  const [httpPort, httpsPort] = [await freePort(), await freePort()];
+  const { httpPort, httpsPort } = ports ?? (await freePorts());
   const caddy = new MemoryCaddy();
   const host = memoryHost(caddy, folder);
   const store = new MemoryStore<Ingress>(ingresses);
@@ -57,4 +62,9 @@ export async function startManagerOverMemory({
       await rm(data, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** Ports for `startManagerOverMemory`. */
+export async function freePorts(): Promise<ListenPorts> {
+  return { httpPort: await freePort(), httpsPort: await freePort() };
 }

@@ -20,3 +20,19 @@ export function ingressOf(id: string, changes: Partial<Ingress> = {}): Ingress {
   const rules = [ruleOf({ hostname: `${id}.example.com` })];
   return { id, name: id, rules, created_at: at, updated_at: at, ...changes };
 }
+
+/** The ingress with the ports of a manager in the places of 80 and 443, which belong to nobody's tests. */
+export function onPorts(
+  ingress: Ingress,
+  { httpPort, httpsPort }: { readonly httpPort: number; readonly httpsPort: number },
+): Ingress {
+  const ports = new Map([
+    [80, httpPort],
+    [443, httpsPort],
+  ]);
+  const rules = ingress.rules.map((rule) => ({
+    ...rule,
+    match: { ...rule.match, port: ports.get(rule.match.port) ?? rule.match.port },
+  }));
+  return { ...ingress, rules };
+}
