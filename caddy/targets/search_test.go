@@ -160,6 +160,8 @@ func TestInstancesThatTakeNothing(t *testing.T) {
 	(&States{Reset: true, Instances: map[string]InstanceState{
 		"One": {Mode: "drain", Service: "WEB", Addresses: []string{"::ffff:10.0.0.1"}},
 		"two": {Mode: "pause", PauseMS: 80, Service: "web", Addresses: []string{"10.0.0.2"}},
+		// Parts of no service.
+		"x": {Mode: "drain"}, "y": {Mode: "drain"}, "z": {Mode: "drain"},
 	}}).Apply()
 	for name, c := range map[string]struct {
 		target table.Target

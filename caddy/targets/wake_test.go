@@ -22,6 +22,11 @@ func TestWakesOfARuleAreItsOwn(t *testing.T) {
 	if err := b.ask("vm-0", "many/0"); err != nil {
 		t.Errorf("one that waits: %v", err)
 	}
+	failed := b.entries["vm-1"]
+	failed.collected, failed.done, failed.failed = time.Now(), time.Now().Add(-2*wakeFailedFor), true
+	if err := b.ask("vm-1", "many/0"); err != nil {
+		t.Errorf("one that failed before: %v", err)
+	}
 	if err := b.ask("other", "other/0"); err != nil {
 		t.Errorf("another rule: %v", err)
 	}
