@@ -38,10 +38,11 @@ export const tlsCreate: Row = {
         row: ROW,
         what: "cold start until each certificate is in memory",
         size,
-        value: start,
+        value: start.wallMs,
         unit: "ms",
-        goal: atMost(start, GOAL_START_MS, "ms"),
+        goal: atMost(start.wallMs, GOAL_START_MS, "ms"),
       },
+      { row: ROW, what: "processor time of Caddy until then", size, value: start.caddyMs, unit: "ms" },
       { row: ROW, what: "certificates signed at the first start", size, value: signing, unit: "/s" },
       ...(size < MANY
         ? []
@@ -65,22 +66,39 @@ export function openTls({ caddyBinary, backendPort }: Bench, size: number): Prom
 /** How many certificates a second, until all are in Caddy's memory. */
 export async function untilSigned(site: Site): Promise<number> {
   const began = performance.now();
-  await until(async () => (await inMemory(site)) === site.size, READY_MS);
+  await untilInMemory(site);
   return (site.size / (performance.now() - began + site.coldStart.wallMs)) * 1000;
 }
 
-async function inMemory({ gatewright: { ports }, size }: Site): Promise<number> {
+/** Asks for what was missing the last time only, since the questions take processor time, too. */
+async function untilInMemory({ gatewright: { ports }, size }: Site): Promise<void> {
   const admin = new HttpClient(ports.admin);
-  const names = Array.from({ length: size }, (_, number) => `h${number}.bench.test`);
+  let missing: readonly string[] = Array.from({ length: size }, (_, number) => `h${number}.bench.test`);
+  await until(async () => {
+    const [one] = missing;
+    if (missing.length > 1 && (await lacking(admin, ports.admin, [one ?? ""])).length > 0) return false;
+    missing = await lacking(admin, ports.admin, missing);
+    return missing.length === 0;
+  }, READY_MS);
+  admin.close();
+}
+
+/** Those of the names that Caddy has no certificate of in memory. */
+async function lacking(
+  admin: HttpClient,
+  port: number,
+  names: readonly string[],
+): Promise<readonly string[]> {
   const { body } = await admin.succeed({
     method: "POST",
     path: "/gatewright/certificates",
     body: JSON.stringify({ names }),
-    headers: { origin: `http://127.0.0.1:${ports.admin}` },
+    headers: { origin: `http://127.0.0.1:${port}` },
   });
-  admin.close();
-  const { certificates } = JSON.parse(body) as { certificates: readonly { readonly served?: object }[] };
-  return certificates.filter(({ served }) => served !== undefined).length;
+  const { certificates } = JSON.parse(body) as {
+    certificates: readonly { readonly name: string; readonly served?: object }[];
+  };
+  return certificates.flatMap(({ name, served }) => (served === undefined ? [name] : []));
 }
 
 /** Resident memory after garbage was collected, settled. */
@@ -93,14 +111,15 @@ async function certificateMemory({ gatewright }: Site): Promise<number> {
 }
 
 /** Neither the manager nor Caddy runs; then from the start of the manager until Caddy has each certificate. */
-async function coldStart(site: Site): Promise<number> {
+async function coldStart(site: Site): Promise<{ readonly wallMs: number; readonly caddyMs: number }> {
   const { gatewright } = site;
   await gatewright.kill();
   process.kill(await gatewright.caddyPid(), "SIGKILL");
   const began = performance.now();
   await gatewright.start();
-  await until(async () => (await inMemory(site)) === site.size, READY_MS);
-  return performance.now() - began;
+  await untilInMemory(site);
+  const wallMs = performance.now() - began;
+  return { wallMs, caddyMs: (await site.cpuSeconds()).caddy * 1000 };
 }
 
 interface Created {
