@@ -2,13 +2,18 @@ package dispatcher
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // TestMoreToSay holds E7: what an instance sends behind its answer is nobody's answer. Here it comes with the answer; what
@@ -63,5 +68,56 @@ func TestMoreToSay(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestMoreToSaySecond holds E7 over HTTP/2: frames belong to a stream, so that what an instance sends behind an answer, even
+// when the next request is under way, is no answer to that one.
+func TestMoreToSaySecond(t *testing.T) {
+	w := newWorld(t)
+	w.sets["h2c"] = proxySetBy(map[string]any{"protocol": "gatewright_http", "versions": []string{"h2c"}})
+	w.load("c1")
+	var late atomic.Int64
+	port := w.instance("chatty", func(conn net.Conn) {
+		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		framer := http2.NewFramer(conn, conn)
+		framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+		_ = framer.WriteSettings()
+		var block bytes.Buffer
+		encoder := hpack.NewEncoder(&block)
+		answer := func(stream uint32, body string) {
+			block.Reset()
+			_ = encoder.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+			_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true})
+			_ = framer.WriteData(stream, true, []byte(body))
+		}
+		last := uint32(0)
+		for {
+			frame, err := framer.ReadFrame()
+			if err != nil {
+				return
+			}
+			if head, ok := frame.(*http2.MetaHeadersFrame); ok {
+				if last != 0 {
+					late.Add(1)
+					answer(last, "poison")
+				}
+				last = head.StreamID
+				answer(last, "ok")
+			}
+		}
+	})
+	row := w.row("a", "a.test", "chatty", port)
+	row.Policy = "h2c"
+	w.put("t1", row)
+	for range 200 {
+		if got := w.get("a.test", "/"); got.status != 200 || got.body != "ok" {
+			t.Fatalf("%d %q", got.status, got.body)
+		}
+	}
+	if late.Load() == 0 {
+		t.Error("no connection was used again")
 	}
 }
