@@ -26,7 +26,7 @@ const meanings: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /(?:order|authorization) took too long/i,
-    "the authority left the order undecided until its time was over (ACME_TIMEOUT); it is tried again. Check that it reaches this machine by the name, on HTTP_PORT and HTTPS_PORT as 80 and 443; its own log or status page has its reason",
+    "the authority left the order undecided until its time was over (ACME_TIMEOUT); it is tried again. Check that it reaches this machine by the name, on HTTP_PORT and HTTPS_PORT as 80 and 443; the authority's own log or status page has its reason",
   ],
   [
     /certificate signed by unknown authority|certificate is not trusted|x509: /i,
