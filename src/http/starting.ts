@@ -3,7 +3,6 @@ import { toWire } from "./wire.ts";
 
 /** Answers while the rest starts, which takes minutes when Caddy has to be built: `/health` is well, all else waits. */
 export const startingApp: RequestListener = (request, response) => {
-  request.resume();
   if (request.url === "/health") return answer(200, { status: "ok" });
   response.setHeader("Retry-After", 1);
   if (request.url === "/ready") return answer(503, { status: "not_ready", reasons: ["starting"] });

@@ -10,6 +10,7 @@ afterAll(() => api[Symbol.asyncDispose]());
 describe("/docs", () => {
   it("is a page whose every address is our own and is served", async () => {
     const page = await api.call({ path: "/docs" });
+    expect(page.headers["content-type"]).toBe("text/html; charset=utf-8");
     expect(page.text).toContain("<title>Gatewright</title>");
     const addresses = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? "");
     expect(addresses.length).toBe(4);
@@ -42,10 +43,9 @@ describe("/docs", () => {
     const start = await api.call({ path: "/docs/start.js" });
     expect(start.text).toContain('url: "/openapi.json"');
     expect(start.text).toContain("validatorUrl: null");
-    const document = (await api.call({ path: "/openapi.json" })).json<{
-      openapi: string;
-      info: { version: string };
-    }>();
+    const reply = await api.call({ path: "/openapi.json" });
+    expect(reply.headers["content-type"]).toBe("application/json");
+    const document = reply.json<{ openapi: string; info: { version: string } }>();
     expect([document.openapi, document.info.version]).toEqual(["3.1.0", "1.2.3"]);
   });
 });

@@ -296,6 +296,7 @@ describe("C10: queries", () => {
     ["q=web", ["pool"]],
     ["q=", ["blog", "dev", "pool", "shop"]],
     ["tags[kind]=long&q=vm-1", ["pool", "shop"]],
+    ["tags[kind]=short&tags[kind]=short", ["dev"]],
     ["state=set-aside&q=vm-1", []],
   ])("?%s selects %j", async (query, selected) => {
     expect(await names(query)).toEqual(selected);
