@@ -267,3 +267,29 @@ func lineEcho(t *testing.T) int {
 	go echo(listener)
 	return listener.Addr().(*net.TCPAddr).Port
 }
+
+// TestHTTP2MeetsWhatRowsDemandNow: neither a reload nor the age of a connection opens a row, whose demands and policies are
+// those of the moment.
+func TestHTTP2MeetsWhatRowsDemandNow(t *testing.T) {
+	w := secureWorld(t)
+	by := newAuthority(t, "by")
+	transport := versions["HTTP/2"](&tls.Config{InsecureSkipVerify: true, ServerName: "open.test"}, w.address())
+	defer transport.(*http.Transport).CloseIdleConnections()
+	refusing := w.secured("open", "open.test", "", nil)
+	refusing.Policy = "refusing"
+	for name, c := range map[string]struct {
+		row  table.RowJSON
+		want string
+	}{
+		"open": {w.secured("open", "open.test", "", nil), "200"}, "mutual TLS": {w.secured("open", "open.test", "", demanding("require", by)), "421"},
+		"TLS of another version": {w.secured("open", "open.test", "", &table.TLSOptions{MinVersion: "1.3"}), "200"}, "other policies": {refusing, "403"},
+		"another host": {w.secured("open", "old.test", "", nil), "404"},
+	} {
+		w.rows(c.row)
+		before := w.request(transport, "open.test", "/")
+		w.load()
+		if after := w.request(transport, "open.test", "/"); before != c.want || after != c.want {
+			t.Errorf("%s: %s, and %s after a reload", name, before, after)
+		}
+	}
+}

@@ -11,15 +11,15 @@ import (
 
 // D9: two clients that say nothing do not close a port for a third one.
 func TestAFloodByTwoClientsKeepsNobodyOut(t *testing.T) {
+	const most = 32
+	before := crowd.Silent
+	crowd.Silent = crowd.New(most)
+	t.Cleanup(func() { crowd.Silent = before })
 	w := newWorld(t)
 	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
 	w.wrapper["hello_timeout"] = "60s"
 	w.load()
 	w.rows(w.row("plain", "plain.test", false), w.row("secure", "secure.test", true))
-	const most = 32
-	before := crowd.Silent
-	crowd.Silent = crowd.New(most)
-	t.Cleanup(func() { crowd.Silent = before })
 	for i := range 2 * most {
 		from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%2))}
 		conn, err := (&net.Dialer{LocalAddr: from}).Dial("tcp", w.address())

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"slices"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -35,10 +34,13 @@ type world struct {
 	tables  int
 }
 
-// echoSet answers what was asked for.
-var echoSet = map[string]any{"handle": []any{map[string]any{
-	"handler": "static_response", "body": "{http.request.host}{http.request.uri} {http.request.remote.host}",
-}}}
+// policySets are those that rows may name: echo answers what was asked for.
+var policySets = map[string]any{
+	"echo": map[string]any{"handle": []any{map[string]any{
+		"handler": "static_response", "body": "{http.request.host}{http.request.uri} {http.request.remote.host}",
+	}}},
+	"refusing": map[string]any{"handle": []any{map[string]any{"handler": "static_response", "status_code": 403}}},
+}
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -103,8 +105,13 @@ func (w *world) rows(given ...table.RowJSON) {
 	w.t.Helper()
 	w.tables++
 	whole := map[string]any{"version": fmt.Sprint(w.t.Name(), w.tables), "rows": append([]table.RowJSON{}, given...)}
-	if slices.ContainsFunc(given, func(row table.RowJSON) bool { return row.Policy == "echo" }) {
-		whole["policy_sets"] = map[string]any{"echo": echoSet}
+	if len(given) > 0 {
+		sets := make(map[string]any)
+		for _, row := range given {
+			sets[row.Policy] = policySets[row.Policy]
+		}
+		delete(sets, "")
+		whole["policy_sets"] = sets
 	}
 	text, err := json.Marshal(whole)
 	if err == nil {
