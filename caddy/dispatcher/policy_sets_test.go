@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
@@ -132,6 +133,10 @@ func TestPolicySetsComeAndGoWithTheirRows(t *testing.T) {
 	w.mustPatch("2", "3", []string{"a"}, w.namedRow("c", "two"))
 	w.expect(w.get("c.test", "/"), 200, "two")
 	w.expectAlive(1)
+	_, told := w.call("GET", "/gatewright/policy_sets", nil)
+	if want := map[string]any{"policy_sets": map[string]any{"two": says("two")}}; !reflect.DeepEqual(told, want) {
+		t.Errorf("the admin endpoint tells of %v, want %v", told, want)
+	}
 	// A set that is there need not be sent again.
 	w.sets = nil
 	w.mustPatch("3", "4", nil, w.namedRow("d", "two"))
