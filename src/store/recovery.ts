@@ -119,5 +119,5 @@ async function syncFile(path: string): Promise<void> {
 }
 
 function byId<D extends Document>(documents: D[]): D[] {
-  return documents.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return documents.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
