@@ -391,7 +391,12 @@ test("Caddy and the Go tool get none of our settings", () => {
     JWT_SECRET: "hidden",
     OTHER_TOKEN: "x",
   });
-  expect(config.caddy.environment).toEqual({ GOGC: "200", PATH: "/bin", HTTPS_PROXY: "http://p" });
+  expect(config.caddy.environment).toEqual({
+    ACME_ORDERS_PER_MINUTE: "60",
+    GOGC: "200",
+    PATH: "/bin",
+    HTTPS_PROXY: "http://p",
+  });
   expect(load({ GOGC: "50" }).caddy.environment["GOGC"]).toBe("50");
   expect(config.toolEnvironment).toEqual({
     PATH: "/bin",

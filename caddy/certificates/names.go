@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/handover"
 	"gatewright.dev/caddy/internal/notify"
 	"gatewright.dev/caddy/table"
 )
@@ -263,6 +264,12 @@ func (n *names) try(ctx context.Context, it *name, authority *Authority, failure
 	}
 	if !missing && !certificate.NeedsRenewal(config) {
 		return nil
+	}
+	select {
+	case <-handover.Serving():
+		// The authority comes at once to see who has the name, and must find our servers.
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	if err := authority.order(ctx, it.Subject, !missing, failures); err != nil {
 		return err

@@ -65,6 +65,7 @@ var (
 	// Both guarded by mu.
 	whenInPlace []func()
 	inPlace     bool
+	serving     = make(chan struct{})
 	// draining is closed when a successor accepts in this process's place.
 	draining = make(chan struct{})
 	begin    sync.Once
@@ -119,6 +120,13 @@ func Await(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Serving is closed when this process runs its first configuration whole, in its predecessor's place where it has one: who is
+// asked to come back finds its servers from then on.
+func Serving() <-chan struct{} {
+	begin.Do(join)
+	return serving
 }
 
 // WhenInPlace calls back when this process has its predecessor's place: at once when it never had a predecessor.

@@ -18,6 +18,10 @@ func join() {
 	path := os.Getenv(pathVariable)
 	if path == "" {
 		inPlace = true
+		go func() {
+			awaitLoaded()
+			close(serving)
+		}()
 		return
 	}
 	// One that had this number may have been killed while it finished. And a disk that is full later has room for a file's
@@ -128,6 +132,7 @@ func takePlace(path string) {
 		call()
 	}
 	inPlace, whenInPlace = true, nil
+	close(serving)
 }
 
 // dropInherited closes the sockets that the configuration does not have.

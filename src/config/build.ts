@@ -32,7 +32,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     api: {
       address,
       /** 0 until `choosePorts` has chosen one; the same for every port here. */
-      port: values.port("PORT"),
+      port: values.number("PORT"),
       ...optional("secret", secret(values, "JWT_SECRET")),
       allowedHosts: values.list("API_ALLOWED_HOSTS"),
       /** Whether only this machine reaches the API. */
@@ -41,7 +41,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     caddy: { ...caddyConfig(values, environment), ...admin },
     dns: {
       address: text(values, "INTERNAL_DNS_ADDRESS"),
-      port: values.port("INTERNAL_DNS_PORT"),
+      port: values.number("INTERNAL_DNS_PORT"),
       zone: text(values, "INTERNAL_DNS_ZONE").toLowerCase(),
     },
     instances: instancesConfig(values),
@@ -57,7 +57,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       issuer: oneOf(values, "TLS_ISSUER", ["acme", "internal"]),
       preferWildcard: values.flag("TLS_PREFER_WILDCARD"),
       onDemand: values.flag("TLS_ON_DEMAND"),
-      askPort: values.port("TLS_ASK_PORT"),
+      askPort: values.number("TLS_ASK_PORT"),
       renewInterval: duration(values, "TLS_RENEW_INTERVAL"),
       expiryWarning: duration(values, "TLS_EXPIRY_WARNING"),
       http3: values.flag("HTTP3"),
@@ -95,7 +95,7 @@ function adminConfig(values: Values, dataDir: string): AdminConfig {
     return { adminAddress: `unix/${path.join(dataDir, "caddy/admin.sock")}` };
   return {
     adminAddress: address ?? "127.0.0.1",
-    adminPort: hasPort ? values.port("CADDY_ADMIN_PORT") : ADMIN_PORT,
+    adminPort: hasPort ? values.number("CADDY_ADMIN_PORT") : ADMIN_PORT,
   };
 }
 
@@ -106,8 +106,8 @@ function caddyConfig(values: Values, environment: Environment) {
     ...optional("gateway", values.text("GATEWAY_NAME")),
     /** Present: ingresses are another Gatewright's. */
     ...optional("follow", followConfig(values)),
-    httpPort: values.port("HTTP_PORT"),
-    httpsPort: values.port("HTTPS_PORT"),
+    httpPort: values.number("HTTP_PORT"),
+    httpsPort: values.number("HTTPS_PORT"),
     drift: oneOf(values, "DRIFT", driftPolicies),
     stopOnShutdown: values.flag("CADDY_STOP_ON_SHUTDOWN"),
     drainTimeout: duration(values, "DRAIN_TIMEOUT"),
@@ -122,6 +122,7 @@ function caddyConfig(values: Values, environment: Environment) {
     /** What Caddy's process gets of the environment: path, proxies, certificates, time zone, Go's limits. */
     environment: {
       GOGC: CADDY_GC_PERCENT,
+      ACME_ORDERS_PER_MINUTE: String(values.number("ACME_ORDERS_PER_MINUTE")),
       ...Object.fromEntries(Object.entries(environment).filter(([name]) => caddyVariables.test(name))),
     },
   };

@@ -7,6 +7,7 @@ export type Kind =
   | "secret"
   | "port"
   | "boolean"
+  | "count"
   | "duration"
   | "ip"
   | "adminAddress"
@@ -73,6 +74,11 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
     read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
   },
   boolean: { takes: "true or false", schema: { type: "boolean" }, read: readBoolean },
+  count: {
+    takes: "a whole number above zero",
+    schema: { type: "integer", minimum: 1, maximum: 1_000_000 },
+    read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+  },
   duration: textOf("a duration above zero in Go's form, such as 500ms, 30s or 2m", "duration"),
   ip: textOf("an IP address, such as 127.0.0.1 or ::1", "ip"),
   adminAddress: textOf(

@@ -15,8 +15,8 @@ export interface Values {
   text(name: string): string | undefined;
   /** Whether there is a value, its default included. */
   has(name: string): boolean;
-  /** A number from 0 to 65535. */
-  port(name: string): number;
+  /** A port or a count. */
+  number(name: string): number;
   flag(name: string): boolean;
   list(name: string): readonly string[];
   duration(name: string): Duration | undefined;
@@ -95,7 +95,7 @@ function valuesOf(given: { readonly [name: string]: Raw }): Values {
   return {
     text,
     has: (name) => given[name] !== undefined,
-    port: (name) => take(name, (value) => typeof value === "number") ?? 0,
+    number: (name) => take(name, (value) => typeof value === "number") ?? 0,
     flag: (name) => take(name, (value) => typeof value === "boolean") ?? false,
     list: (name) => take(name, (value): value is readonly string[] => Array.isArray(value)) ?? [],
     duration: (name) => parseDuration(text(name) ?? ""),

@@ -371,6 +371,13 @@ export const settingGroups: readonly SettingGroup[] = [
           "How long the authority may leave an order undecided, at its validation and at its end. Then it has failed, and another follows.",
       },
       {
+        name: "ACME_ORDERS_PER_MINUTE",
+        kind: "count",
+        default: "60",
+        effect:
+          "Most orders of an account in a minute; further ones wait. The default suits Let's Encrypt, whose own limits are lower for long (300 in three hours); an authority of your own may take thousands. A change is taken by a new Caddy, which takes over.",
+      },
+      {
         name: "ACME_EAB_KEY_ID",
         kind: "text",
         default: "",

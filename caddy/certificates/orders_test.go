@@ -1,0 +1,17 @@
+package certificates
+
+import (
+	"testing"
+	"time"
+)
+
+func TestOrdersInAMinute(t *testing.T) {
+	for _, one := range []struct {
+		perMinute, most int
+		window          time.Duration
+	}{{1, 1, time.Minute}, {5, 5, time.Minute}, {6, 1, 10 * time.Second}, {60, 10, 10 * time.Second}, {1_000_000, 166_666, 10 * time.Second}} {
+		if most, window := ordersOf(one.perMinute); most != one.most || window != one.window {
+			t.Errorf("%d a minute: %d in %v", one.perMinute, most, window)
+		}
+	}
+}
