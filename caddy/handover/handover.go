@@ -11,6 +11,8 @@
 //	ready                         →
 //	                              ←    stopped: it accepts nothing more
 //	accepting                     →
+//	(accepts, is found at the socket)
+//	placed                        →
 //	                              ←    connections that wait for their next request, as descriptors, until it ends
 //
 // Connections that come between "stopped" and "accepting" wait in the kernel's queue, which belongs to the socket and not
@@ -41,6 +43,8 @@ const (
 	drainTime = 10 * time.Minute
 	// answerTime is how long either side waits for the other's answer, which takes milliseconds.
 	answerTime = 5 * time.Second
+	// loadTime is how long a successor may load its configuration; others wait meanwhile.
+	loadTime = 2 * time.Minute
 	// maxMessage is larger than what is kept of a request that nobody handles yet, in base64.
 	maxMessage = 128 << 10
 )
@@ -173,6 +177,7 @@ const (
 	ready      = "ready"
 	stopped    = "stopped"
 	accepting  = "accepting"
+	placed     = "placed"
 	connection = "connection"
 )
 
@@ -248,8 +253,10 @@ func descriptor(control []byte) *os.File {
 }
 
 // expect is the next message, of one kind.
-func (p *peer) expect(kind string) (message, error) {
-	m, file, err := p.receive(answerTime)
+func (p *peer) expect(kind string) (message, error) { return p.expectWithin(kind, answerTime) }
+
+func (p *peer) expectWithin(kind string, within time.Duration) (message, error) {
+	m, file, err := p.receive(within)
 	if file != nil {
 		file.Close()
 	}

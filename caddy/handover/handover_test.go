@@ -257,6 +257,8 @@ func TestOneAfterAnother(t *testing.T) {
 	}
 }
 
+const accepts = `{"kind":"accepting"}`
+
 // A successor that dies before it is ready has taken nothing, nor has one that dies before it accepts.
 func TestASuccessorThatDies(t *testing.T) {
 	w := newWorld(t)
@@ -268,7 +270,7 @@ func TestASuccessorThatDies(t *testing.T) {
 	if got := kept.ask(); got != "one" {
 		t.Fatalf("%q answers", got)
 	}
-	for _, says := range []string{`{"kind":"ready"}`, `{"kind":"nonsense"}`, "nonsense"} {
+	for _, says := range []string{`{"kind":"ready"}`, accepts, `{"kind":"nonsense"}`, "nonsense"} {
 		successor := w.successor()
 		successor.send(`{"kind":"hello"}`)
 		if got := successor.receive(); !strings.Contains(got, `"socket"`) {
@@ -277,11 +279,18 @@ func TestASuccessorThatDies(t *testing.T) {
 		if got := successor.receive(); got != `{"kind":"all"}` {
 			t.Fatalf("said %s", got)
 		}
-		successor.send(says)
-		if says == `{"kind":"ready"}` {
+		if says == accepts {
+			successor.send(`{"kind":"ready"}`)
+		} else {
+			successor.send(says)
+		}
+		if says == `{"kind":"ready"}` || says == accepts {
 			if got := successor.receive(); got != `{"kind":"stopped"}` {
 				t.Fatalf("said %s", got)
 			}
+		}
+		if says == accepts {
+			successor.send(says)
 		}
 		// Nobody accepts where it has stopped: this waits in the queue.
 		waiting := w.dial()

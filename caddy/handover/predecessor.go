@@ -121,7 +121,7 @@ func (p *peer) handOver() (drain time.Duration, err error) {
 		return 0, err
 	}
 	// It loads its configuration, and asks for nothing meanwhile.
-	m, file, err := p.receive(0)
+	m, file, err := p.receive(loadTime)
 	if file != nil {
 		_ = file.Close()
 	}
@@ -134,6 +134,10 @@ func (p *peer) handOver() (drain time.Duration, err error) {
 	resume := pause()
 	if err = p.send(message{Kind: stopped}, nil); err == nil {
 		_, err = p.expect(accepting)
+	}
+	if err == nil {
+		// From here on it accepts, or it is gone.
+		_, err = p.expectWithin(placed, 0)
 	}
 	if err != nil {
 		resume()

@@ -104,11 +104,20 @@ func (p *peer) takeOver(accept func()) {
 	if err == nil {
 		_, err = p.expect(stopped)
 	}
-	// Whether it has stopped or is gone: the sockets are this process's too.
-	accept()
-	takePlace(os.Getenv(pathVariable))
 	if err == nil {
 		err = p.send(message{Kind: accepting}, nil)
+	}
+	path := os.Getenv(pathVariable)
+	if err != nil && isThere(path) {
+		// It did not wait for so long, and accepts again: of two that accept, one would have no admin endpoint.
+		logger().Error("the process before this one serves on; this one ends", zap.Error(err))
+		os.Exit(1)
+	}
+	// It has stopped or is gone: the sockets are this process's too.
+	accept()
+	takePlace(path)
+	if err == nil {
+		err = p.send(message{Kind: placed}, nil)
 	}
 	dropInherited()
 	if err != nil {
@@ -118,6 +127,15 @@ func (p *peer) takeOver(accept func()) {
 	}
 	logger().Info("took over from the process before this one")
 	go p.takeConnections()
+}
+
+// isThere tells whether a process listens at path.
+func isThere(path string) bool {
+	p, err := dial(path)
+	if err == nil {
+		_ = p.conn.Close()
+	}
+	return err == nil
 }
 
 // takePlace makes this process the one that a successor finds. One whose configuration fails never is: it may have found a

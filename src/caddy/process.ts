@@ -230,7 +230,9 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     try {
       return await this.#launch(found);
     } catch (error) {
-      if (this.#ending.signal.aborted || !isAlive(found) || isDraining(this.#paths, found.pid)) throw error;
+      if (this.#ending.signal.aborted) throw error;
+      // Another new one may have taken over meanwhile: one that a manager before this one has started.
+      if (!isAlive(found) || isDraining(this.#paths, found.pid)) return this.#adoptOrLaunch();
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.logger.error("the new Caddy did not take over; the old one serves on", {
         pid: found.pid,
