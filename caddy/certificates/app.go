@@ -23,6 +23,9 @@ type App struct {
 	// RenewInterval is how often it is looked for certificates to renew; that of the first configuration of a process
 	// holds. Default: 10m.
 	RenewInterval caddy.Duration `json:"renew_interval,omitempty"`
+
+	// RenewalWindowRatio is how much of a certificate's life is left when it is due for renewal. Default: a third.
+	RenewalWindowRatio float64 `json:"renewal_window_ratio,omitempty"`
 }
 
 // Authority is who signs.
@@ -53,14 +56,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if authority == nil || len(authority.IssuersRaw) == 0 {
 			return fmt.Errorf("authorities[%s]: issuers is empty", name)
 		}
-		if err := authority.provision(ctx, time.Duration(a.RenewInterval)); err != nil {
+		if err := authority.provision(ctx, a); err != nil {
 			return fmt.Errorf("authorities[%s]: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (a *Authority) provision(ctx caddy.Context, renewInterval time.Duration) error {
+func (a *Authority) provision(ctx caddy.Context, of *App) error {
 	key, err := json.Marshal(a.IssuersRaw)
 	if err != nil {
 		return err
@@ -80,9 +83,10 @@ func (a *Authority) provision(ctx caddy.Context, renewInterval time.Duration) er
 		a.local = a.local && internal
 		issuers = append(issuers, issuer)
 	}
-	a.config = certmagic.New(managed.open(renewInterval), certmagic.Config{
-		Issuers: issuers,
-		Storage: ctx.Storage(),
+	a.config = certmagic.New(managed.open(time.Duration(of.RenewInterval)), certmagic.Config{
+		Issuers:            issuers,
+		Storage:            ctx.Storage(),
+		RenewalWindowRatio: of.RenewalWindowRatio,
 		// The process's, since orders outlive configurations; the name is that of Caddy's own.
 		Logger: caddy.Log().Named("tls"),
 		OnEvent: func(_ context.Context, event string, data map[string]any) error {

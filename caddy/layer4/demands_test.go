@@ -277,19 +277,23 @@ func TestHTTP2MeetsWhatRowsDemandNow(t *testing.T) {
 	defer transport.(*http.Transport).CloseIdleConnections()
 	refusing := w.secured("open", "open.test", "", nil)
 	refusing.Policy = "refusing"
-	for name, c := range map[string]struct {
+	// The connection is opened for the first.
+	for _, c := range []struct {
+		name string
 		row  table.RowJSON
 		want string
 	}{
-		"open": {w.secured("open", "open.test", "", nil), "200"}, "mutual TLS": {w.secured("open", "open.test", "", demanding("require", by)), "421"},
-		"TLS of another version": {w.secured("open", "open.test", "", &table.TLSOptions{MinVersion: "1.3"}), "200"}, "other policies": {refusing, "403"},
-		"another host": {w.secured("open", "old.test", "", nil), "404"},
+		{"open", w.secured("open", "open.test", "", nil), "200"},
+		{"mutual TLS", w.secured("open", "open.test", "", demanding("require", by)), "421"},
+		{"TLS of another version", w.secured("open", "open.test", "", &table.TLSOptions{MinVersion: "1.3"}), "200"},
+		{"other policies", refusing, "403"},
+		{"another host", w.secured("open", "old.test", "", nil), "404"},
 	} {
 		w.rows(c.row)
 		before := w.request(transport, "open.test", "/")
 		w.load()
 		if after := w.request(transport, "open.test", "/"); before != c.want || after != c.want {
-			t.Errorf("%s: %s, and %s after a reload", name, before, after)
+			t.Errorf("%s: %s, and %s after a reload", c.name, before, after)
 		}
 	}
 }

@@ -130,7 +130,7 @@ describe("E12: step-ca by TLS-ALPN-01", () => {
     expect(Date.parse(not_after) - Date.parse(renews_at)).toBe((7 * 60_000) / 3);
     // In the place of a wait of four minutes: from now on it is due with 84 % of its life left, seven seconds after the
     // order. What Gatewright still had to load may take that away once.
-    const ratio = "/config/apps/tls/automation/policies/0/renewal_window_ratio";
+    const ratio = "/config/apps/gatewright_certificates/renewal_window_ratio";
     const origin = `http://127.0.0.1:${gatewright.ports.admin}`;
     const makeDue = () => call(`${origin}${ratio}`, { method: "PUT", headers: { origin }, body: 0.84 });
     let failures = 0;
