@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { caddyModules } from "../src/caddy/modules.ts";
 
 const root = join(import.meta.dirname, "..");
 const pages = [
@@ -25,6 +26,15 @@ describe("documentation", () => {
       ...read("docs/architecture.md").matchAll(/^\[(\d{4}) .*\(decisions\/(\1-[\w-]+\.md)\)/gm),
     ];
     expect(listed.map(([, , file]) => file)).toEqual(readdirSync(join(root, "docs/decisions")).sort());
+  });
+
+  it("names every module that a Caddy must or may have in docs/caddy.md", () => {
+    const page = read("docs/caddy.md");
+    const [everything = ""] = /^.*\| everything \|$/m.exec(page) ?? [];
+    const missing = caddyModules.filter(
+      ({ id, required }) => !(required ? everything : page).includes(`\`${id}\``),
+    );
+    expect(missing).toEqual([]);
   });
 
   it("has a row for each Go package in docs/architecture.md", () => {
