@@ -28,7 +28,7 @@ type multiplexed struct {
 	h2   http2.Server
 	// users are the configurations that listen there. Guarded by doors.mu, as changes of servers are.
 	users int
-	// servers are those that accept, the oldest first, or the last one that did, which is over.
+	// servers are those of the configurations, the oldest first, or the last one that did, which is over.
 	servers atomic.Pointer[[]serverOf]
 	over    serverOf
 }
@@ -75,8 +75,8 @@ func enterDoor(address string, server *caddyhttp.Server, logger *zap.Logger) *mu
 	return m
 }
 
-// accept has requests go to the server while its configuration runs.
-func (m *multiplexed) accept(of serverOf) {
+// take has requests go to the server while its configuration runs.
+func (m *multiplexed) take(of serverOf) {
 	doors.mu.Lock()
 	defer doors.mu.Unlock()
 	m.change(func(servers []serverOf) []serverOf { return append(without(servers, m.over), of) })

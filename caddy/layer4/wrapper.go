@@ -60,6 +60,8 @@ func (w *Wrapper) WrapListener(inner net.Listener) net.Listener {
 		Listener: inner, wrapper: w, http2: enterDoor(inner.Addr().String(), w.server, w.logger),
 		ready: make(chan net.Conn), ended: make(chan struct{}),
 	}
+	// Not when it accepts first: its configuration may run before that.
+	l.http2.take(serverOf{w.app, w.server})
 	l.leave = sync.OnceFunc(func() { l.http2.leave(serverOf{w.app, w.server}) })
 	// An app whose start failed half-way is not stopped.
 	context.AfterFunc(w.ctx, l.leave)
@@ -88,10 +90,7 @@ type wrapped struct {
 }
 
 func (l *wrapped) Accept() (net.Conn, error) {
-	l.begin.Do(func() {
-		l.http2.accept(serverOf{l.wrapper.app, l.wrapper.server})
-		go l.accept()
-	})
+	l.begin.Do(func() { go l.accept() })
 	select {
 	case conn := <-l.ready:
 		return conn, nil
