@@ -121,15 +121,8 @@ func (p *peer) handOver() (drain time.Duration, err error) {
 		return 0, err
 	}
 	// It loads its configuration, and asks for nothing meanwhile.
-	m, file, err := p.receive(loadTime)
-	if file != nil {
-		_ = file.Close()
-	}
-	if err != nil {
+	if _, err := p.expectWithin(ready, loadTime); err != nil {
 		return 0, err
-	}
-	if m.Kind != ready {
-		return 0, errors.New("it said " + m.Kind + " instead of " + ready)
 	}
 	resume := pause()
 	if err = p.send(message{Kind: stopped}, nil); err == nil {

@@ -143,7 +143,6 @@ async function awaitReady(
   // Until then the other one answers at the admin address, in the same words.
   let serves = predecessor === undefined;
   while (performance.now() < deadline) {
-    if (signal.aborted) return "abandoned";
     if (!serves && predecessor !== undefined) {
       serves = isDraining(paths, predecessor.pid) || !isAlive(predecessor);
       if (serves) admin.renew();
