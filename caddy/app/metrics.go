@@ -1,0 +1,25 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"gatewright.dev/caddy/metrics"
+)
+
+// ingressesNamed is how many ingresses have series of their own where the question does not say it.
+const ingressesNamed = 1000
+
+// getMetrics answers all families of the process.
+func getMetrics(r *http.Request) (any, error) {
+	ingresses := ingressesNamed
+	if text := r.URL.Query().Get("ingresses"); text != "" {
+		var err error
+		if ingresses, err = strconv.Atoi(text); err != nil || ingresses < 0 {
+			return nil, fmt.Errorf("ingresses: %q is not a number", text)
+		}
+	}
+	families, err := metrics.Gather(ingresses)
+	return map[string]any{"families": families}, err
+}
