@@ -24,7 +24,6 @@ const selfEvident: ReadonlySet<string> = new Set(["text", "secret", "path"]);
 function renderExample(setting: Setting): string {
   const facts = [
     setting.effect,
-    ...(setting.unused === true ? ["Has no effect yet."] : []),
     ...(selfEvident.has(setting.kind) && setting.choices === undefined ? [] : [`Takes ${takes(setting)}.`]),
     `Default: ${defaultOf(setting)}.`,
   ];
@@ -54,7 +53,7 @@ export function renderDocs(present: string): string {
 
 function renderRow(setting: Setting): string {
   const value = setting.default === "" ? (setting.defaultText ?? "–") : `\`${setting.default}\``;
-  const effect = `${setting.effect}${setting.unused === true ? " **Has no effect yet.**" : ""}`;
+  const effect = setting.effect;
   return `| \`${setting.name}\` | ${takes(setting)} | ${value} | ${effect} |`;
 }
 

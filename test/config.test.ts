@@ -179,7 +179,11 @@ describe("wrong values", () => {
     ["DNS_RESOLVERS", "1.1.1.1:0"],
     ["LOG_LEVEL", "verbose"],
     ["LOG_LEVEL_DNS", "verbose"],
+    ["METRICS_INGRESSES", "0"],
     ["OTEL_ENDPOINT", "nowhere:99999"],
+    ["OTEL_EXPORTER_OTLP_PROTOCOL", "http"],
+    ["OTEL_EXPORTER_OTLP_TIMEOUT", "10s"],
+    ["OTEL_RESOURCE_ATTRIBUTES", "production"],
   ];
 
   test.each(wrong)("%s=%s is refused by name, with what it takes", (name, value) => {
@@ -285,9 +289,8 @@ describe("warnings", () => {
     "OTEL_SDK_DISABLED",
   ])("%s is somebody else's", (name) => expect(load({ [name]: "x" }).warnings).toEqual([]));
 
-  test("a setting without effect yet, and a short secret", () => {
-    expect(load({ OTEL_SERVICE_NAME: "gw", JWT_SECRET: "short" }).warnings).toEqual([
-      "OTEL_SERVICE_NAME is set, but has no effect yet",
+  test("a short secret", () => {
+    expect(load({ JWT_SECRET: "short" }).warnings).toEqual([
       "JWT_SECRET has 5 bytes; 32 or more are safe against guessing",
     ]);
   });
@@ -332,6 +335,69 @@ describe("E14: names of hypeman's newer versions", () => {
 
   test("are refused by our name when they are wrong", () => {
     expect(() => load({ CADDY__INTERNAL_DNS_PORT: "x" })).toThrow(/INTERNAL_DNS_PORT=.* must be/);
+  });
+});
+
+describe("OTLP", () => {
+  const otlp = (environment: Variables) => load({ OTEL_ENABLED: "true", ...environment }).telemetry.otlp;
+
+  test("is off, whatever else is set", () => {
+    expect(load({ OTEL_ENDPOINT: "10.0.0.1:4317" }).telemetry).toEqual({ metricsIngresses: 1_000 });
+  });
+
+  test("goes to the collector of the machine by gRPC, as hypeman's", () => {
+    expect(otlp({ OTEL_SERVICE_INSTANCE_ID: "edge-1" })).toEqual({
+      protocol: "grpc",
+      endpoint: "http://127.0.0.1:4317",
+      headers: [],
+      timeoutMs: 10_000,
+      metricIntervalMs: 60_000,
+      serviceName: "gatewright",
+      instanceId: "edge-1",
+      attributes: [],
+    });
+  });
+
+  test.each<[Variables, string]>([
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf" }, "http://127.0.0.1:4318"],
+    [{ OTEL_ENDPOINT: "collector" }, "http://collector:4317"],
+    [{ OTEL_ENDPOINT: "collector:1", OTEL_INSECURE: "false" }, "https://collector:1"],
+    [{ OTEL_ENDPOINT: "::1" }, "http://[::1]:4317"],
+    [{ OTEL_ENDPOINT: "[::1]:99" }, "http://[::1]:99"],
+    [{ OTEL_ENDPOINT: "http://collector:1/otlp/", OTEL_INSECURE: "false" }, "http://collector:1/otlp"],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector" }, "https://collector"],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: "https://other", OTEL_ENDPOINT: "mine" }, "http://mine:4317"],
+    [{ OTEL__ENDPOINT: "of-hypeman" }, "http://of-hypeman:4317"],
+  ])("with %j goes to %s", (environment, endpoint) => {
+    expect(otlp(environment)?.endpoint).toBe(endpoint);
+  });
+
+  test("takes headers and attributes with escapes, and shows no value of a header", () => {
+    const config = load({
+      OTEL_ENABLED: "true",
+      OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20hidden-1, x-team=hidden%2C2",
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=production,rack=4%3D",
+      GATEWAY_NAME: "edge-2",
+    });
+    expect(config.telemetry.otlp).toMatchObject({
+      instanceId: "edge-2",
+      attributes: [
+        ["deployment.environment.name", "production"],
+        ["rack", "4="],
+      ],
+    });
+    expect(config.telemetry.otlp?.headers.map(([name, value]) => [name, value.reveal()])).toEqual([
+      ["authorization", "Bearer hidden-1"],
+      ["x-team", "hidden,2"],
+    ]);
+    expect(JSON.stringify(config)).not.toContain("hidden");
+    expect(config.secrets.map((secret) => secret.reveal())).toContain("hidden,2");
+  });
+
+  test("refuses headers that are none, without showing them", () => {
+    const problems = problemsOf({ OTEL_EXPORTER_OTLP_HEADERS: "x-key=1,hidden" });
+    expect(problems.map(([field]) => field)).toEqual(["OTEL_EXPORTER_OTLP_HEADERS"]);
+    expect(JSON.stringify(problems)).not.toContain("hidden");
   });
 });
 

@@ -10,6 +10,7 @@ import type {
   CaddyCertificate,
   CertificateSource,
   Layer4Source,
+  MetricSource,
   RefusalCounts,
   RefusalSource,
   RunningConfig,
@@ -40,7 +41,7 @@ export type Probe =
   | { readonly kind: "other" | "nothing" };
 
 /** What the supervisor asks beside the CaddyApi. */
-export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource, Layer4Source {
+export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource, Layer4Source, MetricSource {
   /** Never throws. Needs no module of ours in that Caddy. */
   probe(): Promise<Probe>;
   /**
@@ -180,6 +181,11 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     refusals: async () => {
       const answer = await demand("GET", "/gatewright/refusals");
       return (JSON.parse(answer.body) as { readonly rules: RefusalCounts }).rules;
+    },
+    metrics: async (ingresses) => {
+      const { body } = await demand("GET", `/gatewright/metrics?ingresses=${ingresses}`);
+      return (JSON.parse(body) as { readonly families: Awaited<ReturnType<MetricSource["metrics"]>> })
+        .families;
     },
     certificates: async (names) =>
       parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),

@@ -1,4 +1,5 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
+import type { MetricFamily } from "../caddy-json/metric-family.ts";
 import type { Table, TableDelta } from "../compiler/row.ts";
 import type { ConnectionCounts } from "../model/api.ts";
 
@@ -146,6 +147,12 @@ export interface RefusalCounts {
 export interface RefusalSource {
   /** Throws `caddy_unavailable`. */
   refusals(): Promise<RefusalCounts>;
+}
+
+/** What counts requests and connections. */
+export interface MetricSource {
+  /** All that Caddy counts, with series of their own for so many ingresses, the busiest. Throws `caddy_unavailable`. */
+  metrics(ingresses: number): Promise<readonly MetricFamily[]>;
 }
 
 /** What knows the state of certificates. */

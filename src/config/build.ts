@@ -11,6 +11,7 @@ import {
   settings,
   subsystems,
 } from "./settings.ts";
+import { otlpSecrets, telemetryConfig } from "./telemetry.ts";
 import { type AdminConfig, warningsOf } from "./warnings.ts";
 
 type Frozen<T> = T extends Secret ? T : { readonly [key in keyof T]: Frozen<T[key]> };
@@ -20,11 +21,14 @@ export type Config = Frozen<ReturnType<typeof buildConfig>>;
 
 /** The configuration that checked values mean. Pure. */
 export function buildConfig(values: Values, environment: Environment, dataDir: string) {
-  const secrets = settings
-    .filter((setting) => setting.kind === "secret")
-    .map((setting) => values.text(setting.name))
-    .filter((value) => value !== undefined)
-    .map((value) => new Secret(value));
+  const secrets = [
+    ...settings
+      .filter((setting) => setting.kind === "secret")
+      .map((setting) => values.text(setting.name))
+      .filter((value) => value !== undefined)
+      .map((value) => new Secret(value)),
+    ...otlpSecrets(values),
+  ];
   const address = text(values, "LISTEN_ADDRESS");
   const admin = adminConfig(values, path.resolve(dataDir));
   return {
@@ -63,6 +67,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       http3: values.flag("HTTP3"),
     },
     log: logConfig(values),
+    telemetry: telemetryConfig(values),
     /** For the Go tool: the environment without Gatewright's own settings. */
     toolEnvironment: withoutOurs(environment),
     /** Every secret, for scrubbing. */

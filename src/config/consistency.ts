@@ -2,10 +2,16 @@ import type { Problem } from "../errors.ts";
 import type { Config } from "./build.ts";
 import { listenersOf } from "./ports.ts";
 import type { Values } from "./read.ts";
+import { otlpProblems } from "./telemetry.ts";
 
 /** What is wrong between settings that are right each by itself. */
 export function inconsistencies(values: Values, config: Config): readonly Problem[] {
-  return [...missingSettings(values, config), ...portConflicts(config), ...socketProblems(values, config)];
+  return [
+    ...missingSettings(values, config),
+    ...portConflicts(config),
+    ...socketProblems(values, config),
+    ...otlpProblems(values),
+  ];
 }
 
 /** Settings that others make necessary. */

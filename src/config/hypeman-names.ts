@@ -24,14 +24,19 @@ export const hypemanKeys: ReadonlyMap<string, string> = new Map([
   ["otel.insecure", "OTEL_INSECURE"],
 ]);
 
-/** The names that newer versions of hypeman read from the environment: `ACME__EMAIL` is `acme.email`. */
-const variables: ReadonlyMap<string, string> = new Map(
-  [...hypemanKeys]
+/**
+ * The names that newer versions of hypeman read from the environment, where `ACME__EMAIL` is `acme.email`, and those of
+ * OpenTelemetry for what hypeman calls otherwise.
+ */
+const variables: ReadonlyMap<string, string> = new Map([
+  ...[...hypemanKeys]
     .filter(([key]) => key.includes("."))
-    .map(([key, setting]) => [key.toUpperCase().replace(".", "__"), setting]),
-);
+    .map(([key, setting]) => [key.toUpperCase().replace(".", "__"), setting] as const),
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT"],
+  ["OTEL_EXPORTER_OTLP_INSECURE", "OTEL_INSECURE"],
+]);
 
-/** Whether hypeman gives the variable a meaning that is read here too. */
+/** Whether hypeman or OpenTelemetry gives the variable a meaning that is read here too. */
 export function isHypemanName(name: string): boolean {
   return variables.has(name);
 }

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { parseDuration } from "./duration.ts";
+import { parsePair } from "./pairs.ts";
 
 /** What values a setting takes. */
 export type Kind =
@@ -21,6 +22,7 @@ export type Kind =
   | "httpUrl"
   | "acmeCa"
   | "endpoint"
+  | "pairs"
   | "path";
 
 /** A value after reading and before checking: text that cannot be read stays text, and the check names it. */
@@ -101,6 +103,7 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
   httpUrl: textOf("an http or https URL without user, query and fragment", "httpUrl"),
   acmeCa: textOf("staging, production, or the https URL of an ACME directory", "acmeCa"),
   endpoint: textOf("a host and port, such as 127.0.0.1:4317, or an http(s) URL", "endpointOrUrl"),
+  pairs: listOf("name=value, with %2C for a comma in a value", "pair"),
   path: textOf("a path, without ~ (which only a shell replaces: write the home folder out)", "path"),
 };
 
@@ -162,5 +165,6 @@ export const formats: { readonly [name: string]: (text: string) => boolean } = {
   httpUrl: isHttpUrl,
   acmeCa: (text) =>
     text === "staging" || text === "production" || (isHttpUrl(text) && text.startsWith("https:")),
+  pair: (text) => parsePair(text) !== undefined,
   path: (text) => !text.includes("\0") && !/^~[^/]*(?:\/|$)/.test(text),
 };

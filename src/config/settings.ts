@@ -14,8 +14,6 @@ export interface Setting {
   readonly example?: string;
   /** Shown instead of a default that depends on the machine. */
   readonly defaultText?: string;
-  /** True: read and checked, but nothing uses it yet. */
-  readonly unused?: boolean;
 }
 
 export interface SettingGroup {
@@ -47,6 +45,8 @@ export type Subsystem = (typeof subsystems)[number];
 export const instanceSources = ["registry", "hypeman", "file"] as const;
 
 export const driftPolicies = ["repair", "report"] as const;
+
+export const otlpProtocols = ["grpc", "http/protobuf"] as const;
 
 /** Every setting: the one list that reading, checking, `.env.example` and docs/configuration.md are made from. */
 export const settingGroups: readonly SettingGroup[] = [
@@ -516,32 +516,85 @@ export const settingGroups: readonly SettingGroup[] = [
     title: "Telemetry",
     settings: [
       {
+        name: "METRICS_INGRESSES",
+        kind: "count",
+        default: "1000",
+        effect:
+          "How many ingresses have series of their own in `/metrics` and OTLP: the busiest. The others are counted together, as `_other`.",
+      },
+      {
         name: "OTEL_ENABLED",
         kind: "boolean",
         default: "false",
-        effect: "Whether traces, metrics and logs are exported by OTLP.",
-        unused: true,
+        effect: "Whether metrics, logs and traces are exported by OTLP.",
       },
       {
         name: "OTEL_ENDPOINT",
         kind: "endpoint",
-        default: "127.0.0.1:4317",
-        effect: "OTLP receiver.",
-        unused: true,
+        default: "",
+        defaultText: "`127.0.0.1:4317`; `127.0.0.1:4318` with http/protobuf",
+        example: "http://collector.internal:4317",
+        effect: "OTLP receiver. With http/protobuf a URL may have a path, before `/v1/metrics` and its like.",
       },
       {
-        name: "OTEL_SERVICE_NAME",
+        name: "OTEL_EXPORTER_OTLP_PROTOCOL",
         kind: "text",
-        default: "gatewright",
-        effect: "Name of this service in telemetry.",
-        unused: true,
+        default: "grpc",
+        choices: otlpProtocols,
+        effect: "How OTLP is sent.",
       },
       {
         name: "OTEL_INSECURE",
         kind: "boolean",
         default: "true",
-        effect: "Whether OTLP goes without TLS.",
-        unused: true,
+        effect: "Whether OTLP goes without TLS, where OTEL_ENDPOINT has no scheme.",
+      },
+      {
+        name: "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        kind: "path",
+        default: "",
+        example: "/etc/gatewright/collector-ca.pem",
+        defaultText: "the system's roots",
+        effect: "PEM file with the roots that the receiver is verified by.",
+      },
+      {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        kind: "secret",
+        default: "",
+        effect: "Headers of each export: `name=value`, separated by commas, with percent signs as escapes.",
+      },
+      {
+        name: "OTEL_EXPORTER_OTLP_TIMEOUT",
+        kind: "count",
+        default: "10000",
+        effect: "How long an export may take, in milliseconds.",
+      },
+      {
+        name: "OTEL_METRIC_EXPORT_INTERVAL",
+        kind: "count",
+        default: "60000",
+        effect: "Time between two exports of metrics, in milliseconds.",
+      },
+      {
+        name: "OTEL_SERVICE_NAME",
+        kind: "text",
+        default: "gatewright",
+        effect: "Name of this service in OTLP.",
+      },
+      {
+        name: "OTEL_SERVICE_INSTANCE_ID",
+        kind: "text",
+        default: "",
+        defaultText: "GATEWAY_NAME, else the machine's name",
+        example: "edge-1",
+        effect: "Which of the services of this name it is.",
+      },
+      {
+        name: "OTEL_RESOURCE_ATTRIBUTES",
+        kind: "pairs",
+        default: "",
+        example: "deployment.environment.name=production",
+        effect: "Further attributes of everything that is exported.",
       },
     ],
   },

@@ -1,6 +1,5 @@
 import { misspeltNames } from "./misspelt.ts";
 import type { Environment, Values } from "./read.ts";
-import { settings } from "./settings.ts";
 
 /** Where Caddy's admin endpoint is. */
 export interface AdminConfig {
@@ -12,12 +11,7 @@ export interface AdminConfig {
 
 /** What an operator should know, but does not stop the start. */
 export function warningsOf(values: Values, environment: Environment, admin: AdminConfig): readonly string[] {
-  return [
-    ...misspeltNames(environment),
-    ...idleSettings(environment),
-    ...weakSecret(values),
-    ...openAdmin(admin),
-  ];
+  return [...misspeltNames(environment), ...weakSecret(values), ...openAdmin(admin)];
 }
 
 function openAdmin({ adminAddress, adminPort }: AdminConfig): readonly string[] {
@@ -26,12 +20,6 @@ function openAdmin({ adminAddress, adminPort }: AdminConfig): readonly string[] 
     `Caddy's admin endpoint is at ${adminAddress}:${adminPort}, where every user of this machine can drive Caddy and read its files; ` +
       "without CADDY_ADMIN_PORT and CADDY_ADMIN_ADDRESS it is a socket that only its owner opens",
   ];
-}
-
-function idleSettings(environment: Environment): readonly string[] {
-  return settings
-    .filter((setting) => setting.unused === true && (environment[setting.name] ?? "").trim() !== "")
-    .map((setting) => `${setting.name} is set, but has no effect yet`);
 }
 
 function weakSecret(values: Values): readonly string[] {

@@ -1,6 +1,7 @@
 import { type Request, Router } from "express";
 import type { ServerStatus } from "../model/api.ts";
-import { type Metrics, type MetricType, metricTypes } from "../telemetry/metrics.ts";
+import { type MetricType, metricTypes } from "../telemetry/exposition.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { type OperationContext, operation } from "./operation.ts";
 import { sendJson, sendText } from "./wire.ts";

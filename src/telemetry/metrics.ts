@@ -1,27 +1,26 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import type { MetricFamily } from "../caddy-json/metric-family.ts";
 import type { Certificate } from "../model/api.ts";
-import { SerialQueue } from "../util/serial-queue.ts";
 import { addMetric } from "./add-metric.ts";
+import { exposition, type MetricType, metricTypes } from "./exposition.ts";
+import { ownFamilies } from "./own-families.ts";
 
 /** What the metrics are read from at each scrape. */
 export interface MetricSources {
   readonly version: string;
   readonly ingresses: () => number;
   readonly certificates: () => readonly Certificate[];
+  /** What Caddy counts. Default: nothing. Never rejects. */
+  readonly caddy?: () => Promise<readonly MetricFamily[]>;
 }
 
-/** Forms in which metrics are told, the first where a client takes all. */
-export const metricTypes = [
-  "text/plain; version=0.0.4; charset=utf-8",
-  "application/openmetrics-text; version=1.0.0; charset=utf-8",
-] as const;
-
-/** One of `metricTypes`. */
-export type MetricType = (typeof metricTypes)[number];
-
-/** All metrics of the process, in Prometheus' text format or OpenMetrics. */
+/** All metrics: this process's own and Caddy's. */
 export interface Metrics {
+  /** Where the parts of this process add theirs. */
   readonly registry: Registry;
+  /** Read once for all who ask at the same time. */
+  families(): Promise<readonly MetricFamily[]>;
+  /** The same as text. Default: Prometheus' format. */
   text(type?: MetricType): Promise<string>;
   /** Counts an answered API request; `route` is the pattern, never the address. */
   observeRequest(method: string, route: string, status: number, seconds: number): void;
@@ -38,7 +37,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   // Gauges with the end of counters' names, which promtool refuses; those by type beside them say more.
   for (const name of ["handles", "requests", "resources"])
     registry.removeSingleMetric(`nodejs_active_${name}_total`);
-  const { certificates, ingresses, version } = sources;
+  const { caddy = async () => [], certificates, ingresses, version } = sources;
   const info = { name: "info", help: "Always 1; the version is a label.", labelNames: ["version"] };
   addMetric(registry, info, () => [[1, { version }]]);
   addMetric(registry, { name: "uptime_seconds", help: "Time since the process started." }, () => [
@@ -49,23 +48,24 @@ export function createMetrics(sources: MetricSources): Metrics {
   let scraped: readonly Certificate[] | undefined;
   addCertificateMetrics(registry, () => scraped ?? certificates());
   const { requests, duration } = requestMetrics([registry]);
-  // The form is a property of the registry, not of the scrape.
-  const scrapes = new SerialQueue();
+  const read = async (): Promise<readonly MetricFamily[]> => {
+    const told = await caddy();
+    scraped = certificates();
+    try {
+      return [...told, ...(await ownFamilies(registry))];
+    } finally {
+      scraped = undefined;
+    }
+  };
+  let reading: Promise<readonly MetricFamily[]> | undefined;
+  const families = (): Promise<readonly MetricFamily[]> => {
+    reading ??= read().finally(() => (reading = undefined));
+    return reading;
+  };
   return {
     registry,
-    text: (type = metricTypes[0]) =>
-      scrapes.run(async () => {
-        (registry as Registry<MetricType>).setContentType(type);
-        scraped = certificates();
-        // OpenMetrics names counters without `_total`, and prom-client leaves them so.
-        const named = registry.getMetricsAsArray().map((metric) => ({ metric, name: metric.name }));
-        try {
-          return await registry.metrics();
-        } finally {
-          scraped = undefined;
-          for (const { metric, name } of named) metric.name = name;
-        }
-      }),
+    families,
+    text: async (type = metricTypes[0]) => exposition(await families(), type),
     observeRequest: (method, route, status, seconds) => {
       requests.inc({ method, route, status });
       duration.observe({ method, route }, seconds);

@@ -20,7 +20,7 @@ import { createTelemetry } from "./telemetry.ts";
 
 /** What the API is made of. */
 export interface ApiParts {
-  readonly caddy: Pick<AdminClient, "layer4" | "refusals">;
+  readonly caddy: Pick<AdminClient, "layer4" | "metrics" | "refusals">;
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
@@ -79,6 +79,8 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
       certificates,
       follower,
       draining,
+      metricsIngresses: config.telemetry.metricsIngresses,
+      logger,
       version,
     }),
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),

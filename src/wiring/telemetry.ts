@@ -1,9 +1,11 @@
-import type { Layer4Source, RefusalSource } from "../caddy/caddy-api.ts";
+import type { Layer4Source, MetricSource, RefusalSource } from "../caddy/caddy-api.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
+import type { Logger } from "../log.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
+import { caddyFamilies } from "../telemetry/caddy-families.ts";
 import { addHealthMetrics } from "../telemetry/health-metrics.ts";
 import { addLayer4Metrics } from "../telemetry/layer4-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -11,21 +13,26 @@ import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
 import type { Certificates } from "./certificates.ts";
 
 export interface TelemetrySources {
-  readonly api: RefusalSource & Layer4Source;
+  readonly api: RefusalSource & Layer4Source & MetricSource;
   readonly manager: Pick<RunningManager, "ingresses" | "caddyHealth">;
   readonly readiness: () => Readiness;
   readonly certificates: Pick<Certificates, "report" | "unserved">;
   readonly follower: Pick<Follower, "reasons"> | undefined;
   readonly draining: () => readonly DrainingCaddy[];
+  /** Ingresses with series of their own. */
+  readonly metricsIngresses: number;
+  readonly logger: Logger;
   readonly version: string;
 }
 
 /** `/status` and `/metrics` of this process. */
 export function createTelemetry(sources: TelemetrySources): TelemetryParts {
-  const { api, certificates, draining, follower, manager, readiness, version } = sources;
+  const { api, certificates, draining, follower, logger, manager, metricsIngresses, readiness, version } =
+    sources;
   const { report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
-  const metrics = createMetrics({ version, ingresses, certificates: () => report.known() });
+  const caddy = caddyFamilies({ ask: () => api.metrics(metricsIngresses), logger });
+  const metrics = createMetrics({ version, ingresses, certificates: () => report.known(), caddy });
   addHealthMetrics(metrics.registry, {
     ready: () => readiness().ready,
     caddy: () => manager.caddyHealth(),

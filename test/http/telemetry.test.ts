@@ -53,7 +53,7 @@ it("counts and logs each answer by its route, never by its address or by a metho
       `gatewright_http_requests_total{method="${method}",route="${route}",status="${status}"} 1`,
     );
   // Of seconds, where the log has milliseconds.
-  const bucket = `gatewright_http_request_duration_seconds_bucket{le="10",method="GET",route="/instances/:id"} 2`;
+  const bucket = `gatewright_http_request_duration_seconds_bucket{method="GET",route="/instances/:id",le="10"} 2`;
   expect(text.split("\n")).toContain(bucket);
   const logged = api.logger.entries.filter(({ message }) => message === "request");
   expect(logged.slice(-4).map(({ level, fields }) => [level, fields])).toEqual(
