@@ -19,6 +19,12 @@ export interface CaddyBinary {
   readonly modules: readonly string[];
 }
 
+/** The one to use now. */
+export interface ObtainedCaddy extends CaddyBinary {
+  /** One that is being built meanwhile, and shall take over. Rejects as `obtainCaddy` does. */
+  readonly newer?: Promise<CaddyBinary>;
+}
+
 export interface ObtainCaddyOptions {
   /** Gatewright's data folder; the binary is cached in `system/binaries/caddy/<version>/<arch>/` there. */
   readonly dataDir: string;
@@ -33,6 +39,13 @@ export interface ObtainCaddyOptions {
   /** Where `go` is looked for after the PATH. Default: where its installers put it. */
   readonly goFolders?: readonly string[];
   readonly progress?: Progress;
+  /**
+   * Program of a Caddy that serves. Where one has to be built, and this has every module in `caddyModules`, nobody waits
+   * for the build. Default: none.
+   */
+  readonly serving?: string | undefined;
+  /** Ends a build. */
+  readonly signal?: AbortSignal;
 }
 
 /** What was learned of a binary, kept beside it so that the next start need not ask it again. */
@@ -48,20 +61,37 @@ interface BinaryRecord {
 
 /**
  * Finds or makes the Caddy to run: `CADDY_BIN` where it is set, else the cached one when it was built from the
- * present source, else a new build. Safe when several processes do it at once.
+ * present source, else a new build, until whose end the one that serves is used. Safe when several processes do it at once.
  * Throws `caddy_build_failed` and `caddy_modules_missing`; both messages name the ways out.
  */
-export async function obtainCaddy(options: ObtainCaddyOptions): Promise<CaddyBinary> {
+export async function obtainCaddy(options: ObtainCaddyOptions): Promise<ObtainedCaddy> {
   const cacheDir = path.join(options.dataDir, "system", "binaries", "caddy");
   const source = await readSource(options);
-  const binary =
-    options.caddyBin === undefined || options.caddyBin === ""
-      ? await obtainBuilt(options, cacheDir, source)
-      : await obtainGiven(options.caddyBin, cacheDir);
   const required =
     options.requiredModules ?? caddyModules.filter((module) => module.required).map((module) => module.id);
-  requireModules(binary.path, binary.modules, required, source?.pins ?? new Map());
-  return binary;
+  const check = (binary: CaddyBinary, ids = required): CaddyBinary => {
+    requireModules(binary.path, binary.modules, ids, source?.pins ?? new Map());
+    return binary;
+  };
+  if (options.caddyBin !== undefined && options.caddyBin !== "")
+    return check(await obtainGiven(options.caddyBin, cacheDir));
+  if (source === undefined) throw new GatewrightError("caddy_build_failed", waysOut(""));
+  const place = placeOf(source, cacheDir);
+  const cached = await place.cached();
+  if (cached !== undefined) return check(cached);
+  const every = options.requiredModules ?? caddyModules.map((module) => module.id);
+  const serving =
+    options.serving === undefined
+      ? undefined
+      : await obtainGiven(options.serving, cacheDir)
+          .then((binary) => check(binary, every))
+          // What serves is of no use for this: it is as if nothing did.
+          .catch(() => undefined);
+  const newer = build(options, place, source).then((binary) => check(binary));
+  if (serving === undefined) return newer;
+  // Whoever waits for it hears of it.
+  newer.catch(() => undefined);
+  return { ...serving, newer };
 }
 
 async function readSource(options: ObtainCaddyOptions): Promise<GoSource | undefined> {
@@ -98,44 +128,50 @@ async function refuseUnusable(file: string): Promise<void> {
   throw new GatewrightError("caddy_start_failed", `CADDY_BIN: ${file} ${what}; ${remedy}`);
 }
 
-async function obtainBuilt(
-  options: ObtainCaddyOptions,
-  cacheDir: string,
-  source: GoSource | undefined,
-): Promise<CaddyBinary> {
-  if (source === undefined) throw new GatewrightError("caddy_build_failed", waysOut(""));
-  const folder = path.join(
-    cacheDir,
-    source.pins.get("github.com/caddyserver/caddy/v2") ?? "unversioned",
-    architecture(),
-  );
+/** Where a binary of a source is kept. */
+interface Place {
+  readonly file: string;
+  readonly recordPath: string;
+  /** The binary that is there, where it was built from the source. */
+  cached(): Promise<CaddyBinary | undefined>;
+}
+
+function placeOf({ digest, pins }: GoSource, cacheDir: string): Place {
+  const version = pins.get("github.com/caddyserver/caddy/v2") ?? "unversioned";
+  const folder = path.join(cacheDir, version, architecture());
   const file = path.join(folder, "caddy");
   const recordPath = path.join(folder, "caddy.json");
-  const cached = async () => {
-    const known = await readRecord(recordPath);
-    return known?.source === source.digest && (await isUnchanged(known, file)) ? known : undefined;
+  return {
+    file,
+    recordPath,
+    cached: async () => {
+      const known = await readRecord(recordPath);
+      return known?.source === digest && (await isUnchanged(known, file)) ? known : undefined;
+    },
   };
+}
+
+async function build(options: ObtainCaddyOptions, place: Place, source: GoSource): Promise<CaddyBinary> {
   const progress = options.progress ?? (() => {});
-  return (
-    (await cached()) ??
-    (await exclusively(
-      file,
-      async () => {
-        const built = await cached();
-        if (built !== undefined) return built;
-        await buildGo({
-          sourceDir: options.sourceDir,
-          output: file,
-          cacheDir: path.join(options.dataDir, "system", "cache"),
-          goVersion: source.goVersion,
-          environment: options.environment,
-          goFolders: options.goFolders,
-          progress,
-        });
-        return inspect(file, recordPath, source.digest);
-      },
-      () => progress("another process is building Caddy; waiting for it"),
-    ))
+  return exclusively(
+    place.file,
+    async () => {
+      const built = await place.cached();
+      if (built !== undefined) return built;
+      await buildGo({
+        sourceDir: options.sourceDir,
+        output: place.file,
+        cacheDir: path.join(options.dataDir, "system", "cache"),
+        goVersion: source.goVersion,
+        environment: options.environment,
+        goFolders: options.goFolders,
+        progress,
+        signal: options.signal,
+      });
+      return inspect(place.file, place.recordPath, source.digest);
+    },
+    () => progress("another process is building Caddy; waiting for it"),
+    options.signal,
   );
 }
 

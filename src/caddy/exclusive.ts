@@ -9,11 +9,18 @@ import { connect, createServer, type Socket } from "node:net";
  *
  * @param name what is done, e.g. the path of the file that is written; hashed
  * @param onWait called once when another process holds the lock
+ * @param signal ends the wait, with its reason; `work` looks after itself
  */
-export async function exclusively<T>(name: string, work: () => Promise<T>, onWait?: () => void): Promise<T> {
+export async function exclusively<T>(
+  name: string,
+  work: () => Promise<T>,
+  onWait?: () => void,
+  signal?: AbortSignal,
+): Promise<T> {
   if (process.platform !== "linux") return work();
   const address = `\0gatewright-${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
   for (let waits = 0; ; waits++) {
+    signal?.throwIfAborted();
     const release = await listen(address);
     if (release !== undefined) {
       try {
@@ -23,7 +30,7 @@ export async function exclusively<T>(name: string, work: () => Promise<T>, onWai
       }
     }
     if (waits === 0) onWait?.();
-    await closed(address);
+    await closed(address, signal);
   }
 }
 
@@ -44,10 +51,10 @@ async function listen(address: string): Promise<(() => void) | undefined> {
   };
 }
 
-/** Waits until the holder closes the connection, which its end does too. */
-function closed(address: string): Promise<void> {
+/** Waits until the holder closes the connection, which its end does too, or until the signal. */
+function closed(path: string, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    connect(address)
+    connect({ path, ...(signal === undefined ? {} : { signal }) })
       .on("error", () => {})
       .on("close", () => resolve())
       .resume();

@@ -23,6 +23,8 @@ export interface GoBuildOptions {
   readonly progress: Progress;
   /** Time between two lines of progress. Default 5000. */
   readonly progressIntervalMs?: number;
+  /** Ends the build. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Environment {
@@ -90,7 +92,12 @@ async function runGoBuild(go: string, output: string, options: GoBuildOptions): 
   // -v names each package as it is compiled: the only sign of life in more than a minute of compilation.
   const flags = ["build", "-v", ...goBuildFlags, "-buildvcs=false", "-ldflags", "-s -w", "-o", output, "."];
   const env = { ...(await goEnvironment(options)), CGO_ENABLED: "0" };
-  const child = spawn(go, flags, { cwd: options.sourceDir, env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(go, flags, {
+    cwd: options.sourceDir,
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+    signal: options.signal,
+  });
   const counts = { downloaded: 0, compiled: 0 };
   const kept: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
@@ -98,11 +105,11 @@ async function runGoBuild(go: string, output: string, options: GoBuildOptions): 
     else if (/^[\w.-]+(\/[\w.~-]+)*$/.test(line)) counts.compiled++;
     else if (kept.push(line) > KEPT_LINES) kept.shift();
   });
-  const stopProgress = reportProgress(options, counts);
-  const code = await new Promise<number | string>((resolve, reject) => {
+  const ended = new Promise<number | string>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (exitCode, signal) => resolve(exitCode ?? signal ?? "unknown"));
-  }).finally(stopProgress);
+  });
+  const code = await ended.finally(reportProgress(options, counts));
   if (code === 0) return;
   throw new GatewrightError(
     "caddy_build_failed",

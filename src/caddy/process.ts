@@ -6,7 +6,7 @@ import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { parseAdminUrl } from "./admin-address.ts";
 import { type AdminClient, createAdminClient } from "./admin-client.ts";
-import { endProcess, hasOtherEnvironment, launchCaddy, type StopTiming } from "./launch.ts";
+import { type ChildEnd, endProcess, hasOtherEnvironment, launchCaddy, type StopTiming } from "./launch.ts";
 import { moveAdmin } from "./move-admin.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import {
@@ -102,6 +102,11 @@ export interface CaddyProcess {
    * with another address; it is started again as one that died. Others are left as they are.
    */
   replaceUnreachable(): Promise<void>;
+  /**
+   * Has another program be started from now on, and take the sockets over from the Caddy that runs. Where it does not start,
+   * the other one serves on; that is logged.
+   */
+  upgrade(binary: string): Promise<void>;
   /** Ends the supervision and Caddy, those that are draining or about to take over too: by SIGTERM, then by SIGKILL. */
   stop(): Promise<void>;
   /** Ends the supervision and leaves Caddy running. */
@@ -117,7 +122,7 @@ export function createCaddyProcess(options: CaddyProcessOptions): CaddyProcess {
 class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess {
   readonly #options: CaddyProcessOptions;
   readonly #timing: CaddyTiming;
-  readonly #paths: CaddyPaths;
+  #paths: CaddyPaths;
   readonly #admin: AdminClient;
   readonly #scrub: Scrub;
   /** Aborted when supervision ends. */
@@ -160,6 +165,18 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     const reason = "nobody listens at its admin address";
     this.#options.logger.warn("replacing the running Caddy", { pid: running.pid, reason });
     await endProcess(running, this.#timing.stopMs);
+  }
+
+  async upgrade(binary: string): Promise<void> {
+    await this.#acquiring?.catch(() => undefined);
+    this.#paths = { ...this.#paths, binary };
+    const running = this.#running;
+    // One that is started later is this one.
+    if (running === undefined || this.#ending.signal.aborted) return;
+    const found = findRunningCaddy(this.#paths);
+    if (found?.pid !== running.pid || this.#whyOutdated(found) === undefined) return;
+    // Where both have died meanwhile, the end of the older one has it started again.
+    await this.#acquire().catch(() => undefined);
   }
 
   async stop(): Promise<void> {
@@ -259,7 +276,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     const watch = setInterval(() => {
       if (isAlive(found)) return;
       clearInterval(watch);
-      this.#onExit({ pid: found.pid }, performance.now() - began);
+      this.#onExit(found, {}, performance.now() - began);
     }, this.#timing.watchMs);
     watch.unref();
     this.#ending.signal.addEventListener("abort", () => clearInterval(watch), { once: true });
@@ -281,7 +298,7 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     });
     const began = performance.now();
     void launched.ended.then((end) => {
-      this.#onExit({ pid: launched.pid, ...end }, performance.now() - began, launched.output);
+      this.#onExit(launched, end, performance.now() - began, launched.output);
     });
     return this.#announce({ pid: launched.pid, startTicks: launched.startTicks }, true);
   }
@@ -294,9 +311,11 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     return started;
   }
 
-  #onExit(exited: CaddyExited, uptimeMs: number, output = () => ""): void {
-    if (this.#ending.signal.aborted) return;
+  #onExit({ pid, startTicks }: ProcessIdentity, end: ChildEnd, uptimeMs: number, output = () => ""): void {
+    const isReplaced = this.#running?.pid !== pid || this.#running.startTicks !== startTicks;
+    if (this.#ending.signal.aborted || isReplaced) return;
     this.#running = undefined;
+    const exited = { pid, ...end };
     const text = output();
     const said = text === "" ? {} : { output: text };
     this.#options.logger.error("Caddy ended; starting it again", {

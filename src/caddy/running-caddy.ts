@@ -91,6 +91,12 @@ export function findRunningCaddy(paths: CaddyPaths): RunningCaddy | undefined {
   return undefined;
 }
 
+/** Path of the program of our Caddy that serves; undefined where there is none, or where it may not be seen. */
+export function servingProgram(folder: string): string | undefined {
+  const found = findRunningCaddy({ binary: "", folder });
+  return found === undefined ? undefined : programPath(found.pid);
+}
+
 /** All Caddys of the folder, whatever they do: also one that is about to take over, which no file names yet. */
 export function findAll(paths: CaddyPaths): readonly ProcessIdentity[] {
   return listProcesses().flatMap((pid) => ours(pid, paths) ?? []);

@@ -23,6 +23,8 @@ export interface HostHooks {
   readonly started: () => void;
   /** When it has ended by itself. */
   readonly ended: () => void;
+  /** Does something while no change is under way, so that none meets two processes. */
+  readonly alone: (work: () => Promise<void>) => Promise<void>;
 }
 
 /** How Caddy is. */

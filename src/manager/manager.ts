@@ -87,6 +87,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
       prepare: (takesOver) => reconciler.prepare(takesOver),
       started: () => reconciler.noteStart(),
       ended: () => reconciler.noteEnd(),
+      alone: (work) => turns.run(work),
     }),
   );
   const admission = new Admission({

@@ -5,7 +5,7 @@ import { type AdminClient, createAdminClient } from "../caddy/admin-client.ts";
 import { type CaddyBinary, obtainCaddy } from "../caddy/binary.ts";
 import { forwardCaddyLog } from "../caddy/log-forwarder.ts";
 import { createCaddyProcess } from "../caddy/process.ts";
-import { type DrainingCaddy, findDraining } from "../caddy/running-caddy.ts";
+import { type DrainingCaddy, findDraining, servingProgram } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
 import type { ManagerOptions } from "../manager/manager.ts";
@@ -30,19 +30,25 @@ export interface Caddy {
   close(): Promise<void>;
 }
 
-/** Obtains the program, which a first start builds, and makes the folder with the secrets that Caddy reads. */
+/**
+ * Obtains the program, which a first start builds, and makes the folder with the secrets that Caddy reads. While a newer one is
+ * built, the Caddy that serves is used; the newer one takes over from it.
+ */
 export async function openCaddy({ config, logger, progress }: CaddyOptions): Promise<Caddy> {
   await using stack = new AsyncDisposableStack();
   const folder = caddyFolder(config);
   await ensurePrivateFolder(folder);
   await ensurePrivateFolder(join(folder, "data"));
   for (const { path, secret } of secretFiles(config)) await keepSecret(path, secret.reveal());
+  const building = new AbortController();
   const binary = await obtainCaddy({
     dataDir: config.dataDir,
     sourceDir: join(import.meta.dirname, "../../caddy"),
     caddyBin: config.caddy.bin,
     environment: config.toolEnvironment,
     progress,
+    serving: servingProgram(folder),
+    signal: building.signal,
   });
   const secrets = config.secrets.map((secret) => secret.reveal());
   const adminUrl = adminUrlOf(config);
@@ -55,7 +61,7 @@ export async function openCaddy({ config, logger, progress }: CaddyOptions): Pro
   return {
     api,
     modules: binary.modules,
-    createHost: ({ prepare, started, ended }) => {
+    createHost: ({ prepare, started, ended, alone }) => {
       const host = createCaddyProcess({
         binary: binary.path,
         folder,
@@ -71,10 +77,24 @@ export async function openCaddy({ config, logger, progress }: CaddyOptions): Pro
         .on("started", started)
         .on("exited", ended);
       running.defer(() => (stopOnShutdown ? host.stop() : host.detach()));
+      const { newer } = binary;
+      if (newer !== undefined) {
+        logger.info("a newer Caddy is being built; the one that runs serves until then");
+        const upgraded = newer
+          .then(({ path }) => alone(() => host.upgrade(path)))
+          .catch((error: unknown) => {
+            if (building.signal.aborted) return;
+            logger.error("there is no newer Caddy; the one that runs serves on", { error });
+          });
+        running.defer(() => upgraded);
+      }
       return host;
     },
     draining: () => findDraining({ binary: binary.path, folder }),
-    close: () => running.disposeAsync(),
+    close: () => {
+      building.abort();
+      return running.disposeAsync();
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -117,6 +117,30 @@ describe("a binary built from source", () => {
       message: expect.stringMatching(/undefined: undefinedName/),
     });
     expect((await stat(first.path)).size).toBeGreaterThan(100_000);
+  });
+
+  test("is built while another one serves, if that has every module", async () => {
+    const first = await obtainCaddy(options);
+    const older = path.join(folder, "older");
+    await copyFile(first.path, older);
+    await writeFile(path.join(options.sourceDir, "main.go"), program("v2.0.0"));
+    const { newer, ...serving } = await obtainCaddy({ ...options, serving: older });
+    expect(serving).toMatchObject({ path: older, version: "v1.0.0" });
+    expect(await newer).toMatchObject({ path: first.path, version: "v2.0.0" });
+    // Nothing is left to build.
+    expect((await obtainCaddy({ ...options, serving: older })).path).toBe(first.path);
+    await writeFile(
+      path.join(options.sourceDir, "main.go"),
+      program("v3.0.0").replaceAll("gatewright", "other"),
+    );
+    const lacking = { ...options, serving: older, requiredModules: ["other"] };
+    expect(await obtainCaddy(lacking)).toMatchObject({ path: first.path, version: "v3.0.0" });
+  });
+
+  test("is not built any more when nobody waits for it", async () => {
+    const ending = new AbortController();
+    const building = obtainCaddy({ ...options, signal: ending.signal, progress: () => ending.abort() });
+    await expect(building).rejects.toMatchObject({ code: "caddy_build_failed" });
   });
 
   test("needs no home folder", async () => {
