@@ -5,6 +5,8 @@ import { importedCertificatePath } from "../compiler/tls.ts";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ImportCertificateRequest } from "../model/api.ts";
+import { type Attribution, ourselves } from "../model/attribution.ts";
+import { attributed, type EventSink, noEvents } from "../model/event.ts";
 import { makeId } from "../model/id.ts";
 import type { DocumentStore } from "../store/document-store.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
@@ -44,6 +46,8 @@ export interface ImportedCertificatesOptions {
   readonly store: DocumentStore<StoredCertificate>;
   /** Caddy's folder, `<DATA_DIR>/caddy`. */
   readonly folder: string;
+  /** Hears of imports and deletions. Default: nobody does. */
+  readonly events?: EventSink;
   readonly logger: Logger;
 }
 
@@ -51,6 +55,9 @@ interface Entry {
   readonly stored: StoredCertificate;
   readonly shown: ImportedCertificate;
 }
+
+/** What an event names of a certificate. */
+const MOST_NAMES = 5;
 
 /** The certificates that callers brought, in memory, on disk and as files for Caddy. */
 export class ImportedCertificates {
@@ -111,15 +118,41 @@ export class ImportedCertificates {
   /**
    * Imports a pair, or replaces the one of the same name. Resolves when it is durable and, where rules use it, served.
    * Throws `bad_request` with every problem of the pair, `store_unavailable`, and what a refusing Caddy answers; then
-   * nothing is changed.
+   * nothing is changed. `by` says whose change it is; default: Gatewright's own.
    */
-  put(request: ImportCertificateRequest): Promise<{ certificate: ImportedCertificate; created: boolean }> {
-    return this.#turns.run(() => this.#put(request));
+  put(
+    request: ImportCertificateRequest,
+    by: Attribution = ourselves,
+  ): Promise<{ certificate: ImportedCertificate; created: boolean }> {
+    return this.#turns.run(async () => {
+      const imported = await this.#put(request);
+      const what = imported.created ? "imported" : "replaced by another";
+      this.#tell("certificate.imported", what, imported.certificate, by);
+      return imported;
+    });
   }
 
   /** Throws `not_found`, and `certificate_in_use` while rules use it. */
-  delete(reference: string): Promise<void> {
-    return this.#turns.run(() => this.#delete(reference));
+  delete(reference: string, by: Attribution = ourselves): Promise<void> {
+    return this.#turns.run(async () => {
+      this.#tell("certificate.deleted", "deleted", await this.#delete(reference), by);
+    });
+  }
+
+  #tell(
+    type: "certificate.imported" | "certificate.deleted",
+    what: string,
+    { id, name, facts }: ImportedCertificate,
+    by: Attribution,
+  ): void {
+    const { events = noEvents } = this.#options;
+    events.emit({
+      type,
+      message: `certificate ${name ?? id} was ${what}`,
+      certificate: { id, ...(name === undefined ? {} : { name }) },
+      ...attributed(by),
+      data: { names: facts.names.slice(0, MOST_NAMES), not_after: facts.notAfter.toISOString() },
+    });
   }
 
   async #put(
@@ -174,7 +207,7 @@ export class ImportedCertificates {
     }
   }
 
-  async #delete(reference: string): Promise<void> {
+  async #delete(reference: string): Promise<ImportedCertificate> {
     const found = this.find(reference);
     const entry = found === undefined ? undefined : this.#entries.get(found.id);
     if (entry === undefined) throw new GatewrightError("not_found", "resource not found");
@@ -193,6 +226,7 @@ export class ImportedCertificates {
       throw error;
     }
     await rm(this.#path(id), { force: true });
+    return entry.shown;
   }
 
   async #commit(puts: readonly StoredCertificate[], deletes: readonly string[]): Promise<void> {

@@ -32,6 +32,7 @@ export const subsystems = [
   "caddy",
   "certificates",
   "dns",
+  "events",
   "follow",
   "health",
   "ingress",

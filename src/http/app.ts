@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from "express";
 import type { Logger } from "../log.ts";
 import type { IngressManager, Readiness } from "../manager/ingress-manager.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
@@ -11,6 +12,7 @@ import { hostGuard } from "./host-guard.ts";
 import { ingressRoutes } from "./ingresses.ts";
 import { instanceRoutes, type WritableRegistry } from "./instances.ts";
 import { defaultLimits, type HttpLimits } from "./limits.ts";
+import { RefusedChanges } from "./refused-changes.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
 import { statusRoutes } from "./status.ts";
 import { type TelemetryParts, telemetryRoutes } from "./telemetry.ts";
@@ -37,6 +39,8 @@ export interface AppDependencies {
   readonly allowedHosts?: readonly string[];
   /** Whether the whole process serves. Default: the manager's own word. */
   readonly readiness?: () => Readiness;
+  /** Hears of changes that are refused. Default: nobody does. */
+  readonly events?: EventSink;
   readonly logger: Logger;
   /** Gatewright's version, shown in /openapi.json. */
   readonly version: string;
@@ -55,7 +59,8 @@ const noConditions = new StatusBoard({ contributors: [], rules: () => [] });
 /** Makes the REST API. Listens to nothing by itself. */
 export function createApp(dependencies: AppDependencies): Express {
   const { manager, auth, logger, limits = defaultLimits } = dependencies;
-  const context = { auth, maxBodyBytes: limits.bodyBytes };
+  const refused = new RefusedChanges(dependencies.events ?? noEvents);
+  const context = { auth, maxBodyBytes: limits.bodyBytes, refused };
   const app = express();
   // Answers carry their own ETags; everything else about a query is read in query.ts.
   app.disable("x-powered-by").disable("etag").set("query parser", false);

@@ -18,15 +18,27 @@ export type Scope =
   | "certificate:write"
   | "admin:read";
 
+/** Who was let in. */
+export interface Caller {
+  /** The claim `sub`; `unnamed` without one, `anonymous` where every call is open. */
+  readonly subject: string;
+  /** The claim `jti`. */
+  readonly tokenId?: string;
+  /** The claim `exp`, in milliseconds since 1970; absent for a token without an end. */
+  readonly expiresAtMs?: number;
+}
+
+const anonymous: Caller = { subject: "anonymous" };
+
 /** Claims that hypeman's image registry puts into tokens of its own, which are no tokens for the API. */
 const registryClaims = ["repos", "scope", "build_id"];
 
 /**
- * Checks that a caller may do what takes a scope. Throws `Unauthorized` with hypeman's reasons, and `Forbidden` when the
- * token lacks the scope. HS256, HS384 and HS512; `exp` and `nbf` are checked when present, without leeway.
+ * Finds out who calls. Throws `Unauthorized` with hypeman's reasons. HS256, HS384 and HS512; `exp` and `nbf` are checked
+ * when present, without leeway.
  */
-export function authorize(authorization: string | undefined, { secret }: AuthOptions, scope: Scope): void {
-  if (secret === undefined || secret === "") return;
+export function authenticate(authorization: string | undefined, { secret }: AuthOptions): Authenticated {
+  if (secret === undefined || secret === "") return { caller: anonymous, permissions: undefined };
   if (authorization === undefined || authorization === "")
     throw unauthorized("authorization header required");
   const space = authorization.indexOf(" ");
@@ -37,8 +49,28 @@ export function authorize(authorization: string | undefined, { secret }: AuthOpt
   }
   const claims = verify(token, secret);
   if (registryClaims.some((claim) => Object.hasOwn(claims, claim))) throw unauthorized("invalid token type");
-  if (!permits(claims["permissions"], scope))
+  return { caller: callerOf(claims), permissions: claims["permissions"] };
+}
+
+/** Who calls, and what their token may do. */
+export interface Authenticated {
+  readonly caller: Caller;
+  /** The claim as it stands in the token. */
+  readonly permissions: unknown;
+}
+
+/** Checks that a caller may do what takes a scope. Throws `Forbidden` when the token lacks it. */
+export function authorize({ permissions }: Authenticated, scope: Scope): void {
+  if (!permits(permissions, scope))
     throw new GatewrightError("Forbidden", `missing required scope: ${scope}`);
+}
+
+function callerOf({ sub, jti, exp }: jwt.JwtPayload): Caller {
+  return {
+    subject: typeof sub === "string" && sub !== "" ? sub : "unnamed",
+    ...(typeof jti === "string" && jti !== "" ? { tokenId: jti } : {}),
+    ...(typeof exp === "number" ? { expiresAtMs: exp * 1000 } : {}),
+  };
 }
 
 function verify(token: string, secret: string): jwt.JwtPayload {

@@ -50,19 +50,24 @@ function importCertificate(
   const options = {
     scope: "certificate:write",
     failure: "failed to import certificate",
+    changes: "certificate",
     schema: "ImportCertificateRequest",
   } as const;
-  return bodyOperation(context, options, async ({ response, body }) => {
-    const { certificate, created } = await imported.put(body);
+  return bodyOperation(context, options, async ({ response, body, by }) => {
+    const { certificate, created } = await imported.put(body, by);
     if (created) response.setHeader("Location", `/certificates/${certificate.id}`);
     sendJson(response, created ? 201 : 200, report.ofImported(certificate));
   });
 }
 
 function deleteCertificate({ imported }: CertificateParts, context: OperationContext): RequestHandler {
-  const options = { scope: "certificate:write", failure: "failed to delete certificate" } as const;
-  return operation(context, options, async ({ request, response }) => {
-    await imported.delete(referenceOf(request));
+  const options = {
+    scope: "certificate:write",
+    failure: "failed to delete certificate",
+    changes: "certificate",
+  } as const;
+  return operation(context, options, async ({ request, response, by }) => {
+    await imported.delete(referenceOf(request), by);
     sendEmpty(response, 204);
   });
 }

@@ -37,10 +37,11 @@ function createIngress(manager: IngressManager, context: OperationContext): Requ
   const options = {
     scope: "ingress:write",
     failure: "failed to create ingress",
+    changes: "ingress",
     schema: "CreateIngressRequest",
   } as const;
-  return bodyOperation(context, options, async ({ response, body }) => {
-    const created = await manager.create(body);
+  return bodyOperation(context, options, async ({ response, body, by }) => {
+    const created = await manager.create(body, by);
     response.setHeader("Location", `/ingresses/${created.id}`);
     sendIngress(manager, response, 201, created);
   });
@@ -61,13 +62,14 @@ function replaceIngress(manager: IngressManager, context: OperationContext): Req
   const options = {
     scope: "ingress:write",
     failure: "failed to replace ingress",
+    changes: "ingress",
     schema: "ReplaceIngressRequest",
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body }) => {
+  return bodyOperation(context, options, async ({ request, response, body, by }) => {
     const ingress = await findStored(manager, request);
     const wanted: CreateIngressRequest = withoutReadOnly(body, ingress);
     const version = requiredVersion(request, manager.etag(ingress));
-    sendIngress(manager, response, 200, await manager.replace(ingress.id, wanted, version));
+    sendIngress(manager, response, 200, await manager.replace(ingress.id, wanted, version, by));
   });
 }
 
@@ -75,23 +77,28 @@ function patchIngress(manager: IngressManager, context: OperationContext): Reque
   const options = {
     scope: "ingress:write",
     failure: "failed to change ingress",
+    changes: "ingress",
     schema: "PatchIngressRequest",
     types: ["application/merge-patch+json", "application/json"],
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body }) => {
+  return bodyOperation(context, options, async ({ request, response, body, by }) => {
     const ingress = await find(manager, request);
     // It was parsed from JSON: what the schema's type says of absent keys holds.
     const patch = withoutReadOnly(body, ingress) as JsonValue;
     const version = requiredVersion(request, manager.etag(ingress));
-    sendIngress(manager, response, 200, await manager.patch(ingress.id, patch, version));
+    sendIngress(manager, response, 200, await manager.patch(ingress.id, patch, version, by));
   });
 }
 
 function deleteIngress(manager: IngressManager, context: OperationContext): RequestHandler {
-  const options = { scope: "ingress:delete", failure: "failed to delete ingress" } as const;
-  return operation(context, options, async ({ request, response }) => {
+  const options = {
+    scope: "ingress:delete",
+    failure: "failed to delete ingress",
+    changes: "ingress",
+  } as const;
+  return operation(context, options, async ({ request, response, by }) => {
     const ingress = await findStored(manager, request);
-    await manager.delete(ingress.id, requiredVersion(request, manager.etag(ingress)));
+    await manager.delete(ingress.id, requiredVersion(request, manager.etag(ingress)), by);
     sendEmpty(response, 204);
   });
 }

@@ -72,19 +72,24 @@ function putInstance(sources: InstanceSources, context: OperationContext): Reque
   const options = {
     scope: "instance:write",
     failure: "failed to put instance",
+    changes: "instance",
     schema: "PutInstanceRequest",
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body }) => {
-    const { instance, created } = await writable(sources).put(referenceOf(request), body);
+  return bodyOperation(context, options, async ({ request, response, body, by }) => {
+    const { instance, created } = await writable(sources).put(referenceOf(request), body, by);
     if (created) response.setHeader("Location", `/instances/${instance.id}`);
     sendJson(response, created ? 201 : 200, instance);
   });
 }
 
 function deleteInstance(sources: InstanceSources, context: OperationContext): RequestHandler {
-  const options = { scope: "instance:write", failure: "failed to delete instance" } as const;
-  return operation(context, options, async ({ request, response }) => {
-    await writable(sources).delete(referenceOf(request));
+  const options = {
+    scope: "instance:write",
+    failure: "failed to delete instance",
+    changes: "instance",
+  } as const;
+  return operation(context, options, async ({ request, response, by }) => {
+    await writable(sources).delete(referenceOf(request), by);
     sendEmpty(response, 204);
   });
 }

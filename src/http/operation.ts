@@ -1,15 +1,21 @@
 import type { Request, RequestHandler, Response } from "express";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
+import type { Attribution } from "../model/attribution.ts";
 import { parseBody, type SchemaName, type SchemaTypes } from "../validation/schema.ts";
-import { type AuthOptions, authorize, type Scope } from "./auth.ts";
+import { type AuthOptions, authenticate, authorize, type Caller, type Scope } from "./auth.ts";
 import { readJson } from "./body.ts";
+import { actorOf } from "./caller.ts";
+import { changeMessage, MESSAGE } from "./change-message.ts";
 import { queryOf } from "./query.ts";
+import type { Changeable, RefusedChanges } from "./refused-changes.ts";
 
 /** What every operation needs. */
 export interface OperationContext {
   readonly auth: AuthOptions;
   /** Largest request body in bytes. */
   readonly maxBodyBytes: number;
+  /** Takes note of changes that were refused. */
+  readonly refused: Pick<RefusedChanges, "note">;
 }
 
 /** One operation of the API, beside what it does. */
@@ -19,6 +25,8 @@ export interface OperationOptions {
   readonly failure: string;
   /** Keys of the query that the operation knows. Default: none. */
   readonly query?: readonly string[];
+  /** What it changes: its refusals are told, and it takes the reason of the change. Default: it only reads. */
+  readonly changes?: Changeable;
 }
 
 /** An operation that takes a body. */
@@ -35,7 +43,13 @@ export interface Call<Body> {
   /** Holds known keys only. */
   readonly query: URLSearchParams;
   readonly body: Body;
+  readonly caller: Caller;
+  /** Whose change it is, of an operation that changes something. */
+  readonly by: Attribution;
 }
+
+/** What is known of a call before its body is read. */
+type Admitted = Pick<Call<unknown>, "query" | "caller" | "by">;
 
 /** Makes a request handler that checks the token, then the scope, then the query's keys, then runs the operation. */
 export function operation(
@@ -43,10 +57,11 @@ export function operation(
   options: OperationOptions,
   run: (call: Call<undefined>) => void | Promise<void>,
 ): RequestHandler {
-  return async (request, response) => {
-    const query = admit(request, context, options);
-    await guarded(options.failure, () => run({ request, response, query, body: undefined }));
-  };
+  return async (request, response) =>
+    attempt(request, context, options, async (progress) => {
+      const admitted = admit(request, context, options, progress);
+      await guarded(options.failure, () => run({ request, response, ...admitted, body: undefined }));
+    });
 }
 
 /**
@@ -58,16 +73,53 @@ export function bodyOperation<Name extends SchemaName>(
   run: (call: Call<SchemaTypes[Name]>) => void | Promise<void>,
 ): RequestHandler {
   const reading = { types: options.types ?? ["application/json"], maxBytes: context.maxBodyBytes };
-  return async (request, response) => {
-    const query = admit(request, context, options);
-    const body = parseBody(options.schema, await readJson(request, reading));
-    await guarded(options.failure, () => run({ request, response, query, body }));
-  };
+  return async (request, response) =>
+    attempt(request, context, options, async (progress) => {
+      const admitted = admit(request, context, options, progress);
+      progress.body = await readJson(request, reading);
+      const body = parseBody(options.schema, progress.body);
+      await guarded(options.failure, () => run({ request, response, ...admitted, body }));
+    });
 }
 
-function admit(request: Request, { auth }: OperationContext, options: OperationOptions): URLSearchParams {
-  authorize(request.headers.authorization, auth, options.scope);
-  return queryOf(request, options.query ?? []);
+/** How far a call has come: what a refusal can say of it. */
+interface Progress {
+  by?: Attribution;
+  body?: unknown;
+}
+
+function admit(
+  request: Request,
+  { auth }: OperationContext,
+  { scope, query: known = [], changes }: OperationOptions,
+  progress: Progress,
+): Admitted {
+  const authenticated = authenticate(request.headers.authorization, auth);
+  const { caller } = authenticated;
+  const actor = actorOf(request, caller);
+  progress.by = { actor };
+  authorize(authenticated, scope);
+  if (changes === undefined) return { query: queryOf(request, known), caller, by: progress.by };
+  const query = queryOf(request, [...known, MESSAGE]);
+  const message = changeMessage(request, query);
+  if (message !== undefined) progress.by = { actor, message };
+  return { query, caller, by: progress.by };
+}
+
+/** Runs an operation and takes note of a change that is refused. */
+async function attempt(
+  request: Request,
+  { refused }: OperationContext,
+  { changes }: OperationOptions,
+  run: (progress: Progress) => Promise<void>,
+): Promise<void> {
+  const progress: Progress = {};
+  try {
+    await run(progress);
+  } catch (error) {
+    if (changes !== undefined) refused.note({ request, changes, error, ...progress });
+    throw error;
+  }
 }
 
 /** Runs a step of an operation; what it did not throw on purpose becomes a 500 with this message. */

@@ -22,6 +22,7 @@ export function trafficRoutes(
   const writing = {
     scope: "instance:write",
     failure: "failed to set the traffic of the instance",
+    changes: "instance",
     schema: "PutInstanceTrafficRequest",
   } as const;
   router
@@ -32,11 +33,11 @@ export function trafficRoutes(
       }),
     )
     .put(
-      bodyOperation(context, writing, async ({ request, response, body }) => {
+      bodyOperation(context, writing, async ({ request, response, body, by }) => {
         const { mode, pause_timeout } = body;
         checkPause(mode, pause_timeout);
         const name = await nameOf(request, resolver, traffic);
-        sendJson(response, 200, await traffic.set(name, mode, pause_timeout));
+        sendJson(response, 200, await traffic.set(name, mode, pause_timeout, by));
       }),
     )
     .all(methodNotAllowed(["GET", "HEAD", "PUT"]));

@@ -1,5 +1,6 @@
 import { GatewrightError } from "../errors.ts";
 import type { Ingress } from "../model/api.ts";
+import type { Attribution } from "../model/attribution.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import { type Group, groupChanges } from "./group-changes.ts";
@@ -18,6 +19,8 @@ export interface FollowFailure {
   readonly id: string;
   readonly error: GatewrightError;
 }
+
+const followed: Attribution = { actor: { subject: "gatewright", via: "follow" } };
 
 /** Failures that say nothing about the change: it has to be made again as it is. */
 const passing: ReadonlySet<string> = new Set([
@@ -95,7 +98,7 @@ export class FollowedIngresses {
   /** Makes the changes of a group together; returns why they are refused. Throws what says nothing about them. */
   async #attempt(group: Group): Promise<GatewrightError | undefined> {
     try {
-      await this.#writer.submit({ decide: () => this.#decide(group) });
+      await this.#writer.submit({ by: followed, decide: () => this.#decide(group) });
       return undefined;
     } catch (error) {
       if (error instanceof GatewrightError && !passing.has(error.code)) return error;

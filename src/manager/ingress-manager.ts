@@ -1,4 +1,5 @@
 import type { CreateIngressRequest, Ingress, SetAsideIngress } from "../model/api.ts";
+import type { Attribution } from "../model/attribution.ts";
 
 /** Anything that JSON can say. */
 export type JsonValue =
@@ -30,15 +31,15 @@ export interface Readiness {
  * A write resolves when its change is served and durable. It rejects with a GatewrightError and changes nothing:
  * `bad_request` and the other codes of validation, `already_exists`, `hostname_in_use`, `not_found` (the id is
  * gone meanwhile), `precondition_failed` (`ifMatch` is not the present version), `config_validation_failed`,
- * `caddy_unavailable`, `store_unavailable`, `shutting_down`.
+ * `caddy_unavailable`, `store_unavailable`, `shutting_down`. `by` says whose change it is; default: Gatewright's own.
  */
 export interface IngressManager {
-  create(request: CreateIngressRequest): Promise<Ingress>;
+  create(request: CreateIngressRequest, by?: Attribution): Promise<Ingress>;
   /** `id` is a full id, also of one that is set aside; `ifMatch` an ETag without its quotes, absent for any version. */
-  replace(id: string, request: CreateIngressRequest, ifMatch?: string): Promise<Ingress>;
+  replace(id: string, request: CreateIngressRequest, ifMatch?: string, by?: Attribution): Promise<Ingress>;
   /** Applies a merge patch (RFC 7396) to the request form of the ingress, then validates it like a replacement. */
-  patch(id: string, patch: JsonValue, ifMatch?: string): Promise<Ingress>;
-  delete(id: string, ifMatch?: string): Promise<void>;
+  patch(id: string, patch: JsonValue, ifMatch?: string, by?: Attribution): Promise<Ingress>;
+  delete(id: string, ifMatch?: string, by?: Attribution): Promise<void>;
   get(id: string): Ingress | undefined;
   /** Exact id, then exact name, then unique id prefix, as hypeman looks up. "" is unknown. */
   lookup(reference: string): Lookup;

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { CreateIngressRequest, Ingress, IngressRule, SetAsideIngress } from "../model/api.ts";
+import { type Attribution, ourselves } from "../model/attribution.ts";
 import { makeId } from "../model/id.ts";
 import { isDocumentId } from "../store/document-id.ts";
 import { normalizePlace } from "../validation/ingress.ts";
@@ -30,13 +31,14 @@ export class IngressService implements IngressManager {
     this.#options = options;
   }
 
-  async create(request: CreateIngressRequest): Promise<Ingress> {
+  async create(request: CreateIngressRequest, by: Attribution = ourselves): Promise<Ingress> {
     this.#mayWrite();
     const { admission, writer } = this.#options;
     const rules = await admission.admit(request);
     const now = new Date().toISOString();
     const after = ingressOf(makeId(), request, rules, now, now);
     await writer.submit({
+      by,
       decide: () => {
         admission.checkClaims(after);
         return [{ after }];
@@ -45,11 +47,17 @@ export class IngressService implements IngressManager {
     return after;
   }
 
-  async replace(id: string, request: CreateIngressRequest, ifMatch?: string): Promise<Ingress> {
+  async replace(
+    id: string,
+    request: CreateIngressRequest,
+    ifMatch?: string,
+    by: Attribution = ourselves,
+  ): Promise<Ingress> {
     this.#mayWrite();
     const { admission, writer } = this.#options;
     const rules = await admission.admit(request, id);
     const [change] = await writer.submit({
+      by,
       decide: () => {
         const present = this.#present(id, ifMatch);
         const after = ingressOf(
@@ -65,7 +73,7 @@ export class IngressService implements IngressManager {
     return changed(change);
   }
 
-  async patch(id: string, patch: JsonValue, ifMatch?: string): Promise<Ingress> {
+  async patch(id: string, patch: JsonValue, ifMatch?: string, by: Attribution = ourselves): Promise<Ingress> {
     this.#mayWrite();
     for (;;) {
       const { before } = this.#present(id, ifMatch);
@@ -77,16 +85,16 @@ export class IngressService implements IngressManager {
       const request = this.#options.admission.parse(mergePatch(requestOf(before), patch));
       try {
         // The patch was computed on this version; a change in between has it computed again.
-        return await this.replace(id, request, ifMatch ?? this.etag(before));
+        return await this.replace(id, request, ifMatch ?? this.etag(before), by);
       } catch (error) {
         if (!isGatewrightError(error, "precondition_failed")) throw error;
       }
     }
   }
 
-  async delete(id: string, ifMatch?: string): Promise<void> {
+  async delete(id: string, ifMatch?: string, by: Attribution = ourselves): Promise<void> {
     this.#mayWrite();
-    await this.#options.writer.submit({ decide: () => [this.#present(id, ifMatch)] });
+    await this.#options.writer.submit({ by, decide: () => [this.#present(id, ifMatch)] });
   }
 
   /** Throws `source_read_only` where ingresses are another one's. */

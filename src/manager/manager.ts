@@ -3,26 +3,26 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
 import type { ManagedName, TlsNeed } from "../compiler/tls-needs.ts";
 import type { Logger } from "../log.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
-import { type Track, untracked } from "../util/track.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
-import type { ApplyStep } from "./apply-step.ts";
 import { CaddyFiles } from "./caddy-files.ts";
 import type { CaddyHealth, CaddyHost, Feed, HostHooks } from "./caddy-host.ts";
 import type { DriftPolicy } from "./caddy-watch.ts";
 import type { Catalog } from "./catalog.ts";
-import { managerConditions } from "./conditions.ts";
+import { managerConditions, programmed } from "./conditions.ts";
 import { fillCatalog } from "./fill-catalog.ts";
 import { FollowedIngresses } from "./followed-ingresses.ts";
+import { ingressEvents } from "./ingress-events.ts";
 import { IngressService } from "./ingress-service.ts";
 import { storedModuleProblems } from "./module-problems.ts";
 import { probe } from "./port-probe.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
-import { Writer } from "./writer.ts";
+import { Writer, type WriterStep } from "./writer.ts";
 
 export interface ManagerOptions {
   readonly store: IngressStore;
@@ -38,11 +38,13 @@ export interface ManagerOptions {
   readonly follows?: string;
   /** Started once Caddy runs. */
   readonly feeds: readonly Feed[];
+  /** Hears what happens to ingresses. Default: nobody does. */
+  readonly events?: EventSink;
   readonly logger: Logger;
   /** Imported certificates. Default: none. */
   readonly certificates?: CertificateLookup & { digests(): ImportedDigests };
-  /** Runs each change and each step of it. Default: nothing is noted. */
-  readonly track?: Track<ApplyStep>;
+  /** See `WriterOptions.onStep`. */
+  readonly onStep?: (step: WriterStep) => void | Promise<void>;
 }
 
 /** What the committed and staged ingresses need of TLS; for the module that follows certificates. */
@@ -68,8 +70,6 @@ export interface RunningManager {
   readonly tls: TlsView;
   /** How Caddy is. */
   caddyHealth(): CaddyHealth;
-  /** How many changes wait for the batch under way. */
-  waitingChanges(): number;
   stop(): Promise<void>;
 }
 
@@ -78,13 +78,26 @@ export interface RunningManager {
  * Rejects when the store cannot be read or Caddy cannot be started.
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
-  const { certificates, compiler, logger, resolver, store, track = untracked } = options;
+  const { certificates, compiler, logger, resolver, store } = options;
   const snapshot = await store.open();
   const { catalog, problems: damages } = fillCatalog(snapshot, compiler, logger);
   const problems = [...damages, ...reportLackingModules(catalog, compiler, logger)];
   const turns = new SerialQueue();
   const reconciler = createReconciler(options, catalog, turns);
-  const writer = new Writer({ catalog, store, reconciler, turns, revision: snapshot.revision, track });
+  const onStep = options.onStep === undefined ? {} : { onStep: options.onStep };
+  const isProgrammed = programmed(reconciler, compiler);
+  const { events = noEvents } = options;
+  const writer = new Writer({
+    catalog,
+    store,
+    reconciler,
+    turns,
+    revision: snapshot.revision,
+    onCommit: (commits) => {
+      for (const event of ingressEvents(commits, isProgrammed)) events.emit(event);
+    },
+    ...onStep,
+  });
   await reconciler.start(
     options.createHost({
       prepare: (takesOver) => reconciler.prepare(takesOver),
@@ -108,7 +121,6 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     conditions: managerConditions(reconciler, compiler),
     tls: tlsView(catalog, reconciler),
     caddyHealth: () => reconciler.health(),
-    waitingChanges: () => writer.waiting,
     stop: async () => {
       await writer.close();
       reconciler.stop();
@@ -118,7 +130,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
 }
 
 function createReconciler(
-  { api, certificates, compiler, drift = "repair", feeds, logger, track = untracked }: ManagerOptions,
+  { api, certificates, compiler, drift = "repair", feeds, logger }: ManagerOptions,
   catalog: Catalog,
   turns: SerialQueue,
 ): Reconciler {
@@ -133,7 +145,6 @@ function createReconciler(
     files,
     logger,
     probe,
-    track,
     turns,
     ...imported,
   });

@@ -1,14 +1,16 @@
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Ingress } from "../model/api.ts";
+import type { Attribution } from "../model/attribution.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
-import type { Track } from "../util/track.ts";
-import type { ApplyStep } from "./apply-step.ts";
 import { type Catalog, changedId, type IngressChange, type RowChanges } from "./catalog.ts";
+import type { Commit } from "./ingress-events.ts";
 import type { Reconciler } from "./reconciler.ts";
 
 /** A change that a caller waits for. */
 export interface Mutation {
+  /** Whose change it is. */
+  readonly by: Attribution;
   /**
    * Decides the changes, which are made together or not at all, on top of everything staged before them. Called again
    * when an earlier mutation of its batch is refused. Throws a GatewrightError to refuse itself.
@@ -24,9 +26,14 @@ export interface WriterOptions {
   readonly turns: SerialQueue;
   /** Revision of the store when the catalog was filled from it. */
   readonly revision: number;
-  /** Runs each change, and each step of a batch; the size of the first step is how many changes go together. */
-  readonly track: Track<ApplyStep>;
+  /** Hears of each batch that is served and durable, before its callers do. Must not throw. */
+  readonly onCommit?: (commits: readonly Commit[]) => void;
+  /** Called and waited for after each step of a batch; for crash tests and tracing. */
+  readonly onStep?: (step: WriterStep) => void | Promise<void>;
 }
+
+/** The steps of docs/applying.md that a crash can fall between. */
+export type WriterStep = "staged" | "rendered" | "applied" | "persisted" | "committed";
 
 interface Waiting {
   readonly mutation: Mutation;
@@ -64,15 +71,10 @@ export class Writer {
       return Promise.reject(
         new GatewrightError("shutting_down", "Gatewright is stopping; nothing was changed."),
       );
-    const { promise, reject, resolve } = Promise.withResolvers<readonly IngressChange[]>();
-    this.#queue.push({ mutation, resolve, reject });
-    this.#schedule();
-    return this.#options.track("change", () => promise);
-  }
-
-  /** How many changes wait for the batch under way. */
-  get waiting(): number {
-    return this.#queue.length;
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ mutation, resolve, reject });
+      this.#schedule();
+    });
   }
 
   /** Refuses new mutations and waits for those that were accepted. */
@@ -94,15 +96,12 @@ export class Writer {
   }
 
   async #runBatch(waiting: readonly Waiting[]): Promise<void> {
-    const { track } = this.#options;
-    const staged = await track("stage", async () => this.#stage(waiting), waiting.length);
+    const staged = this.#stage(waiting);
     if (staged.length === 0) return;
     let isApplied = false;
     try {
-      await track("apply", async () => {
-        await this.#apply(staged);
-        isApplied = true;
-      });
+      await this.#apply(staged);
+      isApplied = true;
       await this.#persist(staged);
     } catch (error) {
       for (const change of staged.flatMap(({ changes }) => changes).reverse())
@@ -140,14 +139,18 @@ export class Writer {
     const { catalog, reconciler } = this.#options;
     const from = catalog.committedVersion;
     const changes = mergeRows(staged.map(({ rows }) => rows));
-    await reconciler.apply({ from, ...changes });
+    await this.#options.onStep?.("staged");
+    await reconciler.apply({ from, ...changes }, () => this.#options.onStep?.("rendered"));
   }
 
   async #persist(staged: readonly Staged[]): Promise<void> {
-    const { catalog, store, track } = this.#options;
-    const batch = { expected: this.#revision, ...mergeDocuments(staged) };
-    this.#revision = await track("persist", () => store.commit(batch));
-    await track("commit", async () => catalog.commit());
+    const { catalog, store } = this.#options;
+    await this.#options.onStep?.("applied");
+    this.#revision = await store.commit({ expected: this.#revision, ...mergeDocuments(staged) });
+    await this.#options.onStep?.("persisted");
+    catalog.commit();
+    await this.#options.onStep?.("committed");
+    this.#options.onCommit?.(staged.map(({ changes, mutation: { by } }) => ({ changes, by })));
     for (const one of staged) one.resolve(one.changes);
   }
 }

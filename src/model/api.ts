@@ -59,6 +59,25 @@ export type InstanceState =
   "Created" | "Initializing" | "Running" | "Paused" | "Shutdown" | "Stopped" | "Standby" | "Unknown";
 /** Lowercase letters, digits and hyphens, also several such labels joined by dots. In a body it must equal the name in the address. */
 export type InstanceName = string;
+/** What happened; docs/observability.md explains each. */
+export type EventType =
+  | "gateway.started"
+  | "gateway.stopping"
+  | "ingress.created"
+  | "ingress.changed"
+  | "ingress.deleted"
+  | "ingress.batch"
+  | "ingress.refused"
+  | "instance.appeared"
+  | "instance.moved"
+  | "instance.changed"
+  | "instance.gone"
+  | "instance.batch"
+  | "instance.traffic"
+  | "instance.refused"
+  | "certificate.imported"
+  | "certificate.deleted"
+  | "certificate.refused";
 
 /** Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case. */
 export interface IngressPath {
@@ -610,6 +629,39 @@ export interface IngressStatus {
   readonly conditions: readonly Condition[];
   /** In the order of the ingress's rules. */
   readonly rules: readonly RuleStatus[];
+}
+/** Who makes a change. */
+export interface Actor {
+  /** The claim `sub` of the token; `unnamed` for a token without one, `anonymous` where the API is open, `gatewright` for what Gatewright does by itself. */
+  readonly subject: string;
+  /** The claim `jti` of the token. */
+  readonly token_id?: string;
+  /** IP address at the other end of the connection. */
+  readonly address?: string;
+  /** The request's `X-Request-ID`. */
+  readonly request_id?: string;
+  /** `follow`: taken from the Gatewright at FOLLOW_URL. */
+  readonly via: "api" | "follow" | "internal";
+}
+export interface EventReference {
+  readonly id?: string;
+  readonly name?: string;
+}
+export interface Event {
+  /** Grows with each event, over restarts too, and skips numbers. */
+  readonly id: number;
+  readonly time: string;
+  readonly type: EventType;
+  /** What happened, in words. */
+  readonly message: string;
+  readonly ingress?: EventReference;
+  readonly instance?: EventReference;
+  readonly certificate?: EventReference;
+  readonly actor?: Actor;
+  /** Why, in the words of who made the change: its `X-Change-Message`. */
+  readonly change_message?: string;
+  /** More of what happened, by its type. */
+  readonly data?: { readonly [k: string]: unknown };
 }
 export interface InstanceTraffic {
   readonly mode: TrafficMode;

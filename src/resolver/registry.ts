@@ -2,9 +2,12 @@ import { isDeepStrictEqual } from "node:util";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Instance, PutInstanceRequest } from "../model/api.ts";
+import { type Attribution, ourselves } from "../model/attribution.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import { makeId } from "../model/id.ts";
 import type { DocumentStore } from "../store/document-store.ts";
 import { ChangeListeners } from "./change-listeners.ts";
+import { type InstanceChange, instanceEvents } from "./instance-events.ts";
 import { InstanceIndex } from "./instance-index.ts";
 import type { InstanceResolver, Reference, Resolution, ResolverChange } from "./instance-resolver.ts";
 import { canonicalName, checkRequest, instanceOf } from "./registry-request.ts";
@@ -14,6 +17,8 @@ import { RegistryStage } from "./registry-stage.ts";
 export interface RegistryOptions {
   readonly store: DocumentStore<Instance>;
   readonly logger: Logger;
+  /** Hears what happens to instances. Default: nobody does. */
+  readonly events?: EventSink;
   /** Default: the system's clock. */
   readonly now?: () => Date;
 }
@@ -45,6 +50,7 @@ const ATTEMPTS_AT_CONFLICT = 5;
 export class InstanceRegistry implements InstanceResolver {
   readonly #store: DocumentStore<Instance>;
   readonly #logger: Logger;
+  readonly #events: EventSink;
   readonly #now: () => Date;
   readonly #index = new InstanceIndex();
   readonly #listeners: ChangeListeners;
@@ -59,6 +65,7 @@ export class InstanceRegistry implements InstanceResolver {
   constructor(options: RegistryOptions) {
     this.#store = options.store;
     this.#logger = options.logger;
+    this.#events = options.events ?? noEvents;
     this.#now = options.now ?? (() => new Date());
     this.#listeners = new ChangeListeners(options.logger);
   }
@@ -96,24 +103,37 @@ export class InstanceRegistry implements InstanceResolver {
   /**
    * Makes or replaces the instance of this name; state defaults to `Running`, `id` and `created_at` of an instance that
    * is there stay. A request that changes nothing writes nothing. Throws `bad_request`, `already_exists` (the id, or
-   * the name as an id, is another instance's), `store_unavailable`, `shutting_down`.
+   * the name as an id, is another instance's), `store_unavailable`, `shutting_down`. `by` says whose change it is;
+   * default: Gatewright's own.
    */
-  async put(name: string, request: PutInstanceRequest): Promise<PutInstanceResult> {
+  async put(
+    name: string,
+    request: PutInstanceRequest,
+    by: Attribution = ourselves,
+  ): Promise<PutInstanceResult> {
     const canonical = canonicalName(name);
     checkRequest(canonical, request);
-    return this.#write((stage) => this.#stagePut(stage, canonical, request));
+    const { before, instance } = await this.#write((stage) => this.#stagePut(stage, canonical, request));
+    if (before !== instance) this.#tell({ before, after: instance }, by);
+    return { instance, created: before === undefined };
   }
 
   /**
    * Deletes by id, name or unique id prefix and returns what was deleted. Throws `not_found`, `ambiguous`,
    * `store_unavailable`, `shutting_down`.
    */
-  async delete(reference: string): Promise<Instance> {
-    return this.#write((stage) => {
+  async delete(reference: string, by: Attribution = ourselves): Promise<Instance> {
+    const before = await this.#write((stage) => {
       const instance = stage.find(reference);
       stage.delete(instance);
       return instance;
     });
+    this.#tell({ before }, by);
+    return before;
+  }
+
+  #tell(change: InstanceChange, by: Attribution): void {
+    for (const event of instanceEvents([change], by)) this.#events.emit(event);
   }
 
   /** Waits for the writes under way, refuses later ones and closes the store. */
@@ -125,7 +145,12 @@ export class InstanceRegistry implements InstanceResolver {
     await this.#store.close();
   }
 
-  #stagePut(stage: RegistryStage, name: string, request: PutInstanceRequest): PutInstanceResult {
+  /** `before` is the instance itself where the request changes nothing. */
+  #stagePut(
+    stage: RegistryStage,
+    name: string,
+    request: PutInstanceRequest,
+  ): { readonly before: Instance | undefined; readonly instance: Instance } {
     const present = stage.byName(name);
     const instance = instanceOf(name, request, present, { makeId, now: this.#now().toISOString() });
     if (present === undefined) this.#checkCollision(stage, instance);
@@ -135,10 +160,10 @@ export class InstanceRegistry implements InstanceResolver {
         { updated_at: undefined, ...present },
       )
     ) {
-      return { instance: present, created: false };
+      return { before: present, instance: present };
     }
     stage.put(instance);
-    return { instance, created: present === undefined };
+    return { before: present, instance };
   }
 
   #checkCollision(stage: RegistryStage, instance: Instance): void {

@@ -1,6 +1,5 @@
 import { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
-import { type Track, untracked } from "../util/track.ts";
 import { BundleUpdater } from "./bundle/bundle-updater.ts";
 import type { DocumentCheck } from "./bundle/document-check.ts";
 import type { PrefetchedFolder } from "./bundle/prefetched-folder.ts";
@@ -14,7 +13,7 @@ import type { Validate } from "./folder-reader.ts";
 import { Journal } from "./journal/journal.ts";
 import { encodeCommit } from "./journal/journal-format.ts";
 import { type Recovery, recoverFolder } from "./recovery.ts";
-import type { StepHook, StoreWork } from "./store-step.ts";
+import type { StepHook } from "./store-step.ts";
 
 /** How a store of files is opened. */
 export interface FileStoreOptions<T extends Document> {
@@ -44,9 +43,7 @@ export interface FileStoreOptions<T extends Document> {
    * grows, and it is tried again. Default: a process warning.
    */
   readonly onBackgroundError?: (error: GatewrightError) => void;
-  /** Runs what is tracked. Default: nothing is noted. */
-  readonly track?: Track<StoreWork>;
-  /** For tests. */
+  /** For tests and tracing. */
   readonly onStep?: StepHook;
 }
 
@@ -143,12 +140,11 @@ class FolderStore<T extends Document> implements FileStore<T> {
   }
 
   #start(recovery: Recovery<T>): Omit<OpenFolder, "lock"> {
-    const { folder, idleMs, checkpointBytes, retryMs, track = untracked } = this.#options;
+    const { folder, idleMs, checkpointBytes, retryMs } = this.#options;
     const shared = { folder, step: this.#step };
     const files = new DocumentFiles({ ...shared, unreadable: recovery.unreadableFiles });
     const journal = new Journal({
       ...shared,
-      track,
       numbers: recovery.journalNumbers,
       damaged: recovery.damagedJournals,
       revision: recovery.snapshot.revision,
@@ -157,7 +153,6 @@ class FolderStore<T extends Document> implements FileStore<T> {
       idleMs: idleMs ?? 1000,
       checkpointBytes: checkpointBytes ?? 8 * 1024 * 1024,
       retryMs: retryMs ?? 5000,
-      track,
       onBackgroundError: (error) => this.#reportBackground(error),
     });
     for (const [id, text] of recovery.staged) files.stage(id, text);

@@ -1,5 +1,7 @@
 import type { Logger } from "../log.ts";
 import type { InstanceTraffic, TrafficMode } from "../model/api.ts";
+import { type Attribution, ourselves } from "../model/attribution.ts";
+import { attributed, type EventSink, noEvents } from "../model/event.ts";
 import type { DocumentStore } from "../store/document-store.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
 
@@ -15,8 +17,16 @@ export interface TrafficDocument {
 
 export interface InstanceModesOptions {
   readonly store: DocumentStore<TrafficDocument>;
+  /** Hears of each mode that is set. Default: nobody does. */
+  readonly events?: EventSink;
   readonly logger: Logger;
 }
+
+const words: { readonly [mode in TrafficMode]: string } = {
+  active: "takes requests",
+  drain: "is drained",
+  pause: "is paused",
+};
 
 const activeTraffic: InstanceTraffic = { mode: "active" };
 
@@ -69,8 +79,13 @@ export class InstanceModes {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Makes a mode durable. Throws `store_unavailable`. */
-  set(name: string, mode: TrafficMode, pauseTimeout?: string): Promise<InstanceTraffic> {
+  /** Makes a mode durable. `by` says whose change it is; default: Gatewright's own. Throws `store_unavailable`. */
+  set(
+    name: string,
+    mode: TrafficMode,
+    pauseTimeout?: string,
+    by: Attribution = ourselves,
+  ): Promise<InstanceTraffic> {
     const id = name.toLowerCase();
     return this.#writes.run(async () => {
       const known = this.#modes.get(id);
@@ -85,7 +100,22 @@ export class InstanceModes {
         this.#modes.set(id, document);
       }
       for (const listener of this.#listeners) listener(id);
-      return this.get(id);
+      const traffic = this.get(id);
+      this.#tell(id, traffic, known?.mode ?? "active", by);
+      return traffic;
+    });
+  }
+
+  #tell(name: string, { mode, pause_timeout }: InstanceTraffic, before: TrafficMode, by: Attribution): void {
+    const { events = noEvents } = this.#options;
+    const timeout = pause_timeout === undefined ? {} : { pause_timeout };
+    const message = `instance ${name} ${words[mode]}`;
+    events.emit({
+      type: "instance.traffic",
+      message,
+      instance: { name },
+      ...attributed(by),
+      data: { mode, before, ...timeout },
     });
   }
 

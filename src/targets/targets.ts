@@ -2,6 +2,8 @@ import type { CaddyApi } from "../caddy/caddy-api.ts";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Ingress, InstanceTraffic, TrafficMode } from "../model/api.ts";
+import type { Attribution } from "../model/attribution.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { RuleReporter } from "../status/status-board.ts";
 import type { DocumentStore } from "../store/document-store.ts";
@@ -27,6 +29,8 @@ export interface TargetsOptions {
   readonly findKeyPair: KeyPairLookup;
   /** Starts instances, where the source can. */
   readonly wake?: Wake | undefined;
+  /** Hears of drains, pauses and health. Default: nobody does. */
+  readonly events?: EventSink;
   readonly logger: Logger;
 }
 
@@ -36,9 +40,10 @@ export interface TrafficControl {
   has(name: string): boolean;
   /**
    * Resolves when the mode is durable and Caddy keeps to it. Throws `store_unavailable`, and `caddy_unavailable` when
-   * Caddy does not answer: the mode is kept then, and told as soon as it does.
+   * Caddy does not answer: the mode is kept then, and told as soon as it does. `by` says whose change it is; default:
+   * Gatewright's own.
    */
-  set(name: string, mode: TrafficMode, pauseTimeout?: string): Promise<InstanceTraffic>;
+  set(name: string, mode: TrafficMode, pauseTimeout?: string, by?: Attribution): Promise<InstanceTraffic>;
 }
 
 /** What watches over targets: their addresses, health checks, drains and pauses, wake-ups. */
@@ -56,8 +61,8 @@ export interface Targets {
 const DELIVERY_MS = 5_000;
 
 export async function openTargets(options: TargetsOptions): Promise<Targets> {
-  const { api, findKeyPair, ingresses, logger, refuses, resolver, store, wake } = options;
-  const modes = new InstanceModes({ store, logger: logger.child("traffic") });
+  const { api, events = noEvents, findKeyPair, ingresses, logger, refuses, resolver, store, wake } = options;
+  const modes = new InstanceModes({ store, events, logger: logger.child("traffic") });
   await modes.start();
   const health = new HealthChecks({
     resolver,
@@ -84,8 +89,8 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
     traffic: {
       get: (name) => modes.get(name),
       has: (name) => modes.has(name),
-      set: async (name, mode, timeout) => {
-        const traffic = await modes.set(name, mode, timeout);
+      set: async (name, mode, timeout, by) => {
+        const traffic = await modes.set(name, mode, timeout, by);
         await delivered(feed);
         return traffic;
       },

@@ -1,9 +1,7 @@
 import { join } from "node:path";
-import type { Registry } from "prom-client";
 import type { AdminClient } from "../caddy/admin-client.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
-import type { DnsServer } from "../dns/server.ts";
 import { createApp } from "../http/app.ts";
 import { createHttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
@@ -11,6 +9,7 @@ import type { Logger } from "../log.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
+import type { EventSink } from "../model/event.ts";
 import { targetsReachable, withConnections } from "../status/layer4.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import { storeId } from "../store/store-id.ts";
@@ -26,12 +25,10 @@ export interface ApiParts {
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
-  readonly dns: DnsServer;
   readonly targets: Targets;
   readonly certificates: Certificates;
   readonly follower: Follower | undefined;
-  /** Where metrics are added to. */
-  readonly registry: Registry;
+  readonly events: EventSink;
   readonly logger: Logger;
   readonly version: string;
 }
@@ -57,8 +54,8 @@ export async function listenForCalls({ api }: Config): Promise<Api> {
 }
 
 async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof createApp>> {
-  const { caddy, certificates, dns, draining, follower, instances, logger, manager, registry } = parts;
-  const { targets, version } = parts;
+  const { caddy, certificates, draining, events, follower, instances, logger, manager, targets, version } =
+    parts;
   const readiness = (): Readiness => {
     const { ready, reasons } = manager.ingresses.ready();
     return {
@@ -84,15 +81,13 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
       readiness,
       certificates,
       follower,
-      instances,
-      dns,
       draining,
       metricsIngresses: config.telemetry.metricsIngresses,
-      registry,
       logger,
       version,
     }),
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
+    events,
     auth: config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() },
     allowedHosts: [config.api.address, ...config.api.allowedHosts],
     logger,

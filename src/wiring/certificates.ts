@@ -15,26 +15,25 @@ import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import type { Ingress } from "../model/api.ts";
+import type { EventSink } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
 import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
-import type { ControlMetrics } from "../telemetry/control-metrics.ts";
 import { caddyFolder, tlsSettings } from "./compiler-settings.ts";
 
 /** Opens the imported certificates and writes the files that Caddy reads. Throws `config_invalid` for ACME_CA_ROOT. */
 export async function openCertificates(
   config: Config,
   logger: Logger,
-  metrics: Pick<ControlMetrics, "store">,
+  events: EventSink,
 ): Promise<ImportedCertificates> {
   await checkRoot(config);
   const store = openFileStore({
     folder: join(config.dataDir, "certificates"),
     validate: readStoredCertificate,
-    track: metrics.store("certificates"),
   });
-  const imported = new ImportedCertificates({ store, folder: caddyFolder(config), logger });
+  const imported = new ImportedCertificates({ store, folder: caddyFolder(config), events, logger });
   await imported.open();
   return imported;
 }

@@ -1,15 +1,15 @@
 import { join } from "node:path";
 import { type Config, choosePorts } from "../config.ts";
-import { type DnsServer, startDnsServer } from "../dns/server.ts";
+import { startDnsServer } from "../dns/server.ts";
+import { changeLines } from "../events/change-lines.ts";
 import type { Logger } from "../log.ts";
-import type { ApplyStep } from "../manager/apply-step.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
 import { startManager } from "../manager/manager.ts";
+import type { WriterStep } from "../manager/writer.ts";
+import type { EventSink } from "../model/event.ts";
 import { ensurePrivateFolder, removeLeftovers } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
-import { type ControlMetrics, createControlMetrics } from "../telemetry/control-metrics.ts";
-import { type Track, untracked } from "../util/track.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { listenForCalls } from "./api.ts";
 import { type Caddy, openCaddy } from "./caddy.ts";
@@ -30,8 +30,8 @@ export interface GatewrightOptions {
   readonly prefetched?: PrefetchedFolders;
   /** Where the lines of a long first start go. */
   readonly progress: (line: string) => void;
-  /** Runs each change and each step of it, for crash tests. Default: they are counted alone. */
-  readonly track?: Track<ApplyStep>;
+  /** For crash tests; see `WriterOptions.onStep`. */
+  readonly onStep?: (step: WriterStep) => void | Promise<void>;
 }
 
 /** A Gatewright that serves. */
@@ -53,24 +53,25 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     stack.defer(async () => void (await part.close()));
     return part;
   };
+  const events = changeLines(logger.child("events"));
   await ensurePrivateFolder(options.config.dataDir);
   const config = await choosePorts(options.config);
   const api = started(await listenForCalls(config));
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
   const documentChecks = createDocumentChecks(admissionSettings(config).ports);
-  const metrics = createControlMetrics();
-  const { dns, instances } = await startInstances(options, { config, documentChecks, metrics }, started);
+  const instances = await startInstances({ ...options, events }, config, documentChecks, started);
   const caddy = started(await openCaddy({ config, logger: logger.child("caddy"), progress }));
-  const imported = await openCertificates(config, logger.child("certificates"), metrics);
-  const store = openIngresses(options, { config, documentChecks, metrics });
+  const imported = await openCertificates(config, logger.child("certificates"), events);
+  const store = openIngresses(options, config, documentChecks);
   const { resolver, wake } = instances;
   const targets = started(
-    await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, logger }),
+    await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, events, logger }),
   );
   const manager = await startManager({
-    ...managerSettings(options, config, caddy, metrics),
+    ...managerSettings(options, config, caddy),
     admission: { ...admissionSettings(config), canWake: wake !== undefined },
     compiler: { ...compilerSettings(config), modules: caddy.modules, errorPages },
+    events,
     store,
     resolver,
     feeds: targets.feeds,
@@ -87,13 +88,12 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const certificates = started(
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
-  const parts = { instances, dns, targets, manager, certificates, follower, version };
+  const parts = { instances, targets, manager, certificates, follower, events, version };
   await api.serve(config, {
     caddy: caddy.api,
     draining: caddy.draining,
-    registry: metrics.registry,
-    logger: logger.child("api"),
     ...parts,
+    logger: logger.child("api"),
   });
   const running = stack.move();
   const stop = async (): Promise<void> => {
@@ -105,59 +105,46 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   return { config, stop };
 }
 
-/** What the parts of the start have in common. */
-interface Common {
-  readonly config: Config;
-  readonly documentChecks: DocumentChecks;
-  readonly metrics: ControlMetrics;
-}
-
 /** Starts the source of instances and the DNS server that answers for it. */
 async function startInstances(
-  { logger, prefetched }: GatewrightOptions,
-  { config, documentChecks, metrics }: Common,
+  { events, logger, prefetched }: GatewrightOptions & { readonly events: EventSink },
+  config: Config,
+  { instances: documentCheck }: DocumentChecks,
   started: Started,
-): Promise<{ readonly instances: Instances; readonly dns: DnsServer }> {
-  const how = { documentCheck: documentChecks.instances, prefetched: prefetched?.instances };
-  const instances = createInstances(config, { logger: logger.child("instances"), metrics, how });
+): Promise<Instances> {
+  const how = { documentCheck, events, prefetched: prefetched?.instances };
+  const instances = createInstances(config, logger.child("instances"), how);
   const { resolver } = instances;
   await resolver.start();
   started(resolver);
-  const settings = { ...config.dns, resolver, observe: metrics.dns };
-  const dns = started(await startDnsServer({ ...settings, logger: logger.child("dns") }));
-  return { instances, dns };
+  started(await startDnsServer({ ...config.dns, resolver, logger: logger.child("dns") }));
+  return instances;
 }
 
 function openIngresses(
   { logger, prefetched }: GatewrightOptions,
-  { config, documentChecks, metrics }: Common,
+  config: Config,
+  documentChecks: DocumentChecks,
 ): IngressStore {
   const { ports } = admissionSettings(config);
   return openFileStore({
     folder: join(config.dataDir, "ingresses"),
     documentCheck: documentChecks.ingresses,
     prefetched: prefetched?.ingresses,
-    track: metrics.store("ingresses"),
     validate: (value) => readStoredIngress(value, ports),
     onBackgroundError: ({ message }) => logger.child("store").warn(message),
   });
 }
 
 /** What of the settings the manager and its Caddy are made with. */
-function managerSettings(
-  { logger, track = untracked }: GatewrightOptions,
-  config: Config,
-  { api, createHost }: Caddy,
-  metrics: ControlMetrics,
-) {
+function managerSettings({ logger, onStep }: GatewrightOptions, config: Config, { api, createHost }: Caddy) {
   const { drift, follow } = config.caddy;
-  const both: Track<ApplyStep> = (step, run, size) => track(step, () => metrics.applies(step, run, size));
   return {
     api,
     createHost,
     drift,
     logger: logger.child("ingress"),
-    track: both,
+    ...(onStep === undefined ? {} : { onStep }),
     ...(follow === undefined ? {} : { follows: follow.url }),
   };
 }

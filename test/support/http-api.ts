@@ -6,6 +6,7 @@ import { createHttpServer } from "../../src/http/server.ts";
 import type { TelemetryParts } from "../../src/http/telemetry.ts";
 import type { IngressService } from "../../src/manager/ingress-service.ts";
 import type { Ingress, Instance } from "../../src/model/api.ts";
+import type { EventDraft } from "../../src/model/event.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import type { TrafficControl } from "../../src/targets/targets.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
@@ -24,6 +25,8 @@ export interface TestApi extends AsyncDisposable {
   readonly world: ManagerOverMemory;
   readonly registry: InstanceRegistry;
   readonly logger: RecordingLogger;
+  /** What has happened so far. */
+  readonly events: readonly EventDraft[];
   readonly certificates: CertificateParts;
   readonly telemetry: TelemetryParts;
   call(call: HttpCall): Promise<HttpReply>;
@@ -49,12 +52,18 @@ export interface TestApiOptions {
 /** Starts the API on a free loopback port. */
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const logger = recordingLogger();
-  const registry = new InstanceRegistry({ store: new MemoryStore<Instance>(options.instances), logger });
+  const told: EventDraft[] = [];
+  const events = { emit: (event: EventDraft) => void told.push(event) };
+  const registry = new InstanceRegistry({
+    store: new MemoryStore<Instance>(options.instances),
+    events,
+    logger,
+  });
   await registry.start();
   const { ingresses = [] } = options;
-  const world = await startManagerOverMemory({ resolver: registry, logger, ingresses });
+  const world = await startManagerOverMemory({ resolver: registry, events, logger, ingresses });
   const manager = world.manager.ingresses;
-  const { certificates, imported, telemetry, close } = memoryCertificates(logger);
+  const { certificates, imported, telemetry, close } = memoryCertificates(logger, events);
   await imported.open();
   const limits = { ...defaultLimits, ...options.limits };
   const dependencies: AppDependencies = {
@@ -65,6 +74,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
     certificates,
     telemetry,
+    events,
     allowedHosts: options.allowedHosts ?? [],
     logger,
     version: "1.2.3",
@@ -82,6 +92,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     world,
     registry,
     logger,
+    events: told,
     certificates,
     telemetry,
     call: (call) => httpCall(url, call),

@@ -10,6 +10,7 @@ import { CertificateMonitor } from "../../src/certificates/monitor.ts";
 import { CertificateReport } from "../../src/certificates/report.ts";
 import type { AppDependencies } from "../../src/http/app.ts";
 import type { Logger } from "../../src/log.ts";
+import { type EventSink, noEvents } from "../../src/model/event.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { MemoryStore } from "./memory-store.ts";
 
@@ -20,9 +21,14 @@ export interface MemoryCertificates extends Required<Pick<AppDependencies, "cert
   close(): Promise<void>;
 }
 
-export function memoryCertificates(logger: Logger): MemoryCertificates {
+export function memoryCertificates(logger: Logger, events: EventSink = noEvents): MemoryCertificates {
   const folder = join(tmpdir(), `gatewright-certificates-${randomUUID()}`);
-  const imported = new ImportedCertificates({ store: new MemoryStore<StoredCertificate>(), folder, logger });
+  const imported = new ImportedCertificates({
+    store: new MemoryStore<StoredCertificate>(),
+    folder,
+    events,
+    logger,
+  });
   const monitor = new CertificateMonitor({
     api: { certificates: async () => [] },
     names: () => ({ generation: 0, names: () => [] }),

@@ -1,0 +1,34 @@
+import type { Request } from "express";
+import ipaddr from "ipaddr.js";
+import type { Actor } from "../model/api.ts";
+import type { Caller } from "./auth.ts";
+
+/** Who makes a call, as changes remember it. Of a caller who has not shown who they are, `unknown`. */
+export function actorOf(request: Request, caller: Caller = { subject: "unknown" }): Actor {
+  const { subject, tokenId } = caller;
+  const address = addressOf(request.socket.remoteAddress);
+  const requestId = requestIdOf(request);
+  return {
+    subject: short(subject),
+    ...(tokenId === undefined ? {} : { token_id: short(tokenId) }),
+    ...(address === undefined ? {} : { address }),
+    ...(requestId === undefined ? {} : { request_id: requestId }),
+    via: "api",
+  };
+}
+
+/** IPv4 in its own form, also where a socket of IPv6 took it. Undefined for a Unix socket. */
+function addressOf(remote: string | undefined): string | undefined {
+  return remote !== undefined && ipaddr.isValid(remote) ? ipaddr.process(remote).toString() : undefined;
+}
+
+/** What a proxy or client calls the request; anything that is not a plain word is left out. */
+function requestIdOf(request: Request): string | undefined {
+  const given = request.get("x-request-id");
+  return given !== undefined && /^[\x21-\x7e]{1,128}$/.test(given) ? given : undefined;
+}
+
+/** Claims may be of any length. */
+function short(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
+}
