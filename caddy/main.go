@@ -11,6 +11,7 @@ import (
 	_ "gatewright.dev/caddy/app"
 	_ "gatewright.dev/caddy/certificates"
 	_ "gatewright.dev/caddy/dispatcher"
+	_ "gatewright.dev/caddy/explain"
 	_ "gatewright.dev/caddy/handshake"
 	_ "gatewright.dev/caddy/layer4"
 	_ "gatewright.dev/caddy/listeners"

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"gatewright.dev/caddy/rehearsal"
 )
 
 // Values of PolicySet.UncleanPaths.
@@ -31,7 +34,8 @@ type PolicySet struct {
 	// Default: "clean" where a rule of a path had to be asked, else "keep".
 	UncleanPaths string `json:"unclean_paths,omitempty"`
 
-	chain caddyhttp.Handler
+	handlers []caddyhttp.MiddlewareHandler
+	chain    caddyhttp.Handler
 	// checksHeader tells that a handler of the set checks the header that a row demands.
 	checksHeader bool
 
@@ -78,22 +82,27 @@ func (s *PolicySet) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	handlers := loaded.([]any)
-	// Built here and not for each request. Behind the last handler nothing has answered: that is an error.
-	s.chain = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
-		return caddyhttp.Error(http.StatusInternalServerError, errors.New("no handler of the policy set answered"))
-	})
-	for i := len(handlers) - 1; i >= 0; i-- {
-		handler, next := handlers[i].(caddyhttp.MiddlewareHandler), s.chain
+	for _, handler := range loaded.([]any) {
 		if _, checks := handler.(headerChecker); checks {
 			s.checksHeader = true
 		}
+		s.handlers = append(s.handlers, handler.(caddyhttp.MiddlewareHandler))
+	}
+	// Built here and not for each request.
+	s.chain = unanswered
+	for _, handler := range slices.Backward(s.handlers) {
+		next := s.chain
 		s.chain = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 			return handler.ServeHTTP(w, r, next)
 		})
 	}
 	return nil
 }
+
+// unanswered is behind the last handler, where nothing has answered: that is an error.
+var unanswered caddyhttp.Handler = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+	return caddyhttp.Error(http.StatusInternalServerError, errors.New("no handler of the policy set answered"))
+})
 
 // enter begins a request; false when the set has ended.
 func (s *PolicySet) enter() bool {
@@ -118,6 +127,20 @@ func (s *PolicySet) Leave() {
 // ServeHTTP has the handlers of the set handle a request.
 func (s *PolicySet) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	return s.chain.ServeHTTP(w, r)
+}
+
+// Rehearse has the handlers of the set handle a request without an effect.
+func (s *PolicySet) Rehearse(w http.ResponseWriter, r *http.Request, rec *rehearsal.Record) error {
+	return rehearse(s.handlers, w, r, rec)
+}
+
+func rehearse(handlers []caddyhttp.MiddlewareHandler, w http.ResponseWriter, r *http.Request, rec *rehearsal.Record) error {
+	if len(handlers) == 0 {
+		return unanswered.ServeHTTP(w, r)
+	}
+	return rec.Try(handlers[0], w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		return rehearse(handlers[1:], w, r, rec)
+	}))
 }
 
 // ChecksHeader tells whether a handler of the set checks the header that a row demands.

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/table"
 )
 
@@ -14,6 +15,8 @@ type route struct {
 	// set is of owner, and entered; nil where the row needs none, or its set is not there.
 	set   *app.PolicySet
 	owner *app.App
+	// rehearsed is nil for a request that a client sent. Of others nothing is counted and logged.
+	rehearsed *rehearsal.Record
 }
 
 // find looks up the row of a request, and enters its policy set. A change between the two may have taken both away:

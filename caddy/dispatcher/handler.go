@@ -18,6 +18,7 @@ import (
 	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/internal/netaddr"
 	"gatewright.dev/caddy/listeners"
+	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/upstreams"
 )
@@ -94,6 +95,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		Header: r.Header,
 	}
 	to := h.find(&asked)
+	to.rehearsed = rehearsal.Of(r)
+	to.rehearsed.Found(to.row, to.host)
 	row, set := to.row, to.set
 	if row == nil {
 		h.notFound(w, r, local)
@@ -135,7 +138,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 			h.brokenOff(r, row)
 		}
 	}()
-	err := set.ServeHTTP(w, r)
+	err := to.serve(w, r)
 	ended = true
 	if err != nil {
 		status = statusOf(err, q)
@@ -145,6 +148,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		h.fail(w, r, &to, status, cause(err, q))
 	}
 	return nil
+}
+
+// serve has the policy set handle the request.
+func (t *route) serve(w http.ResponseWriter, r *http.Request) error {
+	if t.rehearsed != nil {
+		return t.set.Rehearse(w, r, t.rehearsed)
+	}
+	return t.set.ServeHTTP(w, r)
 }
 
 // errUnchecked closes a row rather than pass its secret by: the set is of a Caddy that checked it elsewhere.

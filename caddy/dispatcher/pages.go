@@ -29,6 +29,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, to *route, status
 	if errors.As(err, &refusal) {
 		told = refusal.Message
 	}
+	if to.rehearsed != nil {
+		to.rehearsed.Err = err
+		h.answer(w, r, to, status, told)
+		return
+	}
 	if refusal != nil || isRefusal(status) {
 		h.refuse(r, row, status, err)
 		h.answer(w, r, to, status, told)

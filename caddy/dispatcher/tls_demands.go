@@ -19,7 +19,11 @@ func (h *Handler) insecure(w http.ResponseWriter, r *http.Request, to *route, la
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 	}
-	h.refuse(r, to.row, status, lack)
+	if to.rehearsed != nil {
+		to.rehearsed.Err = lack
+	} else {
+		h.refuse(r, to.row, status, lack)
+	}
 	h.answer(w, r, to, status, lack.Error())
 }
 

@@ -107,7 +107,10 @@ func wantedBy(hosts *table.Table, hello *tls.ClientHelloInfo) (w wants) {
 	if hello.Conn != nil {
 		local = hello.Conn.LocalAddr()
 	}
-	reachable := hosts.LookupHandshake(netaddr.Of(local).Port(), local, hello.ServerName)
+	return wantedOf(hosts.LookupHandshake(netaddr.Of(local).Port(), local, hello.ServerName))
+}
+
+func wantedOf(reachable []table.Demands) (w wants) {
 	for i, one := range reachable {
 		if version := versionOf(one); i == 0 || version < w.minVersion {
 			w.minVersion = version

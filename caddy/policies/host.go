@@ -3,12 +3,16 @@ package policies
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/targets"
 	"gatewright.dev/caddy/upstreams"
@@ -72,6 +76,16 @@ func (h *Host) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	return list, nil
 }
 
+// Explain names the service, which is not asked: it might count the question. Without an address of it the request fails.
+func (h *Host) Explain(r *http.Request, _ *rehearsal.Record, step *rehearsal.Step) error {
+	step.Asks = net.JoinHostPort(h.Host, strconv.Itoa(int(h.Port)))
+	list, err := h.GetUpstreams(r)
+	if err == nil && len(list) == 0 {
+		err = caddyhttp.Error(http.StatusServiceUnavailable, upstreams.RequestOf(r).Err)
+	}
+	return err
+}
+
 func (h *Host) origin(q *upstreams.Request) targets.Origin {
 	if h.literal.IsValid() {
 		return targets.Literal(h.literal)
@@ -88,4 +102,5 @@ func (h *Host) origin(q *upstreams.Request) targets.Origin {
 var (
 	_ caddy.Provisioner           = (*Host)(nil)
 	_ reverseproxy.UpstreamSource = (*Host)(nil)
+	_ rehearsal.Explainer         = (*Host)(nil)
 )

@@ -85,19 +85,25 @@ func (s *Layer4) Connect() time.Duration {
 
 // Admits tells whether a client may connect.
 func (s *Layer4) Admits(client netip.Addr) bool {
+	_, admitted := s.Decide(client)
+	return admitted
+}
+
+// Decide tells whether a client may connect, and the network by which that was decided; none where it is in none.
+func (s *Layer4) Decide(client netip.Addr) (network netip.Prefix, admitted bool) {
 	// No prefix contains an address with a zone.
 	client = client.Unmap().WithZone("")
 	for _, prefix := range s.Deny {
 		if prefix.Contains(client) {
-			return false
+			return prefix, false
 		}
 	}
 	for _, prefix := range s.Allow {
 		if prefix.Contains(client) {
-			return true
+			return prefix, true
 		}
 	}
-	return len(s.Allow) == 0
+	return netip.Prefix{}, len(s.Allow) == 0
 }
 
 func compileLayer4(row *RowJSON, problem func(string, ...any)) *Layer4 {

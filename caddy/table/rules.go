@@ -127,30 +127,52 @@ func firstMatch(rows []*Row, q *Request) *Row {
 	return nil
 }
 
-func (r *Row) takes(q *Request) bool {
-	if r.tls != q.TLS || r.layer4 != nil {
-		return false
+func (r *Row) takes(q *Request) bool { return r.lacks(q) == fits }
+
+// lack is what keeps a row from taking a request.
+type lack uint8
+
+const (
+	fits lack = iota
+	lacksLayer
+	lacksTLS
+	lacksPlain
+	lacksListen
+	lacksPath
+	lacksMethod
+	lacksHeader
+)
+
+// lacks is the first thing that keeps the row from taking a request.
+func (r *Row) lacks(q *Request) lack {
+	switch {
+	case r.layer4 != nil:
+		return lacksLayer
+	case r.tls && !q.TLS:
+		return lacksTLS
+	case !r.tls && q.TLS:
+		return lacksPlain
 	}
 	cond := r.cond
 	if !cond.listens(q.Local) {
-		return false
+		return lacksListen
 	}
 	if cond.exact {
 		if q.cleanPath() != cond.path {
-			return false
+			return lacksPath
 		}
 	} else if cond.path != "" && !hasPrefix(q.cleanPath(), cond.path) {
-		return false
+		return lacksPath
 	}
 	if len(cond.methods) > 0 && !slices.Contains(cond.methods, q.Method) {
-		return false
+		return lacksMethod
 	}
 	for _, h := range cond.headers {
 		if !q.has(h) {
-			return false
+			return lacksHeader
 		}
 	}
-	return true
+	return fits
 }
 
 // has tells whether the request carries a header with exactly this value. One that was sent several times has its

@@ -17,11 +17,13 @@ import (
 var (
 	errNoTargets = errors.New("the row has no targets")
 	errRefused   = errors.New("the guard refused every address")
-	errDrained   = errors.New("every target is drained")
-	errUnhealthy = errors.New("every address fails its health check")
-	errUnchecked = errors.New("no address has passed its first health check yet")
-	errEjected   = errors.New("every address has failed of late")
-	errPaused    = errors.New("the target is paused")
+	ErrDrained   = errors.New("every target is drained")
+	ErrUnhealthy = errors.New("every address fails its health check")
+	ErrUnchecked = errors.New("no address has passed its first health check yet")
+	ErrEjected   = errors.New("every address has failed of late")
+	ErrPaused    = errors.New("the target is paused")
+	ErrForbidden = errors.New("the address must not be dialled")
+	ErrNoWeight  = errors.New("the target has the weight 0")
 )
 
 // Search says whose addresses are wanted, and which are not.
@@ -43,6 +45,10 @@ type Search struct {
 	// Again has the DNS asked first, since the addresses known are held for wrong.
 	Again bool
 
+	// Note, where there is one, is called for each address that is left out, and for each target without one (dial is "").
+	Note func(target int, name, dial string, why error)
+
+	target int
 	now    time.Time
 	modes  *modes
 	health *health
@@ -123,9 +129,15 @@ func (f *Field) find(ctx context.Context, s *Search) {
 	*f = Field{}
 	f.List, f.groups, f.origins = f.room.list[:0], f.room.groups[:0], f.room.origins[:0]
 	for i := range s.Row.Targets() {
+		s.target = i
 		weight := 1
 		if special := s.Row.Special(i); special != nil {
-			if weight = special.Weight; weight == 0 || !f.admits(special.Mode, special.Pause) {
+			if weight = special.Weight; weight == 0 {
+				s.leaveOut(nil, "", ErrNoWeight)
+				continue
+			}
+			if why := f.admits(special.Mode, special.Pause); why != nil {
+				s.leaveOut(nil, "", why)
 				continue
 			}
 		}
@@ -150,8 +162,11 @@ func (f *Field) add(ctx context.Context, s *Search, from *Origin) {
 	switch {
 	case s.modes == nil:
 	case from.instance:
-		if told := s.modes.instances[from.name]; told != nil && !f.admits(told.mode, told.pause) {
-			return
+		if told := s.modes.instances[from.name]; told != nil {
+			if why := f.admits(told.mode, told.pause); why != nil {
+				s.leaveOut(from, "", why)
+				return
+			}
 		}
 	case from.special.Service != "":
 		members = s.modes.services[from.special.Service]
@@ -159,6 +174,7 @@ func (f *Field) add(ctx context.Context, s *Search, from *Origin) {
 	addrs, dials, err := from.Lookup(ctx, s.Asker, s.Again)
 	if err != nil {
 		f.err = err
+		s.leaveOut(from, "", err)
 		if from.special != nil && from.special.Wake > 0 && errors.Is(err, resolver.ErrNoAddress) && !errors.Is(err, resolver.ErrNoName) {
 			f.Wake = max(f.Wake, from.special.Wake)
 			f.Sleeping = append(f.Sleeping, from.name)
@@ -167,8 +183,13 @@ func (f *Field) add(ctx context.Context, s *Search, from *Origin) {
 	}
 	f.List = slices.Grow(f.List, len(dials))
 	for i, dial := range dials {
-		told := members[addrs[i]]
-		if (told == nil || f.admits(told.mode, told.pause)) && f.takes(s, from, dial, addrs[i]) {
+		if told := members[addrs[i]]; told != nil {
+			if why := f.admits(told.mode, told.pause); why != nil {
+				s.leaveOut(from, dial, why)
+				continue
+			}
+		}
+		if f.takes(s, from, dial, addrs[i]) {
 			f.List = append(f.List, Candidate{dial, int32(len(f.groups))})
 		}
 	}
@@ -178,14 +199,17 @@ func (f *Field) add(ctx context.Context, s *Search, from *Origin) {
 func (f *Field) takes(s *Search, from *Origin, dial string, addr netip.Addr) bool {
 	if why := s.Guard.Refuses(addr, from.port); why != "" {
 		f.Refused = append(f.Refused, Refusal{from.name, dial, why})
+		s.leaveOut(from, dial, fmt.Errorf("%w: %s", ErrForbidden, why))
 		return false
 	}
 	if s.health.isUnhealthy(dial) {
-		f.err = errUnhealthy
+		f.err = ErrUnhealthy
+		s.leaveOut(from, dial, f.err)
 		return false
 	}
 	if !s.unknown && from.checked && s.health.isUnknown(dial) {
-		f.err, f.Unchecked = errUnchecked, s.health.until
+		f.err, f.Unchecked = ErrUnchecked, s.health.until
+		s.leaveOut(from, dial, f.err)
 		return false
 	}
 	tried := slices.Contains(s.Tried, dial)
@@ -194,31 +218,46 @@ func (f *Field) takes(s *Search, from *Origin, dial string, addr netip.Addr) boo
 		if until := s.Pool.failing(dial, s.Passive, s.now); !until.IsZero() {
 			f.Failing = f.Failing || !tried
 			if f.err == nil {
-				f.err = errEjected
+				f.err = ErrEjected
 			}
 			if f.Back.IsZero() || until.Before(f.Back) {
 				f.Back = until
 			}
+			s.leaveOut(from, dial, ErrEjected)
 			return false
 		}
 	}
 	return !tried
 }
 
-// admits tells whether a target of this mode takes requests, and takes note when it does not.
-func (f *Field) admits(mode table.Mode, pause time.Duration) bool {
+// leaveOut takes note of what keeps an address, or a target, from taking a request.
+func (s *Search) leaveOut(from *Origin, dial string, why error) {
+	if s.Note == nil {
+		return
+	}
+	name := ""
+	if from != nil {
+		name = from.name
+	} else {
+		name, _ = s.Row.Target(s.target, s.Host)
+	}
+	s.Note(s.target, name, dial, why)
+}
+
+// admits tells why a target of this mode takes no requests, and takes note of it; nil when it takes them.
+func (f *Field) admits(mode table.Mode, pause time.Duration) error {
 	switch mode {
 	case table.Drain:
 		if f.err == nil {
-			f.err = errDrained
+			f.err = ErrDrained
 		}
-		return false
+		return ErrDrained
 	case table.Pause:
-		f.err = errPaused
+		f.err = ErrPaused
 		f.Pause = max(f.Pause, pause)
-		return false
+		return ErrPaused
 	}
-	return true
+	return nil
 }
 
 // Awake tells that the targets found need not be woken.
@@ -243,6 +282,20 @@ func (f *Field) Choose(policy, key string, pool *Pool) int {
 		return balance.ByHash(key, f.groups, f.target, f.Identity)
 	}
 	return pool.turns.Next(f.groups)
+}
+
+// Sure returns the index of the address that Choose would take, where that does not hang on whose turn it is.
+func (f *Field) Sure(policy, key string) (index int, sure bool) {
+	if len(f.List) != 1 && policy != "first" && (policy == "random" || policy == "least_conn" || key == "") {
+		return 0, false
+	}
+	return f.Choose(policy, key, nil), true
+}
+
+// Target is the number of the target that an address is of, and its name.
+func (f *Field) Target(i int) (number int, name string) {
+	group := f.List[i].group
+	return f.groups[group].Target, f.origins[group].name
 }
 
 // Origin is where an address comes from.

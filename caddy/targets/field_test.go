@@ -128,7 +128,7 @@ func TestUnknownAddressesComeAfterHealthyOnes(t *testing.T) {
 	if f := find(&health{healthy: one, until: soon}, false); len(f.List) != 1 || f.List[0].Dial != "10.0.0.1:80" {
 		t.Errorf("beside a healthy one: %v", f.List)
 	}
-	if f := find(&health{healthy: map[string]struct{}{}, until: soon}, false); len(f.List) != 0 || f.Unchecked != soon || !errors.Is(f.Err(), errUnchecked) {
+	if f := find(&health{healthy: map[string]struct{}{}, until: soon}, false); len(f.List) != 0 || f.Unchecked != soon || !errors.Is(f.Err(), ErrUnchecked) {
 		t.Errorf("all unknown: %v, until %v: %v", f.List, f.Unchecked, f.Err())
 	}
 	if f := find(&health{healthy: map[string]struct{}{}, until: soon}, true); len(f.List) != 2 {

@@ -77,19 +77,19 @@ func TestWhichAddressesAreFound(t *testing.T) {
 	}{
 		"all":               {targets: []table.Target{at(1), at(2)}, found: []string{"1", "2"}, err: errNoTargets},
 		"with a weight":     {targets: []table.Target{at(1), at(2, weighing(0)), at(3, weighing(1))}, found: []string{"1", "3"}, err: errNoTargets},
-		"not drained":       {targets: []table.Target{at(1, drained), at(2)}, found: []string{"2"}, err: errDrained},
-		"not paused":        {targets: []table.Target{at(1, paused(50)), at(2, paused(70)), at(3, paused(60)), at(4)}, found: []string{"4"}, err: errPaused, pause: 70 * time.Millisecond},
-		"drained, paused":   {targets: []table.Target{at(1, drained), at(2, paused(50))}, err: errPaused, pause: 50 * time.Millisecond},
-		"paused, drained":   {targets: []table.Target{at(1, paused(50)), at(2, drained)}, err: errPaused, pause: 50 * time.Millisecond},
+		"not drained":       {targets: []table.Target{at(1, drained), at(2)}, found: []string{"2"}, err: ErrDrained},
+		"not paused":        {targets: []table.Target{at(1, paused(50)), at(2, paused(70)), at(3, paused(60)), at(4)}, found: []string{"4"}, err: ErrPaused, pause: 70 * time.Millisecond},
+		"drained, paused":   {targets: []table.Target{at(1, drained), at(2, paused(50))}, err: ErrPaused, pause: 50 * time.Millisecond},
+		"paused, drained":   {targets: []table.Target{at(1, paused(50)), at(2, drained)}, err: ErrPaused, pause: 50 * time.Millisecond},
 		"none":              {err: errNoTargets},
 		"refused":           {targets: []table.Target{at(9)}, err: errRefused, check: func(f *Field) bool { return f.OnlyRefused() && f.Refused[0].Dial == "10.0.0.9:80" }},
-		"refused, drained":  {targets: []table.Target{at(9), at(1, drained)}, err: errDrained, check: func(f *Field) bool { return !f.OnlyRefused() && len(f.Refused) == 1 }},
+		"refused, drained":  {targets: []table.Target{at(9), at(1, drained)}, err: ErrDrained, check: func(f *Field) bool { return !f.OnlyRefused() && len(f.Refused) == 1 }},
 		"some refused":      {targets: []table.Target{at(9), at(1)}, found: []string{"1"}, err: errRefused},
 		"tried":             {search: Search{Tried: []string{"10.0.0.2:80"}}, targets: []table.Target{at(1), at(2)}, found: []string{"1"}, err: resolver.ErrNoAnswer, check: func(f *Field) bool { return f.Tried }},
 		"all tried":         {search: Search{Tried: []string{"10.0.0.2:80", "10.0.0.1:80"}}, targets: []table.Target{at(1), at(2)}, err: resolver.ErrNoAnswer, check: func(f *Field) bool { return f.Tried && !f.Failing }},
-		"failed of late":    {search: Search{Passive: passive, Pool: failed}, targets: []table.Target{at(1), at(2)}, found: []string{"2"}, err: errEjected, check: func(f *Field) bool { return f.Failing && !f.Tried && f.Back.After(time.Now()) }},
-		"failed and tried":  {search: Search{Passive: passive, Pool: failed, Tried: []string{"10.0.0.1:80"}}, targets: []table.Target{at(1)}, err: errEjected, check: func(f *Field) bool { return !f.Failing && f.Tried }},
-		"failed, drained":   {search: Search{Passive: passive, Pool: failed}, targets: []table.Target{at(2, drained), at(1)}, err: errDrained, check: func(f *Field) bool { return f.Failing }},
+		"failed of late":    {search: Search{Passive: passive, Pool: failed}, targets: []table.Target{at(1), at(2)}, found: []string{"2"}, err: ErrEjected, check: func(f *Field) bool { return f.Failing && !f.Tried && f.Back.After(time.Now()) }},
+		"failed and tried":  {search: Search{Passive: passive, Pool: failed, Tried: []string{"10.0.0.1:80"}}, targets: []table.Target{at(1)}, err: ErrEjected, check: func(f *Field) bool { return !f.Failing && f.Tried }},
+		"failed, drained":   {search: Search{Passive: passive, Pool: failed}, targets: []table.Target{at(2, drained), at(1)}, err: ErrDrained, check: func(f *Field) bool { return f.Failing }},
 		"failed, unchecked": {search: Search{Pool: failed}, targets: []table.Target{at(1)}, found: []string{"1"}, err: errNoTargets, check: func(f *Field) bool { return !f.Failing && f.Back.IsZero() }},
 	} {
 		c.search.Row, c.search.Guard = rowOf(t, c.targets...), guard
@@ -169,9 +169,9 @@ func TestInstancesThatTakeNothing(t *testing.T) {
 		err    error
 		pause  time.Duration
 	}{
-		"a service":           {table.Target{Service: "web"}, []string{"3"}, errPaused, 80 * time.Millisecond},
-		"one that is drained": {table.Target{Instance: "one"}, nil, errDrained, 0},
-		"one that is paused":  {table.Target{Instance: "two"}, nil, errPaused, 80 * time.Millisecond},
+		"a service":           {table.Target{Service: "web"}, []string{"3"}, ErrPaused, 80 * time.Millisecond},
+		"one that is drained": {table.Target{Instance: "one"}, nil, ErrDrained, 0},
+		"one that is paused":  {table.Target{Instance: "two"}, nil, ErrPaused, 80 * time.Millisecond},
 		"an address":          {at(1), []string{"1"}, errNoTargets, 0},
 	} {
 		var f Field
@@ -196,21 +196,21 @@ func TestHealthOfAddresses(t *testing.T) {
 		}
 	}
 	tell(RuleState{Unhealthy: []string{"10.0.0.1:80"}})
-	find("unhealthy", true, errUnhealthy, "2")
+	find("unhealthy", true, ErrUnhealthy, "2")
 	find("without checks", false, errNoTargets, "1", "2")
 	tell(RuleState{Unhealthy: []string{"10.0.0.1:80", "10.0.0.2:80"}})
-	find("all unhealthy", true, errUnhealthy)
+	find("all unhealthy", true, ErrUnhealthy)
 	if !f.Unchecked.IsZero() {
 		t.Error("checks that were made are waited for")
 	}
 	forget(t)
 	tell(RuleState{Healthy: []string{}, WaitMS: 60_000})
-	find("unchecked", true, errUnchecked)
+	find("unchecked", true, ErrUnchecked)
 	if left := time.Until(f.Unchecked); left <= 0 || left > time.Minute {
 		t.Errorf("the first check is waited for %v", left)
 	}
 	(&States{Rules: map[string]RuleState{"r/0": {Healthy: []string{"10.0.0.1:80"}}}}).Apply()
-	find("one is checked", true, errUnchecked, "1")
+	find("one is checked", true, ErrUnchecked, "1")
 	forget(t)
 	tell(RuleState{Healthy: []string{}})
 	find("after the wait", true, errNoTargets, "1", "2")

@@ -55,12 +55,17 @@ func (s *Source) balance(q *Request, r *http.Request) ([]*reverseproxy.Upstream,
 	return b.wait(q, r)
 }
 
-// find looks at all targets.
-func (b *balanced) find(q *Request, r *http.Request, again bool) {
-	search := targets.Search{
+// search is that of the request's row.
+func (b *balanced) search(q *Request) targets.Search {
+	return targets.Search{
 		Row: q.Row, Host: q.Host, Resolver: q.Resolver, Guard: q.Guard, Asker: q,
 		Health: b.source.Health, Checked: b.source.Health, Passive: b.source.Passive, Pool: b.pool,
 	}
+}
+
+// find looks at all targets.
+func (b *balanced) find(q *Request, r *http.Request, again bool) {
+	search := b.search(q)
 	if !again {
 		search.Tried = q.failed
 	}
@@ -82,7 +87,7 @@ func (b *balanced) choose(q *Request, r *http.Request, again bool) bool {
 		b.find(q, r, true)
 	}
 	if len(f.List) == 0 {
-		b.explain(q)
+		b.arrange(q)
 		return false
 	}
 	q.Err, q.Refused = nil, false
@@ -109,13 +114,19 @@ func (b *balanced) deadline() time.Time {
 	return deadline
 }
 
-// explain says why there is no address, and arranges for one where that is possible.
-func (b *balanced) explain(q *Request) {
+// why says why there is no address.
+func (b *balanced) why(q *Request) {
 	f := &b.field
 	q.Err, q.Refused = f.Err(), f.OnlyRefused()
 	if !f.Back.IsZero() {
 		b.retryAfter = time.Until(f.Back)
 	}
+}
+
+// arrange says why there is no address, and arranges for one where that is possible.
+func (b *balanced) arrange(q *Request) {
+	f := &b.field
+	b.why(q)
 	limit, asked := max(f.Pause, time.Until(f.Unchecked)), false
 	for _, name := range f.Sleeping {
 		if err := targets.Wake(name, q.Row.ID()); err != nil {

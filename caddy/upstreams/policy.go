@@ -16,15 +16,23 @@ func (s *Source) choose(f *targets.Field, pool *targets.Pool, r *http.Request, r
 	if s.Policy != "cookie" {
 		return f.Choose(s.Policy, s.key(r), pool), ""
 	}
-	if cookie, err := r.Cookie(s.Cookie); err == nil && cookie.Value != "" {
-		for i := range f.List {
-			if tokenOf(row, f.Identity(i)) == cookie.Value {
-				return i, ""
-			}
-		}
+	if index = s.kept(f, r, row); index >= 0 {
+		return index, ""
 	}
 	index = f.Choose(s.Policy, "", pool)
 	return index, tokenOf(row, f.Identity(index))
+}
+
+// kept is the index of the address that the request's cookie stands for; -1 when there is none.
+func (s *Source) kept(f *targets.Field, r *http.Request, row string) int {
+	if cookie, err := r.Cookie(s.Cookie); err == nil && cookie.Value != "" {
+		for i := range f.List {
+			if tokenOf(row, f.Identity(i)) == cookie.Value {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // key is what decides where a request goes; "" when nothing of it does.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/internal/sample"
+	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/targets"
 )
 
@@ -182,4 +183,5 @@ var (
 	_ caddy.Provisioner                  = (*Source)(nil)
 	_ reverseproxy.UpstreamSource        = (*Source)(nil)
 	_ reverseproxy.CachingUpstreamSource = (*Source)(nil)
+	_ rehearsal.Explainer                = (*Source)(nil)
 )

@@ -48,6 +48,7 @@ export const caddyModules: readonly CaddyModule[] = [
   { id: "tls.handshake_match.gatewright", package: "gatewright.dev/caddy/handshake", required: false },
   { id: "gatewright_layer4", package: "gatewright.dev/caddy/layer4", required: false },
   { id: "admin.api.gatewright_layer4", package: "gatewright.dev/caddy/layer4", required: false },
+  { id: "admin.api.gatewright_explain", package: "gatewright.dev/caddy/explain", required: false },
   { id: "dns.providers.cloudflare", package: "github.com/caddy-dns/cloudflare", required: false },
   { id: "http.handlers.rate_limit", package: "github.com/mholt/caddy-ratelimit", required: false },
 ];

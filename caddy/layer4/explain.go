@@ -1,0 +1,65 @@
+package layer4
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/rehearsal"
+	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/targets"
+)
+
+var errNotAdmitted = errors.New("the client's address is not allowed")
+
+// Explain records where a connection of a row would go; name is the host of the row, for captures.
+func Explain(ctx context.Context, row *table.Row, name string, client netip.Addr, rec *rehearsal.Record) {
+	rec.Found(row, name)
+	s := row.Layer4()
+	if len(s.Allow)+len(s.Deny) > 0 {
+		network, admitted := s.Decide(client)
+		step := &rehearsal.Step{Handler: "access", Verdict: rehearsal.Passed}
+		if network.IsValid() {
+			step.Network = network.String()
+		}
+		if !admitted {
+			step.Verdict, step.Reason, rec.Err = rehearsal.Refused, errNotAdmitted.Error(), errNotAdmitted
+		}
+		if rec.Steps = append(rec.Steps, step); !admitted {
+			return
+		}
+	}
+	running := app.Running()
+	if running == nil {
+		return
+	}
+	rule, policy, key := ruleOf(row.ID()), s.Policy, ""
+	switch policy {
+	case "":
+		policy = "round_robin"
+	case "ip_hash":
+		key = client.String()
+	}
+	where := &dialer{row, name, rule, running.Addresses(), &running.Guard, client}
+	search := targets.Search{
+		Row: row, Host: name, Resolver: where.resolver, Guard: where.guard, Asker: where, Health: true, Passive: passiveOf(s), Pool: &rule.pool,
+	}
+	var found targets.Field
+	if rec.Upstream = rehearsal.Addresses(ctx, &found, &search, policy); len(found.List) == 0 && found.Failing {
+		// Better one that has failed than none, as reach has it.
+		search.Passive = nil
+		rec.Upstream = rehearsal.Addresses(ctx, &found, &search, policy)
+	}
+	if len(found.List) == 0 {
+		rec.Err = found.Err()
+		rec.Upstream.Error = rec.Err.Error()
+		return
+	}
+	if index, sure := found.Sure(policy, key); sure {
+		rec.Upstream.Choose(found.List[index].Dial)
+	}
+	if s.Protocol != "udp" {
+		rec.Err = rec.Connect(ctx, rec.Upstream)
+	}
+}
