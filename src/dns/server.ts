@@ -6,6 +6,7 @@ import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { DNS_TTL_SECONDS } from "../resolver/address-ttl.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
+import { DnsCounters, type DnsCounts } from "./counts.ts";
 import { LONGEST_QUERY_BYTES, readAnyQuery, readQuery } from "./message.ts";
 import { PacketCache } from "./packet-cache.ts";
 import {
@@ -36,16 +37,21 @@ export interface DnsServerOptions {
   /** One that tells of changes is asked for a name's addresses only once after each. */
   readonly resolver: Pick<InstanceResolver, "resolve"> & Partial<Pick<InstanceResolver, "watch">>;
   readonly logger: Logger;
+  /** Told the seconds from a message over UDP to its answer, of one in `SAMPLED` and the first. Default: nobody is. */
+  readonly observe?: (seconds: number) => void;
 }
 
 /** A DNS server that listens. */
 export interface DnsServer {
   readonly address: string;
   readonly port: number;
+  counts(): DnsCounts;
   /** Stops listening and closes every connection. */
   close(): Promise<void>;
 }
 
+/** A power of two: to read the clock twice costs a twentieth of an answer. */
+const SAMPLED = 64;
 /** How often a free UDP port whose TCP side is taken is exchanged for another. */
 const FREE_PORT_ATTEMPTS = 20;
 /** Of all connections together 64 MiB. */
@@ -59,7 +65,8 @@ const NAMES_FORGOTTEN_AT_MOST = 1000;
  */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   for (let attempt = 1; ; attempt++) {
-    const udp = new UdpServer(options, zoneOf(options));
+    const counters = new DnsCounters();
+    const udp = new UdpServer(options, zoneOf(options), counters);
     try {
       await listen(
         udp,
@@ -67,10 +74,11 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
         options,
       );
       const { port } = udp.address();
-      const tcp = await listenTcp(options, port);
+      const tcp = await listenTcp(options, port, counters);
       return {
         address: options.address,
         port,
+        counts: () => counters.read(),
         close: async () => void (await Promise.all([udp.stop(), tcp.stop()])),
       };
     } catch (error) {
@@ -88,10 +96,13 @@ class UdpServer extends UDPServer {
   readonly #zone: EncodedZone;
   readonly #kept: PacketCache | undefined;
   readonly #unwatch: (() => void) | undefined;
+  readonly #counters: DnsCounters;
+  #untilSample = 0;
 
-  constructor(options: DnsServerOptions, zone: EncodedZone) {
+  constructor(options: DnsServerOptions, zone: EncodedZone, counters: DnsCounters) {
     super({ type: socketType(options.address) });
     this.#options = options;
+    this.#counters = counters;
     this.#zone = zone;
     const kept = new PacketCache(zone.wireName);
     this.#unwatch = options.resolver.watch?.((change) => forget(kept, change));
@@ -108,10 +119,25 @@ class UdpServer extends UDPServer {
   override handle(data: Buffer, client: RemoteInfo): void {
     // Sending to port 0 throws, and no client listens there.
     if (client.port === 0) return;
+    if (this.#untilSample > 0) {
+      this.#untilSample -= 1;
+      this.#reply(data, client);
+      return;
+    }
+    this.#untilSample = SAMPLED - 1;
+    const began = performance.now();
+    this.#reply(data, client);
+    this.#options.observe?.((performance.now() - began) / 1000);
+  }
+
+  #reply(data: Buffer, client: RemoteInfo): void {
     try {
       const kept = this.#kept?.answer(data);
-      if (kept !== undefined) this.#say(kept, client);
-      else this.#handleNew(data, client);
+      if (kept === undefined) this.#handleNew(data, client);
+      else {
+        this.#counters.cacheHits += 1;
+        this.#say(kept, client);
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -120,7 +146,7 @@ class UdpServer extends UDPServer {
   #handleNew(data: Buffer, client: RemoteInfo): void {
     const plain = readPlainQuery(data);
     if (plain === undefined) {
-      if (data.length <= LONGEST_QUERY_BYTES) this.#handleOther(data, client);
+      this.#handleOther(data, client);
       return;
     }
     const answer = this.#answer(plain, client);
@@ -129,14 +155,16 @@ class UdpServer extends UDPServer {
   }
 
   #handleOther(data: Buffer, client: RemoteInfo): void {
-    const query = readAnyQuery(data);
-    if (query !== undefined) this.#answer(query, client);
+    const query = data.length > LONGEST_QUERY_BYTES ? undefined : readAnyQuery(data);
+    if (query === undefined) this.#counters.dropped.udp += 1;
+    else this.#answer(query, client);
   }
 
   #answer(query: Query, client: RemoteInfo): Buffer | undefined {
     const limit = Math.min(Math.max(query.edns?.payloadBytes ?? 0, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES);
     try {
       const message = respond(query, this.#zone, this.#options.resolver, limit);
+      this.#counters.answered("udp", message);
       this.#say(message, client);
       return message;
     } catch (error) {
@@ -152,6 +180,7 @@ class UdpServer extends UDPServer {
 
   /** Thrown from a socket's event, an error would end the process. */
   #fail(error: unknown): void {
+    this.#counters.dropped.udp += 1;
     this.#options.logger.error("a DNS question could not be answered", { error });
   }
 }
@@ -177,7 +206,7 @@ function forget(kept: PacketCache, change: ResolverChange): void {
 class TcpServer extends NetServer {
   readonly #connections = new Set<Socket>();
 
-  constructor(options: DnsServerOptions, zone: EncodedZone) {
+  constructor(options: DnsServerOptions, zone: EncodedZone, counters: DnsCounters) {
     super();
     this.maxConnections = options.connectionsAtMost ?? 256;
     const limits = {
@@ -188,17 +217,27 @@ class TcpServer extends NetServer {
     const respondTo = (message: Buffer): Buffer | undefined => {
       try {
         const query = readQuery(message);
-        return query === undefined ? undefined : respond(query, zone, options.resolver, LARGEST_TCP_BYTES);
+        const answer =
+          query === undefined ? undefined : respond(query, zone, options.resolver, LARGEST_TCP_BYTES);
+        if (answer === undefined) counters.dropped.tcp += 1;
+        else counters.answered("tcp", answer);
+        return answer;
       } catch (error) {
+        counters.dropped.tcp += 1;
         options.logger.error("a DNS question could not be answered", { error });
         return undefined;
       }
     };
     this.on("connection", (socket: Socket) => {
       this.#connections.add(socket);
-      socket.on("close", () => this.#connections.delete(socket));
+      counters.connections += 1;
+      socket.on("close", () => {
+        this.#connections.delete(socket);
+        counters.connections -= 1;
+      });
       serveTcp(socket, respondTo, limits);
     });
+    this.on("drop", () => (counters.connectionsRefused += 1));
   }
 
   async stop(): Promise<void> {
@@ -214,8 +253,8 @@ function zoneOf(options: DnsServerOptions): EncodedZone {
   return encodeZone(name, options.ttlSeconds ?? DNS_TTL_SECONDS);
 }
 
-async function listenTcp(options: DnsServerOptions, port: number): Promise<TcpServer> {
-  const tcp = new TcpServer(options, zoneOf(options));
+async function listenTcp(options: DnsServerOptions, port: number, counters: DnsCounters): Promise<TcpServer> {
+  const tcp = new TcpServer(options, zoneOf(options), counters);
   await listen(tcp, () => tcp.listen({ host: options.address, port, exclusive: true }), options);
   return tcp;
 }

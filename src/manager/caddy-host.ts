@@ -35,6 +35,10 @@ export interface CaddyHealth {
   readonly hasDrifted: boolean;
   /** How often it was found so since the start. */
   readonly drifts: number;
+  /** How often a process was started or found since the start. */
+  readonly starts: number;
+  /** How often one ended by itself. */
+  readonly ends: number;
   /** Ports that rules need and that cannot be bound. */
   readonly unservedPorts: number;
 }

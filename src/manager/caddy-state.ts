@@ -7,6 +7,8 @@ import type { Table, TableDelta } from "../compiler/row.ts";
 import { type CompiledRow, policySetsOf } from "../compiler/rows.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type Track, untracked } from "../util/track.ts";
+import type { ApplyStep } from "./apply-step.ts";
 import { TableCount } from "./table-count.ts";
 
 /** A configuration with the needs that it was rendered from. */
@@ -35,6 +37,8 @@ export interface CaddyStateOptions {
   readonly logger: Logger;
   /** How long a change waits for a Caddy that is down before it gives up. Default 10,000 ms. */
   readonly patienceMs?: number;
+  /** Runs what Caddy is asked to take. Default: nothing is noted. */
+  readonly track?: Track<ApplyStep>;
 }
 
 /** What is known to run. */
@@ -65,6 +69,7 @@ const PAUSE_MS = 50;
  */
 export class CaddyState {
   readonly #options: CaddyStateOptions;
+  readonly #track: Track<ApplyStep>;
   readonly #tables = new TableCount();
   #known: Known | undefined;
   /** What was given last. */
@@ -73,6 +78,7 @@ export class CaddyState {
 
   constructor(options: CaddyStateOptions) {
     this.#options = options;
+    this.#track = options.track ?? untracked;
   }
 
   /** Undefined after a start of Caddy, a refusal or a lost answer. */
@@ -117,7 +123,7 @@ export class CaddyState {
     const mustLoad = !this.runs(rendered);
     if (mustLoad) {
       const { generation } = versions;
-      await api.load(config);
+      await this.#track("load", () => api.load(config));
       this.#known = undefined;
       versions = await api.running();
       // Others may load too. One that was refused may have been counted as well.
@@ -172,8 +178,10 @@ export class CaddyState {
       return;
     }
     const isDelta = delta !== undefined && versions.table === delta.from && hasOurTable;
-    await this.#tables.change(() =>
-      isDelta ? api.patchTable(deltaTo(version, delta)) : api.replaceTable(tableOf(version, rows())),
+    await this.#track("table", () =>
+      this.#tables.change(() =>
+        isDelta ? api.patchTable(deltaTo(version, delta)) : api.replaceTable(tableOf(version, rows())),
+      ),
     );
     if (this.#known !== known)
       throw new GatewrightError("store_conflict", "Caddy was started again meanwhile.");

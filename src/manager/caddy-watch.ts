@@ -30,6 +30,8 @@ export class CaddyWatch {
   #ended = false;
   #drift: string | undefined;
   #drifts = 0;
+  #starts = 0;
+  #ends = 0;
   #silence: { readonly since: number; readonly reason: string } | undefined;
 
   constructor(options: CaddyWatchOptions) {
@@ -56,6 +58,11 @@ export class CaddyWatch {
     return this.#drifts;
   }
 
+  /** How often a process was started or found, and how often one ended by itself. */
+  get lives(): { readonly starts: number; readonly ends: number } {
+    return { starts: this.#starts, ends: this.#ends };
+  }
+
   start(): void {
     this.#schedule();
   }
@@ -67,12 +74,14 @@ export class CaddyWatch {
 
   /** A process was started or found. */
   noteStart(): void {
+    this.#starts += 1;
     this.#ended = false;
     this.#silence = undefined;
     this.#drift = undefined;
   }
 
   noteEnd(): void {
+    this.#ends += 1;
     this.#ended = true;
   }
 

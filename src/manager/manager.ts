@@ -8,7 +8,9 @@ import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
+import { type Track, untracked } from "../util/track.ts";
 import { Admission, type AdmissionSettings } from "./admission.ts";
+import type { ApplyStep } from "./apply-step.ts";
 import { CaddyFiles } from "./caddy-files.ts";
 import type { CaddyHealth, CaddyHost, Feed, HostHooks } from "./caddy-host.ts";
 import type { DriftPolicy } from "./caddy-watch.ts";
@@ -22,7 +24,7 @@ import { storedModuleProblems } from "./module-problems.ts";
 import { probe } from "./port-probe.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
-import { Writer, type WriterStep } from "./writer.ts";
+import { Writer } from "./writer.ts";
 
 export interface ManagerOptions {
   readonly store: IngressStore;
@@ -43,8 +45,8 @@ export interface ManagerOptions {
   readonly logger: Logger;
   /** Imported certificates. Default: none. */
   readonly certificates?: CertificateLookup & { digests(): ImportedDigests };
-  /** See `WriterOptions.onStep`. */
-  readonly onStep?: (step: WriterStep) => void | Promise<void>;
+  /** Runs each change and each step of it. Default: nothing is noted. */
+  readonly track?: Track<ApplyStep>;
 }
 
 /** What the committed and staged ingresses need of TLS; for the module that follows certificates. */
@@ -70,6 +72,8 @@ export interface RunningManager {
   readonly tls: TlsView;
   /** How Caddy is. */
   caddyHealth(): CaddyHealth;
+  /** How many changes wait for the batch under way. */
+  waitingChanges(): number;
   stop(): Promise<void>;
 }
 
@@ -78,13 +82,12 @@ export interface RunningManager {
  * Rejects when the store cannot be read or Caddy cannot be started.
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
-  const { certificates, compiler, logger, resolver, store } = options;
+  const { certificates, compiler, logger, resolver, store, track = untracked } = options;
   const snapshot = await store.open();
   const { catalog, problems: damages } = fillCatalog(snapshot, compiler, logger);
   const problems = [...damages, ...reportLackingModules(catalog, compiler, logger)];
   const turns = new SerialQueue();
   const reconciler = createReconciler(options, catalog, turns);
-  const onStep = options.onStep === undefined ? {} : { onStep: options.onStep };
   const isProgrammed = programmed(reconciler, compiler);
   const { events = noEvents } = options;
   const writer = new Writer({
@@ -96,7 +99,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     onCommit: (commits) => {
       for (const event of ingressEvents(commits, isProgrammed)) events.emit(event);
     },
-    ...onStep,
+    track,
   });
   await reconciler.start(
     options.createHost({
@@ -121,6 +124,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     conditions: managerConditions(reconciler, compiler),
     tls: tlsView(catalog, reconciler),
     caddyHealth: () => reconciler.health(),
+    waitingChanges: () => writer.waiting,
     stop: async () => {
       await writer.close();
       reconciler.stop();
@@ -130,7 +134,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
 }
 
 function createReconciler(
-  { api, certificates, compiler, drift = "repair", feeds, logger }: ManagerOptions,
+  { api, certificates, compiler, drift = "repair", feeds, logger, track = untracked }: ManagerOptions,
   catalog: Catalog,
   turns: SerialQueue,
 ): Reconciler {
@@ -145,6 +149,7 @@ function createReconciler(
     files,
     logger,
     probe,
+    track,
     turns,
     ...imported,
   });

@@ -2,6 +2,8 @@ import type { CaddyApi } from "../caddy/caddy-api.ts";
 import { listenersIn } from "../compiler/listeners.ts";
 import type { GatewrightError } from "../errors.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
+import type { Track } from "../util/track.ts";
+import type { ApplyStep } from "./apply-step.ts";
 import type { CaddyHealth, CaddyHost, Feed } from "./caddy-host.ts";
 import { CaddyState } from "./caddy-state.ts";
 import { CaddyWatch, type DriftPolicy } from "./caddy-watch.ts";
@@ -19,6 +21,8 @@ export interface ReconcilerOptions extends Omit<ConfigurationOptions, "ports" | 
   readonly probe: ServedPortsOptions["probe"];
   /** Batches and restorings take turns in it. */
   readonly turns: SerialQueue;
+  /** Runs what Caddy is asked to take, and what is rendered for it. */
+  readonly track: Track<ApplyStep>;
 }
 
 /** What a batch wants of Caddy. */
@@ -56,9 +60,9 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    const { api, drift, logger, probe } = options;
+    const { api, drift, logger, probe, track } = options;
     const whenRunning = async (timeoutMs: number) => this.#host?.whenRunning(timeoutMs);
-    this.#state = new CaddyState({ api, whenRunning, logger });
+    this.#state = new CaddyState({ api, whenRunning, logger, track });
     this.#ports = new ServedPorts({ probe, logger });
     this.#config = new Configuration({ ...options, ports: this.#ports, state: this.#state });
     this.#timer = new RestoreTimer(() => void options.turns.run(() => this.restore()));
@@ -89,8 +93,8 @@ export class Reconciler {
 
   /** How Caddy is, for metrics. */
   health(): CaddyHealth {
-    const { drifts, hasDrifted, isUp } = this.#watch;
-    return { drifts, hasDrifted, isUp, unservedPorts: this.leftOut.size };
+    const { drifts, hasDrifted, isUp, lives } = this.#watch;
+    return { drifts, hasDrifted, isUp, ...lives, unservedPorts: this.leftOut.size };
   }
 
   /** Whether Caddy has run the stored state since the start of the manager. */
@@ -147,10 +151,9 @@ export class Reconciler {
    * Has Caddy serve what is staged, in this turn. Throws Caddy's refusal or the port that cannot be bound, and
    * `caddy_unavailable`; what is staged is the caller's to take back then.
    */
-  async apply(changes: BatchChanges, onRendered: () => void | Promise<void>): Promise<void> {
-    const { catalog } = this.#options;
-    const rendered = await this.#config.growing();
-    await onRendered();
+  async apply(changes: BatchChanges): Promise<void> {
+    const { catalog, track } = this.#options;
+    const rendered = await track("render", () => this.#config.growing());
     const { generation } = catalog.needs;
     await this.#state.patiently(async () => {
       await this.#config.load(rendered, generation);
@@ -173,7 +176,7 @@ export class Reconciler {
     const mustFlush = this.#mustFlush || this.#state.known === undefined;
     this.#mustFlush = false;
     try {
-      await this.#reach();
+      await this.#options.track("restore", () => this.#reach());
       // Pushes may have been lost while Caddy was away.
       if (mustFlush) for (const feed of this.#options.feeds) feed.flush();
       this.#watch.noteRestored();

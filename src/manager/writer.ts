@@ -3,6 +3,8 @@ import type { Ingress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
+import type { Track } from "../util/track.ts";
+import type { ApplyStep } from "./apply-step.ts";
 import { type Catalog, changedId, type IngressChange, type RowChanges } from "./catalog.ts";
 import type { Commit } from "./ingress-events.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -28,12 +30,9 @@ export interface WriterOptions {
   readonly revision: number;
   /** Hears of each batch that is served and durable, before its callers do. Must not throw. */
   readonly onCommit?: (commits: readonly Commit[]) => void;
-  /** Called and waited for after each step of a batch; for crash tests and tracing. */
-  readonly onStep?: (step: WriterStep) => void | Promise<void>;
+  /** Runs each change, and each step of a batch; the size of the first step is how many changes go together. */
+  readonly track: Track<ApplyStep>;
 }
-
-/** The steps of docs/applying.md that a crash can fall between. */
-export type WriterStep = "staged" | "rendered" | "applied" | "persisted" | "committed";
 
 interface Waiting {
   readonly mutation: Mutation;
@@ -71,10 +70,15 @@ export class Writer {
       return Promise.reject(
         new GatewrightError("shutting_down", "Gatewright is stopping; nothing was changed."),
       );
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ mutation, resolve, reject });
-      this.#schedule();
-    });
+    const { promise, reject, resolve } = Promise.withResolvers<readonly IngressChange[]>();
+    this.#queue.push({ mutation, resolve, reject });
+    this.#schedule();
+    return this.#options.track("change", () => promise);
+  }
+
+  /** How many changes wait for the batch under way. */
+  get waiting(): number {
+    return this.#queue.length;
   }
 
   /** Refuses new mutations and waits for those that were accepted. */
@@ -96,12 +100,15 @@ export class Writer {
   }
 
   async #runBatch(waiting: readonly Waiting[]): Promise<void> {
-    const staged = this.#stage(waiting);
+    const { track } = this.#options;
+    const staged = await track("stage", async () => this.#stage(waiting), waiting.length);
     if (staged.length === 0) return;
     let isApplied = false;
     try {
-      await this.#apply(staged);
-      isApplied = true;
+      await track("apply", async () => {
+        await this.#apply(staged);
+        isApplied = true;
+      });
       await this.#persist(staged);
     } catch (error) {
       for (const change of staged.flatMap(({ changes }) => changes).reverse())
@@ -139,17 +146,14 @@ export class Writer {
     const { catalog, reconciler } = this.#options;
     const from = catalog.committedVersion;
     const changes = mergeRows(staged.map(({ rows }) => rows));
-    await this.#options.onStep?.("staged");
-    await reconciler.apply({ from, ...changes }, () => this.#options.onStep?.("rendered"));
+    await reconciler.apply({ from, ...changes });
   }
 
   async #persist(staged: readonly Staged[]): Promise<void> {
-    const { catalog, store } = this.#options;
-    await this.#options.onStep?.("applied");
-    this.#revision = await store.commit({ expected: this.#revision, ...mergeDocuments(staged) });
-    await this.#options.onStep?.("persisted");
-    catalog.commit();
-    await this.#options.onStep?.("committed");
+    const { catalog, store, track } = this.#options;
+    const batch = { expected: this.#revision, ...mergeDocuments(staged) };
+    this.#revision = await track("persist", () => store.commit(batch));
+    await track("commit", async () => catalog.commit());
     this.#options.onCommit?.(staged.map(({ changes, mutation: { by } }) => ({ changes, by })));
     for (const one of staged) one.resolve(one.changes);
   }

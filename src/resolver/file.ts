@@ -4,7 +4,7 @@ import { dirname, resolve as resolvePath } from "node:path";
 import type { Logger } from "../log.ts";
 import type { Instance } from "../model/api.ts";
 import { readInstances } from "./instance-reader.ts";
-import { SourceView } from "./source-view.ts";
+import { type SourceOptions, SourceView } from "./source-view.ts";
 
 /** How an instance file is followed. */
 export interface InstanceFileOptions {
@@ -12,6 +12,7 @@ export interface InstanceFileOptions {
   readonly path: string;
   /** Time between two looks at the file besides the system's notices, which network file systems do not send. Default: 5000. */
   readonly intervalMs?: number;
+  readonly track?: SourceOptions["track"];
   readonly logger: Logger;
 }
 
@@ -24,8 +25,8 @@ export class FileResolver extends SourceView {
   #watcher: FSWatcher | undefined;
   #content: string | undefined;
 
-  constructor({ path, intervalMs = 5000, logger }: InstanceFileOptions) {
-    super({ source: "instance file", intervalMs, logger });
+  constructor({ path, intervalMs = 5000, logger, track }: InstanceFileOptions) {
+    super({ source: "instance file", intervalMs, logger, track });
     this.#path = resolvePath(path);
   }
 

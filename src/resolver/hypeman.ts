@@ -3,7 +3,7 @@ import { Agent, request } from "undici";
 import type { Logger } from "../log.ts";
 import type { Instance } from "../model/api.ts";
 import { readInstances } from "./instance-reader.ts";
-import { SourceView } from "./source-view.ts";
+import { type SourceOptions, SourceView } from "./source-view.ts";
 
 /** How a running hypeman is followed. */
 export interface HypemanOptions {
@@ -19,6 +19,7 @@ export interface HypemanOptions {
   readonly staleMs?: number;
   /** Shortest time between two questions that unknown references cause. Default: 250. */
   readonly askAgainMs?: number;
+  readonly track?: SourceOptions["track"];
   readonly logger: Logger;
 }
 
@@ -47,7 +48,7 @@ export class HypemanResolver extends SourceView {
   #digest = "";
 
   constructor({ intervalMs = 2000, staleMs = 3_600_000, askAgainMs = 250, ...options }: HypemanOptions) {
-    const { url, token, timeoutMs = 5000, logger } = options;
+    const { url, token, timeoutMs = 5000, logger, track } = options;
     super({
       source: "hypeman",
       intervalMs,
@@ -55,6 +56,7 @@ export class HypemanResolver extends SourceView {
       staleMs,
       askAgainMs,
       logger,
+      track,
     });
     this.#endpoint = new URL("instances", url.endsWith("/") ? url : `${url}/`);
     this.#token = token;

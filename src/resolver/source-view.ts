@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Instance } from "../model/api.ts";
 import { backoffMs } from "../util/backoff.ts";
+import { type Track, untracked } from "../util/track.ts";
 import { ChangeListeners } from "./change-listeners.ts";
 import { InstanceIndex } from "./instance-index.ts";
 import type { InstanceResolver, Reference, Resolution, ResolverChange } from "./instance-resolver.ts";
@@ -29,6 +30,8 @@ export interface SourceOptions {
   readonly askAgainMs?: number;
   /** How long the last known list is served while fetches fail. Default: for ever. */
   readonly staleMs?: number;
+  /** Runs each fetch. Default: nothing is noted. */
+  readonly track?: Track<"fetch"> | undefined;
   readonly logger: Logger;
 }
 
@@ -109,7 +112,8 @@ export abstract class SourceView implements InstanceResolver {
   async #update(): Promise<void> {
     this.#fetchedAt = performance.now();
     try {
-      const instances = await this.fetch();
+      const { track = untracked } = this.#options;
+      const instances = await track("fetch", () => this.fetch());
       const names = instances === undefined ? [] : this.#index.replace(instances);
       if (!this.#succeed() && names.length > 0) this.#listeners.tell({ names });
     } catch (error) {

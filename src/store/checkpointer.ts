@@ -1,14 +1,17 @@
 import type { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
+import type { Track } from "../util/track.ts";
 import type { DocumentFiles } from "./document-files.ts";
 import { storeUnavailable } from "./durable.ts";
 import type { Journal } from "./journal/journal.ts";
+import type { StoreWork } from "./store-step.ts";
 
 /** When the work in the background is done, and who hears of its failures. */
 export interface CheckpointSettings {
   readonly idleMs: number;
   readonly checkpointBytes: number;
   readonly retryMs: number;
+  readonly track: Track<StoreWork>;
   readonly onBackgroundError: (error: GatewrightError) => void;
 }
 
@@ -62,6 +65,10 @@ export class Checkpointer {
 
   async #checkpoint(): Promise<void> {
     if (!this.#files.isStaged && this.#journal.bytes === 0 && !this.#isUnfinished) return;
+    await this.#settings.track("checkpoint", () => this.#makeDurable());
+  }
+
+  async #makeDurable(): Promise<void> {
     this.#isUnfinished = true;
     // In the commits' queue: whatever the older journal files hold is staged by then.
     const older = await this.#commits.run(() => this.#journal.rotate());

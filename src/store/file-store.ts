@@ -1,5 +1,6 @@
 import { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
+import { type Track, untracked } from "../util/track.ts";
 import { BundleUpdater } from "./bundle/bundle-updater.ts";
 import type { DocumentCheck } from "./bundle/document-check.ts";
 import type { PrefetchedFolder } from "./bundle/prefetched-folder.ts";
@@ -13,7 +14,7 @@ import type { Validate } from "./folder-reader.ts";
 import { Journal } from "./journal/journal.ts";
 import { encodeCommit } from "./journal/journal-format.ts";
 import { type Recovery, recoverFolder } from "./recovery.ts";
-import type { StepHook } from "./store-step.ts";
+import type { StepHook, StoreWork } from "./store-step.ts";
 
 /** How a store of files is opened. */
 export interface FileStoreOptions<T extends Document> {
@@ -43,7 +44,9 @@ export interface FileStoreOptions<T extends Document> {
    * grows, and it is tried again. Default: a process warning.
    */
   readonly onBackgroundError?: (error: GatewrightError) => void;
-  /** For tests and tracing. */
+  /** Runs what is tracked. Default: nothing is noted. */
+  readonly track?: Track<StoreWork>;
+  /** For tests. */
   readonly onStep?: StepHook;
 }
 
@@ -140,11 +143,12 @@ class FolderStore<T extends Document> implements FileStore<T> {
   }
 
   #start(recovery: Recovery<T>): Omit<OpenFolder, "lock"> {
-    const { folder, idleMs, checkpointBytes, retryMs } = this.#options;
+    const { folder, idleMs, checkpointBytes, retryMs, track = untracked } = this.#options;
     const shared = { folder, step: this.#step };
     const files = new DocumentFiles({ ...shared, unreadable: recovery.unreadableFiles });
     const journal = new Journal({
       ...shared,
+      track,
       numbers: recovery.journalNumbers,
       damaged: recovery.damagedJournals,
       revision: recovery.snapshot.revision,
@@ -153,6 +157,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
       idleMs: idleMs ?? 1000,
       checkpointBytes: checkpointBytes ?? 8 * 1024 * 1024,
       retryMs: retryMs ?? 5000,
+      track,
       onBackgroundError: (error) => this.#reportBackground(error),
     });
     for (const [id, text] of recovery.staged) files.stage(id, text);

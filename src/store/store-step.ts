@@ -18,7 +18,10 @@ export type StoreStep =
   | "folder-sync"
   | "journal-remove";
 
+/** What is tracked of a store: the journal's two writes of a commit, the size being the line's bytes, and checkpoints. */
+export type StoreWork = "append" | "sync" | "checkpoint";
+
 /**
- * For tests and tracing: called and awaited before each step. One that throws stands for a medium that refuses the step.
+ * For tests: called and awaited before each step. One that throws stands for a medium that refuses the step.
  */
 export type StepHook = (step: StoreStep) => void | Promise<void>;

@@ -8,10 +8,14 @@ export interface HealthSources {
     readonly isUp: boolean;
     readonly hasDrifted: boolean;
     readonly drifts: number;
+    readonly starts: number;
+    readonly ends: number;
     readonly unservedPorts: number;
   };
   /** Rules that the settings do not let be served with TLS. */
   readonly unservedTlsRules: () => number;
+  /** Changes that wait for the batch under way. */
+  readonly waitingChanges: () => number;
   /** Present where another Gatewright is followed: whether all is served as that one has it. */
   readonly followed?: () => boolean;
 }
@@ -20,7 +24,9 @@ export interface HealthSources {
 export function addHealthMetrics(registry: Registry, sources: HealthSources): void {
   const gauge = (name: string, help: string, read: () => number | boolean): void =>
     addMetric(registry, { name, help }, () => [[Number(read())]]);
-  const { caddy, followed, ready, unservedTlsRules } = sources;
+  const counter = (name: string, help: string, read: () => number): void =>
+    addMetric(registry, { name, help, isCounter: true }, () => [[read()]]);
+  const { caddy, followed, ready, unservedTlsRules, waitingChanges } = sources;
   gauge("ready", "1 when /ready answers 200.", ready);
   gauge("caddy_up", "1 when Caddy runs and answers.", () => caddy().isUp);
   gauge("caddy_drifted", "1 while Caddy runs something else than it was given.", () => caddy().hasDrifted);
@@ -28,6 +34,9 @@ export function addHealthMetrics(registry: Registry, sources: HealthSources): vo
   gauge("unserved_tls_rules", "Rules that the settings do not let be served with TLS.", unservedTlsRules);
   if (followed !== undefined)
     gauge("follow_up", "1 while all is served as the followed Gatewright has it.", followed);
-  const help = "How often Caddy was found with something else than it was given.";
-  addMetric(registry, { name: "caddy_drifts_total", help, isCounter: true }, () => [[caddy().drifts]]);
+  gauge("waiting_changes", "Changes that wait for the batch under way.", waitingChanges);
+  const drifts = "How often Caddy was found with something else than it was given.";
+  counter("caddy_drifts_total", drifts, () => caddy().drifts);
+  counter("caddy_starts_total", "How often a Caddy was started or found.", () => caddy().starts);
+  counter("caddy_ends_total", "How often a Caddy ended by itself.", () => caddy().ends);
 }

@@ -7,6 +7,8 @@ import { ownFamilies } from "./own-families.ts";
 
 /** What the metrics are read from at each scrape. */
 export interface MetricSources {
+  /** Where metrics were added before. Default: a new one. */
+  readonly registry?: Registry;
   readonly version: string;
   readonly ingresses: () => number;
   readonly certificates: () => readonly Certificate[];
@@ -32,7 +34,7 @@ const states = ["ready", "pending", "failed", "expired", "idle"] as const;
 
 /** Makes a registry of its own; nothing is collected before a scrape asks. */
 export function createMetrics(sources: MetricSources): Metrics {
-  const registry = new Registry();
+  const { registry = new Registry() } = sources;
   collectDefaultMetrics({ register: registry });
   // Gauges with the end of counters' names, which promtool refuses; those by type beside them say more.
   for (const name of ["handles", "requests", "resources"])

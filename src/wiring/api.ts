@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import type { Registry } from "prom-client";
 import type { AdminClient } from "../caddy/admin-client.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
+import type { DnsServer } from "../dns/server.ts";
 import { createApp } from "../http/app.ts";
 import { createHttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
@@ -25,9 +27,12 @@ export interface ApiParts {
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
+  readonly dns: DnsServer;
   readonly targets: Targets;
   readonly certificates: Certificates;
   readonly follower: Follower | undefined;
+  /** Where metrics are added to. */
+  readonly registry: Registry;
   readonly events: EventSink;
   readonly logger: Logger;
   readonly version: string;
@@ -54,8 +59,9 @@ export async function listenForCalls({ api }: Config): Promise<Api> {
 }
 
 async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof createApp>> {
-  const { caddy, certificates, draining, events, follower, instances, logger, manager, targets, version } =
+  const { caddy, certificates, dns, draining, events, follower, instances, logger, manager, registry } =
     parts;
+  const { targets, version } = parts;
   const readiness = (): Readiness => {
     const { ready, reasons } = manager.ingresses.ready();
     return {
@@ -81,8 +87,11 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
       readiness,
       certificates,
       follower,
+      instances,
+      dns,
       draining,
       metricsIngresses: config.telemetry.metricsIngresses,
+      registry,
       logger,
       version,
     }),

@@ -20,18 +20,20 @@ import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
 import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
+import type { ControlMetrics } from "../telemetry/control-metrics.ts";
 import { caddyFolder, tlsSettings } from "./compiler-settings.ts";
 
 /** Opens the imported certificates and writes the files that Caddy reads. Throws `config_invalid` for ACME_CA_ROOT. */
 export async function openCertificates(
   config: Config,
   logger: Logger,
-  events: EventSink,
+  { events, metrics }: { readonly events: EventSink; readonly metrics: Pick<ControlMetrics, "store"> },
 ): Promise<ImportedCertificates> {
   await checkRoot(config);
   const store = openFileStore({
     folder: join(config.dataDir, "certificates"),
     validate: readStoredCertificate,
+    track: metrics.store("certificates"),
   });
   const imported = new ImportedCertificates({ store, folder: caddyFolder(config), events, logger });
   await imported.open();

@@ -1,15 +1,17 @@
 import { join } from "node:path";
 import { type Config, choosePorts } from "../config.ts";
-import { startDnsServer } from "../dns/server.ts";
+import { type DnsServer, startDnsServer } from "../dns/server.ts";
 import { changeLines } from "../events/change-lines.ts";
 import type { Logger } from "../log.ts";
+import type { ApplyStep } from "../manager/apply-step.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
 import { startManager } from "../manager/manager.ts";
-import type { WriterStep } from "../manager/writer.ts";
 import type { EventSink } from "../model/event.ts";
 import { ensurePrivateFolder, removeLeftovers } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
+import { type ControlMetrics, createControlMetrics } from "../telemetry/control-metrics.ts";
+import { type Track, untracked } from "../util/track.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { listenForCalls } from "./api.ts";
 import { type Caddy, openCaddy } from "./caddy.ts";
@@ -30,8 +32,8 @@ export interface GatewrightOptions {
   readonly prefetched?: PrefetchedFolders;
   /** Where the lines of a long first start go. */
   readonly progress: (line: string) => void;
-  /** For crash tests; see `WriterOptions.onStep`. */
-  readonly onStep?: (step: WriterStep) => void | Promise<void>;
+  /** Runs each change and each step of it, for crash tests. Default: they are counted alone. */
+  readonly track?: Track<ApplyStep>;
 }
 
 /** A Gatewright that serves. */
@@ -59,16 +61,18 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const api = started(await listenForCalls(config));
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
   const documentChecks = createDocumentChecks(admissionSettings(config).ports);
-  const instances = await startInstances({ ...options, events }, config, documentChecks, started);
+  const metrics = createControlMetrics();
+  const common = { config, documentChecks, events, metrics };
+  const { dns, instances } = await startInstances(options, common, started);
   const caddy = started(await openCaddy({ config, logger: logger.child("caddy"), progress }));
-  const imported = await openCertificates(config, logger.child("certificates"), events);
-  const store = openIngresses(options, config, documentChecks);
+  const imported = await openCertificates(config, logger.child("certificates"), common);
+  const store = openIngresses(options, common);
   const { resolver, wake } = instances;
   const targets = started(
     await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, events, logger }),
   );
   const manager = await startManager({
-    ...managerSettings(options, config, caddy),
+    ...managerSettings(options, config, caddy, metrics),
     admission: { ...admissionSettings(config), canWake: wake !== undefined },
     compiler: { ...compilerSettings(config), modules: caddy.modules, errorPages },
     events,
@@ -88,12 +92,13 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const certificates = started(
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
-  const parts = { instances, targets, manager, certificates, follower, events, version };
+  const parts = { instances, dns, targets, manager, certificates, follower, events, version };
   await api.serve(config, {
     caddy: caddy.api,
     draining: caddy.draining,
-    ...parts,
+    registry: metrics.registry,
     logger: logger.child("api"),
+    ...parts,
   });
   const running = stack.move();
   const stop = async (): Promise<void> => {
@@ -105,46 +110,60 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   return { config, stop };
 }
 
+/** What the parts of the start have in common. */
+interface Common {
+  readonly config: Config;
+  readonly documentChecks: DocumentChecks;
+  readonly events: EventSink;
+  readonly metrics: ControlMetrics;
+}
+
 /** Starts the source of instances and the DNS server that answers for it. */
 async function startInstances(
-  { events, logger, prefetched }: GatewrightOptions & { readonly events: EventSink },
-  config: Config,
-  { instances: documentCheck }: DocumentChecks,
+  { logger, prefetched }: GatewrightOptions,
+  { config, documentChecks, events, metrics }: Common,
   started: Started,
-): Promise<Instances> {
-  const how = { documentCheck, events, prefetched: prefetched?.instances };
-  const instances = createInstances(config, logger.child("instances"), how);
+): Promise<{ readonly instances: Instances; readonly dns: DnsServer }> {
+  const how = { documentCheck: documentChecks.instances, prefetched: prefetched?.instances };
+  const instances = createInstances(config, { logger: logger.child("instances"), events, metrics, how });
   const { resolver } = instances;
   await resolver.start();
   started(resolver);
-  started(await startDnsServer({ ...config.dns, resolver, logger: logger.child("dns") }));
-  return instances;
+  const settings = { ...config.dns, resolver, observe: metrics.dns };
+  const dns = started(await startDnsServer({ ...settings, logger: logger.child("dns") }));
+  return { instances, dns };
 }
 
 function openIngresses(
   { logger, prefetched }: GatewrightOptions,
-  config: Config,
-  documentChecks: DocumentChecks,
+  { config, documentChecks, metrics }: Common,
 ): IngressStore {
   const { ports } = admissionSettings(config);
   return openFileStore({
     folder: join(config.dataDir, "ingresses"),
     documentCheck: documentChecks.ingresses,
     prefetched: prefetched?.ingresses,
+    track: metrics.store("ingresses"),
     validate: (value) => readStoredIngress(value, ports),
     onBackgroundError: ({ message }) => logger.child("store").warn(message),
   });
 }
 
 /** What of the settings the manager and its Caddy are made with. */
-function managerSettings({ logger, onStep }: GatewrightOptions, config: Config, { api, createHost }: Caddy) {
+function managerSettings(
+  { logger, track = untracked }: GatewrightOptions,
+  config: Config,
+  { api, createHost }: Caddy,
+  metrics: ControlMetrics,
+) {
   const { drift, follow } = config.caddy;
+  const both: Track<ApplyStep> = (step, run, size) => track(step, () => metrics.applies(step, run, size));
   return {
     api,
     createHost,
     drift,
     logger: logger.child("ingress"),
-    ...(onStep === undefined ? {} : { onStep }),
+    track: both,
     ...(follow === undefined ? {} : { follows: follow.url }),
   };
 }

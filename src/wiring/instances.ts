@@ -9,48 +9,57 @@ import { HypemanResolver } from "../resolver/hypeman.ts";
 import { parseInstance } from "../resolver/instance-reader.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { InstanceRegistry } from "../resolver/registry.ts";
+import type { SourceStatus } from "../resolver/source-view.ts";
 import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
+import type { ControlMetrics } from "../telemetry/control-metrics.ts";
 
 /** The source of instances; `registry` is the same one where it can be written. */
 export interface Instances {
   readonly resolver: InstanceResolver;
   readonly registry?: InstanceRegistry;
+  /** How the source does, where instances come from elsewhere. */
+  readonly source?: { readonly name: string; readonly status: () => SourceStatus };
   /** Starts an instance, where the source can; see `HypemanResolver.wake`. */
   readonly wake?: (name: string) => Promise<void>;
 }
 
-/** What a source is made with; but for the events, `how` is for the registry's store. */
+/** What a source is made with; `how` is for the registry's store. */
 interface SourceParts {
   readonly config: Config;
   readonly logger: Logger;
-  readonly how: Pick<FileStoreOptions<Instance>, "documentCheck" | "prefetched"> & {
-    /** Hears what happens to instances. */
-    readonly events: EventSink;
-  };
+  /** Hears what happens to instances. */
+  readonly events: EventSink;
+  readonly metrics: Pick<ControlMetrics, "store" | "fetches">;
+  readonly how: Pick<FileStoreOptions<Instance>, "documentCheck" | "prefetched">;
 }
 
 /** Every value of INSTANCE_SOURCE, and what makes it. */
 const sources: { readonly [name in Config["instances"]["source"]]: (parts: SourceParts) => Instances } = {
-  registry({ config, logger, how: { events, ...how } }) {
+  registry({ config, events, logger, metrics, how }) {
     const folder = join(config.dataDir, "instances");
-    const store = openFileStore<Instance>({ folder, validate: parseInstance, ...how });
+    const track = metrics.store("instances");
+    const store = openFileStore<Instance>({ folder, validate: parseInstance, track, ...how });
     const registry = new InstanceRegistry({ store, events, logger });
     return { resolver: registry, registry };
   },
-  hypeman({ config, logger }) {
+  hypeman({ config, logger, metrics }) {
     const { url, token, pollInterval } = settingsOf("hypeman", config.instances.hypeman);
     const secret = token === undefined ? {} : { token: token.reveal() };
-    const resolver = new HypemanResolver({ url, ...secret, intervalMs: pollInterval.ms, logger });
-    return { resolver, wake: (name) => resolver.wake(name) };
+    const track = metrics.fetches("hypeman");
+    const resolver = new HypemanResolver({ url, ...secret, intervalMs: pollInterval.ms, track, logger });
+    const source = { name: "hypeman", status: () => resolver.status() };
+    return { resolver, source, wake: (name) => resolver.wake(name) };
   },
-  file({ config, logger }) {
-    return { resolver: new FileResolver({ path: settingsOf("file", config.instances.file), logger }) };
+  file({ config, logger, metrics }) {
+    const path = settingsOf("file", config.instances.file);
+    const resolver = new FileResolver({ path, track: metrics.fetches("file"), logger });
+    return { resolver, source: { name: "file", status: () => resolver.status() } };
   },
 };
 
 /** Makes the source that INSTANCE_SOURCE names. Nothing is read before its `start()`. */
-export function createInstances(config: Config, logger: Logger, how: SourceParts["how"]): Instances {
-  return sources[config.instances.source]({ config, logger, how });
+export function createInstances(config: Config, parts: Omit<SourceParts, "config">): Instances {
+  return sources[config.instances.source]({ config, ...parts });
 }
 
 function settingsOf<T>(source: string, settings: T | undefined): T {

@@ -1,20 +1,29 @@
+import type { Registry } from "prom-client";
 import type { Layer4Source, MetricSource, RefusalSource } from "../caddy/caddy-api.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
+import type { DnsServer } from "../dns/server.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
 import type { Logger } from "../log.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import { caddyFamilies } from "../telemetry/caddy-families.ts";
+import { addDnsMetrics } from "../telemetry/dns-metrics.ts";
 import { addHealthMetrics } from "../telemetry/health-metrics.ts";
 import { addLayer4Metrics } from "../telemetry/layer4-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
+import { addSourceMetrics } from "../telemetry/source-metrics.ts";
 import type { Certificates } from "./certificates.ts";
+import type { Instances } from "./instances.ts";
 
 export interface TelemetrySources {
   readonly api: RefusalSource & Layer4Source & MetricSource;
-  readonly manager: Pick<RunningManager, "ingresses" | "caddyHealth">;
+  readonly manager: Pick<RunningManager, "ingresses" | "caddyHealth" | "waitingChanges">;
+  readonly instances: Pick<Instances, "resolver" | "source">;
+  readonly dns: Pick<DnsServer, "counts">;
+  /** Where metrics are added to. */
+  readonly registry: Registry;
   readonly readiness: () => Readiness;
   readonly certificates: Pick<Certificates, "report" | "unserved">;
   readonly follower: Pick<Follower, "reasons"> | undefined;
@@ -27,16 +36,18 @@ export interface TelemetrySources {
 
 /** `/status` and `/metrics` of this process. */
 export function createTelemetry(sources: TelemetrySources): TelemetryParts {
-  const { api, certificates, draining, follower, logger, manager, metricsIngresses, readiness, version } =
-    sources;
+  const { api, certificates, dns, draining, follower, instances, logger } = sources;
+  const { manager, metricsIngresses, readiness, registry, version } = sources;
   const { report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
   const caddy = caddyFamilies({ ask: () => api.metrics(metricsIngresses), logger });
-  const metrics = createMetrics({ version, ingresses, certificates: () => report.known(), caddy });
+  const known = () => report.known();
+  const metrics = createMetrics({ registry, version, ingresses, certificates: known, caddy });
   addHealthMetrics(metrics.registry, {
     ready: () => readiness().ready,
     caddy: () => manager.caddyHealth(),
     unservedTlsRules: () => unserved.size,
+    waitingChanges: () => manager.waitingChanges(),
     ...(follower === undefined ? {} : { followed: () => follower.reasons().length === 0 }),
   });
   addRefusalMetrics(metrics.registry, {
@@ -46,6 +57,12 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
   addLayer4Metrics(metrics.registry, {
     layer4: () => api.layer4(),
     nameOf: (id) => manager.ingresses.get(id)?.name,
+  });
+  addDnsMetrics(metrics.registry, () => dns.counts());
+  const { resolver, source } = instances;
+  addSourceMetrics(metrics.registry, {
+    instances: () => resolver.list(),
+    ...(source === undefined ? {} : { source }),
   });
   return {
     metrics,

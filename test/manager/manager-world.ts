@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CompilerSettings } from "../../src/compiler/settings.ts";
+import type { ApplyStep } from "../../src/manager/apply-step.ts";
 import type { Feed } from "../../src/manager/caddy-host.ts";
 import { type RunningManager, startManager } from "../../src/manager/manager.ts";
-import type { WriterStep } from "../../src/manager/writer.ts";
 import type { CreateIngressRequest, Ingress, Policies } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
@@ -13,6 +13,7 @@ import { MemoryCaddy } from "../support/memory-caddy.ts";
 import { type MemoryHost, memoryHost } from "../support/memory-host.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { type RecordingLogger, recordingLogger } from "../support/recording-logger.ts";
+import { afterSteps } from "../support/writer-steps.ts";
 
 /** A manager before a Caddy and a store in memory, and a feed that notes what it is asked to do. */
 export interface ManagerWorld extends AsyncDisposable {
@@ -24,7 +25,7 @@ export interface ManagerWorld extends AsyncDisposable {
   host: MemoryHost;
   /** What the feed was asked to do, in order. */
   readonly feed: (keyof Feed)[];
-  onStep: (step: WriterStep) => void | Promise<void>;
+  onStep: (step: ApplyStep) => void | Promise<void>;
   /** Creates an ingress with one rule, for `<name>.example.com`. */
   create(name: string, rule?: RuleChanges): Promise<Ingress>;
   /** Ends the manager and starts another one, which finds Caddy as it is. */
@@ -74,7 +75,7 @@ export async function startWorld(): Promise<ManagerWorld> {
         guard: { deny: [], denyLocalPorts: [], allowLoopback: true, allow: [], localAddresses: () => [] },
       },
       logger,
-      onStep: (step) => world.onStep(step),
+      track: afterSteps((step) => world.onStep(step)),
     });
   const host = memoryHost(caddy, folder);
   const world: Omit<ManagerWorld, "manager" | "restart" | "create"> = {

@@ -34,7 +34,7 @@ describe("a Caddy that is started in the middle of a batch", () => {
     await world.create("before");
     const port = await freePort();
     world.onStep = async (step) => {
-      if (step === "staged") await world.host.crash();
+      if (step === "stage") await world.host.crash();
     };
     await world.create("new", { port, ...slow });
     expect(caddy.launches).toHaveLength(2);
@@ -48,7 +48,7 @@ describe("a Caddy that is started in the middle of a batch", () => {
   it("keeps a port that was taken meanwhile a refusal of its change", async () => {
     const port = await freePort();
     world.onStep = async (step) => {
-      if (step !== "staged") return;
+      if (step !== "stage") return;
       world.onStep = () => undefined;
       caddy.takenPorts.add(port);
       await world.host.crash();

@@ -53,7 +53,7 @@ describe("a restart of Caddy", () => {
     await world.manager.tls.reload();
     expect(world.feed).toEqual(["start", "flush"]);
     world.onStep = (step) => {
-      if (step === "staged") void world.host.crash();
+      if (step === "stage") void world.host.crash();
     };
     await world.create("a");
     await until(() => world.feed.length > 2);

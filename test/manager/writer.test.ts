@@ -24,7 +24,7 @@ async function together<Result>(
   const held = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
   world.onStep = async (step) => {
-    if (step !== "staged") return;
+    if (step !== "stage") return;
     world.onStep = () => undefined;
     reached.resolve();
     await held.promise;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../src/config.ts";
 import { createLogger } from "../../src/log.ts";
 import { startGatewright } from "../../src/wiring/gatewright.ts";
+import { afterSteps } from "./writer-steps.ts";
 
 const config = loadConfig();
 const armed = (): string => {
@@ -22,7 +23,7 @@ await startGatewright({
   logger: createLogger(config.log),
   version: "0.0.0",
   progress: () => undefined,
-  onStep: (step) => {
+  track: afterSteps((step) => {
     if (armed() === step) process.kill(process.pid, "SIGKILL");
-  },
+  }),
 });

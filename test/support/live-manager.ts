@@ -5,9 +5,9 @@ import { adminAddress } from "../../src/caddy/admin-address.ts";
 import { createAdminClient } from "../../src/caddy/admin-client.ts";
 import { type CaddyProcess, createCaddyProcess } from "../../src/caddy/process.ts";
 import { type DnsServer, startDnsServer } from "../../src/dns/server.ts";
+import type { ApplyStep } from "../../src/manager/apply-step.ts";
 import { readStoredIngress } from "../../src/manager/fill-catalog.ts";
 import { type RunningManager, startManager } from "../../src/manager/manager.ts";
-import type { WriterStep } from "../../src/manager/writer.ts";
 import type { Ingress } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { openFileStore } from "../../src/store/file-store.ts";
@@ -19,6 +19,7 @@ import { type CuttingProxy, startCuttingProxy } from "./cutting-proxy.ts";
 import { freePort } from "./free-port.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { recordingLogger } from "./recording-logger.ts";
+import { afterSteps } from "./writer-steps.ts";
 
 /** A manager in this process with the real store, DNS and Caddy; only its way to Caddy's admin endpoint can be cut. */
 export interface LiveManager extends AsyncDisposable {
@@ -27,7 +28,7 @@ export interface LiveManager extends AsyncDisposable {
   readonly httpPort: number;
   readonly registry: InstanceRegistry;
   /** Awaited at each step of a batch; see docs/applying.md. */
-  onStep: (step: WriterStep) => void | Promise<void>;
+  onStep: (step: ApplyStep) => void | Promise<void>;
   caddyPid(): number;
   /** What is on disk; only after `manager.stop()`. */
   stored(): Promise<readonly Ingress[]>;
@@ -87,7 +88,7 @@ export async function startLiveManager(): Promise<LiveManager> {
       guard: { deny: [], denyLocalPorts: [], allowLoopback: true, allow: [], localAddresses: () => [] },
     },
     logger,
-    onStep: (step) => live.onStep(step),
+    track: afterSteps((step) => live.onStep(step)),
   });
   stack.defer(() => manager.stop());
   const disposal = stack.move();

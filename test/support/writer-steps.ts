@@ -1,12 +1,22 @@
-import type { WriterStep } from "../../src/manager/writer.ts";
+import type { ApplyStep, WriterStep } from "../../src/manager/apply-step.ts";
+import type { Track } from "../../src/util/track.ts";
 
 const all: { readonly [step in WriterStep]: true } = {
-  staged: true,
-  rendered: true,
-  applied: true,
-  persisted: true,
-  committed: true,
+  stage: true,
+  render: true,
+  apply: true,
+  persist: true,
+  commit: true,
 };
 
 /** The steps of a change, in their order. */
 export const writerSteps = Object.keys(all) as WriterStep[];
+
+/** Has `reached` be awaited after each step that was taken. */
+export function afterSteps(reached: (step: ApplyStep) => void | Promise<void>): Track<ApplyStep> {
+  return async (step, run) => {
+    const result = await run();
+    await reached(step);
+    return result;
+  };
+}

@@ -4,8 +4,9 @@ import { addHealthMetrics, type HealthSources } from "../../src/telemetry/health
 
 const well: HealthSources = {
   ready: () => true,
-  caddy: () => ({ isUp: true, hasDrifted: false, drifts: 0, unservedPorts: 0 }),
+  caddy: () => ({ isUp: true, hasDrifted: false, drifts: 0, starts: 1, ends: 0, unservedPorts: 0 }),
   unservedTlsRules: () => 0,
+  waitingChanges: () => 0,
 };
 
 async function scrape(sources: HealthSources): Promise<string[]> {
@@ -24,15 +25,19 @@ describe("C5: metrics of health", () => {
       "gatewright_caddy_drifted 0",
       "gatewright_unserved_ports 0",
       "gatewright_unserved_tls_rules 0",
+      "gatewright_waiting_changes 0",
       "gatewright_caddy_drifts_total 0",
+      "gatewright_caddy_starts_total 1",
+      "gatewright_caddy_ends_total 0",
     ]);
   });
 
   it("say each for itself what is wrong", async () => {
     const lines = await scrape({
       ready: () => false,
-      caddy: () => ({ isUp: false, hasDrifted: true, drifts: 3, unservedPorts: 2 }),
+      caddy: () => ({ isUp: false, hasDrifted: true, drifts: 3, starts: 5, ends: 4, unservedPorts: 2 }),
       unservedTlsRules: () => 5,
+      waitingChanges: () => 7,
       followed: () => false,
     });
     expect(lines).toEqual([
@@ -42,7 +47,10 @@ describe("C5: metrics of health", () => {
       "gatewright_unserved_ports 2",
       "gatewright_unserved_tls_rules 5",
       "gatewright_follow_up 0",
+      "gatewright_waiting_changes 7",
       "gatewright_caddy_drifts_total 3",
+      "gatewright_caddy_starts_total 5",
+      "gatewright_caddy_ends_total 4",
     ]);
   });
 

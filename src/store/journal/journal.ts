@@ -1,7 +1,8 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Track } from "../../util/track.ts";
 import { PRIVATE_FILE_MODE, syncFolder } from "../durable.ts";
-import type { StepHook } from "../store-step.ts";
+import type { StepHook, StoreWork } from "../store-step.ts";
 import { encodeBase } from "./journal-format.ts";
 
 const NAME = /^\.journal-(\d{8,})$/;
@@ -32,6 +33,7 @@ interface OpenFile {
 export class Journal {
   readonly #folder: string;
   readonly #step: StepHook;
+  readonly #track: Track<StoreWork>;
   readonly #damaged: ReadonlySet<string>;
   #older: number[];
   #newest: number;
@@ -43,12 +45,14 @@ export class Journal {
   constructor(options: {
     readonly folder: string;
     readonly step: StepHook;
+    readonly track: Track<StoreWork>;
     readonly numbers: readonly number[];
     readonly damaged: ReadonlySet<string>;
     readonly revision: number;
   }) {
     this.#folder = options.folder;
     this.#step = options.step;
+    this.#track = options.track;
     this.#damaged = options.damaged;
     this.#older = [...options.numbers];
     this.#newest = options.numbers.at(-1) ?? 0;
@@ -69,15 +73,13 @@ export class Journal {
   async append(line: Buffer): Promise<void> {
     const file = this.#file ?? (await this.#start());
     try {
-      await this.#step("journal-append");
-      await writeAt(file.handle, line, file.length);
+      await this.#track("append", () => this.#write(file, line), line.length);
     } catch (error) {
       await this.#takeBack(file);
       throw error;
     }
     try {
-      await this.#step("journal-sync");
-      await file.handle.datasync();
+      await this.#track("sync", () => this.#sync(file));
     } catch (error) {
       await this.#abandon(file);
       throw error;
@@ -85,6 +87,16 @@ export class Journal {
     file.length += line.length;
     this.#bytes += line.length;
     this.#revision += 1;
+  }
+
+  async #write(file: OpenFile, line: Buffer): Promise<void> {
+    await this.#step("journal-append");
+    await writeAt(file.handle, line, file.length);
+  }
+
+  async #sync(file: OpenFile): Promise<void> {
+    await this.#step("journal-sync");
+    await file.handle.datasync();
   }
 
   /** Starts a new file unless the newest is empty; returns the numbers of the older ones, for `remove` once the documents are durable. */

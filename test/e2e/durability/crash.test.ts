@@ -2,7 +2,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { WriterStep } from "../../../src/manager/writer.ts";
+import type { WriterStep } from "../../../src/manager/apply-step.ts";
 import type { Certificate, Ingress } from "../../../src/model/api.ts";
 import { askCaddy, call, createIngress, rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
@@ -53,7 +53,7 @@ async function crashDuring(step: WriterStep, change: () => Promise<unknown>): Pr
 }
 
 /** Steps after which the change is on disk. */
-const durable: ReadonlySet<WriterStep> = new Set(["persisted", "committed"]);
+const durable: ReadonlySet<WriterStep> = new Set(["persist", "commit"]);
 
 describe.each(writerSteps)("a manager killed at the step %s", (step) => {
   const kept = durable.has(step);

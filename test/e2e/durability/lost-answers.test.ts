@@ -3,8 +3,8 @@ import { adminAddress } from "../../../src/caddy/admin-address.ts";
 import { createAdminClient } from "../../../src/caddy/admin-client.ts";
 import { ConfigNeeds, NeedsSnapshot } from "../../../src/compiler/config-needs.ts";
 import { compileRows } from "../../../src/compiler/rows.ts";
+import type { WriterStep } from "../../../src/manager/apply-step.ts";
 import { CaddyState } from "../../../src/manager/caddy-state.ts";
-import type { WriterStep } from "../../../src/manager/writer.ts";
 import { rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { compile } from "../../support/compile.ts";
@@ -170,7 +170,7 @@ describe("an admin endpoint that stays away", () => {
 });
 
 describe("stopping the manager", () => {
-  it.each(["staged", "rendered", "applied", "persisted"] as const)(
+  it.each(["stage", "render", "apply", "persist"] as const)(
     "at the step %s waits for the change under way",
     async (step) => {
       await using other = await startLiveManager();
