@@ -28,8 +28,22 @@ export interface LoggerOptions {
   readonly format?: "human" | "json";
 }
 
+/** An entry that is written: its level is high enough. */
+export interface LogEntry {
+  /** RFC 3339. */
+  readonly time: string;
+  readonly level: Level;
+  /** "" for the root logger's own. */
+  readonly subsystem: string;
+  readonly message: string;
+  /** As JSON can hold them. */
+  readonly fields: LogFields;
+}
+
 /** The logger that others are children of. */
 export interface RootLogger extends Logger {
+  /** Has every entry from now on go there too. */
+  copyTo(sink: (entry: LogEntry) => void): void;
   /** Resolves when everything is written; nothing is logged afterwards. */
   close(): Promise<void>;
 }
@@ -50,11 +64,14 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
     format: winston.format.printf((info) => render(info as unknown as LogEntry)),
     transports: [transport],
   });
+  const copies: ((entry: LogEntry) => void)[] = [];
   const logger = (subsystem: string): Logger => {
     const lowest = rank[options.levels?.[subsystem] ?? options.level ?? "info"];
     const at = (level: Level) => (message: string, fields?: LogFields) => {
       if (rank[level] < lowest) return;
-      sink.log({ level, message, subsystem, fields: fields ?? {}, time: new Date().toISOString() });
+      const entry = { level, message, subsystem, fields: fields ?? {}, time: new Date().toISOString() };
+      sink.log(entry);
+      for (const copy of copies) copy({ ...entry, fields: plain(entry.fields) as LogFields });
     };
     return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: logger };
   };
@@ -63,15 +80,7 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
     sink.end();
     await written;
   };
-  return { ...logger(""), close };
-}
-
-interface LogEntry {
-  readonly time: string;
-  readonly level: Level;
-  readonly subsystem: string;
-  readonly message: string;
-  readonly fields: LogFields;
+  return { ...logger(""), copyTo: (copy) => void copies.push(copy), close };
 }
 
 function renderJson({ time, level, subsystem, message, fields }: LogEntry): string {

@@ -96,6 +96,17 @@ describe("side effects", () => {
     expect(users.filter((file) => !allowed.includes(file))).toEqual([]);
   });
 
+  it("OpenTelemetry is loaded by telemetry/otlp alone, and that only where it is asked for", () => {
+    const others = files.filter((file) => !file.startsWith("telemetry/otlp/"));
+    const loads = others.flatMap((file) =>
+      [...readFileSync(join(source, file), "utf8").matchAll(/^import (?!type ).* from "(.*)";$/gm)]
+        .map(([, name = ""]) => name)
+        .filter((name) => /^@opentelemetry|^@grpc|\/otlp\/(?!settings)/.test(name))
+        .map((name) => `${file}: ${name}`),
+    );
+    expect(loads).toEqual([]);
+  });
+
   it("C9: durations are measured by a clock that nobody puts back; the wall's is for dates alone", () => {
     // Dates of certificates and files, which are told by the wall's clock, and the times of ingresses.
     const dates = [

@@ -38,6 +38,7 @@ export const subsystems = [
   "ingress",
   "instances",
   "store",
+  "telemetry",
   "traffic",
 ] as const;
 

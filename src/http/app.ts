@@ -12,6 +12,7 @@ import { hostGuard } from "./host-guard.ts";
 import { ingressRoutes } from "./ingresses.ts";
 import { instanceRoutes, type WritableRegistry } from "./instances.ts";
 import { defaultLimits, type HttpLimits } from "./limits.ts";
+import { countAndLog, traceRequests } from "./observe.ts";
 import { RefusedChanges } from "./refused-changes.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
 import { statusRoutes } from "./status.ts";
@@ -65,8 +66,9 @@ export function createApp(dependencies: AppDependencies): Express {
   // Answers carry their own ETags; everything else about a query is read in query.ts.
   app.disable("x-powered-by").disable("etag").set("query parser", false);
   app.enable("strict routing").enable("case sensitive routing");
-  app.use(commonHeaders, requestLog(logger, dependencies.telemetry));
+  app.use(commonHeaders, countAndLog(logger, dependencies.telemetry));
   app.use(probeRoutes(dependencies.readiness ?? (() => manager.ready())));
+  if (dependencies.telemetry !== undefined) app.use(traceRequests(dependencies.telemetry.tracing));
   if (auth.secret === undefined || auth.secret === "") app.use(hostGuard(dependencies.allowedHosts ?? []));
   app.use(documentRoutes(dependencies.version));
   app.use(ingressRoutes(manager, context, dependencies.storeId));
@@ -85,35 +87,3 @@ const commonHeaders: RequestHandler = (_request, response, next) => {
   response.setHeader("Cache-Control", "private, no-cache");
   next();
 };
-
-/** A caller must not be able to make series of metrics. */
-const knownMethods: ReadonlySet<string> = new Set([
-  "GET",
-  "HEAD",
-  "POST",
-  "PUT",
-  "PATCH",
-  "DELETE",
-  "OPTIONS",
-]);
-
-/** One entry at debug level for each answer. The route, not the URL: names and queries are not for logs. */
-function requestLog(logger: Logger, telemetry: TelemetryParts | undefined): RequestHandler {
-  return (request, response, next) => {
-    const startMs = performance.now();
-    response.on("finish", () => {
-      const { method } = request;
-      const route = (request.route as { path?: string } | undefined)?.path ?? "unknown";
-      const status = response.statusCode;
-      const durationMs = Math.round((performance.now() - startMs) * 10) / 10;
-      telemetry?.metrics.observeRequest(
-        knownMethods.has(method) ? method : "OTHER",
-        route,
-        status,
-        durationMs / 1000,
-      );
-      logger.debug("request", { method, route, status, durationMs });
-    });
-    next();
-  };
-}

@@ -2,6 +2,7 @@ import { type Request, Router } from "express";
 import type { ServerStatus } from "../model/api.ts";
 import { type MetricType, metricTypes } from "../telemetry/exposition.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { type OperationContext, operation } from "./operation.ts";
 import { sendJson, sendText } from "./wire.ts";
@@ -10,6 +11,7 @@ import { sendJson, sendText } from "./wire.ts";
 export interface TelemetryParts {
   readonly status: () => ServerStatus;
   readonly metrics: Pick<Metrics, "text" | "observeRequest">;
+  readonly tracing: Tracing;
 }
 
 /** `/status` and `/metrics`. */

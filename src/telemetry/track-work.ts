@@ -39,8 +39,13 @@ export function workHistogram(
         ended("ok");
         return result;
       } catch (error) {
-        ended(isGatewrightError(error) ? error.code : "failed");
+        ended(outcomeOf(error));
         throw error;
       }
     };
+}
+
+/** How work ended that failed: the code of its error, or `failed`. */
+export function outcomeOf(error: unknown): string {
+  return isGatewrightError(error) ? error.code : "failed";
 }

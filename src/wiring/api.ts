@@ -17,6 +17,7 @@ import { StatusBoard } from "../status/status-board.ts";
 import { storeId } from "../store/store-id.ts";
 import { targetsResolved } from "../targets/target-report.ts";
 import type { Targets } from "../targets/targets.ts";
+import type { Otlp } from "../telemetry/otlp/otlp.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
 import { createTelemetry } from "./telemetry.ts";
@@ -34,6 +35,7 @@ export interface ApiParts {
   /** Where metrics are added to. */
   readonly registry: Registry;
   readonly events: EventSink;
+  readonly otlp: Otlp | undefined;
   readonly logger: Logger;
   readonly version: string;
 }
@@ -59,9 +61,8 @@ export async function listenForCalls({ api }: Config): Promise<Api> {
 }
 
 async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof createApp>> {
-  const { caddy, certificates, dns, draining, events, follower, instances, logger, manager, registry } =
-    parts;
-  const { targets, version } = parts;
+  const { caddy, certificates, dns, draining, events, follower, instances, logger, manager, otlp } = parts;
+  const { registry, targets, version } = parts;
   const readiness = (): Readiness => {
     const { ready, reasons } = manager.ingresses.ready();
     return {
@@ -92,7 +93,8 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
       draining,
       metricsIngresses: config.telemetry.metricsIngresses,
       registry,
-      logger,
+      otlp,
+      logger: logger.child("telemetry"),
       version,
     }),
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),

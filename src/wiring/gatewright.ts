@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Config, choosePorts } from "../config.ts";
 import { type DnsServer, startDnsServer } from "../dns/server.ts";
 import { changeLines } from "../events/change-lines.ts";
-import type { Logger } from "../log.ts";
+import type { RootLogger } from "../log.ts";
 import type { ApplyStep } from "../manager/apply-step.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
 import { startManager } from "../manager/manager.ts";
@@ -11,6 +11,8 @@ import { ensurePrivateFolder, removeLeftovers } from "../store/durable.ts";
 import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import { type ControlMetrics, createControlMetrics } from "../telemetry/control-metrics.ts";
+import type { Otlp } from "../telemetry/otlp/otlp.ts";
+import { traceWork } from "../telemetry/trace-work.ts";
 import { type Track, untracked } from "../util/track.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { listenForCalls } from "./api.ts";
@@ -21,12 +23,13 @@ import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts"
 import { readErrorPages } from "./error-pages.ts";
 import { startFollower } from "./follower.ts";
 import { createInstances, type Instances } from "./instances.ts";
+import { openOtlp } from "./otlp.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { createTargets } from "./targets.ts";
 
 export interface GatewrightOptions {
   readonly config: Config;
-  readonly logger: Logger;
+  readonly logger: RootLogger;
   readonly version: string;
   /** What was begun before. Default: nothing. */
   readonly prefetched?: PrefetchedFolders;
@@ -58,6 +61,8 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const events = changeLines(logger.child("events"));
   await ensurePrivateFolder(options.config.dataDir);
   const config = await choosePorts(options.config);
+  const otlp = await openOtlp(config, logger, version);
+  stack.defer(async () => otlp?.close());
   const api = started(await listenForCalls(config));
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
   const documentChecks = createDocumentChecks(admissionSettings(config).ports);
@@ -72,7 +77,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, events, logger }),
   );
   const manager = await startManager({
-    ...managerSettings(options, config, caddy, metrics),
+    ...managerSettings(options, config, caddy, { metrics, otlp }),
     admission: { ...admissionSettings(config), canWake: wake !== undefined },
     compiler: { ...compilerSettings(config), modules: caddy.modules, errorPages },
     events,
@@ -92,13 +97,13 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const certificates = started(
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
-  const parts = { instances, dns, targets, manager, certificates, follower, events, version };
+  const parts = { instances, dns, targets, manager, certificates, follower, events, otlp, version };
   await api.serve(config, {
     caddy: caddy.api,
     draining: caddy.draining,
     registry: metrics.registry,
-    logger: logger.child("api"),
     ...parts,
+    logger: logger.child("api"),
   });
   const running = stack.move();
   const stop = async (): Promise<void> => {
@@ -154,16 +159,18 @@ function managerSettings(
   { logger, track = untracked }: GatewrightOptions,
   config: Config,
   { api, createHost }: Caddy,
-  metrics: ControlMetrics,
+  { metrics, otlp }: { readonly metrics: ControlMetrics; readonly otlp: Otlp | undefined },
 ) {
   const { drift, follow } = config.caddy;
-  const both: Track<ApplyStep> = (step, run, size) => track(step, () => metrics.applies(step, run, size));
+  const traced = otlp === undefined ? untracked : traceWork(otlp.tracing, "apply");
+  const all: Track<ApplyStep> = (step, run, size) =>
+    track(step, () => traced(step, () => metrics.applies(step, run, size), size));
   return {
     api,
     createHost,
     drift,
     logger: logger.child("ingress"),
-    track: both,
+    track: all,
     ...(follow === undefined ? {} : { follows: follow.url }),
   };
 }

@@ -12,8 +12,10 @@ import { addDnsMetrics } from "../telemetry/dns-metrics.ts";
 import { addHealthMetrics } from "../telemetry/health-metrics.ts";
 import { addLayer4Metrics } from "../telemetry/layer4-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import type { Otlp } from "../telemetry/otlp/otlp.ts";
 import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
 import { addSourceMetrics } from "../telemetry/source-metrics.ts";
+import { noTracing } from "../telemetry/tracing.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
 
@@ -30,6 +32,8 @@ export interface TelemetrySources {
   readonly draining: () => readonly DrainingCaddy[];
   /** Ingresses with series of their own. */
   readonly metricsIngresses: number;
+  /** Absent: nothing is exported. */
+  readonly otlp: Pick<Otlp, "tracing" | "readFrom"> | undefined;
   readonly logger: Logger;
   readonly version: string;
 }
@@ -37,7 +41,7 @@ export interface TelemetrySources {
 /** `/status` and `/metrics` of this process. */
 export function createTelemetry(sources: TelemetrySources): TelemetryParts {
   const { api, certificates, dns, draining, follower, instances, logger } = sources;
-  const { manager, metricsIngresses, readiness, registry, version } = sources;
+  const { manager, metricsIngresses, otlp, readiness, registry, version } = sources;
   const { report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
   const caddy = caddyFamilies({ ask: () => api.metrics(metricsIngresses), logger });
@@ -64,8 +68,10 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
     instances: () => resolver.list(),
     ...(source === undefined ? {} : { source }),
   });
+  otlp?.readFrom(metrics.families);
   return {
     metrics,
+    tracing: otlp?.tracing ?? noTracing,
     status: () => {
       const problems = [...readiness().reasons, ...report.problems()];
       return {

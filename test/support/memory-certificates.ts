@@ -12,6 +12,7 @@ import type { AppDependencies } from "../../src/http/app.ts";
 import type { Logger } from "../../src/log.ts";
 import { type EventSink, noEvents } from "../../src/model/event.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { noTracing } from "../../src/telemetry/tracing.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 /** Certificates and telemetry of an API without a Caddy: nothing is issued, imports are stored in memory. */
@@ -40,6 +41,7 @@ export function memoryCertificates(logger: Logger, events: EventSink = noEvents)
     imported,
     certificates: { report, imported },
     telemetry: {
+      tracing: noTracing,
       metrics: createMetrics({ version: "0", ingresses: () => 0, certificates: () => report.known() }),
       status: () => ({
         status: "ok",
