@@ -13,6 +13,7 @@ import (
 	_ "gatewright.dev/caddy/dispatcher"
 	_ "gatewright.dev/caddy/explain"
 	_ "gatewright.dev/caddy/handshake"
+	"gatewright.dev/caddy/internal/stderr"
 	_ "gatewright.dev/caddy/layer4"
 	_ "gatewright.dev/caddy/listeners"
 	_ "gatewright.dev/caddy/policies"
@@ -20,4 +21,7 @@ import (
 	_ "gatewright.dev/caddy/upstreams"
 )
 
-func main() { caddycmd.Main() }
+func main() {
+	stderr.Bound()
+	caddycmd.Main()
+}

@@ -21,7 +21,7 @@ import {
   writePid,
 } from "./running-caddy.ts";
 import type { Scrub } from "./scrub.ts";
-import { failureReason, openStderrFile } from "./stderr-file.ts";
+import { EMPTY_AT_BYTES, failureReason, openStderrFile } from "./stderr-file.ts";
 
 export interface LaunchOptions {
   readonly paths: CaddyPaths;
@@ -176,6 +176,7 @@ function childEnvironment({ paths, environment, drain }: LaunchOptions): NodeJS.
     XDG_CONFIG_HOME: path.join(paths.folder, "config"),
     GATEWRIGHT_HANDOVER: handoverPath(paths),
     GATEWRIGHT_DRAIN_TIMEOUT: drain,
+    GATEWRIGHT_STDERR_LIMIT: String(EMPTY_AT_BYTES),
   };
 }
 

@@ -2,8 +2,8 @@ import { closeSync, fchmodSync, fstatSync, ftruncateSync, openSync, readSync } f
 import path from "node:path";
 import type { Scrub } from "./scrub.ts";
 
-/** Bytes from which on the file is emptied at a start. */
-const EMPTY_AT_BYTES = 1024 * 1024;
+/** Bytes from which on the file is emptied: at a start, and by Caddy itself (caddy/internal/stderr). */
+export const EMPTY_AT_BYTES = 1024 * 1024;
 /** Bytes of its end that are read to explain a failure. */
 const TAIL_BYTES = 16 * 1024;
 
@@ -44,7 +44,8 @@ function readTail(file: string, begin: number): string {
   }
   try {
     const { size } = fstatSync(fd);
-    const from = Math.max(begin, size - TAIL_BYTES);
+    // Emptied meanwhile, all of it is this process's.
+    const from = Math.max(size < begin ? 0 : begin, size - TAIL_BYTES);
     const buffer = Buffer.alloc(Math.max(0, size - from));
     readSync(fd, buffer, 0, buffer.length, from);
     return buffer.toString("utf8");
