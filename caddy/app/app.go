@@ -45,6 +45,9 @@ type App struct {
 	// ErrorPages are for all ingresses, and for requests that no row takes. Those of a policy set go first.
 	ErrorPages ErrorPages `json:"error_pages,omitempty"`
 
+	// Metrics false has requests not counted: what counting costs is measured so. Default: true.
+	Metrics *bool `json:"metrics,omitempty"`
+
 	// generation is this configuration's number in the process; 0 before its start.
 	generation uint64
 	ctx        caddy.Context
@@ -155,6 +158,9 @@ func Of(ctx caddy.Context) (*App, error) {
 	}
 	return loaded.(*App), nil
 }
+
+// CountsRequests tells whether requests of this configuration are counted.
+func (a *App) CountsRequests() bool { return a.Metrics == nil || *a.Metrics }
 
 // Addresses is what finds the addresses of instances.
 func (a *App) Addresses() *resolver.Resolver { return a.resolver }

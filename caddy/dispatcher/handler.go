@@ -9,12 +9,14 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/internal/netaddr"
 	"gatewright.dev/caddy/listeners"
@@ -79,9 +81,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	if listeners.Stays(r) && r.Header.Get("Upgrade") == "" {
 		w.Header().Set("Connection", "close")
 	}
+	s := &served{}
+	rehearsed := rehearsal.Of(r)
+	if rehearsed == nil && h.app.CountsRequests() {
+		s.Start = time.Now()
+		w = s.watch(w, r)
+		defer h.ended(s, r)
+	}
+	h.serve(w, r, s, rehearsed)
+	return nil
+}
+
+// serve answers the request, and notes in its record what becomes of it.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *served, rehearsed *rehearsal.Record) {
 	if !hasPath(r) {
+		s.Miss = exchange.MissTarget
 		h.unrouted(w, http.StatusBadRequest, "Bad Request: the request target is neither a path nor an http URL")
-		return nil
+		return
 	}
 	h.correctClient(r)
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -95,12 +111,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		Header: r.Header,
 	}
 	to := h.find(&asked)
-	to.rehearsed = rehearsal.Of(r)
+	to.rehearsed = rehearsed
 	to.rehearsed.Found(to.row, to.host)
 	row, set := to.row, to.set
+	s.Row, s.Host = row, to.host
 	if row == nil {
-		h.notFound(w, r, local)
-		return nil
+		s.Miss = missOf(&asked, r)
+		h.notFound(w, r, s.Miss)
+		return
 	}
 	if set != nil {
 		defer set.Leave()
@@ -108,26 +126,31 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())
 	caddyhttp.SetVar(r.Context(), "gatewright.ingress", row.Ingress())
 	if lack := handshake.Check(to.demanded, r.TLS); lack != nil {
+		s.Refuse(exchange.TLSOptions, lack.Error())
 		h.insecure(w, r, &to, lack)
-		return nil
+		return
 	}
 	if port := row.RedirectPort(); port != 0 {
 		redirect(w, r, to.host, port)
-		return nil
+		return
 	}
 	if set == nil {
+		s.Failure = exchange.OtherFailure
 		h.fail(w, r, &to, http.StatusServiceUnavailable, fmt.Errorf("policy set %q is not configured", row.Policy()))
-		return nil
+		return
 	}
 	if _, _, demanded := row.Auth(); demanded && !set.ChecksHeader() {
+		s.Refuse(exchange.Lacking, errUnchecked.Error())
 		h.fail(w, r, &to, http.StatusServiceUnavailable, errUnchecked)
-		return nil
+		return
 	}
 	if !refuseOrCleanPath(r, set.UncleanPaths, asked.Clean != "") {
+		s.Refuse(exchange.UncleanPaths, "the path can be read in more than one way")
 		h.answer(w, r, &to, http.StatusBadRequest, "The path of the request can be read in more than one way.")
-		return nil
+		return
 	}
-	q := &upstreams.Request{Row: row, Host: to.host, Resolver: to.owner.Addresses(), Guard: &to.owner.Guard}
+	q := &s.Request
+	q.Resolver, q.Guard = to.owner.Addresses(), &to.owner.Guard
 	q.Attach(r)
 	status, ended := 0, false
 	// Deferred, since the proxy panics when a response breaks off.
@@ -135,7 +158,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		q.Done(status == http.StatusBadGateway || status == http.StatusGatewayTimeout)
 		// A client that leaves ends the request's context.
 		if !ended && r.Context().Err() == nil {
+			s.brokeOff(exchange.BrokenAnswer)
 			h.brokenOff(r, row)
+		} else if !ended {
+			s.brokeOff(exchange.ClientLeft)
 		}
 	}()
 	err := to.serve(w, r)
@@ -145,9 +171,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		if wait := q.RetryAfter(); wait > 0 && status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", strconv.Itoa(wait))
 		}
-		h.fail(w, r, &to, status, cause(err, q))
+		err = cause(err, q)
+		s.failed(status, err)
+		h.fail(w, r, &to, status, err)
 	}
-	return nil
 }
 
 // serve has the policy set handle the request.
@@ -206,8 +233,8 @@ func redirectable(host string) bool {
 // statusOf is the status that an error of the policy set means.
 func statusOf(err error, q *upstreams.Request) int {
 	if errors.Is(q.Err, context.Canceled) {
-		// The client left while an address was asked for. The number is nginx's, and the proxy uses it too.
-		return 499
+		// The client left while an address was asked for.
+		return statusLeft
 	}
 	if q.Refused {
 		// The proxy says 503 for "no upstream"; there is one, but it must not be reached.

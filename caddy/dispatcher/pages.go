@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/table"
@@ -142,15 +143,25 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, ingress, tol
 	}
 }
 
+// missOf is why no row takes a request.
+func missOf(asked *table.Request, r *http.Request) exchange.Miss {
+	miss := app.HostTable().Miss(asked)
+	if miss == table.MissHost && r.TLS != nil && r.TLS.ServerName == "" {
+		return exchange.MissSNI
+	}
+	return miss
+}
+
 // notFound answers a request that no row takes, and tells whether there are rows of its host.
-func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, local net.Addr) {
+func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, miss exchange.Miss) {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = r.Host
 	}
-	told := "Not Found: no ingress configured for hostname " + host
-	if app.HostTable().Knows(h.port(local), r.Host) {
-		told = "Not Found: no rule of hostname " + host + " fits the path, method, headers and scheme of the request"
+	told := "Not Found: no rule of hostname " + host + " fits the path, method, headers and scheme of the request"
+	switch miss {
+	case table.MissPort, table.MissHost, exchange.MissSNI:
+		told = "Not Found: no ingress configured for hostname " + host
 	}
 	h.unrouted(w, http.StatusNotFound, told)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/upstreams"
 )
 
@@ -25,6 +26,7 @@ func (HeaderAuth) CaddyModule() caddy.ModuleInfo {
 }
 
 var errNoHeader = caddyhttp.HandlerError{StatusCode: http.StatusForbidden, Err: &Refusal{
+	Policy:  exchange.RequestHeaderAuth,
 	Message: "The request lacks the header that this ingress demands.",
 	Reason:  "the header that the rule demands is missing or wrong",
 }}

@@ -150,7 +150,9 @@ func TestHeaderAuth(t *testing.T) {
 		}
 		r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{}))
 		if row, _, _ := hosts.Lookup(&table.Request{Port: 80, Host: c.host, Path: "/"}); row != nil {
-			(&upstreams.Request{Row: row}).Attach(r)
+			q := &upstreams.Request{}
+			q.Row = row
+			q.Attach(r)
 		}
 		status := 0
 		err := HeaderAuth{}.ServeHTTP(httptest.NewRecorder(), r, caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {

@@ -64,6 +64,7 @@ func (h *Host) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	if q == nil {
 		return nil, errNoGuard
 	}
+	q.Decide()
 	var found targets.Field
 	found.FindOne(r.Context(), q.Guard, h.origin(q))
 	var list []*reverseproxy.Upstream

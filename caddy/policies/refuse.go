@@ -9,8 +9,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/internal/refusals"
 	"gatewright.dev/caddy/internal/sample"
+	"gatewright.dev/caddy/upstreams"
 )
 
 func init() {
@@ -20,6 +22,8 @@ func init() {
 
 // Refusal is the error of a policy that turns a request away, with a text for the client.
 type Refusal struct {
+	// Policy is what turns it away.
+	Policy exchange.Policy
 	// Message is shown to the client as it is; "" leaves the choice of words to the dispatcher.
 	Message string
 	// Reason is what the log says.
@@ -37,6 +41,8 @@ type Refuse struct {
 	Message string `json:"message,omitempty"`
 	// Reason is the text for the log.
 	Reason string `json:"reason,omitempty"`
+	// Policy is the name of the policy that refuses, for metrics and logs. Default: "other".
+	Policy string `json:"policy,omitempty"`
 	// RetryAfter in seconds; 0 sends none.
 	RetryAfter int `json:"retry_after,omitempty"`
 
@@ -53,7 +59,7 @@ func (f *Refuse) Provision(caddy.Context) error {
 	if f.Status < 400 || f.Status > 599 {
 		return fmt.Errorf("status %d is not between 400 and 599", f.Status)
 	}
-	f.refusal = Refusal{Message: f.Message, Reason: f.Reason}
+	f.refusal = Refusal{Policy: exchange.Known(f.Policy), Message: f.Message, Reason: f.Reason}
 	return nil
 }
 
@@ -95,6 +101,9 @@ func (c *Count) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		}
 	}
 	refusals.All.Add(rule, status)
+	if q := upstreams.RequestOf(r); q != nil {
+		q.Refuse(exchange.ForwardAuth, "forward auth answered with "+strconv.Itoa(status))
+	}
 	if suppressed, ok := counted.Allow(rule); ok {
 		c.logger.Info("request refused by forward auth",
 			zap.String("rule", rule), zap.Int("status", status), zap.String("client_ip", clientIP(r)), zap.Uint32("suppressed", suppressed))

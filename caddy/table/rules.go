@@ -103,18 +103,21 @@ func (r rules) match(q *Request) *Row {
 	return r.many.index.match(q)
 }
 
-func (p *pathIndex) match(q *Request) *Row {
-	path := q.cleanPath()
-	if row := firstMatch(p.exact[path], q); row != nil {
-		return row
+func (p *pathIndex) match(q *Request) (row *Row) {
+	p.each(q.cleanPath(), func(rows []*Row) bool {
+		row = firstMatch(rows, q)
+		return row == nil
+	})
+	return row
+}
+
+// each calls visit for the rows whose path fits, in the order of precedence, until it returns false.
+func (p *pathIndex) each(path string, visit func([]*Row) bool) {
+	if !visit(p.exact[path]) {
+		return
 	}
-	for prefix := firstSegments(path, p.depth); ; prefix = prefix[:strings.LastIndexByte(prefix, '/')] {
-		if row := firstMatch(p.prefix[prefix], q); row != nil {
-			return row
-		}
-		if prefix == "" {
-			return nil
-		}
+	for prefix := firstSegments(path, p.depth); visit(p.prefix[prefix]) && prefix != ""; {
+		prefix = prefix[:strings.LastIndexByte(prefix, '/')]
 	}
 }
 
@@ -154,25 +157,37 @@ func (r *Row) lacks(q *Request) lack {
 		return lacksPlain
 	}
 	cond := r.cond
-	if !cond.listens(q.Local) {
+	switch {
+	case !cond.listens(q.Local):
 		return lacksListen
-	}
-	if cond.exact {
-		if q.cleanPath() != cond.path {
-			return lacksPath
-		}
-	} else if cond.path != "" && !hasPrefix(q.cleanPath(), cond.path) {
+	case !cond.fitsPath(q):
 		return lacksPath
-	}
-	if len(cond.methods) > 0 && !slices.Contains(cond.methods, q.Method) {
+	case !cond.fitsMethod(q):
 		return lacksMethod
-	}
-	for _, h := range cond.headers {
-		if !q.has(h) {
-			return lacksHeader
-		}
+	case !cond.fitsHeaders(q):
+		return lacksHeader
 	}
 	return fits
+}
+
+func (c *conditions) fitsPath(q *Request) bool {
+	if c.exact {
+		return q.cleanPath() == c.path
+	}
+	return c.path == "" || hasPrefix(q.cleanPath(), c.path)
+}
+
+func (c *conditions) fitsMethod(q *Request) bool {
+	return len(c.methods) == 0 || slices.Contains(c.methods, q.Method)
+}
+
+func (c *conditions) fitsHeaders(q *Request) bool {
+	for _, h := range c.headers {
+		if !q.has(h) {
+			return false
+		}
+	}
+	return true
 }
 
 // has tells whether the request carries a header with exactly this value. One that was sent several times has its

@@ -73,20 +73,6 @@ func (t *Table) Lookup(r *Request) (*Row, string, Demands) {
 	return row, host, hosts.demandsOf(row, host)
 }
 
-// Knows tells whether there are rows for a host on a port, whatever else they ask of a request.
-func (t *Table) Knows(port uint16, host string) (known bool) {
-	host = CanonicalHost(host)
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if hosts := t.ports[port]; hosts != nil {
-		hosts.each(host, func(rules) bool {
-			known = true
-			return false
-		})
-	}
-	return known
-}
-
 // Version is the version that was last given; "" before the first.
 func (t *Table) Version() string {
 	t.mu.RLock()

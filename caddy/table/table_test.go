@@ -317,21 +317,6 @@ func TestConditionsAreChecked(t *testing.T) {
 	}
 }
 
-// A host is known whatever else its rows ask of a request.
-func TestKnownHosts(t *testing.T) {
-	var table Table
-	mustReplace(t, &table, "1", rowJSON("a", "a.test", prefix("/a"), methods("PUT")), rowJSON("w", "*.b.test"))
-	for host, want := range map[string]bool{"a.test": true, "A.Test.:80": true, "b.test": false, "x.b.test": true, "x.y.b.test": false, "": false} {
-		if table.Knows(80, host) != want || table.Knows(81, host) {
-			t.Errorf("%q is known: %v", host, !want)
-		}
-	}
-	mustReplace(t, &table, "2", rowJSON("a", "a.test"), rowJSON("all", "*"))
-	if !table.Knows(80, "any.test") || (&Table{}).Knows(80, "a.test") {
-		t.Error("what takes every host is told wrongly")
-	}
-}
-
 func TestRefusalsSayHowMuchIsWrong(t *testing.T) {
 	for count, want := range []string{"refused", `"0": wrong`, `"0": wrong (and 1 more problems)`} {
 		refusal := &Refusal{}

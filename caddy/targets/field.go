@@ -24,6 +24,8 @@ var (
 	ErrPaused    = errors.New("the target is paused")
 	ErrForbidden = errors.New("the address must not be dialled")
 	ErrNoWeight  = errors.New("the target has the weight 0")
+	// ErrTooManyWait is of a row for which as many requests wait as may.
+	ErrTooManyWait = errors.New("too many requests wait for a target")
 )
 
 // Search says whose addresses are wanted, and which are not.

@@ -27,6 +27,9 @@ type Origin struct {
 	checked bool
 }
 
+// Name is that of the target; "" of an IP address.
+func (o *Origin) Name() string { return o.name }
+
 // OriginOf is where a resolver finds a name.
 func OriginOf(r *resolver.Resolver, name string, port uint16) Origin {
 	return Origin{name: name, port: port, resolver: r}

@@ -24,6 +24,8 @@ const (
 var (
 	ErrNotWoken     = errors.New("the instance could not be started")
 	ErrTooManyWakes = errors.New("too many instances of the rule are starting")
+	// ErrWaking is of one that is being woken.
+	ErrWaking = errors.New("the instance is starting")
 )
 
 // WakeResult is what became of an instance that was to be woken.

@@ -40,10 +40,18 @@ func (h *HTTP) Provision(ctx caddy.Context) error {
 
 // RoundTrip sends a request to the address in its URL, and returns the answer.
 func (h *HTTP) RoundTrip(r *http.Request) (*http.Response, error) {
+	noted := begin(r)
+	res, err := h.roundTrip(r, noted)
+	noted.end(res, err, r)
+	return res, err
+}
+
+func (h *HTTP) roundTrip(r *http.Request, noted attempt) (*http.Response, error) {
 	if err := allowUpgrade(r, h.Upgrade); err != nil {
 		return nil, err
 	}
 	sortInterim(r)
+	noted.trace(r)
 	return h.carry(r, &h.HTTPTransport)
 }
 

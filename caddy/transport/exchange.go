@@ -32,7 +32,7 @@ func (headTimeout) Temporary() bool { return true }
 
 // exchange sends a request. A kept connection that the instance closed meanwhile is replaced by a new one, once, as long as
 // nothing of an answer was read and the request may be repeated.
-func (t *Transport) exchange(r *http.Request) (*http.Response, error) {
+func (t *Transport) exchange(r *http.Request, noted attempt) (*http.Response, error) {
 	if err := errors.Join(checkHeader(r.Header), checkHeader(r.Trailer)); err != nil {
 		return nil, err
 	}
@@ -43,10 +43,12 @@ func (t *Transport) exchange(r *http.Request) (*http.Response, error) {
 			return res, err
 		}
 	}
+	began := time.Now()
 	opened, err := dial(ctx, &t.dialer, "tcp", r.URL.Host)
 	if err != nil {
 		return nil, err
 	}
+	noted.connected(time.Since(began))
 	return newConn(opened, r.URL.Host).exchange(r, time.Duration(t.ResponseHeaderTimeout))
 }
 

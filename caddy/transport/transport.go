@@ -112,24 +112,35 @@ func (t *Transport) Cleanup() error {
 
 // RoundTrip sends a request to the address in its URL, and returns the answer.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	noted := begin(r)
+	res, err := t.roundTrip(r, noted)
+	noted.end(res, err, r)
+	return res, err
+}
+
+func (t *Transport) roundTrip(r *http.Request, noted attempt) (*http.Response, error) {
 	if err := allowUpgrade(r, t.Upgrade); err != nil {
 		return nil, err
 	}
 	if r.Header["Upgrade"] != nil {
 		r.URL.Scheme = "http"
 		sortInterim(r)
+		noted.trace(r)
 		return t.carry(r, t.stock)
 	}
 	if hasBody(r) {
-		return t.carry(r, direct{t})
+		return t.carry(r, direct{t, noted})
 	}
-	return t.exchange(r)
+	return t.exchange(r, noted)
 }
 
 // direct is the transport's own way.
-type direct struct{ *Transport }
+type direct struct {
+	*Transport
+	noted attempt
+}
 
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) { return d.exchange(r) }
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) { return d.exchange(r, d.noted) }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 

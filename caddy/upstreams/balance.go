@@ -92,7 +92,7 @@ func (b *balanced) choose(q *Request, r *http.Request, again bool) bool {
 	}
 	q.Err, q.Refused = nil, false
 	var index int
-	index, b.cookie = b.source.choose(f, b.pool, r, q.Row.ID())
+	index, b.cookie = b.source.pick(f, b.pool, r, q.Row.ID())
 	q.picked, q.origin, b.counted = f.List[index].Dial, f.Origin(index), false
 	if b.source.Policy == "least_conn" {
 		b.entered = b.pool.Enter(q.picked, 0)
@@ -136,7 +136,7 @@ func (b *balanced) arrange(q *Request) {
 		}
 	}
 	if asked {
-		q.Err = errWaking
+		q.Err = targets.ErrWaking
 		b.woke = true
 		limit = max(limit, f.Wake)
 	}
@@ -152,7 +152,7 @@ func (b *balanced) wait(q *Request, r *http.Request) ([]*reverseproxy.Upstream, 
 	}
 	rule, client := q.Asking()
 	if !waiting.Enter(rule, client) {
-		q.Err = errTooMany
+		q.Err = targets.ErrTooManyWait
 		return nil, nil
 	}
 	defer waiting.Leave(rule, client)

@@ -83,7 +83,8 @@ func (s *stand) request(edit func(*http.Request)) (*Request, *http.Request) {
 	if err := guard.Provision(); err != nil {
 		s.t.Fatal(err)
 	}
-	q := &Request{Row: s.row, Host: "a.test", Resolver: s.resolver, Guard: guard}
+	q := &Request{Resolver: s.resolver, Guard: guard}
+	q.Row, q.Host = s.row, "a.test"
 	q.Attach(r)
 	return q, r
 }
@@ -519,7 +520,7 @@ func TestNoClientWaitsInEveryPlace(t *testing.T) {
 	}
 	eventually(t, "all wait", func() bool { return waiting.Taken() == 16 })
 	q, r := s.request(nil)
-	if s.ask(r); q.Err != errTooMany {
+	if s.ask(r); q.Err != targets.ErrTooManyWait {
 		t.Errorf("a 17th of the client: %v", q.Err)
 	}
 	q, r = s.request(nil)

@@ -54,7 +54,7 @@ func policyName(policy string) string {
 	return policy
 }
 
-// sure is choose where that does not hang on whose turn it is.
+// sure is pick where that does not hang on whose turn it is.
 func (s *Source) sure(f *targets.Field, r *http.Request, row string) (index int, sure bool) {
 	if s.Policy != "cookie" {
 		return f.Sure(s.Policy, s.key(r))

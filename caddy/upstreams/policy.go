@@ -10,9 +10,9 @@ import (
 	"gatewright.dev/caddy/targets"
 )
 
-// choose returns the index of an address, of which there is at least one, and for the policy "cookie" the token that the
+// pick returns the index of an address, of which there is at least one, and for the policy "cookie" the token that the
 // client is to be given; "" when it has it.
-func (s *Source) choose(f *targets.Field, pool *targets.Pool, r *http.Request, row string) (index int, token string) {
+func (s *Source) pick(f *targets.Field, pool *targets.Pool, r *http.Request, row string) (index int, token string) {
 	if s.Policy != "cookie" {
 		return f.Choose(s.Policy, s.key(r), pool), ""
 	}

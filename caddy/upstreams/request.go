@@ -5,8 +5,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/resolver"
-	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/targets"
 )
 
@@ -16,9 +16,9 @@ const varKey = "gatewright.request"
 // Request is what the dispatcher tells the upstream source about a request, and what that tells back.
 // It belongs to the goroutine that serves the request.
 type Request struct {
-	Row *table.Row
-	// Host is the canonical host, for captures.
-	Host     string
+	// Its Row has the targets, and its Host the captures.
+	exchange.Exchange
+
 	Resolver *resolver.Resolver
 	Guard    *resolver.Guard
 

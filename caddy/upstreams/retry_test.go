@@ -159,11 +159,11 @@ func TestRequestsThatWake(t *testing.T) {
 	s = newStand(t, &Source{}, sleeper)
 	s.dns.Set("never-awake.test.internal", dnstest.Record{})
 	q, r = s.request(nil)
-	if got := s.ask(r); got != "" || !errors.Is(q.Err, errWaking) {
+	if got := s.ask(r); got != "" || !errors.Is(q.Err, targets.ErrWaking) {
 		t.Errorf("%q, %v", got, q.Err)
 	}
 	// Whoever waits for longer than it may has waited once.
-	if got := s.ask(r); got != "" || !errors.Is(q.Err, errWaking) {
+	if got := s.ask(r); got != "" || !errors.Is(q.Err, targets.ErrWaking) {
 		t.Errorf("again %q, %v", got, q.Err)
 	}
 }

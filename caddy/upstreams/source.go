@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -101,11 +102,7 @@ func (s *Source) provision(logger *zap.Logger) error {
 	return nil
 }
 
-var (
-	errNotDispatched = errors.New(`the upstream source "gatewright" works only below the handler "gatewright"`)
-	errWaking        = errors.New("the instance is starting")
-	errTooMany       = errors.New("too many requests wait for a target")
-)
+var errNotDispatched = errors.New(`the upstream source "gatewright" works only below the handler "gatewright"`)
 
 var warnings sample.Limiter
 
@@ -119,6 +116,18 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	if q.spared {
 		return nil, nil
 	}
+	q.Proceed()
+	began := time.Now()
+	list, err := s.choose(q, r)
+	q.Selection += time.Since(began)
+	if list != nil {
+		q.Try(q.origin.Name(), q.picked)
+	}
+	return list, err
+}
+
+// choose chooses an address for an attempt.
+func (s *Source) choose(q *Request, r *http.Request) ([]*reverseproxy.Upstream, error) {
 	if s.balances || len(q.failed) > 0 || !q.Row.Plain() || !targets.AllActive() {
 		return s.balance(q, r)
 	}

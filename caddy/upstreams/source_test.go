@@ -141,7 +141,7 @@ func TestFailuresAreCountedOnce(t *testing.T) {
 		"its end":                 {func(q *Request, _ *http.Request) { q.Done(true) }, true},
 		"a success":               {func(q *Request, _ *http.Request) { q.Done(false) }, false},
 		"the client's":            {func(q *Request, r *http.Request) { Spare(r); _ = s.source.ResetCache(r); q.Done(false) }, false},
-		"no address":              {func(q *Request, _ *http.Request) { q.Err = errWaking; q.Done(true) }, false},
+		"no address":              {func(q *Request, _ *http.Request) { q.Err = targets.ErrWaking; q.Done(true) }, false},
 	} {
 		// The second of two failures is the one that leaves the address out.
 		poolOf(s.id).Succeed("10.0.0.1:80")

@@ -45,6 +45,8 @@ export interface RefuseHandler {
   readonly message?: string;
   /** For the log. */
   readonly reason: string;
+  /** Which policy refuses, for metrics and logs. */
+  readonly policy: "access" | "maintenance" | "lacking";
   /** Seconds. */
   readonly retry_after?: number;
 }

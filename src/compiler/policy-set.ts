@@ -73,6 +73,7 @@ function unserved(modules: readonly string[]): RefuseHandler {
   return {
     handler: "gatewright_refuse",
     status: 503,
+    policy: "lacking",
     reason: `the running Caddy lacks the modules ${modules.join(", ")}`,
   };
 }

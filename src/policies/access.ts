@@ -6,6 +6,7 @@ const refuse: RefuseHandler = {
   handler: "gatewright_refuse",
   status: 403,
   reason: "the client's address is not allowed",
+  policy: "access",
 };
 
 /** 403 for clients in `deny`, then for those outside `allow`. */

@@ -17,6 +17,7 @@ export const maintenance: Policy<"maintenance"> = {
       status: 503,
       message,
       reason: "maintenance",
+      policy: "maintenance",
       retry_after: RETRY_AFTER_SECONDS,
     };
     if (exempt === undefined) return [refuse];

@@ -170,6 +170,7 @@ describe("maintenance", () => {
       status: 503,
       message: "This site is under maintenance and will be back soon.",
       reason: "maintenance",
+      policy: "maintenance",
       retry_after: 60,
     };
     expect(handlersOf("maintenance", {})).toEqual([refuse]);
