@@ -15,6 +15,7 @@ import { policiesMany } from "./policies-many.ts";
 import { proxied, proxiedPatterns } from "./proxied.ts";
 import { proxiedField } from "./proxied-field.ts";
 import { restart } from "./restart.ts";
+import { scrape } from "./scrape.ts";
 import { start } from "./start.ts";
 import { tlsChurn } from "./tls-churn.ts";
 import { tlsCreate } from "./tls-create.ts";
@@ -31,6 +32,7 @@ export const rows: readonly Row[] = [
   proxiedField,
   dns,
   list,
+  scrape,
   create,
   createBurst,
   churn,

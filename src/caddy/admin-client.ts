@@ -187,6 +187,10 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       return (JSON.parse(body) as { readonly families: Awaited<ReturnType<MetricSource["metrics"]>> })
         .families;
     },
+    traffic: async (ingress) => {
+      const { body } = await demand("GET", `/gatewright/traffic?ingress=${encodeURIComponent(ingress)}`);
+      return (JSON.parse(body) as { readonly windows: Awaited<ReturnType<MetricSource["traffic"]>> }).windows;
+    },
     certificates: async (names) =>
       parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),
     probe: async () => {

@@ -89,6 +89,12 @@ export class CertificateMonitor {
     return [...this.#states.values()].sort((one, other) => (one.need.subject < other.need.subject ? -1 : 1));
   }
 
+  /** The same in no order. */
+  states(): Iterable<ManagedState> {
+    this.#follow();
+    return this.#states.values();
+  }
+
   /** What is known of a name; undefined when no rule needs it. */
   of(subject: string): ManagedState | undefined {
     this.#follow();

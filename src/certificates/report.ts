@@ -1,15 +1,37 @@
 import type { Certificate, ServerStatus } from "../model/api.ts";
+import { Smallest } from "../util/smallest.ts";
 import type { ImportedCertificate, ImportedCertificates } from "./imported-certificates.ts";
 import { type CertificateMonitor, isIdle, type ManagedState, renewalOf } from "./monitor.ts";
 
 export interface ReportSources {
   readonly monitor: Pick<
     CertificateMonitor,
-    "list" | "of" | "endsSoon" | "isOverdue" | "refresh" | "refreshName"
+    "list" | "states" | "of" | "endsSoon" | "isOverdue" | "refresh" | "refreshName"
   >;
   readonly imported: Pick<ImportedCertificates, "list" | "find">;
   /** How many rules use a managed name or an imported certificate. */
   readonly usesOf: (subjectOrId: string, source: "managed" | "imported") => number;
+}
+
+interface Ending {
+  readonly name: string;
+  readonly source: Certificate["source"];
+  readonly notAfter: Date;
+}
+
+interface Failing {
+  readonly name: string;
+  /** Orders that failed in a row. */
+  readonly failures: number;
+}
+
+/** What metrics tell of all certificates. */
+export interface CertificateOverview {
+  readonly counts: ServerStatus["certificates"];
+  /** Those that end first. */
+  readonly ending: readonly Ending[];
+  /** Names whose last order failed. */
+  readonly failing: readonly Failing[];
 }
 
 /** All certificates in the API's words. */
@@ -46,16 +68,33 @@ export class CertificateReport {
   }
 
   counts(): ServerStatus["certificates"] {
-    const known = this.known();
-    const count = (test: (certificate: Certificate) => boolean): number => known.filter(test).length;
-    return {
-      ready: count(({ state }) => state === "ready"),
-      pending: count(({ state }) => state === "pending"),
-      failed: count(({ state }) => state === "failed"),
-      expired: count(({ state }) => state === "expired"),
-      idle: count(({ state }) => state === "idle"),
-      expiring: count(({ expires_soon }) => expires_soon === true),
-    };
+    return this.overview(0).counts;
+  }
+
+  /** How many there are in each state, and of so many what is next. Each is looked at once, and nothing is made of it. */
+  overview(most: number): CertificateOverview {
+    const { monitor, imported } = this.#sources;
+    const counts = { ready: 0, pending: 0, failed: 0, expired: 0, idle: 0, expiring: 0 };
+    const ending = new Smallest<ManagedState | ImportedCertificate>(most);
+    const failing: Failing[] = [];
+    for (const known of monitor.states()) {
+      const { error, need, served, state } = known;
+      counts[state] += 1;
+      if (served !== undefined) {
+        if (!isIdle(known) && monitor.isOverdue(served)) counts.expiring += 1;
+        ending.offer(served.notAfter.getTime(), known);
+      }
+      if (error !== undefined && failing.length < most)
+        failing.push({ name: need.subject, failures: error.failures });
+    }
+    const now = Date.now();
+    for (const certificate of imported.list()) {
+      const { notAfter } = certificate.facts;
+      counts[notAfter.getTime() <= now ? "expired" : "ready"] += 1;
+      if (monitor.endsSoon(notAfter)) counts.expiring += 1;
+      ending.offer(notAfter.getTime(), certificate);
+    }
+    return { counts, ending: ending.items().flatMap(endingOf), failing };
   }
 
   /** What wants attention, one sentence each; at most 100. */
@@ -119,4 +158,13 @@ function problemOf({ id, state, not_after, expires_soon, error }: Certificate): 
   if (state === "expired") return [`certificate ${id} ended ${not_after}`];
   if (expires_soon === true) return [`certificate ${id} ends ${not_after}`];
   return error === undefined ? [] : [`certificate ${id} cannot be renewed: ${error.message}`];
+}
+
+function endingOf(certificate: ManagedState | ImportedCertificate): readonly Ending[] {
+  if ("facts" in certificate) {
+    const { facts, id, name = id } = certificate;
+    return [{ name, source: "imported", notAfter: facts.notAfter }];
+  }
+  const { need, served } = certificate;
+  return served === undefined ? [] : [{ name: need.subject, source: need.issuer, notAfter: served.notAfter }];
 }

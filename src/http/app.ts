@@ -9,6 +9,7 @@ import type { AuthOptions } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { hostGuard } from "./host-guard.ts";
+import { ingressTrafficRoutes, type TrafficSource } from "./ingress-traffic.ts";
 import { ingressRoutes } from "./ingresses.ts";
 import { instanceRoutes, type WritableRegistry } from "./instances.ts";
 import { defaultLimits, type HttpLimits } from "./limits.ts";
@@ -29,6 +30,8 @@ export interface AppDependencies {
   readonly registry?: WritableRegistry;
   /** Default: one that knows no conditions. */
   readonly status?: Pick<StatusBoard, "statusOf">;
+  /** Absent: no `/ingresses/{id}/traffic`. */
+  readonly requests?: TrafficSource;
   /** Absent: every instance is active, and cannot be otherwise. */
   readonly traffic?: TrafficControl;
   /** Absent: no `/certificates`. */
@@ -73,6 +76,8 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(documentRoutes(dependencies.version));
   app.use(ingressRoutes(manager, context, dependencies.storeId));
   app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
+  if (dependencies.requests !== undefined)
+    app.use(ingressTrafficRoutes(manager, dependencies.requests, context));
   app.use(instanceRoutes(dependencies, context));
   app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));
   if (dependencies.certificates !== undefined) app.use(certificateRoutes(dependencies.certificates, context));

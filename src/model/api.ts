@@ -630,6 +630,44 @@ export interface IngressStatus {
   /** In the order of the ingress's rules. */
   readonly rules: readonly RuleStatus[];
 }
+export interface TargetTraffic {
+  /** Instance, service or address of the rule, with its port. */
+  readonly target: string;
+  /** `ip:port`, where it was at the time. */
+  readonly address: string;
+  /** Requests that were sent there, tried again ones included. */
+  readonly requests: number;
+  /** Those that got no answer from there. */
+  readonly failures: number;
+  /** Seconds in which 95 % were answered; absent where none was. */
+  readonly p95?: number;
+}
+export interface TrafficWindow {
+  /** How long the stretch of time is, up to now: 60, 300 or 900. */
+  readonly seconds: number;
+  readonly requests: number;
+  /** Requests a second. */
+  readonly rate: number;
+  /** How many were answered with each status. */
+  readonly statuses: { readonly [k: string]: number };
+  /** Seconds in which half of the requests were answered; absent where there was none. */
+  readonly p50?: number;
+  /** The same of 95 %. */
+  readonly p95?: number;
+  /** The same of 99 %. */
+  readonly p99?: number;
+  /** Of bodies, from clients. */
+  readonly received_bytes: number;
+  /** Of bodies, to clients. */
+  readonly sent_bytes: number;
+  readonly targets: readonly TargetTraffic[];
+}
+export interface IngressTraffic {
+  readonly id: string;
+  readonly name: IngressName;
+  /** The shortest first. */
+  readonly windows: readonly TrafficWindow[];
+}
 /** Who makes a change. */
 export interface Actor {
   /** The claim `sub` of the token; `unnamed` for a token without one, `anonymous` where the API is open, `gatewright` for what Gatewright does by itself. */

@@ -35,12 +35,15 @@ function samplesOf(family: MetricFamily, isOpen: boolean): string {
     for (const { l, v } of family.samples) text += `${name}${braced(pairs(labels, l))} ${numeral(v)}\n`;
     return text;
   }
-  const bounds = [...family.bounds.map((bound) => boundText(bound, isOpen)), "+Inf"];
+  // Most lines are buckets: what is the same in all of them is made once.
+  const ends = [...family.bounds.map((bound) => boundText(bound, isOpen)), "+Inf"].map(
+    (bound) => `le="${bound}"} `,
+  );
   for (const { l, c, s = 0, n = 0 } of family.samples) {
     const own = pairs(labels, l);
-    const before = own === "" ? "" : `${own},`;
-    for (const [index, bound] of bounds.entries())
-      text += `${name}_bucket{${before}le="${bound}"} ${numeral(c[index] ?? n)}\n`;
+    const begin = `${name}_bucket{${own === "" ? "" : `${own},`}`;
+    for (let index = 0; index < ends.length; index++)
+      text += `${begin}${ends[index]}${numeral(c[index] ?? n)}\n`;
     text += `${name}_sum${braced(own)} ${numeral(s)}\n${name}_count${braced(own)} ${numeral(n)}\n`;
   }
   return text;

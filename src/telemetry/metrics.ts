@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 import type { MetricFamily } from "../caddy-json/metric-family.ts";
-import type { Certificate } from "../model/api.ts";
+import type { CertificateOverview } from "../certificates/report.ts";
 import { addMetric } from "./add-metric.ts";
 import { exposition, type MetricType, metricTypes } from "./exposition.ts";
 import { ownFamilies } from "./own-families.ts";
@@ -11,7 +11,8 @@ export interface MetricSources {
   readonly registry?: Registry;
   readonly version: string;
   readonly ingresses: () => number;
-  readonly certificates: () => readonly Certificate[];
+  /** Names at most so many of those that end first and of those that fail. */
+  readonly certificates: (most: number) => CertificateOverview;
   /** What Caddy counts. Default: nothing. Never rejects. */
   readonly caddy?: () => Promise<readonly MetricFamily[]>;
 }
@@ -47,12 +48,12 @@ export function createMetrics(sources: MetricSources): Metrics {
   ]);
   addMetric(registry, { name: "ingresses", help: "Ingresses that are stored." }, () => [[ingresses()]]);
   // Four metrics tell of the same certificates: they are gone through once a scrape.
-  let scraped: readonly Certificate[] | undefined;
-  addCertificateMetrics(registry, () => scraped ?? certificates());
+  let scraped: CertificateOverview | undefined;
+  addCertificateMetrics(registry, () => scraped ?? certificates(MOST_NAMES));
   const { requests, duration } = requestMetrics([registry]);
   const read = async (): Promise<readonly MetricFamily[]> => {
     const told = await caddy();
-    scraped = certificates();
+    scraped = certificates(MOST_NAMES);
     try {
       return [...told, ...(await ownFamilies(registry))];
     } finally {
@@ -75,42 +76,31 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function addCertificateMetrics(registry: Registry, certificates: MetricSources["certificates"]): void {
+function addCertificateMetrics(registry: Registry, overview: () => CertificateOverview): void {
   const byState = { name: "certificates", help: "Certificates by state.", labelNames: ["state"] };
   addMetric(registry, byState, () => {
-    const known = certificates();
-    return states.map((state) => [known.filter((one) => one.state === state).length, { state }]);
+    const { counts } = overview();
+    return states.map((state) => [counts[state], { state }]);
   });
   const expiring = {
     name: "certificates_expiring",
     help: "Certificates that end within TLS_EXPIRY_WARNING.",
   };
-  addMetric(registry, expiring, () => [
-    [certificates().filter(({ expires_soon }) => expires_soon === true).length],
-  ]);
+  addMetric(registry, expiring, () => [[overview().counts.expiring]]);
   const ends = {
     name: "certificate_not_after_timestamp_seconds",
     help: `End of each certificate's validity, Unix time; of the ${MOST_NAMES} that end first.`,
     labelNames: ["name", "source"],
   };
   addMetric(registry, ends, () =>
-    certificates()
-      .flatMap(({ id, name = id, source, not_after }) =>
-        not_after === undefined ? [] : [[Date.parse(not_after) / 1000, { name, source }] as const],
-      )
-      .sort(([one], [other]) => one - other)
-      .slice(0, MOST_NAMES),
+    overview().ending.map(({ name, notAfter, source }) => [notAfter.getTime() / 1000, { name, source }]),
   );
   const failures = {
     name: "certificate_failures",
     help: "Orders that failed in a row, of names whose last order failed.",
     labelNames: ["name"],
   };
-  addMetric(registry, failures, () =>
-    certificates()
-      .flatMap(({ id, error }) => (error === undefined ? [] : [[error.failures, { name: id }] as const]))
-      .slice(0, MOST_NAMES),
-  );
+  addMetric(registry, failures, () => overview().failing.map(({ name, failures }) => [failures, { name }]));
 }
 
 function requestMetrics(registers: Registry[]) {

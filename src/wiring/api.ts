@@ -24,7 +24,7 @@ import { createTelemetry } from "./telemetry.ts";
 
 /** What the API is made of. */
 export interface ApiParts {
-  readonly caddy: Pick<AdminClient, "layer4" | "metrics" | "refusals">;
+  readonly caddy: Pick<AdminClient, "layer4" | "metrics" | "refusals" | "traffic">;
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
@@ -80,6 +80,7 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
     readiness,
     resolver: instances.resolver,
     status,
+    requests: caddy,
     traffic: targets.traffic,
     certificates,
     telemetry: createTelemetry({

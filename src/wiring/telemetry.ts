@@ -45,8 +45,8 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
   const { report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
   const caddy = caddyFamilies({ ask: () => api.metrics(metricsIngresses), logger });
-  const known = () => report.known();
-  const metrics = createMetrics({ registry, version, ingresses, certificates: known, caddy });
+  const overview = (most: number) => report.overview(most);
+  const metrics = createMetrics({ registry, version, ingresses, certificates: overview, caddy });
   addHealthMetrics(metrics.registry, {
     ready: () => readiness().ready,
     caddy: () => manager.caddyHealth(),

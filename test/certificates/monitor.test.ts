@@ -102,7 +102,11 @@ describe("the monitor", () => {
     const warnings = logger.entries.filter(({ message }) => message === "a certificate ends soon");
     expect(warnings).toHaveLength(1);
     expect(report.problems()).toEqual([expect.stringContaining("certificate soon.test ends")]);
-    const metrics = createMetrics({ version: "1", ingresses: () => 3, certificates: () => report.known() });
+    const metrics = createMetrics({
+      version: "1",
+      ingresses: () => 3,
+      certificates: (most) => report.overview(most),
+    });
     const text = await metrics.text();
     expect(text).toContain("gatewright_certificates_expiring 1");
     expect(text).toContain('gatewright_certificates{state="ready"} 2');

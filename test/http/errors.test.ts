@@ -62,6 +62,11 @@ describe("failures", () => {
       { method: "DELETE", path: "/certificates/a" },
       () => [api.certificates.imported, "delete"],
     ],
+    [
+      "failed to get the traffic of the ingress",
+      { path: "/ingresses/one/traffic" },
+      () => [api.requests, "traffic"],
+    ],
     ["failed to get the metrics", { path: "/metrics" }, () => [api.telemetry.metrics, "text"]],
   ])("answers 500 '%s' for what is unforeseen", async (message, call, faulty) => {
     await api.call({ method: "POST", path: "/ingresses", json: document("one") });

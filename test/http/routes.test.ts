@@ -68,6 +68,7 @@ it("a path that another method is for says which it takes, and that there is no 
     ["/ingresses", "DELETE", "GET, HEAD, POST"],
     ["/ingresses/x", "POST", "GET, HEAD, PUT, PATCH, DELETE"],
     ["/ingresses/x/status", "PUT", "GET, HEAD"],
+    ["/ingresses/x/traffic", "PUT", "GET, HEAD"],
     ["/status", "POST", "GET, HEAD"],
     ["/metrics", "POST", "GET, HEAD"],
     ["/health", "POST", "GET, HEAD"],

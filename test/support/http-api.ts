@@ -1,6 +1,7 @@
 import type { Express } from "express";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
 import type { CertificateParts } from "../../src/http/certificates.ts";
+import type { TrafficSource } from "../../src/http/ingress-traffic.ts";
 import { defaultLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import type { TelemetryParts } from "../../src/http/telemetry.ts";
@@ -29,6 +30,7 @@ export interface TestApi extends AsyncDisposable {
   readonly events: readonly EventDraft[];
   readonly certificates: CertificateParts;
   readonly telemetry: TelemetryParts;
+  readonly requests: TrafficSource;
   call(call: HttpCall): Promise<HttpReply>;
   /** The next change meets this failure when it is stored. */
   failNextChange(failure: unknown): void;
@@ -47,6 +49,8 @@ export interface TestApiOptions {
   readonly ingresses?: readonly Ingress[];
   /** Default: no instance can be drained. */
   readonly traffic?: TrafficControl;
+  /** Default: no ingress has had any requests. */
+  readonly requests?: TrafficSource;
 }
 
 /** Starts the API on a free loopback port. */
@@ -65,6 +69,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const manager = world.manager.ingresses;
   const { certificates, imported, telemetry, close } = memoryCertificates(logger, events);
   await imported.open();
+  const { requests = { traffic: async () => ({}) } } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const dependencies: AppDependencies = {
     manager,
@@ -74,6 +79,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
     certificates,
     telemetry,
+    requests,
     events,
     allowedHosts: options.allowedHosts ?? [],
     logger,
@@ -95,6 +101,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     events: told,
     certificates,
     telemetry,
+    requests,
     call: (call) => httpCall(url, call),
     failNextChange: (failure) => {
       world.store.beforeCommit = () => {

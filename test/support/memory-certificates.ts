@@ -42,7 +42,11 @@ export function memoryCertificates(logger: Logger, events: EventSink = noEvents)
     certificates: { report, imported },
     telemetry: {
       tracing: noTracing,
-      metrics: createMetrics({ version: "0", ingresses: () => 0, certificates: () => report.known() }),
+      metrics: createMetrics({
+        version: "0",
+        ingresses: () => 0,
+        certificates: (most) => report.overview(most),
+      }),
       status: () => ({
         status: "ok",
         version: "0",

@@ -15,12 +15,18 @@ const counted: MetricFamily = {
   samples: [{ l: ["shop"], v: 3 }],
 };
 
+const noCertificates = {
+  counts: { ready: 0, pending: 0, failed: 0, expired: 0, idle: 0, expiring: 0 },
+  ending: [],
+  failing: [],
+};
+
 function metricsOver(ask: () => Promise<readonly MetricFamily[]>) {
   const logger = recordingLogger();
   const caddy = caddyFamilies({ ask, logger });
   return {
     logger,
-    metrics: createMetrics({ version: "1", ingresses: () => 2, certificates: () => [], caddy }),
+    metrics: createMetrics({ version: "1", ingresses: () => 2, certificates: () => noCertificates, caddy }),
   };
 }
 

@@ -1,0 +1,29 @@
+/** Latencies are in seconds, and absent where nothing was answered. */
+export interface WindowTarget {
+  /** As the rule names it. */
+  readonly target: string;
+  /** `ip:port`. */
+  readonly address: string;
+  readonly requests: number;
+  readonly failures: number;
+  readonly p95?: number;
+}
+
+/** What an ingress had in a stretch of time up to now. */
+export interface TrafficWindow {
+  readonly requests: number;
+  /** Requests a second. */
+  readonly rate: number;
+  readonly statuses: { readonly [status: string]: number };
+  readonly p50?: number;
+  readonly p95?: number;
+  readonly p99?: number;
+  readonly received_bytes: number;
+  readonly sent_bytes: number;
+  readonly targets: readonly WindowTarget[];
+}
+
+/** What `GET /gatewright/traffic` on Caddy's admin endpoint answers: by seconds. */
+export interface TrafficWindows {
+  readonly [seconds: string]: TrafficWindow;
+}

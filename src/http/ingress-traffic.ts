@@ -1,0 +1,54 @@
+import { Router } from "express";
+import type { TrafficWindows } from "../caddy-json/traffic.ts";
+import { GatewrightError, isGatewrightError } from "../errors.ts";
+import type { IngressManager } from "../manager/ingress-manager.ts";
+import type { IngressTraffic } from "../model/api.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { type OperationContext, operation } from "./operation.ts";
+import { findOne, referenceOf } from "./reference.ts";
+import { sendJson } from "./wire.ts";
+
+/** What counts the requests of ingresses. */
+export interface TrafficSource {
+  /** By id. Throws `caddy_unavailable`. */
+  traffic(ingress: string): Promise<TrafficWindows>;
+}
+
+/** `/ingresses/{id}/traffic`. */
+export function ingressTrafficRoutes(
+  manager: Pick<IngressManager, "lookup">,
+  source: TrafficSource,
+  context: OperationContext,
+): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  const options = { scope: "ingress:read", failure: "failed to get the traffic of the ingress" } as const;
+  router
+    .route("/ingresses/:id/traffic")
+    .get(
+      operation(context, options, async ({ request, response }) => {
+        const { ingress } = await findOne(() => manager.lookup(referenceOf(request)));
+        const { id, name } = ingress;
+        const traffic: IngressTraffic = { id, name, windows: windowsOf(await ask(source, id)) };
+        sendJson(response, 200, traffic);
+      }),
+    )
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  return router;
+}
+
+async function ask(source: TrafficSource, id: string): Promise<TrafficWindows> {
+  try {
+    return await source.traffic(id);
+  } catch (cause) {
+    if (!isGatewrightError(cause, "caddy_unavailable")) throw cause;
+    const message = "Caddy, which counts the requests, does not answer. Try again.";
+    throw new GatewrightError("caddy_unavailable", message, { cause });
+  }
+}
+
+/** The shortest first. */
+function windowsOf(windows: TrafficWindows): IngressTraffic["windows"] {
+  return Object.entries(windows)
+    .map(([seconds, window]) => ({ seconds: Number(seconds), ...window }))
+    .sort((one, other) => one.seconds - other.seconds);
+}
