@@ -108,12 +108,13 @@ describe("side effects", () => {
   });
 
   it("C9: durations are measured by a clock that nobody puts back; the wall's is for dates alone", () => {
-    // Dates of certificates and files, which are told by the wall's clock, and the times of ingresses.
+    // Dates of certificates, tokens and files, which are told by the wall's clock, and the times of ingresses.
     const dates = [
       "certificates/condition.ts",
       "certificates/imported-certificates.ts",
       "certificates/monitor.ts",
       "certificates/report.ts",
+      "http/event-streams.ts",
       "manager/ingress-service.ts",
       "store/bundle/bundle.ts",
     ];

@@ -8,6 +8,7 @@ import type { TrafficControl } from "../targets/targets.ts";
 import type { AuthOptions } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
+import { type EventParts, eventRoutes } from "./events.ts";
 import { hostGuard } from "./host-guard.ts";
 import { ingressTrafficRoutes, type TrafficSource } from "./ingress-traffic.ts";
 import { ingressRoutes } from "./ingresses.ts";
@@ -43,6 +44,8 @@ export interface AppDependencies {
   readonly allowedHosts?: readonly string[];
   /** Whether the whole process serves. Default: the manager's own word. */
   readonly readiness?: () => Readiness;
+  /** Absent: no `/events`. */
+  readonly history?: EventParts;
   /** Hears of changes that are refused. Default: nobody does. */
   readonly events?: EventSink;
   readonly logger: Logger;
@@ -82,6 +85,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));
   if (dependencies.certificates !== undefined) app.use(certificateRoutes(dependencies.certificates, context));
   if (dependencies.telemetry !== undefined) app.use(telemetryRoutes(dependencies.telemetry, context));
+  if (dependencies.history !== undefined) app.use(eventRoutes(dependencies.history, context));
   app.use(notFound, errorHandler(logger));
   return app;
 }

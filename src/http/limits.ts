@@ -20,6 +20,10 @@ export interface HttpLimits {
   readonly connectionsOfClient: number;
   /** Most requests of a connection that wait for the answer to the one before; more close it. */
   readonly waitingRequests: number;
+  /** Most streams of events at once; more are answered with 503. */
+  readonly eventStreams: number;
+  /** A stream without events says something so often. */
+  readonly heartbeatMs: number;
   /** Most bytes of bodies and large answers that are held for all clients together; more is answered with 503. */
   readonly bytesHeld: number;
 }
@@ -38,5 +42,8 @@ export const defaultLimits: HttpLimits = {
   connections: 2048,
   connectionsOfClient: 1024,
   waitingRequests: 16,
+  eventStreams: 64,
+  // Below the 30 s after which common proxies take a stream for dead, and below `idleTimeoutMs`.
+  heartbeatMs: 15_000,
   bytesHeld: 64 * 1024 * 1024,
 };

@@ -75,9 +75,28 @@ export type EventType =
   | "instance.batch"
   | "instance.traffic"
   | "instance.refused"
+  | "target.healthy"
+  | "target.unhealthy"
+  | "certificate.ordered"
+  | "certificate.issued"
+  | "certificate.failed"
+  | "certificate.expiring"
   | "certificate.imported"
   | "certificate.deleted"
-  | "certificate.refused";
+  | "certificate.refused"
+  | "source.answering"
+  | "source.failing"
+  | "caddy.started"
+  | "caddy.died"
+  | "caddy.upgraded"
+  | "caddy.silent"
+  | "caddy.answering"
+  | "caddy.programmed"
+  | "caddy.unprogrammed"
+  | "drift.found"
+  | "drift.mended"
+  | "port.lost"
+  | "port.regained";
 
 /** Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case. */
 export interface IngressPath {

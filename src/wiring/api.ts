@@ -4,14 +4,16 @@ import type { AdminClient } from "../caddy/admin-client.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
 import type { DnsServer } from "../dns/server.ts";
+import type { EventLog } from "../events/event-log.ts";
 import { createApp } from "../http/app.ts";
+import { EventStreams } from "../http/event-streams.ts";
+import { defaultLimits } from "../http/limits.ts";
 import { createHttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
 import type { Logger } from "../log.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
-import type { EventSink } from "../model/event.ts";
 import { targetsReachable, withConnections } from "../status/layer4.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import { storeId } from "../store/store-id.ts";
@@ -34,7 +36,7 @@ export interface ApiParts {
   readonly follower: Follower | undefined;
   /** Where metrics are added to. */
   readonly registry: Registry;
-  readonly events: EventSink;
+  readonly events: EventLog;
   readonly otlp: Otlp | undefined;
   readonly logger: Logger;
   readonly version: string;
@@ -50,17 +52,26 @@ export interface Api {
 /** Throws `address_in_use` or `address_unavailable`. */
 export async function listenForCalls({ api }: Config): Promise<Api> {
   let app = startingApp;
+  let streams: EventStreams | undefined;
   const server = createHttpServer((request, response) => app(request, response));
   await server.listen(api.address, api.port);
   return {
     serve: async (config, parts) => {
-      app = await appOf(config, parts);
+      streams = new EventStreams(parts.events, defaultLimits);
+      app = await appOf(config, parts, streams);
     },
-    close: () => server.close(),
+    close: () => {
+      streams?.close();
+      return server.close();
+    },
   };
 }
 
-async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof createApp>> {
+async function appOf(
+  config: Config,
+  parts: ApiParts,
+  streams: EventStreams,
+): Promise<ReturnType<typeof createApp>> {
   const { caddy, certificates, dns, draining, events, follower, instances, logger, manager, otlp } = parts;
   const { registry, targets, version } = parts;
   const readiness = (): Readiness => {
@@ -100,6 +111,7 @@ async function appOf(config: Config, parts: ApiParts): Promise<ReturnType<typeof
     }),
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
     events,
+    history: { log: events, streams },
     auth: config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() },
     allowedHosts: [config.api.address, ...config.api.allowedHosts],
     logger,

@@ -12,6 +12,7 @@ const ourNames = [
   "followed.json",
   "caddy",
   "certificates",
+  "events",
   "ingresses",
   "instances",
   "traffic",

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { type Config, choosePorts } from "../config.ts";
 import { type DnsServer, startDnsServer } from "../dns/server.ts";
-import { changeLines } from "../events/change-lines.ts";
 import type { RootLogger } from "../log.ts";
 import type { ApplyStep } from "../manager/apply-step.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
@@ -21,6 +20,7 @@ import { followCertificates, openCertificates } from "./certificates.ts";
 import { compilerSettings } from "./compiler-settings.ts";
 import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts";
 import { readErrorPages } from "./error-pages.ts";
+import { openEvents } from "./events.ts";
 import { startFollower } from "./follower.ts";
 import { createInstances, type Instances } from "./instances.ts";
 import { openOtlp } from "./otlp.ts";
@@ -58,8 +58,8 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     stack.defer(async () => void (await part.close()));
     return part;
   };
-  const events = changeLines(logger.child("events"));
   await ensurePrivateFolder(options.config.dataDir);
+  const events = started(await openEvents(options.config, logger.child("events")));
   const config = await choosePorts(options.config);
   const otlp = await openOtlp(config, logger, version);
   stack.defer(async () => otlp?.close());

@@ -114,6 +114,8 @@ export function authContract(run: ContractRun): void {
         expect(reply.status).toBe(403);
         const permitted = {
           Authorization: `Bearer ${signToken(run.target.secret, { permissions: scopes })}`,
+          // A stream of events has no end.
+          Accept: "application/json",
         };
         if (bodySchema !== undefined) {
           const refused = await httpCall(run.target.url, {

@@ -1,6 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Express } from "express";
+import { EventLog } from "../../src/events/event-log.ts";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
 import type { CertificateParts } from "../../src/http/certificates.ts";
+import { EventStreams } from "../../src/http/event-streams.ts";
 import type { TrafficSource } from "../../src/http/ingress-traffic.ts";
 import { defaultLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { createHttpServer } from "../../src/http/server.ts";
@@ -28,6 +33,9 @@ export interface TestApi extends AsyncDisposable {
   readonly logger: RecordingLogger;
   /** What has happened so far. */
   readonly events: readonly EventDraft[];
+  /** The same, as it is served. */
+  readonly log: EventLog;
+  readonly streams: EventStreams;
   readonly certificates: CertificateParts;
   readonly telemetry: TelemetryParts;
   readonly requests: TrafficSource;
@@ -47,6 +55,8 @@ export interface TestApiOptions {
   readonly instances?: readonly Instance[];
   /** Ingresses stored from the start. */
   readonly ingresses?: readonly Ingress[];
+  /** How many events are kept. Default 10,000. */
+  readonly capacity?: number;
   /** Default: no instance can be drained. */
   readonly traffic?: TrafficControl;
   /** Default: no ingress has had any requests. */
@@ -57,7 +67,16 @@ export interface TestApiOptions {
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const logger = recordingLogger();
   const told: EventDraft[] = [];
-  const events = { emit: (event: EventDraft) => void told.push(event) };
+  const { capacity } = options;
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-events-"));
+  const log = new EventLog({ folder, logger, ...(capacity === undefined ? {} : { capacity }) });
+  await log.open();
+  const events = {
+    emit: (event: EventDraft) => {
+      told.push(event);
+      log.emit(event);
+    },
+  };
   const registry = new InstanceRegistry({
     store: new MemoryStore<Instance>(options.instances),
     events,
@@ -71,6 +90,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   await imported.open();
   const { requests = { traffic: async () => ({}) } } = options;
   const limits = { ...defaultLimits, ...options.limits };
+  const streams = new EventStreams(log, limits);
   const dependencies: AppDependencies = {
     manager,
     resolver: registry,
@@ -81,6 +101,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     telemetry,
     requests,
     events,
+    history: { log, streams },
     allowedHosts: options.allowedHosts ?? [],
     logger,
     version: "1.2.3",
@@ -99,6 +120,8 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     registry,
     logger,
     events: told,
+    log,
+    streams,
     certificates,
     telemetry,
     requests,
@@ -110,10 +133,13 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       };
     },
     [Symbol.asyncDispose]: async () => {
+      streams.close();
       await server.close(100);
       await world[Symbol.asyncDispose]();
       await registry.close();
       await close();
+      await log.close();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

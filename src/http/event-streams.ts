@@ -1,0 +1,176 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Response } from "express";
+import { GatewrightError } from "../errors.ts";
+import type { EventReader } from "../events/event-log.ts";
+import type { KeptEvent } from "../events/kept-event.ts";
+import type { Event } from "../model/api.ts";
+import type { HttpLimits } from "./limits.ts";
+import { PIECE_BYTES } from "./wire.ts";
+
+export type StreamLimits = Pick<HttpLimits, "eventStreams" | "heartbeatMs">;
+
+/** What one client wants to hear. */
+export interface StreamOptions {
+  /** Id of the event after which it begins. */
+  readonly after: number;
+  readonly matches: (event: Event) => boolean;
+  /** When the client's token ends, and the stream with it. */
+  readonly endsAtMs?: number | undefined;
+}
+
+/** Clients that lose their connection come back after so long. */
+const RETRY_MS = 2_000;
+/** Events that are looked at before others have their turn. */
+const BATCH = 200;
+/** setTimeout takes no more. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * The streams of server-sent events that are open. Each reads the log by itself, at the pace of its client: nothing is kept
+ * for a slow one beyond what its socket holds, and one that falls out of the log is dropped.
+ */
+export class EventStreams {
+  readonly #log: EventReader;
+  readonly #limits: StreamLimits;
+  readonly #open = new Set<EventStream>();
+  #isClosed = false;
+
+  constructor(log: EventReader, limits: StreamLimits) {
+    this.#log = log;
+    this.#limits = limits;
+  }
+
+  /** Begins to answer with a stream. Throws `overloaded` where as many are open as may be, and `shutting_down`. */
+  begin(response: Response, options: StreamOptions): void {
+    if (this.#isClosed) throw new GatewrightError("shutting_down", "Gatewright is stopping");
+    if (this.#open.size >= this.#limits.eventStreams)
+      throw new GatewrightError(
+        "overloaded",
+        "as many streams of events are open as may be; try again later",
+      );
+    const stream = new EventStream(response, this.#log, options, this.#limits.heartbeatMs);
+    this.#open.add(stream);
+    response.once("close", () => {
+      stream.stop();
+      this.#open.delete(stream);
+    });
+    stream.start();
+  }
+
+  /** Ends every stream, after what there is to say. */
+  close(): void {
+    this.#isClosed = true;
+    for (const stream of this.#open) stream.end();
+  }
+}
+
+class EventStream {
+  readonly #response: Response;
+  readonly #log: EventReader;
+  readonly #matches: StreamOptions["matches"];
+  readonly #unwatch: () => void;
+  readonly #timers: readonly NodeJS.Timeout[];
+  #cursor: number;
+  /** The client has not taken what was written. */
+  #isBlocked = false;
+  #isSending = false;
+  #isEnding = false;
+
+  constructor(response: Response, log: EventReader, options: StreamOptions, heartbeatMs: number) {
+    this.#response = response;
+    this.#log = log;
+    this.#matches = options.matches;
+    this.#cursor = options.after;
+    this.#unwatch = log.watch(() => void this.#send());
+    const heartbeat = setInterval(() => this.#beat(), heartbeatMs);
+    const { endsAtMs } = options;
+    this.#timers =
+      endsAtMs === undefined
+        ? [heartbeat]
+        : [heartbeat, setTimeout(() => this.end(), Math.min(endsAtMs - Date.now(), LONGEST_TIMEOUT_MS))];
+    for (const timer of this.#timers) timer.unref();
+  }
+
+  start(): void {
+    const response = this.#response;
+    response.statusCode = 200;
+    response.setHeader("Content-Type", "text/event-stream");
+    // nginx would collect the events.
+    response.setHeader("X-Accel-Buffering", "no");
+    response.on("drain", () => {
+      this.#isBlocked = false;
+      void this.#send();
+    });
+    const { droppedId, lastId } = this.#log;
+    if (this.#cursor < droppedId || this.#cursor > lastId) {
+      this.#write(gapFrame(this.#cursor));
+      this.#cursor = Math.min(Math.max(this.#cursor, droppedId), lastId);
+    }
+    this.#write(`retry: ${RETRY_MS}\n${idFrame(this.#cursor)}`);
+    void this.#send();
+  }
+
+  stop(): void {
+    this.#unwatch();
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  /** After what there is to say. A client that does not take it is cut when the server closes. */
+  end(): void {
+    this.#isEnding = true;
+    void this.#send();
+  }
+
+  /** Writes until there is no more, or the client takes no more. */
+  async #send(): Promise<void> {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    while (!this.#isBlocked && !this.#response.destroyed) {
+      // Slower than the log: it comes back, and is told what it has missed.
+      if (this.#cursor < this.#log.droppedId) {
+        this.#response.destroy();
+        break;
+      }
+      const events = this.#log.after(this.#cursor, BATCH);
+      if (events.length === 0) break;
+      this.#write(this.#framesOf(events));
+      await nextTurn();
+    }
+    this.#isSending = false;
+    if (this.#isEnding && !this.#isBlocked) this.#response.end();
+  }
+
+  /** Those that are wanted, as many as make a piece, and goes on behind them. */
+  #framesOf(events: readonly KeptEvent[]): string {
+    let frames = "";
+    for (const one of events) {
+      this.#cursor = one.id;
+      if (this.#matches(one.event)) frames += frameOf(one);
+      if (frames.length >= PIECE_BYTES) break;
+    }
+    return frames;
+  }
+
+  /** Keeps connections open that would be taken for dead, and says how far the events that were not wanted have come. */
+  #beat(): void {
+    if (!this.#isBlocked) this.#write(`: heartbeat\n${idFrame(this.#cursor)}`);
+  }
+
+  #write(text: string): void {
+    if (text !== "" && !this.#response.write(text)) this.#isBlocked = true;
+  }
+}
+
+/** An id without data is remembered by clients, and tells them nothing. */
+function idFrame(id: number): string {
+  return `id: ${id}\n\n`;
+}
+
+function frameOf({ id, event, text }: KeptEvent): string {
+  return `id: ${id}\nevent: ${event.type}\ndata: ${text}\n\n`;
+}
+
+function gapFrame(after: number): string {
+  const message = "events after this one are not kept any more; what follows is what there is";
+  return `event: gap\ndata: ${JSON.stringify({ after, message })}\n\n`;
+}

@@ -1,0 +1,101 @@
+import { type Request, type RequestHandler, Router } from "express";
+import { GatewrightError } from "../errors.ts";
+import type { EventReader } from "../events/event-log.ts";
+import type { Event } from "../model/api.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { eventFilter } from "./event-filter.ts";
+import type { EventStreams } from "./event-streams.ts";
+import { matching, streamJsonArray } from "./json-stream.ts";
+import { type OperationContext, operation } from "./operation.ts";
+import { badParameter, enumParameter, integerParameter } from "./query.ts";
+import { sendEmpty } from "./wire.ts";
+
+/** What the route of events needs. */
+export interface EventParts {
+  readonly log: EventReader;
+  readonly streams: Pick<EventStreams, "begin">;
+}
+
+const DEFAULT_LIMIT = 100;
+const MOST_LISTED = 10_000;
+
+/** `/events`: as they come, or a list of the last ones. */
+export function eventRoutes(parts: EventParts, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  router
+    .route("/events")
+    .get(getEvents(parts, context))
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  return router;
+}
+
+function getEvents({ log, streams }: EventParts, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "admin:read",
+    failure: "failed to get the events",
+    query: ["type", "ingress", "instance", "since", "limit", "follow"],
+  } as const;
+  return operation(context, options, async ({ request, response, query, caller }) => {
+    const matches = eventFilter(query);
+    const since = sinceOf(request, query);
+    const limit = integerParameter(query, "limit", { min: 1, max: MOST_LISTED });
+    response.setHeader("Vary", "Accept");
+    if (!follows(request, query)) {
+      const found = newest(log, { matches, since: since ?? -1, limit: limit ?? DEFAULT_LIMIT });
+      return streamJsonArray(response, request.method === "HEAD" ? [] : found);
+    }
+    if (limit !== undefined)
+      throw badParameter("limit", "a stream has none: ask with follow=false for a list");
+    if (request.method === "HEAD") {
+      response.setHeader("Content-Type", "text/event-stream");
+      return sendEmpty(response, 200);
+    }
+    streams.begin(response, { after: since ?? log.lastId, matches, endsAtMs: caller.expiresAtMs });
+  });
+}
+
+/** `follow` decides, else what the client likes best; whoever takes anything gets the stream. */
+function follows(request: Request, query: URLSearchParams): boolean {
+  const follow = enumParameter(query, "follow", ["true", "false"]);
+  if (follow !== undefined) return follow === "true";
+  return request.accepts(["text/event-stream", "application/json"]) !== "application/json";
+}
+
+/** The id after which events are wanted: `since`, else what a client that comes back had last. */
+function sinceOf(request: Request, query: URLSearchParams): number | undefined {
+  const given = query.get("since");
+  if (given !== null) {
+    if (isId(given)) return Number(given);
+    throw badParameter("since", "value must be the id of an event, or 0 for all that are kept");
+  }
+  const last = request.get("last-event-id");
+  if (last === undefined || last === "") return undefined;
+  if (isId(last)) return Number(last);
+  throw new GatewrightError(
+    "Bad Request",
+    "header Last-Event-ID has an error: value must be the id of an event",
+  );
+}
+
+function isId(text: string): boolean {
+  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text));
+}
+
+interface ListOptions {
+  readonly matches: (event: Event) => boolean;
+  /** Ids above this one. */
+  readonly since: number;
+  readonly limit: number;
+}
+
+async function* newest(
+  log: EventReader,
+  { matches, since, limit }: ListOptions,
+): AsyncGenerator<readonly Event[]> {
+  let left = limit;
+  for await (const batch of matching(log.newest(), ({ id, event }) => id > since && matches(event))) {
+    yield batch.slice(0, left).map(({ event }) => event);
+    left -= batch.length;
+    if (left <= 0) return;
+  }
+}
