@@ -22,6 +22,7 @@ import (
 	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/internal/admin"
 	"gatewright.dev/caddy/layer4"
+	"gatewright.dev/caddy/listeners"
 	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/table"
 )
@@ -36,7 +37,7 @@ const mostConsidered = 50
 //	POST /gatewright/explain {"port": 443, "tls": true, "server_name": "shop.example.com", "host": "shop.example.com",
 //	  "target": "/cart?id=1", "method": "GET", "headers": {"Accept": ["text/html"]}, "client": "203.0.113.5"}
 //
-// `network` is "http" (default), "tls" for a connection of which only the name is known, "tcp" or "udp". `local` is the
+// `network` is "http" (default), "tcp" or "udp"; the latter two are of rows that have a port whole. `local` is the
 // address that the connection comes to; it matters to rows that name listen addresses. With `connect` Caddy connects to the
 // addresses that could take the request.
 type Admin struct{}
@@ -82,7 +83,7 @@ type Explanation struct {
 	Steps          []*rehearsal.Step   `json:"steps"`
 	Upstream       *rehearsal.Upstream `json:"upstream,omitempty"`
 	Sent           *rehearsal.Sent     `json:"sent,omitempty"`
-	// Answer is what the client gets from here; absent where an instance answers, or nobody does.
+	// Answer is what the client gets from here, if its TLS comes about; absent where an instance answers, or nobody does.
 	Answer *Answer `json:"answer,omitempty"`
 	// Error is why no instance answers, in words of the log.
 	Error string `json:"error,omitempty"`
@@ -144,22 +145,15 @@ func (q *Question) explain(r *http.Request) (*Explanation, error) {
 	told := &Explanation{Table: app.HostTable().Version(), Considered: []table.Considered{}, Steps: []*rehearsal.Step{}}
 	rec := &rehearsal.Record{Connects: q.Connect}
 	defer told.record(rec)
-	if row, name := q.connection(told); row != nil {
-		told.Served = true
-		if told.TLS == nil || told.TLS.Error == "" {
-			layer4.Explain(r.Context(), row, name, q.Client, rec)
-		}
-		rec.Found(row, name)
-		return told, nil
-	}
-	if q.Network != "" && q.Network != "http" {
-		return told, nil
-	}
 	server := serverOf(q.Port)
-	if server == nil {
+	told.Served = layer4.Listens(q.Network, q.Port) || server != nil && q.Network != "udp"
+	if row, name := q.connection(told); row != nil {
+		layer4.Explain(r.Context(), row, name, q.Client, rec)
 		return told, nil
 	}
-	told.Served = true
+	if q.Network == "tcp" || q.Network == "udp" || server == nil {
+		return told, nil
+	}
 	// Of the admin endpoint's request nothing but its end: its connection is not the one that is asked about.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -169,9 +163,6 @@ func (q *Question) explain(r *http.Request) (*Explanation, error) {
 		return nil, err
 	}
 	told.consider(q, request)
-	if told.TLS != nil && told.TLS.Error != "" {
-		return told, nil
-	}
 	told.Answer = answerOf(server, rec.With(request))
 	return told, nil
 }
@@ -187,7 +178,7 @@ func (q *Question) connection(told *Explanation) (row *table.Row, name string) {
 	if row = hosts.LookupPort(network, q.Port, q.local()); row != nil {
 		return row, ""
 	}
-	if !q.TLS && q.Network != "tls" {
+	if !q.TLS || network == "udp" {
 		return nil, ""
 	}
 	row, name, _ = hosts.LookupName(q.Port, q.local(), q.ServerName)
@@ -277,10 +268,8 @@ func serverOf(port uint16) *caddyhttp.Server {
 		return nil
 	}
 	for _, server := range servers.Servers {
-		for _, listen := range server.Listen {
-			if address, err := caddy.ParseNetworkAddress(listen); err == nil && uint(port) >= address.StartPort && uint(port) <= address.EndPort {
-				return server
-			}
+		if listeners.HavePort(server.Listen, port) {
+			return server
 		}
 	}
 	return nil

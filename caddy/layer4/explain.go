@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"gatewright.dev/caddy/app"
+	"gatewright.dev/caddy/listeners"
 	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/targets"
@@ -62,4 +66,24 @@ func Explain(ctx context.Context, row *table.Row, name string, client netip.Addr
 	if s.Protocol != "udp" {
 		rec.Err = rec.Connect(ctx, rec.Upstream)
 	}
+}
+
+// Listens tells whether the running configuration has a port of its own for connections ("tcp") or packets ("udp"). Ports of
+// HTTP servers, which have a front door too, are not among them.
+func Listens(network string, port uint16) bool {
+	loaded, err := caddy.ActiveContext().AppIfConfigured("gatewright_layer4")
+	if err != nil {
+		return false
+	}
+	a, ok := loaded.(*App)
+	if !ok {
+		return false
+	}
+	if network == "udp" {
+		return slices.ContainsFunc(a.UDP, func(text string) bool {
+			at, err := netip.ParseAddrPort(text)
+			return err == nil && at.Port() == port
+		})
+	}
+	return slices.ContainsFunc(a.TCP, func(server *Server) bool { return listeners.HavePort(server.Listen, port) })
 }

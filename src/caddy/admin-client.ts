@@ -9,10 +9,13 @@ import type {
   CaddyApi,
   CaddyCertificate,
   CertificateSource,
+  ExplainQuestion,
+  ExplainSource,
   Layer4Source,
   MetricSource,
   RefusalCounts,
   RefusalSource,
+  RehearsedRequest,
   RunningConfig,
   RunningVersions,
   TargetPush,
@@ -41,7 +44,13 @@ export type Probe =
   | { readonly kind: "other" | "nothing" };
 
 /** What the supervisor asks beside the CaddyApi. */
-export interface AdminClient extends CaddyApi, CertificateSource, RefusalSource, Layer4Source, MetricSource {
+export interface AdminClient
+  extends CaddyApi,
+    CertificateSource,
+    ExplainSource,
+    RefusalSource,
+    Layer4Source,
+    MetricSource {
   /** Never throws. Needs no module of ours in that Caddy. */
   probe(): Promise<Probe>;
   /**
@@ -70,6 +79,9 @@ interface Question {
 
 /** What changes a version that can be read back; everything else may be asked or told twice. */
 const versioned = new Set(["/load", "/gatewright/table"]);
+
+/** Connections are tried for 3 s, names that are asked for have their time before. */
+const EXPLAIN_TIMEOUT_MS = 15_000;
 
 /** Caddy answers at the latest after 20 s. */
 const WAKES_TIMEOUT_MS = 30_000;
@@ -133,6 +145,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       | TableDelta
       | AddressPush
       | TargetPush
+      | ExplainQuestion
       | { readonly names: readonly string[] },
     limitMs = timeoutMs,
   ): Promise<Answer> {
@@ -193,6 +206,10 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     },
     certificates: async (names) =>
       parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),
+    explain: async (question) => {
+      const { body } = await demand("POST", "/gatewright/explain", question, EXPLAIN_TIMEOUT_MS);
+      return parseRehearsed(body, scrub);
+    },
     probe: async () => {
       try {
         // Go's expvar page: the only answer of a stock Caddy that says which process gave it.
@@ -233,6 +250,14 @@ function parseCertificates({ body }: Answer, scrub: Scrub): readonly CaddyCertif
       ? one
       : { ...one, attempt: { ...one.attempt, error: scrub(one.attempt.error) } },
   );
+}
+
+/** Reasons are words of Caddy's; the rest is what was asked, and is left as it is. */
+function parseRehearsed(body: string, scrub: Scrub): RehearsedRequest {
+  const reasons: ReadonlySet<string> = new Set(["error", "reason", "connection"]);
+  return JSON.parse(body, (key, value: unknown) =>
+    typeof value === "string" && reasons.has(key) ? scrub(value) : value,
+  ) as RehearsedRequest;
 }
 
 function parseProbe(body: string): Probe {

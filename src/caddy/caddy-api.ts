@@ -2,7 +2,14 @@ import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { MetricFamily } from "../caddy-json/metric-family.ts";
 import type { TrafficWindows } from "../caddy-json/traffic.ts";
 import type { Table, TableDelta } from "../compiler/row.ts";
-import type { ConnectionCounts } from "../model/api.ts";
+import type {
+  ConnectionCounts,
+  ExplainedConsidered,
+  ExplainedForward,
+  ExplainedPolicy,
+  ExplainedTargets,
+  ExplainedTls,
+} from "../model/api.ts";
 
 /** What runs in Caddy, by the version strings that were given to it; "" where it never got one. */
 export interface RunningVersions {
@@ -162,4 +169,70 @@ export interface MetricSource {
 export interface CertificateSource {
   /** The state of each name, in the order asked. Throws `caddy_unavailable`. */
   certificates(names: readonly string[]): Promise<readonly CaddyCertificate[]>;
+}
+
+/** A request that Caddy is to rehearse (caddy/explain). */
+export interface ExplainQuestion {
+  readonly network: "http" | "tcp" | "udp";
+  readonly port: number;
+  /** Address that the connection comes to. Absent: any. */
+  readonly local?: string;
+  readonly tls: boolean;
+  readonly server_name: string;
+  /** The Host header. */
+  readonly host: string;
+  /** Path and query as they are sent. */
+  readonly target: string;
+  readonly method: string;
+  readonly headers: { readonly [name: string]: readonly string[] };
+  /** Absent: an address of the documentation. */
+  readonly client?: string;
+  readonly connect: boolean;
+}
+
+/** What a rehearsed request met. */
+export interface RehearsedRequest {
+  /** Version of the host table that was asked. */
+  readonly table: string;
+  /** Something listens on the port for it. */
+  readonly served: boolean;
+  readonly tls?: ExplainedTls & {
+    /** What became of the last order for the name. */
+    readonly order?: CaddyCertificate["attempt"];
+  };
+  readonly row?: {
+    readonly id: string;
+    readonly ingress: string;
+    readonly layer4?: boolean;
+    readonly policy_set?: string;
+  };
+  readonly considered: readonly {
+    readonly id: string;
+    readonly ingress: string;
+    readonly host: string;
+    readonly why: ExplainedConsidered["lacks"];
+  }[];
+  readonly considered_more?: number;
+  readonly steps: readonly RehearsedStep[];
+  readonly upstream?: ExplainedTargets;
+  readonly sent?: ExplainedForward;
+  /** The client gets it where its TLS comes about. */
+  readonly answer?: {
+    readonly status: number;
+    readonly location?: string;
+    readonly retry_after?: string;
+    readonly type?: string;
+    readonly body?: string;
+  };
+  /** Why no instance answers. */
+  readonly error?: string;
+}
+
+/** What one handler of the policy set made of it. */
+export type RehearsedStep = Omit<ExplainedPolicy, "policy"> & { readonly handler: string };
+
+/** What rehearses requests. */
+export interface ExplainSource {
+  /** Throws `caddy_unavailable`, and `config_validation_failed` for a question that makes no request. */
+  explain(question: ExplainQuestion): Promise<RehearsedRequest>;
 }

@@ -6,7 +6,13 @@ import { policiesOf } from "../policies/index.ts";
 import { policyKey } from "./digest.ts";
 import { hstsHandlers } from "./hsts.ts";
 import { isPool, loadBalancing, longestWakeMs } from "./load-balancing.ts";
-import { lackingPolicies, policyFields, policyHandlers, requestHeaders } from "./render-policies.ts";
+import {
+  handlersOfPolicies,
+  lackingPolicies,
+  policyFields,
+  policyHandlers,
+  requestHeaders,
+} from "./render-policies.ts";
 import type { CompilerSettings } from "./settings.ts";
 import { transportOf } from "./upstream-transport.ts";
 
@@ -67,6 +73,16 @@ function renderSet(rule: IngressRule, settings: CompilerSettings): PolicySet {
   if (lacking.length > 0) return { handle: [unserved(lacking)] };
   const handle = [...hstsHandlers(rule), ...policyHandlers(rule, settings), reverseProxy(rule, settings)];
   return { handle, ...policyFields(rule) };
+}
+
+/** Which policy each handler of a rule's policy set is of, in their order. */
+export function policiesOfHandlers(rule: IngressRule, settings: CompilerSettings): readonly string[] {
+  if (lackingPolicies(rule, settings).length > 0) return ["always"];
+  return [
+    ...hstsHandlers(rule).map(() => "hsts"),
+    ...handlersOfPolicies(rule, settings).map(({ policy }) => policy),
+    "proxy",
+  ];
 }
 
 function unserved(modules: readonly string[]): RefuseHandler {

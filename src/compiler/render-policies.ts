@@ -5,12 +5,27 @@ import type { IngressRule } from "../model/api.ts";
 import { policiesOf, policyField, policyValue, steps } from "../policies/index.ts";
 import type { CompilerSettings } from "./settings.ts";
 
+/** A handler before the proxy, and the key of the policy that it is of; `always` where every rule has it. */
+export interface HandlerOfPolicy {
+  readonly policy: string;
+  readonly handler: PolicyHandler;
+}
+
 /** What a rule's requests run through before the proxy. */
 export function policyHandlers(rule: IngressRule, settings: CompilerSettings): readonly PolicyHandler[] {
+  return handlersOfPolicies(rule, settings).map(({ handler }) => handler);
+}
+
+/** The same, each with its policy. */
+export function handlersOfPolicies(
+  rule: IngressRule,
+  settings: CompilerSettings,
+): readonly HandlerOfPolicy[] {
   return steps.flatMap((step) => {
-    if ("always" in step) return step.always;
+    if ("always" in step) return step.always.map((handler) => ({ policy: "always", handler }));
     const value = policyValue(rule, step);
-    return value === undefined ? [] : (step.handlers?.(value, rule, settings) ?? []);
+    const handlers = value === undefined ? [] : (step.handlers?.(value, rule, settings) ?? []);
+    return handlers.map((handler) => ({ policy: step.key, handler }));
   });
 }
 

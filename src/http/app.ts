@@ -1,4 +1,5 @@
 import express, { type Express, type RequestHandler } from "express";
+import type { Explainer } from "../explain/explainer.ts";
 import type { Logger } from "../log.ts";
 import type { IngressManager, Readiness } from "../manager/ingress-manager.ts";
 import { type EventSink, noEvents } from "../model/event.ts";
@@ -9,6 +10,7 @@ import type { AuthOptions } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { type EventParts, eventRoutes } from "./events.ts";
+import { explainRoutes } from "./explain.ts";
 import { hostGuard } from "./host-guard.ts";
 import { ingressTrafficRoutes, type TrafficSource } from "./ingress-traffic.ts";
 import { ingressRoutes } from "./ingresses.ts";
@@ -35,6 +37,8 @@ export interface AppDependencies {
   readonly requests?: TrafficSource;
   /** Absent: every instance is active, and cannot be otherwise. */
   readonly traffic?: TrafficControl;
+  /** Absent: no `/explain`. */
+  readonly explainer?: Pick<Explainer, "explain">;
   /** Absent: no `/certificates`. */
   readonly certificates?: CertificateParts;
   /** Absent: no `/status` and `/metrics`. */
@@ -81,6 +85,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
   if (dependencies.requests !== undefined)
     app.use(ingressTrafficRoutes(manager, dependencies.requests, context));
+  if (dependencies.explainer !== undefined) app.use(explainRoutes(dependencies.explainer, context));
   app.use(instanceRoutes(dependencies, context));
   app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));
   if (dependencies.certificates !== undefined) app.use(certificateRoutes(dependencies.certificates, context));

@@ -1,8 +1,12 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
+import { policiesOfHandlers } from "../compiler/policy-set.ts";
+import { type CompiledRow, compileRows } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
 import type { ManagedName, TlsNeed } from "../compiler/tls-needs.ts";
+import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Ingress, IngressRule } from "../model/api.ts";
 import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
@@ -62,6 +66,17 @@ export interface TlsView {
   reload(): Promise<void>;
 }
 
+/** What Caddy is to run by what is stored; for those who compare it with what Caddy runs. */
+export interface WantedView {
+  rowsOf(ingress: Ingress): readonly CompiledRow[];
+  /** Which policy each handler of a rule's policy set is of. */
+  policiesOfHandlers(rule: IngressRule): readonly string[];
+  /** Version of the host table. */
+  tableVersion(): string;
+  /** Ports that cannot be bound, with the reason. */
+  leftOut(): ReadonlyMap<number, GatewrightError>;
+}
+
 /** A manager that runs, and what stops it. */
 export interface RunningManager {
   readonly ingresses: IngressService;
@@ -70,6 +85,7 @@ export interface RunningManager {
   /** `Accepted` and `Programmed`. */
   readonly conditions: readonly StatusContributor[];
   readonly tls: TlsView;
+  readonly wanted: WantedView;
   /** How Caddy is. */
   caddyHealth(): CaddyHealth;
   /** How many changes wait for the batch under way. */
@@ -123,6 +139,12 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     followed: new FollowedIngresses({ admission, catalog, writer }),
     conditions: managerConditions(reconciler, compiler),
     tls: tlsView(catalog, reconciler),
+    wanted: {
+      rowsOf: (ingress) => compileRows(ingress, compiler),
+      policiesOfHandlers: (rule) => policiesOfHandlers(rule, compiler),
+      tableVersion: () => catalog.committedVersion,
+      leftOut: () => reconciler.leftOut,
+    },
     caddyHealth: () => reconciler.health(),
     waitingChanges: () => writer.waiting,
     stop: async () => {

@@ -97,6 +97,43 @@ export type EventType =
   | "drift.mended"
   | "port.lost"
   | "port.regained";
+/** Why the request ends as it does, in one word. A policy that refuses is named by its key in a rule. */
+export type ExplainReason =
+  | "served"
+  | "redirected"
+  | "port_not_served"
+  | "unknown_hostname"
+  | "protocol"
+  | "listen_address"
+  | "path"
+  | "method"
+  | "header"
+  | "not_programmed"
+  | "no_certificate"
+  | "client_certificate"
+  | "access"
+  | "rate_limit"
+  | "maintenance"
+  | "request_header_auth"
+  | "basic_auth"
+  | "forward_auth"
+  | "max_request_body"
+  | "unclean_path"
+  | "unknown_instance"
+  | "no_address"
+  | "source_silent"
+  | "drained"
+  | "paused"
+  | "waking"
+  | "unhealthy"
+  | "unchecked"
+  | "failing"
+  | "target_not_allowed"
+  | "no_weight"
+  | "connection_refused"
+  | "connection_timeout"
+  | "connection_failed"
+  | "refused";
 
 /** Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case. */
 export interface IngressPath {
@@ -719,6 +756,183 @@ export interface Event {
   readonly change_message?: string;
   /** More of what happened, by its type. */
   readonly data?: { readonly [k: string]: unknown };
+}
+/** A request that nobody sends. */
+export interface ExplainRequest {
+  /** What the client asks for: `http://` or `https://`, or `tls://name:port`, `tcp://host:port`, `udp://host:port` for rules of layer 4. Without a port: HTTP_PORT or HTTPS_PORT. */
+  readonly url: string;
+  /** Default: GET. */
+  readonly method?: string;
+  /** Headers of the request. Their values are never repeated. */
+  readonly headers?: { readonly [k: string]: string };
+  /** Address that the connection comes from; one of TRUSTED_PROXIES may name another in X-Forwarded-For. Default: 192.0.2.1, of the documentation. */
+  readonly client_ip?: string;
+  /** Name in the TLS handshake. Default: the host of the URL; "" for none. */
+  readonly sni?: string;
+  /** Address of this machine that the connection comes to. Matters for ingresses with `listen`. */
+  readonly listen_address?: string;
+  /** Have Caddy connect to the addresses that could take the request, for 3 s at the most, and close these connections. Default: false; nothing is connected to. */
+  readonly connect?: boolean;
+}
+/** A rule of an ingress. */
+export interface ExplainedRow {
+  /** Id of the ingress. */
+  readonly id: string;
+  /** Name of the ingress. */
+  readonly name: string;
+  /** Number of the rule in it, from 0. */
+  readonly rule: number;
+  /** It is the side of `redirect_http` on HTTP_PORT. */
+  readonly redirect?: boolean;
+}
+/** A rule of the host that was asked before, and does not take the request. */
+export interface ExplainedConsidered {
+  readonly ingress: ExplainedRow;
+  /** The rule's, with `*` for captures. */
+  readonly hostname: string;
+  /** What the request lacks of it: the first thing that does not fit. */
+  readonly lacks: "layer4" | "tls" | "plain" | "listen" | "path" | "method" | "header";
+}
+export interface ExplainedCertificate {
+  readonly names: readonly string[];
+  readonly issuer: string;
+  readonly not_after: string;
+  /** It is not ordered and renewed here. */
+  readonly imported?: boolean;
+}
+/** How TLS is ended. Absent for plain connections, and for those that are passed through. */
+export interface ExplainedTls {
+  /** Lowest version of TLS. */
+  readonly min_version: string;
+  /** What is asked of the client; absent: nothing. */
+  readonly client_certificate?: "require" | "verify_if_given" | "request";
+  readonly certificate?: ExplainedCertificate;
+  /** Why the handshake fails, with a client that shows no certificate. */
+  readonly error?: string;
+}
+export interface ExplainedPolicy {
+  /** Its key in the rule; `proxy` is the way to the instance, `always` what every rule has. */
+  readonly policy: string;
+  /** `not_asked` where asking would have an effect. */
+  readonly verdict: "passed" | "refused" | "not_asked";
+  /** Of the refusal. */
+  readonly status?: number;
+  /** Of the refusal, as in the log. */
+  readonly reason?: string;
+  /** The one that the client's address is in, where networks decide. */
+  readonly network?: string;
+  readonly limit?: {
+    /** Requests in the window so far; explaining takes none. */
+    readonly used: number;
+    /** Requests that a window has. */
+    readonly events: number;
+    readonly window_seconds: number;
+    /** The client is not counted. */
+    readonly exempt?: boolean;
+  };
+  /** Largest body. */
+  readonly max_bytes?: number;
+  /** The service that a request would be checked by; it was not asked. */
+  readonly asks?: string;
+}
+/** The request as an instance gets it, but for what every proxy adds (X-Forwarded-For and its like). */
+export interface ExplainedForward {
+  readonly method: string;
+  /** Path and query that the instance is asked for. */
+  readonly uri: string;
+  /** The Host header. */
+  readonly host: string;
+  /** Names of headers that are added or changed. */
+  readonly headers_set?: readonly string[];
+  /** Names of headers that are taken out. */
+  readonly headers_removed?: readonly string[];
+}
+export interface ExplainedAddress {
+  /** Number of the target in the rule, from 0. */
+  readonly target: number;
+  /** Of the instance, service or host. */
+  readonly name?: string;
+  /** `ip:port`; absent where there is none. */
+  readonly address?: string;
+  /** `ready` addresses take requests. */
+  state:
+    | "ready"
+    | "drained"
+    | "paused"
+    | "unhealthy"
+    | "unchecked"
+    | "failing"
+    | "forbidden"
+    | "no_address"
+    | "no_answer"
+    | "unknown"
+    | "no_weight";
+  readonly reason?: string;
+  /** It takes the request. Of several `ready` ones without a chosen one, the next in turn does. */
+  readonly chosen?: boolean;
+  /** With `connect`: `open`, `refused`, `timeout`, or what went wrong. */
+  readonly connection?: string;
+}
+export interface ExplainedTargets {
+  /** How one address of several is chosen. */
+  readonly policy: string;
+  readonly addresses: readonly ExplainedAddress[];
+  /** Addresses beyond the list. */
+  readonly more?: number;
+  /** Why no address takes the request. */
+  readonly error?: string;
+  /** How long the request waits for one at the most. */
+  readonly wait_ms?: number;
+  /** Instances that it has started. */
+  readonly wakes?: readonly string[];
+}
+/** What the client gets from Gatewright itself. */
+export interface ExplainedAnswer {
+  readonly status: number;
+  readonly location?: string;
+  readonly retry_after?: string;
+  readonly content_type?: string;
+  /** Its first 4 KiB. */
+  readonly body?: string;
+}
+/** Where what runs is not what is stored. */
+export interface ExplainedDifference {
+  code:
+    | "table_differs"
+    | "not_programmed"
+    | "other_gateway"
+    | "port_not_served"
+    | "set_aside"
+    | "policy_set_differs"
+    | "row_of_no_ingress"
+    | "other_port"
+    | "listen_address";
+  readonly message: string;
+  readonly ingress?: ExplainedRow;
+}
+/** What becomes of a request, found by the running Caddy. */
+export interface Explanation {
+  /** `instance`: a target gets it; `answer`: Gatewright answers; `closed`: the connection ends without an answer; `unserved`: nothing listens there. */
+  readonly outcome: "instance" | "answer" | "closed" | "unserved";
+  readonly reason: ExplainReason;
+  /** The reason in a sentence. */
+  readonly message: string;
+  readonly ingress?: ExplainedRow;
+  readonly answer?: ExplainedAnswer;
+  /** In the order of precedence; at most 50. */
+  readonly considered: readonly ExplainedConsidered[];
+  /** Rules beyond the list. */
+  readonly considered_more?: number;
+  readonly tls?: ExplainedTls;
+  /** In their order, until one refuses. */
+  readonly policies: readonly ExplainedPolicy[];
+  readonly forwarded?: ExplainedForward;
+  readonly targets?: ExplainedTargets;
+  readonly differences: readonly ExplainedDifference[];
+  /** Those of the ingress that are not `True`. */
+  readonly conditions: readonly Condition[];
+  /** Where no rule has the host: hostnames of rules that look like it. */
+  readonly nearest_hostnames?: readonly string[];
 }
 export interface InstanceTraffic {
   readonly mode: TrafficMode;

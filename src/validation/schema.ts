@@ -3,6 +3,7 @@ import ajvFormats from "ajv-formats";
 import { GatewrightError, type Problem } from "../errors.ts";
 import type {
   CreateIngressRequest,
+  ExplainRequest,
   ImportCertificateRequest,
   Ingress,
   Instance,
@@ -22,6 +23,7 @@ export interface SchemaTypes {
   readonly PutInstanceRequest: PutInstanceRequest;
   readonly ImportCertificateRequest: ImportCertificateRequest;
   readonly PutInstanceTrafficRequest: PutInstanceTrafficRequest;
+  readonly ExplainRequest: ExplainRequest;
   readonly Ingress: Ingress;
   readonly Instance: Instance;
 }

@@ -5,6 +5,7 @@ import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
 import type { DnsServer } from "../dns/server.ts";
 import type { EventLog } from "../events/event-log.ts";
+import { Explainer } from "../explain/explainer.ts";
 import { createApp } from "../http/app.ts";
 import { EventStreams } from "../http/event-streams.ts";
 import { defaultLimits } from "../http/limits.ts";
@@ -26,7 +27,7 @@ import { createTelemetry } from "./telemetry.ts";
 
 /** What the API is made of. */
 export interface ApiParts {
-  readonly caddy: Pick<AdminClient, "layer4" | "metrics" | "refusals" | "traffic">;
+  readonly caddy: Pick<AdminClient, "explain" | "layer4" | "metrics" | "refusals" | "traffic">;
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
@@ -92,6 +93,14 @@ async function appOf(
     resolver: instances.resolver,
     status,
     requests: caddy,
+    explainer: new Explainer({
+      caddy,
+      ingresses: manager.ingresses,
+      wanted: manager.wanted,
+      status,
+      resolver: instances.resolver,
+      ports: { http: config.caddy.httpPort, https: config.caddy.httpsPort },
+    }),
     traffic: targets.traffic,
     certificates,
     telemetry: createTelemetry({

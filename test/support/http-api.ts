@@ -2,7 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Express } from "express";
+import type { ExplainSource } from "../../src/caddy/caddy-api.ts";
 import { EventLog } from "../../src/events/event-log.ts";
+import { Explainer } from "../../src/explain/explainer.ts";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
 import type { CertificateParts } from "../../src/http/certificates.ts";
 import { EventStreams } from "../../src/http/event-streams.ts";
@@ -14,6 +16,7 @@ import type { IngressService } from "../../src/manager/ingress-service.ts";
 import type { Ingress, Instance } from "../../src/model/api.ts";
 import type { EventDraft } from "../../src/model/event.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
+import { StatusBoard } from "../../src/status/status-board.ts";
 import type { TrafficControl } from "../../src/targets/targets.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
 import { type ManagerOverMemory, startManagerOverMemory } from "./manager-over-memory.ts";
@@ -63,6 +66,11 @@ export interface TestApiOptions {
   readonly requests?: TrafficSource;
 }
 
+/** A Caddy without a port. */
+const nothingServed: ExplainSource = {
+  explain: () => Promise.resolve({ table: "", served: false, considered: [], steps: [] }),
+};
+
 /** Starts the API on a free loopback port. */
 export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const logger = recordingLogger();
@@ -100,6 +108,14 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     certificates,
     telemetry,
     requests,
+    explainer: new Explainer({
+      caddy: nothingServed,
+      ingresses: manager,
+      wanted: world.manager.wanted,
+      status: new StatusBoard({ contributors: [], rules: () => [] }),
+      resolver: registry,
+      ports: { http: 80, https: 443 },
+    }),
     events,
     history: { log, streams },
     allowedHosts: options.allowedHosts ?? [],

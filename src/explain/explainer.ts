@@ -1,0 +1,174 @@
+import type { ExplainQuestion, ExplainSource, RehearsedRequest } from "../caddy/caddy-api.ts";
+import type { IngressManager } from "../manager/ingress-manager.ts";
+import type { WantedView } from "../manager/manager.ts";
+import type { Condition, ExplainRequest, Explanation, Ingress } from "../model/api.ts";
+import type { InstanceResolver } from "../resolver/instance-resolver.ts";
+import type { StatusBoard } from "../status/status-board.ts";
+import { nearest } from "../util/nearest.ts";
+import { differencesOf } from "./differences.ts";
+import { policyVerdicts } from "./policies.ts";
+import { type DefaultPorts, readQuestion } from "./question.ts";
+import { explainedRow } from "./row.ts";
+import { type HostRules, rulesOfHost } from "./stored-rules.ts";
+import { type Verdict, verdictOf } from "./verdict.ts";
+
+export interface ExplainerOptions {
+  readonly caddy: ExplainSource;
+  readonly ingresses: Pick<IngressManager, "get" | "list" | "setAside">;
+  readonly wanted: WantedView;
+  readonly status: Pick<StatusBoard, "statusOf">;
+  readonly resolver: Pick<InstanceResolver, "list" | "resolve">;
+  readonly ports: DefaultPorts;
+}
+
+/** A change that is being made is told to Caddy before it is stored: then it is asked again. */
+const MOST_QUESTIONS = 3;
+
+/** Tells what becomes of a request: Caddy rehearses it (caddy/explain), and what is stored is put beside that. */
+export class Explainer {
+  readonly #options: ExplainerOptions;
+
+  constructor(options: ExplainerOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `bad_request` with every problem, and `caddy_unavailable`. */
+  async explain(request: ExplainRequest): Promise<Explanation> {
+    const { ingresses, ports, wanted } = this.#options;
+    const asked = readQuestion(request, ports);
+    const { told, tables } = await this.#ask(asked);
+    const row = told.row === undefined ? undefined : explainedRow(told.row.id, told.row.ingress);
+    const taker = row === undefined ? undefined : ingresses.get(row.id);
+    const found = row === undefined ? await rulesOfHost(ingresses.list(), hostOf(asked)) : noRules;
+    const differences = differencesOf(
+      asked,
+      told,
+      { taker, rules: found.rules, setAside: ingresses.setAside(), tables },
+      wanted,
+    );
+    const policies = policyVerdicts(told.steps, this.#namesOf(told, taker));
+    const conditions = await this.#conditionsOf(taker ?? found.rules[0]?.ingress);
+    const verdict = this.#inWords(verdictOf(asked, told, policies), told, conditions, differences);
+    const { tls, considered_more, sent, upstream, answer } = told;
+    return {
+      ...verdict,
+      ...(row === undefined ? {} : { ingress: row }),
+      ...(verdict.outcome === "answer" && answer !== undefined ? { answer: answerOf(answer) } : {}),
+      considered: told.considered.map(({ id, ingress, host, why }) => ({
+        ingress: explainedRow(id, ingress),
+        hostname: host,
+        lacks: why,
+      })),
+      ...(considered_more === undefined ? {} : { considered_more }),
+      ...(tls === undefined ? {} : { tls: withoutOrder(tls) }),
+      policies,
+      ...(sent === undefined ? {} : { forwarded: sent }),
+      ...(upstream === undefined ? {} : { targets: upstream }),
+      differences,
+      conditions,
+      ...(found.nearest.length === 0 ? {} : { nearest_hostnames: found.nearest }),
+    };
+  }
+
+  async #ask(asked: ExplainQuestion): Promise<{ told: RehearsedRequest; tables: readonly string[] }> {
+    const { caddy, wanted } = this.#options;
+    for (let left = MOST_QUESTIONS; ; left--) {
+      const before = wanted.tableVersion();
+      const told = await caddy.explain(asked);
+      const tables = [before, wanted.tableVersion()];
+      if (left === 1 || tables.includes(told.table)) return { told, tables };
+    }
+  }
+
+  /** The policies of the handlers that ran; undefined when these are not those of the stored rule. */
+  #namesOf({ row }: RehearsedRequest, taker: Ingress | undefined): readonly string[] | undefined {
+    const { wanted } = this.#options;
+    if (row?.policy_set === undefined || taker === undefined) return undefined;
+    const compiled = wanted.rowsOf(taker).find((one) => one.row.id === row.id);
+    const rule = taker.rules[explainedRow(row.id, "").rule];
+    if (compiled?.row.policy !== row.policy_set || rule === undefined) return undefined;
+    return wanted.policiesOfHandlers(rule);
+  }
+
+  /** Those that are not true. */
+  async #conditionsOf(ingress: Ingress | undefined): Promise<readonly Condition[]> {
+    if (ingress === undefined) return [];
+    const { conditions } = await this.#options.status.statusOf(ingress);
+    return conditions.filter(({ status }) => status !== "True");
+  }
+
+  /** Adds to the verdict what only the store knows. */
+  #inWords(
+    verdict: Verdict,
+    told: RehearsedRequest,
+    conditions: readonly Condition[],
+    differences: Explanation["differences"],
+  ): Verdict {
+    const { reason, message } = verdict;
+    const condition = (type: string): string | undefined =>
+      conditions.find((one) => one.type === type)?.message;
+    const difference = differences.find(({ code }) =>
+      ["port_not_served", "not_programmed", "other_gateway", "set_aside"].includes(code),
+    );
+    switch (reason) {
+      case "no_certificate":
+        return { ...verdict, message: `${message} ${condition("CertificateReady") ?? ""}`.trim() };
+      case "unknown_instance":
+      case "no_address":
+        return { ...verdict, message: `${message} ${this.#instanceWords(told)}`.trim() };
+      case "port_not_served":
+        return difference === undefined ? verdict : { ...verdict, message: difference.message };
+      case "unknown_hostname": {
+        if (difference === undefined) return verdict;
+        return { ...verdict, reason: "not_programmed", message: `${message} ${difference.message}` };
+      }
+      default:
+        return verdict;
+    }
+  }
+
+  /** Why instances have no address, and what may be meant where there is none of the name. */
+  #instanceWords({ upstream }: RehearsedRequest): string {
+    const { resolver } = this.#options;
+    const words = (upstream?.addresses ?? []).slice(0, 3).flatMap(({ name, state }) => {
+      if (name === undefined || name === "") return [];
+      if (state === "no_address") {
+        const known = resolver.resolve(name);
+        return known.kind === "no_address" ? [`${name}: ${known.reason}.`] : [];
+      }
+      if (state !== "unknown") return [];
+      const like = nearest(
+        name,
+        resolver.list().map((instance) => instance.name),
+        3,
+      );
+      return like === undefined ? [] : [`The nearest name to ${name} is ${like}.`];
+    });
+    return words.join(" ");
+  }
+}
+
+const noRules: HostRules = { rules: [], nearest: [] };
+
+function hostOf({ host, server_name, network }: ExplainQuestion): string {
+  if (network !== "http") return "";
+  return (host === "" ? server_name : host)
+    .replace(/:\d+$/, "")
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "")
+    .toLowerCase();
+}
+
+function answerOf({
+  type,
+  ...answer
+}: NonNullable<RehearsedRequest["answer"]>): NonNullable<Explanation["answer"]> {
+  return { ...answer, ...(type === undefined ? {} : { content_type: type }) };
+}
+
+function withoutOrder({
+  order: _order,
+  ...tls
+}: NonNullable<RehearsedRequest["tls"]>): NonNullable<Explanation["tls"]> {
+  return tls;
+}
