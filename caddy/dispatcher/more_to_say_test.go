@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,9 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"gatewright.dev/caddy/internal/certtest"
+	"gatewright.dev/caddy/table"
 )
 
 // TestMoreToSay holds E7: what an instance sends behind its answer is nobody's answer. Here it comes with the answer; what
@@ -29,7 +33,7 @@ func TestMoreToSay(t *testing.T) {
 		"large":   fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s", 64<<10, strings.Repeat("x", 64<<10), poison),
 	}
 	statuses := map[string]int{"length": 200, "chunks": 200, "nothing": 204, "large": 200}
-	port := w.instance("chatty", func(conn net.Conn) {
+	chatty := func(conn net.Conn) {
 		reader := bufio.NewReader(conn)
 		for {
 			request, err := http.ReadRequest(reader)
@@ -41,32 +45,58 @@ func TestMoreToSay(t *testing.T) {
 				return
 			}
 		}
-	})
-	w.put("t1", w.row("a", "a.test", "chatty", port))
-	for _, method := range []string{"GET", "POST"} {
-		for name := range answers {
-			t.Run(fmt.Sprintf("E7 %s %s", method, name), func(t *testing.T) {
-				var mu sync.Mutex
-				spoilt := map[string]int{}
-				var clients sync.WaitGroup
-				for range 8 {
-					clients.Go(func() {
-						for range 100 {
-							got, err := w.try(method, w.port, "a.test", "/"+name)
-							if err == nil && got.status == statuses[name] && !strings.Contains(got.body, "poison") {
-								continue
+	}
+	w.sets["plain"] = proxySet
+	w.sets["TLS"] = proxySetBy(map[string]any{"protocol": "gatewright_http", "tls": map[string]any{"insecure_skip_verify": true}})
+	w.sets["PROXY"] = proxySetBy(map[string]any{"protocol": "gatewright_http", "proxy_protocol": "v1"})
+	overTLS := certtest.Server(t, "chatty.test")
+	ways := map[string]func(net.Conn){
+		"plain": chatty,
+		"TLS":   func(conn net.Conn) { chatty(tls.Server(conn, overTLS)) },
+		"PROXY": func(conn net.Conn) {
+			// The header ends the first line.
+			for one := make([]byte, 1); one[0] != '\n'; {
+				if _, err := conn.Read(one); err != nil {
+					return
+				}
+			}
+			chatty(conn)
+		},
+	}
+	var rows []table.RowJSON
+	for way, serve := range ways {
+		name := "chatty-" + strings.ToLower(way)
+		row := w.row(way, name+".test", name, w.instance(name, serve))
+		row.Policy = way
+		rows = append(rows, row)
+	}
+	w.put("t1", rows...)
+	for _, row := range rows {
+		for _, method := range []string{"GET", "POST"} {
+			for name := range answers {
+				t.Run(fmt.Sprintf("E7 %s %s %s", row.Policy, method, name), func(t *testing.T) {
+					var mu sync.Mutex
+					spoilt := map[string]int{}
+					var clients sync.WaitGroup
+					for range 8 {
+						clients.Go(func() {
+							for range 100 {
+								got, err := w.try(method, w.port, row.Host, "/"+name)
+								if err == nil && got.status == statuses[name] && !strings.Contains(got.body, "poison") {
+									continue
+								}
+								mu.Lock()
+								spoilt[fmt.Sprintf("%d %.60q %v", got.status, got.body, err)]++
+								mu.Unlock()
 							}
-							mu.Lock()
-							spoilt[fmt.Sprintf("%d %.60q %v", got.status, got.body, err)]++
-							mu.Unlock()
-						}
-					})
-				}
-				clients.Wait()
-				if len(spoilt) > 0 {
-					t.Errorf("of 800 answers these are spoilt: %v", spoilt)
-				}
-			})
+						})
+					}
+					clients.Wait()
+					if len(spoilt) > 0 {
+						t.Errorf("of 800 answers these are spoilt: %v", spoilt)
+					}
+				})
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -109,6 +110,31 @@ func TestRequestTargets(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTheClientsSchemeIsNotTheInstances holds that of an http URL nothing but path and query goes on: whether the instance is
+// spoken to over TLS is the row's to say.
+func TestTheClientsSchemeIsNotTheInstances(t *testing.T) {
+	w := newWorld(t)
+	w.sets["TLS"] = proxySetBy(map[string]any{"protocol": "gatewright_http", "tls": map[string]any{"insecure_skip_verify": true}})
+	w.load("c1")
+	secure := certtest.Server(t, "a.test")
+	serve := replies(map[string]string{"/open": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"})
+	row := w.row("a", "a.test", "secure", w.instance("secure", func(conn net.Conn) { serve(tls.Server(conn, secure)) }))
+	row.Policy = "TLS"
+	w.put("t1", row)
+	for _, target := range []string{"/open", "http://a.test/open", "https://a.test/open"} {
+		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", w.port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", target)
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || res.StatusCode != 200 {
+			t.Errorf("D2 %s: %v, %v", target, res, err)
+		}
+		conn.Close()
 	}
 }
 

@@ -87,9 +87,6 @@ func causeOf(err error, r *http.Request) exchange.Failure {
 		// The request cannot be passed on, or broke off.
 		return exchange.ClientFailed
 	}
-	if _, dialed := errors.AsType[reverseproxy.DialError](err); dialed {
-		return causeOfDial(err.Error())
-	}
 	switch {
 	case isTimeout(err):
 		return exchange.Timeout
@@ -100,6 +97,9 @@ func causeOf(err error, r *http.Request) exchange.Failure {
 		if errors.Is(err, closed) {
 			return exchange.Reset
 		}
+	}
+	if _, dialed := errors.AsType[reverseproxy.DialError](err); dialed {
+		return causeOfDial(err.Error())
 	}
 	return exchange.BrokenAnswer
 }

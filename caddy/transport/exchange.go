@@ -30,26 +30,19 @@ func (headTimeout) Error() string   { return "timeout awaiting the head of the a
 func (headTimeout) Timeout() bool   { return true }
 func (headTimeout) Temporary() bool { return true }
 
-// exchange sends a request. A kept connection that the instance closed meanwhile is replaced by a new one, once, as long as
-// nothing of an answer was read and the request may be repeated.
-func (t *Transport) exchange(r *http.Request, noted attempt) (*http.Response, error) {
+// exchange sends a request on a kept connection; done is false where there is none. One that the instance closed meanwhile is
+// to be replaced by a new one, once, as long as nothing of an answer was read and the request may be repeated: done is false
+// then too.
+func (i *idleConns) exchange(r *http.Request, headWithin time.Duration) (res *http.Response, err error, done bool) {
 	if err := errors.Join(checkHeader(r.Header), checkHeader(r.Trailer)); err != nil {
-		return nil, err
+		return nil, err, true
 	}
-	ctx := r.Context()
-	if c := idle.take(r.URL.Host); c != nil {
-		res, err := c.exchange(r, time.Duration(t.ResponseHeaderTimeout))
-		if err == nil || c.answered || ctx.Err() != nil || isTimeout(err) || !isRepeatable(r) {
-			return res, err
-		}
+	c := i.take(r.URL.Host)
+	if c == nil {
+		return nil, nil, false
 	}
-	began := time.Now()
-	opened, err := dial(ctx, &t.dialer, "tcp", r.URL.Host)
-	if err != nil {
-		return nil, err
-	}
-	noted.connected(time.Since(began))
-	return newConn(opened, r.URL.Host).exchange(r, time.Duration(t.ResponseHeaderTimeout))
+	res, err = c.exchange(r, headWithin)
+	return res, err, err == nil || c.answered || r.Context().Err() != nil || isTimeout(err) || !isRepeatable(r)
 }
 
 // checkHeader refuses what would change the meaning of the request's head, as net/http does.
@@ -197,8 +190,8 @@ func (b *body) end(whole bool) {
 	}
 	stopped := b.stop()
 	b.stop = nil
-	if whole && b.keep && stopped && b.conn.reader.Buffered() == 0 && (b.conn.sending == nil || b.conn.sending.whole()) {
-		idle.put(b.conn)
+	if whole && b.keep && stopped && (b.conn.sending == nil || b.conn.sending.whole()) && b.conn.isDrained() {
+		b.conn.home.put(b.conn)
 	} else {
 		b.conn.close()
 	}

@@ -2,8 +2,11 @@ package transport
 
 import (
 	"bufio"
+	"crypto/tls"
+	"errors"
 	"hash/maphash"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,8 +25,12 @@ const (
 // conn is a connection to an instance. It belongs to one request at a time, and to none while it is idle.
 type conn struct {
 	address string
-	tcp     net.Conn
-	raw     syscall.RawConn
+	// home is where it is kept while it is idle.
+	home *idleConns
+	// tcp is the connection, with TLS or without; secure tells which.
+	tcp    net.Conn
+	secure bool
+	raw    syscall.RawConn
 	// buffers are the conn's while it is not idle: instances have many connections, and most are idle.
 	*buffers
 	// interrupt ends reading and writing, and look sets heard when something has come in; both are made once.
@@ -51,10 +58,14 @@ var spare = sync.Pool{New: func() any {
 	return &buffers{bufio.NewReaderSize(nil, bufferSize), bufio.NewWriterSize(nil, bufferSize)}
 }}
 
-func newConn(tcp net.Conn, address string) *conn {
-	c := &conn{address: address, tcp: tcp}
+func newConn(tcp net.Conn, address string, home *idleConns) *conn {
+	c := &conn{address: address, home: home, tcp: tcp}
 	c.equip()
-	if system, ok := tcp.(syscall.Conn); ok {
+	below := tcp
+	if over, ok := tcp.(*tls.Conn); ok {
+		c.secure, below = true, over.NetConn()
+	}
+	if system, ok := below.(syscall.Conn); ok {
 		c.raw, _ = system.SyscallConn()
 	}
 	c.interrupt = func() { _ = tcp.SetDeadline(past) }
@@ -105,7 +116,21 @@ func (c *conn) quiet() bool {
 	return c.raw.Control(c.look) == nil && !c.heard
 }
 
-// idleConns are the idle connections of the process, by address.
+// isDrained tells whether nothing is left of what was read from the socket, after an answer. TLS reads ahead by itself.
+func (c *conn) isDrained() bool {
+	if c.reader.Buffered() > 0 {
+		return false
+	}
+	if !c.secure {
+		return true
+	}
+	// What has been read from the socket is decrypted and returned before the deadline is met.
+	_ = c.tcp.SetReadDeadline(past)
+	_, err := c.reader.Peek(1)
+	return errors.Is(err, os.ErrDeadlineExceeded) && c.tcp.SetReadDeadline(time.Time{}) == nil
+}
+
+// idleConns are idle connections by address.
 type idleConns struct {
 	shards [shardCount]idleShard
 	// sweeping is true while a sweep is due.
@@ -118,6 +143,7 @@ type idleShard struct {
 	conns map[string][]*conn
 }
 
+// idle are those of TCP alone. They belong to the process.
 var idle idleConns
 
 var seed = maphash.MakeSeed()
@@ -173,6 +199,13 @@ func (i *idleConns) put(c *conn) {
 func (i *idleConns) sweepLater() {
 	if !i.sweeping.Load() && i.sweeping.CompareAndSwap(false, true) {
 		time.AfterFunc(sweepEvery, i.sweep)
+	}
+}
+
+// close closes all connections.
+func (i *idleConns) close() {
+	for at := range i.shards {
+		i.shards[at].sweep(time.Now().Add(idleFor))
 	}
 }
 

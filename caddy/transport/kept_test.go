@@ -20,23 +20,30 @@ func TestConnectionsAreKept(t *testing.T) {
 		"chunks, trailers": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n",
 		"interim answers":  "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" + hello,
 	}
+	ways := map[string]func(text string) (*wire, http.RoundTripper){
+		"plain": func(text string) (*wire, http.RoundTripper) {
+			return startWire(t, always(text)), provisioned(t, Transport{})
+		},
+		"TLS": func(text string) (*wire, http.RoundTripper) { return startSecureWire(t, always(text)), overTLS(t) },
+	}
 	for name, text := range answers {
-		t.Run(name, func(t *testing.T) {
-			server := startWire(t, always(text))
-			via := provisioned(t, Transport{})
-			for range 5 {
-				res, body := get(t, via, request("GET", server.address, nil))
-				if strings.HasSuffix(text, "hello") && body != "hello" {
-					t.Errorf("body %q", body)
+		for way, start := range ways {
+			t.Run(name+", "+way, func(t *testing.T) {
+				server, via := start(text)
+				for range 5 {
+					res, body := get(t, via, request("GET", server.address, nil))
+					if strings.HasSuffix(text, "hello") && body != "hello" {
+						t.Errorf("body %q", body)
+					}
+					if name == "chunks, trailers" && (body != "hello" || res.Trailer.Get("X-Sum") != "7") {
+						t.Errorf("body %q, trailers %v", body, res.Trailer)
+					}
 				}
-				if name == "chunks, trailers" && (body != "hello" || res.Trailer.Get("X-Sum") != "7") {
-					t.Errorf("body %q, trailers %v", body, res.Trailer)
+				if n := server.accepted.Load(); n != 1 {
+					t.Errorf("%d connections", n)
 				}
-			}
-			if n := server.accepted.Load(); n != 1 {
-				t.Errorf("%d connections", n)
-			}
-		})
+			})
+		}
 	}
 }
 
@@ -46,16 +53,14 @@ func TestConnectionsThatCannotBeKept(t *testing.T) {
 		"Connection: close":    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
 		"HTTP/1.0":             "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
 		"more than the answer": hello + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged",
+		// Of which the buffers take in a part.
+		"much more": hello + strings.Repeat("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", 2000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := startWire(t, always(text))
-			via := provisioned(t, Transport{})
-			for range 3 {
-				if _, body := get(t, via, request("GET", server.address, nil)); body != "hello" {
-					t.Errorf("body %q", body)
-				}
-				server.awaitEnd()
-			}
+			cannotBeKept(t, startWire(t, always(text)), provisioned(t, Transport{}))
+		})
+		t.Run(name+", over TLS", func(t *testing.T) {
+			cannotBeKept(t, startSecureWire(t, always(text)), overTLS(t))
 		})
 	}
 	t.Run("up to the end of the connection", func(t *testing.T) {
@@ -77,6 +82,16 @@ func TestConnectionsThatCannotBeKept(t *testing.T) {
 			t.Error("a closed body was read")
 		}
 	})
+}
+
+func cannotBeKept(t *testing.T, server *wire, via http.RoundTripper) {
+	t.Helper()
+	for range 3 {
+		if _, body := get(t, via, request("GET", server.address, nil)); body != "hello" {
+			t.Errorf("body %q", body)
+		}
+		server.awaitEnd()
+	}
 }
 
 func TestAKeptConnectionThatTheInstanceClosed(t *testing.T) {
@@ -223,7 +238,7 @@ func TestASweepHoldsTheLock(t *testing.T) {
 	var s idleConns
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
-	c := newConn(ours, "10.0.0.1:80")
+	c := newConn(ours, "10.0.0.1:80", &s)
 	witness := &lockWitness{shard: s.shard(c.address)}
 	c.raw = witness
 	s.put(c)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,18 +13,27 @@ import (
 
 // TestLikeNetHTTP compares with net/http over random answers, each from several clients at once over kept connections.
 func TestLikeNetHTTP(t *testing.T) {
-	server := startWire(t, func(_, _ int, head string) (string, bool) {
+	answer := func(_, _ int, head string) (string, bool) {
 		_, seed, _ := strings.Cut(head, "X-Seed: ")
 		var number uint64
 		fmt.Sscanf(seed, "%d", &number)
 		return randomAnswer(rand.New(rand.NewPCG(number, 7)), strings.HasPrefix(head, "HEAD"))
+	}
+	t.Run("plain", func(t *testing.T) {
+		likeNetHTTP(t, startWire(t, answer).address, "http", provisioned(t, Transport{}))
 	})
-	via := provisioned(t, Transport{})
-	std := &http.Transport{DisableCompression: true}
+	t.Run("TLS", func(t *testing.T) {
+		likeNetHTTP(t, startSecureWire(t, answer).address, "https", overTLS(t))
+	})
+}
+
+func likeNetHTTP(t *testing.T, address, scheme string, via http.RoundTripper) {
+	std := &http.Transport{DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer std.CloseIdleConnections()
 	outcome := func(via http.RoundTripper, seed int) string {
 		method := []string{"GET", "GET", "HEAD", "OPTIONS"}[seed%4]
-		r := request(method, server.address, nil)
+		r := request(method, address, nil)
+		r.URL.Scheme = scheme
 		r.Header.Set("X-Seed", fmt.Sprint(seed))
 		res, err := via.RoundTrip(r)
 		if err != nil {

@@ -268,7 +268,7 @@ func TestReadingEndsAtTheBound(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	go func() { _, _ = theirs.Write([]byte("abcdef")) }()
-	c := newConn(ours, "192.0.2.1:80")
+	c := newConn(ours, "192.0.2.1:80", &idle)
 	c.mayRead = 4
 	buf := make([]byte, 3)
 	for _, want := range []string{"abc", "d"} {

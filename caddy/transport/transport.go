@@ -129,18 +129,30 @@ func (t *Transport) roundTrip(r *http.Request, noted attempt) (*http.Response, e
 		return t.carry(r, t.stock)
 	}
 	if hasBody(r) {
-		return t.carry(r, direct{t, noted})
+		return t.carry(r, exchanger(func(r *http.Request) (*http.Response, error) { return t.exchange(r, noted) }))
 	}
 	return t.exchange(r, noted)
 }
 
-// direct is the transport's own way.
-type direct struct {
-	*Transport
-	noted attempt
+func (t *Transport) exchange(r *http.Request, noted attempt) (*http.Response, error) {
+	within := time.Duration(t.ResponseHeaderTimeout)
+	if res, err, done := idle.exchange(r, within); done {
+		return res, err
+	}
+	began := time.Now()
+	opened, err := dial(r.Context(), &t.dialer, "tcp", r.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+	noted.connected(time.Since(began))
+	return newConn(opened, r.URL.Host, &idle).exchange(r, within)
 }
 
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) { return d.exchange(r, d.noted) }
+// exchanger is a function as a transport.
+type exchanger func(*http.Request) (*http.Response, error)
+
+// RoundTrip sends a request (http.RoundTripper).
+func (e exchanger) RoundTrip(r *http.Request) (*http.Response, error) { return e(r) }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +13,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"gatewright.dev/caddy/internal/certtest"
 )
 
 // This file is the harness of the tests of this package.
@@ -35,6 +39,21 @@ func startWire(t *testing.T, answer func(connection, request int, head string) (
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startWireOn(t, listener, answer)
+}
+
+// startSecureWire is a wire behind TLS.
+func startSecureWire(t *testing.T, answer func(connection, request int, head string) (string, bool)) *wire {
+	t.Helper()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", certtest.Server(t, "wire.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startWireOn(t, listener, answer)
+}
+
+func startWireOn(t *testing.T, listener net.Listener, answer func(connection, request int, head string) (string, bool)) *wire {
+	t.Helper()
 	w := &wire{t: t, address: listener.Addr().String(), answer: answer, ended: make(chan struct{}, 100)}
 	t.Cleanup(func() {
 		listener.Close()
@@ -119,6 +138,36 @@ func provisioned(t *testing.T, settings Transport) *Transport {
 	}
 	t.Cleanup(func() { _ = settings.Cleanup() })
 	return &settings
+}
+
+// caddys is Caddy's transport, with requests as the proxy makes them: the scheme is the transport's to say.
+type caddys struct{ *HTTP }
+
+func (c caddys) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.URL.Scheme = ""
+	return c.HTTP.RoundTrip(r)
+}
+
+// provisionedHTTP is Caddy's transport with the settings, of an instance that need not prove who it is.
+func provisionedHTTP(t *testing.T, settings reverseproxy.HTTPTransport) caddys {
+	t.Helper()
+	h := &HTTP{HTTPTransport: settings}
+	if h.TLS != nil {
+		h.TLS.InsecureSkipVerify = true
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	t.Cleanup(cancel)
+	if err := h.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Cleanup() })
+	return caddys{h}
+}
+
+// overTLS is Caddy's transport with TLS.
+func overTLS(t *testing.T) caddys {
+	t.Helper()
+	return provisionedHTTP(t, reverseproxy.HTTPTransport{TLS: new(reverseproxy.TLSConfig)})
 }
 
 func request(method, address string, body io.Reader) *http.Request {

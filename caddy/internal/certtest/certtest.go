@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -35,3 +36,15 @@ func SelfSigned(t testing.TB, names ...string) (certificate, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: encoded}))
 }
+
+// Server is what a TLS server of the names needs; of HTTP/1.1, since it names no protocol.
+func Server(t testing.TB, names ...string) *tls.Config {
+	t.Helper()
+	pair, err := tls.X509KeyPair(pemOf(SelfSigned(t, names...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}}
+}
+
+func pemOf(certificate, key string) ([]byte, []byte) { return []byte(certificate), []byte(key) }
