@@ -201,7 +201,8 @@ var outcomes = []struct{ method, host, path, body, want string }{
 	{"POST", "stock-resetting.test", "/", "", "502, for reset, resetting(reset0)"},
 	{"GET", "breaking.test", "/", "", "200, for broken_answer, breaking(broken_answer200)"},
 	{"POST", "babbling.test", "/", "", "502, for broken_answer, babbling(broken_answer0)"},
-	{"POST", "insecure.test", "/", "", "502, for tls, secured(tls0)"},
+	// Nothing of it was sent: it is tried again, as where no connection is made.
+	{"POST", "insecure.test", "/", "", "502, for tls, secured(tls0), secured(tls0)"},
 	{"GET", "unknown.test", "/", "", "503, for no_address"},
 	{"GET", "metadata.test", "/", "", "502, for guarded"},
 	{"GET", "drained.test", "/", "", "503, for drained"},
