@@ -80,7 +80,7 @@ func TestMoreToSay(t *testing.T) {
 					var clients sync.WaitGroup
 					for range 8 {
 						clients.Go(func() {
-							for range 100 {
+							for range 40 {
 								got, err := w.try(method, w.port, row.Host, "/"+name)
 								if err == nil && got.status == statuses[name] && !strings.Contains(got.body, "poison") {
 									continue
@@ -93,7 +93,7 @@ func TestMoreToSay(t *testing.T) {
 					}
 					clients.Wait()
 					if len(spoilt) > 0 {
-						t.Errorf("of 800 answers these are spoilt: %v", spoilt)
+						t.Errorf("of 320 answers these are spoilt: %v", spoilt)
 					}
 				})
 			}
