@@ -111,15 +111,22 @@ describe("the API", () => {
 
 describe("Caddy's listeners", () => {
   it("bound the time that a client takes for its headers", async () => {
-    await inform(guarded, "slow", other.address);
-    const rules = [rule("slow.example.com", "slow", other.port)];
-    expect((await create(guarded, { name: "slow", rules })).status).toBe(201);
-    const socket = connect(guarded.ports.http, "127.0.0.1");
-    const start = performance.now();
-    socket.write("GET / HTTP/1.1\r\nHost: slow.example.com\r\nX-Slow:");
-    socket.resume();
-    await once(socket, "close");
-    expect(performance.now() - start).toBeLessThan(5_000);
+    for (const site of [open, guarded]) {
+      await inform(site, "slow", other.address);
+      const rules = [rule("slow.example.com", "slow", other.port)];
+      expect((await create(site, { name: "slow", rules })).status).toBe(201);
+    }
+    // One has 30 s, the other, which begins later, one second.
+    const ended = await Promise.race(
+      [open, guarded].map(async (site) => {
+        const socket = connect(site.ports.http, "127.0.0.1");
+        socket.write("GET / HTTP/1.1\r\nHost: slow.example.com\r\nX-Slow:");
+        socket.resume();
+        await once(socket, "close");
+        return site;
+      }),
+    );
+    expect(ended).toBe(guarded);
   });
 });
 
