@@ -3,6 +3,7 @@ import type { Ingress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
+import { Slices } from "../util/slices.ts";
 import type { Track } from "../util/track.ts";
 import type { ApplyStep } from "./apply-step.ts";
 import { type Catalog, changedId, type IngressChange, type RowChanges } from "./catalog.ts";
@@ -101,7 +102,7 @@ export class Writer {
 
   async #runBatch(waiting: readonly Waiting[]): Promise<void> {
     const { track } = this.#options;
-    const staged = await track("stage", async () => this.#stage(waiting), waiting.length);
+    const staged = await track("stage", () => this.#stage(waiting), waiting.length);
     if (staged.length === 0) return;
     let isApplied = false;
     try {
@@ -128,13 +129,18 @@ export class Writer {
     this.#options.reconciler.restoreSoon();
   }
 
-  #stage(waiting: readonly Waiting[]): readonly Staged[] {
+  /** What is staged in between is nobody's to read or to change but the writer's, whose turn it is. */
+  async #stage(waiting: readonly Waiting[]): Promise<readonly Staged[]> {
     const staged: Staged[] = [];
+    const slices = new Slices();
     for (const one of waiting) {
       try {
         const changes = one.mutation.decide();
+        const size = changes.reduce((sum, change) => sum + rulesOf(change), 0);
+        await slices.after(size);
         const rows = mergeRows(changes.map((change) => this.#options.catalog.stage(change)));
         staged.push({ ...one, changes, rows });
+        await slices.after(size);
       } catch (error) {
         one.reject(error);
       }
@@ -157,6 +163,11 @@ export class Writer {
     this.#options.onCommit?.(staged.map(({ changes, mutation: { by } }) => ({ changes, by })));
     for (const one of staged) one.resolve(one.changes);
   }
+}
+
+/** How many rules a change is about: what deciding and staging it costs. */
+function rulesOf({ before, after }: IngressChange): number {
+  return (before?.rules.length ?? 0) + (after?.rules.length ?? 0);
 }
 
 /** Refusals that one mutation of a batch can be guilty of. */

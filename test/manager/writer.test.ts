@@ -98,6 +98,43 @@ describe("a batch that fails once Caddy has it", () => {
   });
 });
 
+describe("a batch of long documents", () => {
+  it("C2: leaves everything else its turn between deciding and staging, and between documents", async () => {
+    const long = (name: string) => ({
+      name,
+      rules: Array.from({ length: 500 }, (_, index) => ({
+        match: { hostname: `h${index}.${name}.example.com` },
+        target: { instance: "web-1", port: 80 },
+      })),
+    });
+    let turns = 0;
+    const settled = together(
+      () => ["a", "b", "c"].map((name) => world.manager.ingresses.create(long(name))),
+      100,
+    );
+    let isOver = false;
+    const staged = new Promise<number>((resolve) => {
+      world.store.beforeCommit = async () => {
+        // Those of the document before them have been stored.
+        world.onStep = (step) => {
+          if (step === "stage") resolve(turns);
+        };
+        world.store.beforeCommit = () => Promise.resolve();
+        turns = 0;
+      };
+    });
+    void settled.finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await waitTurns(1);
+      turns += 1;
+    }
+    expect((await settled).map(codeOf)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
+    expect(await staged).toBeGreaterThanOrEqual(6);
+  });
+});
+
 describe("a batch with a change that is refused", () => {
   it.each([2, 3, 8])("refuses that one alone of %i", async (size) => {
     const port = await takePort();
