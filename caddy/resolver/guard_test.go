@@ -140,10 +140,17 @@ func BenchmarkGuard(b *testing.B) {
 }
 
 func TestGuardNeedsRanges(t *testing.T) {
-	for _, guard := range []Guard{{Deny: []string{"10.0.0.1"}}, {Allow: []string{"x"}}, {Deny: []string{"::ffff:10.0.0.0/104"}}} {
+	for _, guard := range []Guard{
+		{Deny: []string{"10.0.0.1"}}, {Allow: []string{"x"}}, {Deny: []string{"::ffff:10.0.0.0/104"}},
+		{DenyListeners: []string{"10.0.0.1"}}, {DenyListeners: []string{":0x50"}},
+	} {
 		if guard.Provision() == nil {
 			t.Errorf("%+v was taken", guard)
 		}
+	}
+	guard := Guard{DenyLocalPorts: []uint16{2019}}
+	if err := guard.Provision(); err != nil || guard.local == nil {
+		t.Errorf("%v; it knows the machine's addresses: %v", err, guard.local != nil)
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
 	"gatewright.dev/caddy/internal/dnstest"
+	"gatewright.dev/caddy/internal/room"
 )
 
 // clock is moved by the test.
@@ -228,6 +230,27 @@ func TestASlowNameHoldsNoOther(t *testing.T) {
 	}
 	close(hold)
 	<-slow
+}
+
+// TestNoRoomForAQuestion: who has an address from before takes that at once, and nobody takes "no address" for one.
+func TestNoRoomForAQuestion(t *testing.T) {
+	r, server, clock := startResolver(t, 0)
+	server.Set("web.test.internal", dnstest.Record{Addresses: []string{"10.0.0.1"}, TTL: 5 * time.Second})
+	server.Set("empty.test.internal", dnstest.Record{})
+	expect(t, r, "web", "10.0.0.1")
+	expect(t, r, "empty", "error")
+	clock.advance(time.Minute)
+	r.questions = room.New(0, 0, 0)
+	synctest.Test(t, func(t *testing.T) {
+		before := time.Now()
+		expect(t, r, "web", "10.0.0.1")
+		if waited := time.Since(before); waited > 0 {
+			t.Errorf("waited %v for room", waited)
+		}
+		if item := r.Lookup(t.Context(), "empty", nil); !errors.Is(item.err, errBusy) || time.Since(before) < waitForRoom {
+			t.Errorf("after %v: %v", time.Since(before), item.err)
+		}
+	})
 }
 
 func TestCancelledRequestsDoNotWait(t *testing.T) {
