@@ -1,4 +1,4 @@
-/** Latencies are in seconds, and absent where nothing was answered. */
+/** Latencies are in seconds, and 0 where nothing was answered. */
 export interface WindowTarget {
   /** As the rule names it. */
   readonly target: string;
@@ -6,18 +6,20 @@ export interface WindowTarget {
   readonly address: string;
   readonly requests: number;
   readonly failures: number;
-  readonly p95?: number;
+  readonly p95: number;
 }
 
 /** What an ingress had in a stretch of time up to now. */
 export interface TrafficWindow {
+  /** What it really covers: it begins with a slot of Caddy's counts. */
+  readonly seconds: number;
   readonly requests: number;
   /** Requests a second. */
   readonly rate: number;
   readonly statuses: { readonly [status: string]: number };
-  readonly p50?: number;
-  readonly p95?: number;
-  readonly p99?: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
   readonly received_bytes: number;
   readonly sent_bytes: number;
   readonly targets: readonly WindowTarget[];

@@ -46,9 +46,16 @@ async function ask(source: TrafficSource, id: string): Promise<TrafficWindows> {
   }
 }
 
-/** The shortest first. */
+/** The shortest first. Where nothing was answered there is no latency, which Caddy tells as 0. */
 function windowsOf(windows: TrafficWindows): IngressTraffic["windows"] {
   return Object.entries(windows)
-    .map(([seconds, window]) => ({ seconds: Number(seconds), ...window }))
+    .map(([seconds, { p50, p95, p99, targets, ...window }]) => ({
+      ...window,
+      seconds: Number(seconds),
+      ...(window.requests === 0 ? {} : { p50, p95, p99 }),
+      targets: targets.map(({ p95: answered, ...target }) =>
+        answered === 0 ? target : { ...target, p95: answered },
+      ),
+    }))
     .sort((one, other) => one.seconds - other.seconds);
 }

@@ -51,7 +51,14 @@ const quiet = {
   statuses: {},
   received_bytes: 0,
   sent_bytes: 0,
-  targets: [],
+  targets: [{ target: "web-1:80", address: "10.0.0.5:80", requests: 3, failures: 3 }],
+};
+const silent = {
+  ...quiet,
+  p50: 0,
+  p95: 0,
+  p99: 0,
+  targets: [{ ...quiet.targets[0], p95: 0 }],
 };
 
 let id: string;
@@ -67,7 +74,11 @@ beforeAll(async () => {
 });
 
 it("is what Caddy counted of an ingress, the shortest time first, by whatever name it is found", async () => {
-  caddy.windows = { 900: window, 60: quiet, 300: window };
+  caddy.windows = {
+    900: { ...window, seconds: 871 },
+    60: { ...silent, seconds: 57 },
+    300: { ...window, seconds: 299 },
+  };
   const reply = await traffic("shop");
   expect([reply.status, reply.json()]).toEqual([
     200,

@@ -5,6 +5,7 @@ import type { MetricFamily } from "../../src/caddy-json/metric-family.ts";
 import { caddyFamilies } from "../../src/telemetry/caddy-families.ts";
 import { createMetrics, type Metrics } from "../../src/telemetry/metrics.ts";
 import { listening } from "../support/listening.ts";
+import { noCertificates } from "../support/no-certificates.ts";
 import { recordingLogger } from "../support/recording-logger.ts";
 
 const counted: MetricFamily = {
@@ -13,12 +14,6 @@ const counted: MetricFamily = {
   type: "counter",
   labels: ["ingress"],
   samples: [{ l: ["shop"], v: 3 }],
-};
-
-const noCertificates = {
-  counts: { ready: 0, pending: 0, failed: 0, expired: 0, idle: 0, expiring: 0 },
-  ending: [],
-  failing: [],
 };
 
 function metricsOver(ask: () => Promise<readonly MetricFamily[]>) {

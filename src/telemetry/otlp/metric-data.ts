@@ -20,7 +20,7 @@ export interface Interval {
  * under its own, without the end of a counter's, which receivers add again. Pure.
  */
 export function metricDataOf(family: MetricFamily, interval: Interval): MetricData {
-  const { name, labels = {}, unit = unitOf(family.name) } = semanticNames[family.name] ?? {};
+  const { name, isSum = false, labels = {}, unit = unitOf(family.name) } = semanticNames[family.name] ?? {};
   const attributeNames = family.labels.map((label) => labels[label] ?? label);
   const point = <T>(l: readonly string[], value: T): DataPoint<T> => ({
     ...interval,
@@ -45,8 +45,9 @@ export function metricDataOf(family: MetricFamily, interval: Interval): MetricDa
     };
   }
   const dataPoints = family.samples.map(({ l, v }) => point(l, v));
-  return family.type === "counter"
-    ? { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints }
+  const isMonotonic = family.type === "counter";
+  return isMonotonic || isSum
+    ? { ...common, dataPointType: DataPointType.SUM, isMonotonic, dataPoints }
     : { ...common, dataPointType: DataPointType.GAUGE, dataPoints };
 }
 
