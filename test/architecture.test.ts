@@ -110,6 +110,7 @@ describe("side effects", () => {
   it("C9: durations are measured by a clock that nobody puts back; the wall's is for dates alone", () => {
     // Dates of certificates, tokens and files, which are told by the wall's clock, and the times of ingresses.
     const dates = [
+      "certificates/certificate-events.ts",
       "certificates/condition.ts",
       "certificates/imported-certificates.ts",
       "certificates/monitor.ts",

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import { parseAdminUrl } from "./admin-address.ts";
 import { type AdminClient, createAdminClient } from "./admin-client.ts";
 import { type ChildEnd, endProcess, hasOtherEnvironment, launchCaddy, type StopTiming } from "./launch.ts";
@@ -29,6 +30,8 @@ export interface CaddyProcessOptions {
   /** `http://127.0.0.1:2019` or `unix//path`: what the config.json in the folder says. */
   readonly adminUrl: string;
   readonly logger: Logger;
+  /** Hears of starts, ends and upgrades. Default: nobody does. */
+  readonly events?: EventSink;
   /**
    * Writes config.json and table.json into the folder; called before each fresh start, which may take over the sockets of
    * a Caddy that runs.
@@ -300,13 +303,29 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
     void launched.ended.then((end) => {
       this.#onExit(launched, end, performance.now() - began, launched.output);
     });
-    return this.#announce({ pid: launched.pid, startTicks: launched.startTicks }, true);
+    return this.#announce({ pid: launched.pid, startTicks: launched.startTicks }, true, predecessor);
   }
 
-  #announce(identity: ProcessIdentity, fresh: boolean): CaddyStarted {
-    const started = { pid: identity.pid, fresh };
+  #announce(identity: ProcessIdentity, fresh: boolean, predecessor?: ProcessIdentity): CaddyStarted {
+    const { pid } = identity;
+    const started = { pid, fresh };
     this.#running = identity;
-    this.#options.logger.info(fresh ? "Caddy started" : "adopted the running Caddy", { pid: identity.pid });
+    this.#options.logger.info(fresh ? "Caddy started" : "adopted the running Caddy", { pid });
+    const { events = noEvents } = this.#options;
+    if (predecessor !== undefined)
+      events.emit({
+        type: "caddy.upgraded",
+        message: `Caddy, process ${pid}, has taken over from process ${predecessor.pid}`,
+        data: { pid, before: predecessor.pid },
+      });
+    else
+      events.emit({
+        type: "caddy.started",
+        message: fresh
+          ? `Caddy was started as process ${pid}`
+          : `Caddy was running already as process ${pid}`,
+        data: { pid, adopted: !fresh },
+      });
     this.emit("started", started);
     return started;
   }
@@ -322,6 +341,12 @@ class CaddySupervisor extends EventEmitter<CaddyEvents> implements CaddyProcess 
       ...exited,
       uptimeMs: Math.round(uptimeMs),
       ...said,
+    });
+    const how = end.signal ?? (end.exitCode === undefined ? undefined : `code ${end.exitCode}`);
+    this.#options.events?.emit({
+      type: "caddy.died",
+      message: `Caddy, process ${pid}, ended${how === undefined ? "" : ` with ${how}`}; it is started again`,
+      data: { pid, exit_code: end.exitCode, signal: end.signal, uptime_ms: Math.round(uptimeMs) },
     });
     this.emit("exited", exited);
     if (uptimeMs >= this.#timing.stableMs) this.#backoffMs = this.#timing.minBackoffMs;

@@ -2,7 +2,8 @@ import type { Ingress, IngressRule } from "../model/api.ts";
 import { planTls, type TlsSettings } from "../model/tls-plan.ts";
 import type { Finding } from "../status/condition.ts";
 import type { ImportedCertificates } from "./imported-certificates.ts";
-import type { CertificateMonitor, ManagedState } from "./monitor.ts";
+import type { ManagedState } from "./managed-state.ts";
+import type { CertificateMonitor } from "./monitor.ts";
 
 export interface ConditionSources {
   readonly settings: TlsSettings;

@@ -1,24 +1,10 @@
 import type { CaddyCertificate, CertificateSource } from "../caddy/caddy-api.ts";
 import type { ManagedName } from "../compiler/tls-needs.ts";
 import type { Logger } from "../log.ts";
-import type { CertificateState } from "../model/api.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
+import { CertificateEvents, expiring } from "./certificate-events.ts";
 import { explainFailure } from "./explain.ts";
-
-/** What is known of a name that Caddy manages. */
-export interface ManagedState {
-  readonly need: ManagedName;
-  readonly state: CertificateState;
-  /** An order is under way that has not failed. */
-  readonly isOrdered?: boolean;
-  readonly served?: {
-    readonly issuer: string;
-    readonly serial: string;
-    readonly names: readonly string[];
-    readonly notBefore: Date;
-    readonly notAfter: Date;
-  };
-  readonly error?: { readonly message: string; readonly at: string; readonly failures: number };
-}
+import type { ManagedState } from "./managed-state.ts";
 
 export interface CertificateMonitorOptions {
   readonly api: CertificateSource;
@@ -32,6 +18,8 @@ export interface CertificateMonitorOptions {
   /** Certificates that are not renewed here; their end is warned of all the same. Default: none. */
   readonly imported?: () => readonly { readonly name: string; readonly notAfter: Date }[];
   readonly logger: Logger;
+  /** Hears of orders, certificates and their ends. Default: nobody does. */
+  readonly events?: EventSink;
   /** A certificate that ends sooner is warned of. */
   readonly expiryWarningMs: number;
   /** Between two looks at names that are not ready. Default 1,000. */
@@ -52,6 +40,9 @@ export class CertificateMonitor {
   readonly #options: CertificateMonitorOptions;
   readonly #states = new Map<string, ManagedState>();
   readonly #warned = new Map<string, number>();
+  readonly #events = new CertificateEvents();
+  /** Names that were there at the start, and that nobody has looked at since. */
+  readonly #unseen = new Set<string>();
   #generation: number | string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastFull = Number.NEGATIVE_INFINITY;
@@ -63,6 +54,8 @@ export class CertificateMonitor {
   }
 
   start(): void {
+    this.#follow();
+    for (const subject of this.#states.keys()) this.#unseen.add(subject);
     this.#schedule();
   }
 
@@ -136,6 +129,7 @@ export class CertificateMonitor {
 
   #drop(subject: string): void {
     this.#states.delete(subject);
+    this.#unseen.delete(subject);
     this.#warned.delete(subject);
   }
 
@@ -185,6 +179,9 @@ export class CertificateMonitor {
     const after = stateOf(before.need, answer);
     this.#states.set(answer.name, after);
     this.#report(before, after);
+    const { events = noEvents } = this.#options;
+    const isFirst = this.#unseen.delete(answer.name);
+    for (const event of this.#events.of(before, after, isFirst)) events.emit(event);
   }
 
   #report(before: ManagedState, after: ManagedState): void {
@@ -213,6 +210,7 @@ export class CertificateMonitor {
     if (now - (this.#warned.get(name) ?? 0) < DAY_MS) return;
     this.#warned.set(name, now);
     this.#options.logger.warn("a certificate ends soon", { name, notAfter });
+    this.#options.events?.emit(expiring(name, notAfter));
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Certificate, ServerStatus } from "../model/api.ts";
 import { Smallest } from "../util/smallest.ts";
 import type { ImportedCertificate, ImportedCertificates } from "./imported-certificates.ts";
-import { type CertificateMonitor, isIdle, type ManagedState, renewalOf } from "./monitor.ts";
+import type { ManagedState } from "./managed-state.ts";
+import { type CertificateMonitor, isIdle, renewalOf } from "./monitor.ts";
 
 export interface ReportSources {
   readonly monitor: Pick<

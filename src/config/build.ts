@@ -19,6 +19,16 @@ type Frozen<T> = T extends Secret ? T : { readonly [key in keyof T]: Frozen<T[ke
 /** Gatewright's settings, checked and frozen. Each is described in src/config/settings.ts under its variable. */
 export type Config = Frozen<ReturnType<typeof buildConfig>>;
 
+const LONGEST_GIVEN = 500;
+
+function givenSettings(environment: Environment): { readonly [name: string]: string } {
+  const given = settings.flatMap(({ name, kind }) => {
+    const value = environment[name]?.trim() ?? "";
+    return value === "" ? [] : [[name, kind === "secret" ? "(secret)" : value.slice(0, LONGEST_GIVEN)]];
+  });
+  return Object.fromEntries(given) as { readonly [name: string]: string };
+}
+
 /** The configuration that checked values mean. Pure. */
 export function buildConfig(values: Values, environment: Environment, dataDir: string) {
   const secrets = [
@@ -72,6 +82,8 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     toolEnvironment: withoutOurs(environment),
     /** Every secret, for scrubbing. */
     secrets,
+    /** The settings that were given, as they were; of secrets that they were. */
+    given: givenSettings(environment),
     /** What an operator should know but does not stop the start. */
     warnings: warningsOf(values, environment, admin),
   };

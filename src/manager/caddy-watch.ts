@@ -1,4 +1,5 @@
 import type { Logger } from "../log.ts";
+import { type EventDraft, type EventSink, noEvents } from "../model/event.ts";
 import type { Check } from "./caddy-state.ts";
 
 /** What is done when Caddy runs something else than it was given. */
@@ -13,6 +14,8 @@ export interface CaddyWatchOptions {
   /** Caddy does not answer for long: replaces a process that nobody can reach any more. */
   readonly revive: () => Promise<void>;
   readonly logger: Logger;
+  /** Hears of drift and of a Caddy that does not answer. Default: nobody does. */
+  readonly events?: EventSink;
   /** Between two questions. Default 2,000 ms. */
   readonly intervalMs?: number;
 }
@@ -77,7 +80,7 @@ export class CaddyWatch {
     this.#starts += 1;
     this.#ended = false;
     this.#silence = undefined;
-    this.#drift = undefined;
+    this.#mended();
   }
 
   noteEnd(): void {
@@ -87,7 +90,17 @@ export class CaddyWatch {
 
   /** Caddy runs what it shall. */
   noteRestored(): void {
+    this.#mended();
+  }
+
+  #mended(): void {
+    if (this.#drift !== undefined)
+      this.#emit({ type: "drift.mended", message: "Caddy runs what it was given again" });
     this.#drift = undefined;
+  }
+
+  #emit(event: EventDraft): void {
+    (this.#options.events ?? noEvents).emit(event);
   }
 
   #schedule(): void {
@@ -109,25 +122,40 @@ export class CaddyWatch {
   }
 
   #judge(found: Check): void {
-    if (found.kind === "expected") this.#drift = undefined;
+    if (found.kind === "expected") this.#mended();
     if (found.kind !== "drifted") return;
     const { logger, policy, repair } = this.#options;
     this.#drifts += 1;
     this.#drift = `caddy runs something else than it was given: ${found.reason}`;
     const what = policy === "repair" ? "giving it its own again" : "left as it is (DRIFT=report)";
     logger.warn(`caddy was changed by somebody else; ${what}`, { reason: found.reason });
+    this.#emit({
+      type: "drift.found",
+      message: `Caddy was changed by somebody else: ${found.reason}; ${what}`,
+      data: { reason: found.reason, policy },
+    });
     if (policy === "repair") repair();
   }
 
   #hear(): void {
-    if (this.#silence !== undefined) this.#options.logger.info("caddy answers again");
+    if (this.#silence !== undefined) {
+      this.#options.logger.info("caddy answers again");
+      this.#emit({ type: "caddy.answering", message: "Caddy answers again" });
+    }
     this.#silence = undefined;
   }
 
   async #miss(error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
     const { logger, revive } = this.#options;
-    if (this.#silence === undefined) logger.error("caddy does not answer", { reason: message });
+    if (this.#silence === undefined) {
+      logger.error("caddy does not answer", { reason: message });
+      this.#emit({
+        type: "caddy.silent",
+        message: `Caddy does not answer: ${message}`,
+        data: { reason: message },
+      });
+    }
     const since = this.#silence?.since ?? performance.now();
     this.#silence = { since, reason: `caddy does not answer: ${message}` };
     if (performance.now() - since < REVIVE_AFTER_MS) return;

@@ -155,11 +155,9 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   };
 }
 
-function createReconciler(
-  { api, certificates, compiler, drift = "repair", feeds, logger, track = untracked }: ManagerOptions,
-  catalog: Catalog,
-  turns: SerialQueue,
-): Reconciler {
+function createReconciler(options: ManagerOptions, catalog: Catalog, turns: SerialQueue): Reconciler {
+  const { api, certificates, compiler, drift = "repair", events = noEvents, feeds, logger } = options;
+  const { track = untracked } = options;
   const files = new CaddyFiles(compiler.folder);
   const imported = certificates === undefined ? {} : { imported: () => certificates.digests() };
   return new Reconciler({
@@ -167,6 +165,7 @@ function createReconciler(
     catalog,
     compiler,
     drift,
+    events,
     feeds,
     files,
     logger,

@@ -1,6 +1,7 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
 import { listenersIn } from "../compiler/listeners.ts";
 import type { GatewrightError } from "../errors.ts";
+import type { EventSink } from "../model/event.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
 import type { Track } from "../util/track.ts";
 import type { ApplyStep } from "./apply-step.ts";
@@ -14,6 +15,8 @@ import { ServedPorts, type ServedPortsOptions } from "./served-ports.ts";
 
 export interface ReconcilerOptions extends Omit<ConfigurationOptions, "ports" | "state"> {
   readonly api: CaddyApi;
+  /** Hears how Caddy is, of drift and of ports. */
+  readonly events: EventSink;
   /** What is done when somebody else changes Caddy. */
   readonly drift: DriftPolicy;
   /** What tells Caddy of changes beside its state, and of everything again after a restart. */
@@ -60,10 +63,10 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    const { api, drift, logger, probe, track } = options;
+    const { api, drift, events, logger, probe, track } = options;
     const whenRunning = async (timeoutMs: number) => this.#host?.whenRunning(timeoutMs);
     this.#state = new CaddyState({ api, whenRunning, logger, track });
-    this.#ports = new ServedPorts({ probe, logger });
+    this.#ports = new ServedPorts({ probe, events, logger });
     this.#config = new Configuration({ ...options, ports: this.#ports, state: this.#state });
     this.#timer = new RestoreTimer(() => void options.turns.run(() => this.restore()));
     this.#watch = new CaddyWatch({
@@ -71,6 +74,7 @@ export class Reconciler {
       check: () => this.#state.check(),
       repair: () => this.#timer.now(),
       revive: async () => (drift === "repair" ? this.#host?.replaceUnreachable() : undefined),
+      events,
       logger,
     });
   }
@@ -180,11 +184,24 @@ export class Reconciler {
       // Pushes may have been lost while Caddy was away.
       if (mustFlush) for (const feed of this.#options.feeds) feed.flush();
       this.#watch.noteRestored();
+      if (!this.#programmed || this.#lastError !== undefined)
+        this.#options.events.emit({
+          type: "caddy.programmed",
+          message: "Caddy serves what is stored",
+          data: { ingresses: this.#options.catalog.size },
+        });
       this.#programmed = true;
       this.#lastError = undefined;
       this.#timer.succeeded();
     } catch (error) {
       this.#mustFlush ||= mustFlush;
+      const reason = messageOf(error);
+      if (this.#lastError === undefined || messageOf(this.#lastError) !== reason)
+        this.#options.events.emit({
+          type: "caddy.unprogrammed",
+          message: `Caddy does not serve what is stored; it is tried again: ${reason}`,
+          data: { reason },
+        });
       this.#lastError = error;
       this.#options.logger.error("caddy does not serve the stored ingresses; trying again", { error });
       this.#timer.afterFailure();

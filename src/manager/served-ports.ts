@@ -1,12 +1,15 @@
 import { isOwn, type Listener, listenerKey } from "../compiler/listeners.ts";
 import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
 
 export interface ServedPortsOptions {
   /** Resolves when a listener can be bound. Throws `port_in_use` or `port_not_permitted`. */
   readonly probe: (listener: Listener) => Promise<void>;
   readonly logger: Logger;
+  /** Hears of ports that are lost and regained. Default: nobody does. */
+  readonly events?: EventSink;
 }
 
 /** Which ports can be served: one port of many that Caddy could not bind would fail them all. */
@@ -34,15 +37,18 @@ export class ServedPorts {
 
   /** Probes every listener and leaves out the ports that cannot be bound. Returns whether that changed. */
   async survey(listeners: readonly Listener[]): Promise<boolean> {
-    const before = [...this.#leftOut.keys()].join();
+    const before = this.#leftOut;
     const leftOut = new Map<number, GatewrightError>();
     for (const listener of listeners) {
       await this.#probe(listener).catch((error: GatewrightError) => leftOut.set(listener.port, error));
     }
     // At once: a batch that renders meanwhile sees the ports as they were or as they are.
     this.#leftOut = leftOut;
-    const changed = [...leftOut.keys()].join() !== before;
-    if (changed) this.#report();
+    const changed = [...leftOut.keys()].join() !== [...before.keys()].join();
+    if (changed) {
+      this.#report();
+      this.#tell(before, new Set(listeners.map(({ port }) => port)));
+    }
     return changed;
   }
 
@@ -55,6 +61,23 @@ export class ServedPorts {
     return this.#probes.run(async () => {
       if (!isOwn(listener, this.#own)) await this.#options.probe(listener);
     });
+  }
+
+  /** A port that no rule needs any more is not regained. */
+  #tell(before: ReadonlyMap<number, GatewrightError>, needed: ReadonlySet<number>): void {
+    const { events = noEvents } = this.#options;
+    for (const [port, { code, message }] of this.#leftOut) {
+      if (before.has(port)) continue;
+      events.emit({
+        type: "port.lost",
+        message: `port ${port} cannot be served; its rules wait: ${message}`,
+        data: { port, code, reason: message },
+      });
+    }
+    for (const port of before.keys()) {
+      if (this.#leftOut.has(port) || !needed.has(port)) continue;
+      events.emit({ type: "port.regained", message: `port ${port} can be served again`, data: { port } });
+    }
   }
 
   #report(): void {

@@ -13,6 +13,7 @@ export interface InstanceFileOptions {
   /** Time between two looks at the file besides the system's notices, which network file systems do not send. Default: 5000. */
   readonly intervalMs?: number;
   readonly track?: SourceOptions["track"];
+  readonly events?: SourceOptions["events"];
   readonly logger: Logger;
 }
 
@@ -25,8 +26,8 @@ export class FileResolver extends SourceView {
   #watcher: FSWatcher | undefined;
   #content: string | undefined;
 
-  constructor({ path, intervalMs = 5000, logger, track }: InstanceFileOptions) {
-    super({ source: "instance file", intervalMs, logger, track });
+  constructor({ path, intervalMs = 5000, events, logger, track }: InstanceFileOptions) {
+    super({ source: "instance file", intervalMs, events, logger, track });
     this.#path = resolvePath(path);
   }
 

@@ -20,6 +20,7 @@ export interface HypemanOptions {
   /** Shortest time between two questions that unknown references cause. Default: 250. */
   readonly askAgainMs?: number;
   readonly track?: SourceOptions["track"];
+  readonly events?: SourceOptions["events"];
   readonly logger: Logger;
 }
 
@@ -48,13 +49,14 @@ export class HypemanResolver extends SourceView {
   #digest = "";
 
   constructor({ intervalMs = 2000, staleMs = 3_600_000, askAgainMs = 250, ...options }: HypemanOptions) {
-    const { url, token, timeoutMs = 5000, logger, track } = options;
+    const { url, token, timeoutMs = 5000, events, logger, track } = options;
     super({
       source: "hypeman",
       intervalMs,
       longestIntervalMs: LONGEST_BACKOFF_MS,
       staleMs,
       askAgainMs,
+      events,
       logger,
       track,
     });

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Instance } from "../model/api.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
 import { resolveInstance } from "./instance-address.ts";
+import type { InstanceChange } from "./instance-events.ts";
 import type { Reference, Resolution } from "./instance-resolver.ts";
 import { SERVICE_SUFFIX, ServiceIndex, serviceKey } from "./service-index.ts";
 
@@ -34,6 +35,12 @@ export class InstanceIndex {
   /** Undefined after `fill` until an order is asked for: most starts need none at once. */
   #sorted: Sorted | undefined = { ids: new SortedKeys(), names: new SortedKeys() };
   readonly #services = new ServiceIndex();
+  readonly #changed: (changes: readonly InstanceChange[]) => void;
+
+  /** `changed` hears what each step but `fill` did to which instances. */
+  constructor(changed: (changes: readonly InstanceChange[]) => void = () => undefined) {
+    this.#changed = changed;
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -110,6 +117,9 @@ export class InstanceIndex {
     for (const instance of arriving.values()) this.#add(instance);
     this.#sorted?.ids.update(keySet(leaving, idKey), keySet(arriving.values(), idKey));
     this.#sorted?.names.update(keySet(leaving, nameKey), keySet(arriving.values(), nameKey));
+    const left = new Map(leaving.map((instance) => [idKey(instance), instance]));
+    const ids = new Set([...left.keys(), ...arriving.keys()]);
+    this.#changed(Array.from(ids, (id) => ({ before: left.get(id), after: arriving.get(id) })));
     return [...before].filter(([key, old]) => !sameResolution(old, this.resolve(key))).map(([key]) => key);
   }
 

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Instance } from "../model/api.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import { backoffMs } from "../util/backoff.ts";
 import { type Track, untracked } from "../util/track.ts";
 import { ChangeListeners } from "./change-listeners.ts";
+import { type InstanceChange, instanceEvents } from "./instance-events.ts";
 import { InstanceIndex } from "./instance-index.ts";
 import type { InstanceResolver, Reference, Resolution, ResolverChange } from "./instance-resolver.ts";
 
@@ -32,6 +34,8 @@ export interface SourceOptions {
   readonly staleMs?: number;
   /** Runs each fetch. Default: nothing is noted. */
   readonly track?: Track<"fetch"> | undefined;
+  /** Hears what happens to the source and its instances. Default: nobody does. */
+  readonly events?: EventSink | undefined;
   readonly logger: Logger;
 }
 
@@ -41,7 +45,7 @@ export interface SourceOptions {
  * `unknown` only as long as the source answers, since a failing one may have it by now.
  */
 export abstract class SourceView implements InstanceResolver {
-  readonly #index = new InstanceIndex();
+  readonly #index = new InstanceIndex((changes) => this.#note(changes));
   readonly #listeners: ChangeListeners;
   readonly #options: SourceOptions;
   protected readonly logger: Logger;
@@ -128,7 +132,12 @@ export abstract class SourceView implements InstanceResolver {
     this.#failures = 0;
     this.#lastSuccessAt = performance.now();
     this.#lastError = undefined;
-    if (before !== "ok") this.logger.info(`${this.#options.source} answers`, { instances: this.#index.size });
+    if (before !== "ok") {
+      const { source } = this.#options;
+      this.logger.info(`${source} answers`, { instances: this.#index.size });
+      const message = `${source} answers, and has ${this.#index.size} instances`;
+      this.#events.emit({ type: "source.answering", message, data: { instances: this.#index.size } });
+    }
     if (before === "ok" || before === "failing") return false;
     this.#listeners.tell({ all: true });
     return true;
@@ -138,7 +147,10 @@ export abstract class SourceView implements InstanceResolver {
   #fail(reason: string): void {
     const { source, staleMs = Number.POSITIVE_INFINITY } = this.#options;
     this.#failures = Math.min(this.#failures + 1, 16);
-    if (reason !== this.#lastError) this.logger.warn(`${source} fails`, { reason });
+    if (reason !== this.#lastError) {
+      this.logger.warn(`${source} fails`, { reason });
+      this.#events.emit({ type: "source.failing", message: `${source} fails: ${reason}`, data: { reason } });
+    }
     this.#lastError = reason;
     if (this.#lastSuccessAt === undefined || this.#state === "expired") return;
     this.#state = "failing";
@@ -146,6 +158,16 @@ export abstract class SourceView implements InstanceResolver {
     this.#state = "expired";
     this.logger.error(`the last known instances are too old to be served`, { source });
     this.#listeners.tell({ all: true });
+  }
+
+  get #events(): EventSink {
+    return this.#options.events ?? noEvents;
+  }
+
+  /** What the first list has was there before. */
+  #note(changes: readonly InstanceChange[]): void {
+    if (this.#lastSuccessAt === undefined) return;
+    for (const event of instanceEvents(changes)) this.#events.emit(event);
   }
 
   resolve(name: string): Resolution {

@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net";
 import type { RuleHealth } from "../caddy/caddy-api.ts";
 import type { Logger } from "../log.ts";
 import type { Ingress, IngressTarget } from "../model/api.ts";
+import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
 import type { AddressLookup } from "./address-lookup.ts";
 import { type CheckPlan, type CheckSettings, checkPlans, rowId } from "./check-plan.ts";
@@ -16,6 +17,8 @@ export interface HealthChecksOptions {
   readonly refuses: (ip: string, port: number) => string | undefined;
   readonly probe: (target: ProbeTarget, settings: CheckSettings) => Promise<Verdict>;
   readonly logger: Logger;
+  /** Hears of targets that fail and pass. Default: nobody does. */
+  readonly events?: EventSink;
   /** Checks under way at one time; more wait. Default 256. */
   readonly atOnce?: number;
   /** Finds addresses of names outside of the instances. Default: by the system's DNS servers. */
@@ -202,7 +205,7 @@ export class HealthChecks {
   }
 
   #check(key: string, target: ProbeTarget, settings: CheckSettings): Checker {
-    const { logger, probe, refuses } = this.#options;
+    const { events = noEvents, logger, probe, refuses } = this.#options;
     return new Checker({
       target,
       settings,
@@ -218,8 +221,16 @@ export class HealthChecks {
           rules: rules.slice(0, 10),
           reason: state.message,
         };
-        if (state.health === "unhealthy") logger.warn("an instance fails its health check", fields);
-        else if (before === "unhealthy") logger.info("an instance passes its health check again", fields);
+        const { address, reason } = fields;
+        if (state.health === "unhealthy") {
+          logger.warn("an instance fails its health check", fields);
+          const message = `${address} fails its health check: ${reason}`;
+          events.emit({ type: "target.unhealthy", message, data: fields });
+        } else if (before === "unhealthy") {
+          logger.info("an instance passes its health check again", fields);
+          const message = `${address} passes its health check again`;
+          events.emit({ type: "target.healthy", message, data: { address, rules: fields.rules } });
+        }
         this.#tell(rules);
       },
     });

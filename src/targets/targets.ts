@@ -68,6 +68,7 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
     resolver,
     refuses,
     probe: (target, settings) => probe(target, settings, findKeyPair),
+    events,
     logger: logger.child("health"),
   });
   const addresses = new AddressFeed({ api, resolver, logger: logger.child("ingress") });

@@ -9,12 +9,15 @@ import { type DrainingCaddy, findDraining, servingProgram } from "../caddy/runni
 import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
 import type { ManagerOptions } from "../manager/manager.ts";
+import type { EventSink } from "../model/event.ts";
 import { ensurePrivateFolder, PRIVATE_FILE_MODE, writeDurably } from "../store/durable.ts";
 import { caddyFolder, secretFiles } from "./compiler-settings.ts";
 
 export interface CaddyOptions {
   readonly config: Config;
   readonly logger: Logger;
+  /** Hears of starts, ends and upgrades. */
+  readonly events: EventSink;
   /** Where the lines of a long first start go. */
   readonly progress: (line: string) => void;
 }
@@ -34,7 +37,7 @@ export interface Caddy {
  * Obtains the program, which a first start builds, and makes the folder with the secrets that Caddy reads. While a newer one is
  * built, the Caddy that serves is used; the newer one takes over from it.
  */
-export async function openCaddy({ config, logger, progress }: CaddyOptions): Promise<Caddy> {
+export async function openCaddy({ config, events, logger, progress }: CaddyOptions): Promise<Caddy> {
   await using stack = new AsyncDisposableStack();
   const folder = caddyFolder(config);
   await ensurePrivateFolder(folder);
@@ -70,6 +73,7 @@ export async function openCaddy({ config, logger, progress }: CaddyOptions): Pro
         environment,
         secrets,
         logger,
+        events,
         drain: config.caddy.drainTimeout.text,
       });
       host

@@ -59,6 +59,8 @@ export interface FollowOptions {
   readonly manager: RunningManager;
   readonly imported: ImportedCertificates;
   readonly resolver: InstanceResolver;
+  /** Hears of orders and of certificates that end soon. */
+  readonly events: EventSink;
   /** The ingresses; changes are looked at for what should be warned of. */
   readonly store: Pick<IngressStore, "watch">;
 }
@@ -106,7 +108,7 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
 }
 
 function createMonitor(
-  { api, config, imported, logger, manager: { tls } }: FollowOptions,
+  { api, config, events, imported, logger, manager: { tls } }: FollowOptions,
   stored: StoredCertificates,
   onDemand: OnDemandNames | undefined,
 ): CertificateMonitor {
@@ -119,6 +121,7 @@ function createMonitor(
     stored: (name) => stored.find(name),
     imported: () =>
       imported.list().map(({ id, name, facts }) => ({ name: name ?? id, notAfter: facts.notAfter })),
+    events,
     logger,
     expiryWarningMs: config.tls.expiryWarning.ms,
   });

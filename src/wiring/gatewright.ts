@@ -25,6 +25,7 @@ import { startFollower } from "./follower.ts";
 import { createInstances, type Instances } from "./instances.ts";
 import { openOtlp } from "./otlp.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
+import { startedEvent } from "./started-event.ts";
 import { createTargets } from "./targets.ts";
 
 export interface GatewrightOptions {
@@ -69,7 +70,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const metrics = createControlMetrics();
   const common = { config, documentChecks, events, metrics };
   const { dns, instances } = await startInstances(options, common, started);
-  const caddy = started(await openCaddy({ config, logger: logger.child("caddy"), progress }));
+  const caddy = started(await openCaddy({ config, events, logger: logger.child("caddy"), progress }));
   const imported = await openCertificates(config, logger.child("certificates"), common);
   const store = openIngresses(options, common);
   const { resolver, wake } = instances;
@@ -93,7 +94,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   targets.follow(manager.ingresses.list());
   const follower = startFollower(config, manager, logger.child("follow"));
   stack.defer(() => follower?.stop());
-  const served = { api: caddy.api, manager, imported, resolver, store };
+  const served = { api: caddy.api, events, manager, imported, resolver, store };
   const certificates = started(
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
@@ -105,8 +106,10 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     ...parts,
     logger: logger.child("api"),
   });
+  events.emit(await startedEvent(config, version));
   const running = stack.move();
   const stop = async (): Promise<void> => {
+    events.emit({ type: "gateway.stopping", message: "Gatewright is stopping" });
     // At once: a question to `/ready` after the signal must not be answered by the process that ends.
     const closed = api.close();
     await running.disposeAsync();

@@ -42,17 +42,24 @@ const sources: { readonly [name in Config["instances"]["source"]]: (parts: Sourc
     const registry = new InstanceRegistry({ store, events, logger });
     return { resolver: registry, registry };
   },
-  hypeman({ config, logger, metrics }) {
+  hypeman({ config, events, logger, metrics }) {
     const { url, token, pollInterval } = settingsOf("hypeman", config.instances.hypeman);
     const secret = token === undefined ? {} : { token: token.reveal() };
     const track = metrics.fetches("hypeman");
-    const resolver = new HypemanResolver({ url, ...secret, intervalMs: pollInterval.ms, track, logger });
+    const resolver = new HypemanResolver({
+      url,
+      ...secret,
+      intervalMs: pollInterval.ms,
+      track,
+      events,
+      logger,
+    });
     const source = { name: "hypeman", status: () => resolver.status() };
     return { resolver, source, wake: (name) => resolver.wake(name) };
   },
-  file({ config, logger, metrics }) {
+  file({ config, events, logger, metrics }) {
     const path = settingsOf("file", config.instances.file);
-    const resolver = new FileResolver({ path, track: metrics.fetches("file"), logger });
+    const resolver = new FileResolver({ path, track: metrics.fetches("file"), events, logger });
     return { resolver, source: { name: "file", status: () => resolver.status() } };
   },
 };

@@ -6,6 +6,7 @@ import type { ApplyStep } from "../../src/manager/apply-step.ts";
 import type { Feed } from "../../src/manager/caddy-host.ts";
 import { type RunningManager, startManager } from "../../src/manager/manager.ts";
 import type { CreateIngressRequest, Ingress, Policies } from "../../src/model/api.ts";
+import type { EventDraft } from "../../src/model/event.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { compilerSettings } from "../support/compiler-settings.ts";
 import { freePort } from "../support/free-port.ts";
@@ -20,6 +21,8 @@ export interface ManagerWorld extends AsyncDisposable {
   readonly caddy: MemoryCaddy;
   readonly store: MemoryStore<Ingress>;
   readonly logger: RecordingLogger;
+  /** What was told of. */
+  readonly events: readonly EventDraft[];
   readonly folder: string;
   manager: RunningManager;
   host: MemoryHost;
@@ -49,6 +52,7 @@ export async function startWorld(): Promise<ManagerWorld> {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-manager-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const logger = recordingLogger();
+  const events: EventDraft[] = [];
   const registry = new InstanceRegistry({ store: new MemoryStore(), logger });
   await registry.start();
   await registry.put("web-1", { network: { ip: "10.0.0.1" } });
@@ -74,6 +78,7 @@ export async function startWorld(): Promise<ManagerWorld> {
         tls: { acmeConfigured: false, dnsChallenge: false, allowedDomains: [] },
         guard: { deny: [], denyLocalPorts: [], allowLoopback: true, allow: [], localAddresses: () => [] },
       },
+      events: { emit: (event) => void events.push(event) },
       logger,
       track: afterSteps((step) => world.onStep(step)),
     });
@@ -82,6 +87,7 @@ export async function startWorld(): Promise<ManagerWorld> {
     caddy,
     store,
     logger,
+    events,
     folder,
     host,
     feed: asked,

@@ -203,6 +203,13 @@ describe("a Caddy that refuses what is stored", () => {
     world.caddy.onRequest = () => undefined;
     await until(() => world.manager.ingresses.ready().ready);
     expect(programmed(one)).toMatchObject({ status: "True" });
+    // Tried more than once, and told once.
+    expect(world.events.map(({ type, data }) => [type, data?.["reason"]])).toEqual([
+      ["caddy.programmed", undefined],
+      ["ingress.created", undefined],
+      ["caddy.unprogrammed", "it is refused"],
+      ["caddy.programmed", undefined],
+    ]);
     await world.host.crash().catch(() => undefined);
   });
 

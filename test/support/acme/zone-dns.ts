@@ -6,6 +6,8 @@ export interface ZoneDns extends AsyncDisposable {
   readonly address: string;
   /** Names that were asked for, each time. */
   readonly questions: readonly string[];
+  /** Answers wait for it, and orders with them. */
+  gate: Promise<void>;
 }
 
 export interface ZoneDnsOptions {
@@ -26,20 +28,22 @@ export async function startZoneDns({ zone, texts }: ZoneDnsOptions): Promise<Zon
       questions.push(name);
       answer(response, name, question.type as number, zone, texts);
     }
-    send(response);
+    void dns.gate.then(() => send(response));
   };
   const udp = new UDPServer({ type: "udp4" });
   const tcp = new TCPServer();
   for (const server of [udp, tcp]) server.on("request", handle as never);
   await Promise.all([udp.listen(port, "127.0.0.1"), tcp.listen({ port, address: "127.0.0.1" } as never)]);
-  return {
+  const dns: ZoneDns = {
     address: `127.0.0.1:${port}`,
     questions,
+    gate: Promise.resolve(),
     [Symbol.asyncDispose]: async () => {
       udp.close();
       tcp.close();
     },
   };
+  return dns;
 }
 
 function answer(
