@@ -2,11 +2,14 @@ package dispatcher
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
 	_ "gatewright.dev/caddy/explain"
 
+	"gatewright.dev/caddy/internal/freeport"
 	"gatewright.dev/caddy/internal/refusals"
 	"gatewright.dev/caddy/table"
 )
@@ -127,4 +130,93 @@ func TestExplainHasNoEffect(t *testing.T) {
 		t.Errorf("used up: %+v", told)
 	}
 	w.expect(w.get("limited.test", "/"), 429, "")
+}
+
+// What is explained is what happens: the row that takes a request, and the status of its answer.
+func TestExplainAgreesWithRequests(t *testing.T) {
+	w := newWorld(t)
+	name := map[string]any{"handler": "headers", "response": map[string]any{"set": map[string]any{"X-Row": []string{"{http.vars.gatewright.rule}"}}}}
+	with := func(handlers ...any) map[string]any {
+		return map[string]any{"handle": append([]any{name}, handlers...)}
+	}
+	proxy := proxySet["handle"].([]any)[0]
+	w.sets["named"] = with(proxy)
+	w.sets["closed"] = with(map[string]any{"handler": "gatewright_refuse", "status": 403, "reason": "closed"})
+	w.sets["later"] = with(map[string]any{"handler": "gatewright_refuse", "status": 503, "reason": "later", "retry_after": 7})
+	rejecting := with(proxy)
+	rejecting["unclean_paths"] = "reject"
+	w.sets["rejecting"] = rejecting
+	w.load("c1")
+	port, dead := w.serve("web-1"), freeport.Find(t)
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 1))
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
+	row := func(id int) table.RowJSON {
+		made := w.row(fmt.Sprint("r", id), pick("a.test", "b.test", "*.test", "{x}.b.test", "*"), pick("web-1", "web-1", "gone"), port)
+		made.Policy = pick("named", "named", "named", "closed", "later", "rejecting")
+		if random.IntN(3) > 0 {
+			made.Path = &table.Path{Type: pick("exact", "prefix"), Value: pick("/a", "/a/b", "/b", "/")}
+		}
+		if random.IntN(3) == 0 {
+			made.Methods = []string{pick("GET", "POST")}
+		}
+		if random.IntN(4) == 0 {
+			made.Headers = map[string]string{"X-Beta": pick("1", "2")}
+		}
+		if random.IntN(8) == 0 {
+			made.Targets[0].Port = dead
+		}
+		if random.IntN(10) == 0 {
+			made.Policy, made.Targets, made.Redirect = "", nil, &table.Redirect{Port: 443}
+		}
+		return made
+	}
+	took := make(map[string]int)
+	for version := range 12 {
+		w.put(fmt.Sprint("none", version))
+		// A row that ties with others is refused, and left out.
+		at := fmt.Sprint("none", version)
+		for id := range 14 {
+			next := fmt.Sprintf("v%d-%d", version, id)
+			if status, _ := w.patch(at, next, nil, row(id)); status == 200 {
+				at = next
+			}
+		}
+		for range 40 {
+			host, method := pick("a.test", "b.test", "c.test", "x.b.test", "x.y.test", "A.test.", "b.test:80"), pick("GET", "POST", "DELETE")
+			path := pick("/", "/a", "/a/b", "/a/b/c", "/b", "/ab", "//a", "/a/../b", "/a/%2e%2e/b", "/a%2fb", "/a?x=1")
+			header := []string{}
+			if random.IntN(2) == 0 {
+				header = []string{"X-Beta", pick("1", "2")}
+			}
+			told := w.explain(host, path, func(question map[string]any) {
+				question["method"], question["connect"] = method, true
+				if len(header) > 0 {
+					question["headers"] = map[string]any{header[0]: []string{header[1]}}
+				}
+			})
+			real := w.do(method, w.port, host, path, header...)
+			status, id := 200, ""
+			if told.Answer != nil {
+				status = told.Answer.Status
+			}
+			if told.Row != nil && told.Answer != nil && told.Answer.Location == "" || told.Answer == nil {
+				id = told.Row.ID
+			}
+			if real.header.Get("X-Row") == "" && real.status == 400 {
+				// Turned away before its handlers.
+				id = ""
+			}
+			if real.status != status || real.header.Get("X-Row") != id || told.Answer != nil && told.Answer.Body != real.body {
+				t.Errorf("seed %d, %s %s%s %v: %d by %q, but explained %d by %q: %+v",
+					seed, method, host, path, header, real.status, real.header.Get("X-Row"), status, id, told)
+			}
+			took[fmt.Sprint(status)]++
+		}
+	}
+	for _, status := range []string{"200", "404", "403", "503", "502"} {
+		if took[status] == 0 {
+			t.Errorf("seed %d: none of the requests was answered %s: %v", seed, status, took)
+		}
+	}
 }

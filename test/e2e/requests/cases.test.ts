@@ -1,10 +1,12 @@
+import { isIP } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CreateIngressRequest, IngressRuleInput } from "../../../src/model/api.ts";
 import { call } from "../../support/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { type Filed, type RequestsCase, readRequestsCases, type Taker } from "../../support/cases.ts";
+import { explain } from "../../support/explain.ts";
 import { freePort } from "../../support/free-port.ts";
-import { type CaseRequest, cleanPath } from "../../support/reference-matcher.ts";
+import { type CaseRequest, cleanPath, hostOf } from "../../support/reference-matcher.ts";
 import { type Arrival, RowBackends } from "../../support/row-backends.ts";
 import { send } from "../../support/send.ts";
 import { until } from "../../support/until.ts";
@@ -77,9 +79,11 @@ async function check(
   one: RequestsCase,
   request: RequestsCase["requests"][number],
   ports: PortMap,
+  api: string,
 ): Promise<void> {
   const answer = await send(mapped(ports, request.port), request);
   const { want } = request;
+  await compareExplained(api, mapped(ports, request.port), request, answer);
   if (want === null) {
     expect(answer.status).toBe(404);
     expect(answer.text).toMatch(/^Not Found: no (?:ingress configured for|rule of) hostname /);
@@ -99,6 +103,30 @@ async function check(
     ]);
     expect(arrival.url).toBe(askedFor(request.path));
   }
+}
+
+/** What is explained is what happened: the rule, the status and the page. */
+async function compareExplained(
+  api: string,
+  port: number,
+  { tls, host, path, method, headers = {} }: CaseRequest,
+  answer: Awaited<ReturnType<typeof send>>,
+): Promise<void> {
+  const url = `${tls ? "https" : "http"}://127.0.0.1:${port}${path}`;
+  const told = await explain(api, {
+    url,
+    method,
+    headers: { ...headers, Host: host },
+    ...(tls ? { sni: isIP(hostOf(host)) === 0 ? hostOf(host) : "" } : {}),
+  });
+  const arrival = answer.headers["x-arrival"];
+  if (arrival !== undefined) {
+    const { row } = JSON.parse(String(arrival)) as Arrival;
+    expect([told.outcome, `${told.ingress?.name}/${told.ingress?.rule}`]).toEqual(["instance", row]);
+    return;
+  }
+  expect([told.answer?.status, told.answer?.location]).toEqual([answer.status, answer.headers["location"]]);
+  if (answer.headers["location"] === undefined) expect(told.answer?.body).toBe(answer.text);
 }
 
 /** Paths that an instance may read as others: control characters, where some cut the path off. */
@@ -151,7 +179,7 @@ describe("requests through ingresses created over REST", () => {
       }
     });
 
-    it.each(one.requests)(title, (request) => check(one, request, ports));
+    it.each(one.requests)(title, (request) => check(one, request, ports, gatewright.url));
   });
 
   it("some are over TLS", () => {
