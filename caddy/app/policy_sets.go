@@ -98,6 +98,13 @@ func getPolicySets(*http.Request) (any, error) {
 	return map[string]any{"policy_sets": maps.Clone(policySets.texts)}, nil
 }
 
+// PolicySetText is what a set of the process is made of; nil when there is none of the key.
+func PolicySetText(key string) json.RawMessage {
+	policySets.mu.Lock()
+	defer policySets.mu.Unlock()
+	return policySets.texts[key]
+}
+
 // start has an app take part in changes, once it has what came and went since it was provisioned.
 func (p *setsOfProcess) start(app *App) error {
 	p.mu.Lock()

@@ -40,6 +40,11 @@ const mostConsidered = 50
 // `network` is "http" (default), "tcp" or "udp"; the latter two are of rows that have a port whole. `local` is the
 // address that the connection comes to; it matters to rows that name listen addresses. With `connect` Caddy connects to the
 // addresses that could take the request.
+//
+//	GET /gatewright/runs?ingress=<id>&host=*.example.com
+//
+// Lines of JSON: {"row": {…}} for each row that these choose, with its addresses and their health, {"policy_set": "<key>",
+// "set": {…}} for each set that one of them names, and at last {"end": true}. Rows have no secrets; sets are as they came.
 type Admin struct{}
 
 // CaddyModule returns the module's information.
@@ -49,7 +54,10 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 
 // Routes returns the routes of the admin endpoint.
 func (Admin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{admin.Route("/gatewright/explain", admin.Actions{http.MethodPost: post})}
+	return []caddy.AdminRoute{
+		admin.Route("/gatewright/explain", admin.Actions{http.MethodPost: post}),
+		admin.Stream("/gatewright/runs", writeRuns),
+	}
 }
 
 // Question is a request that somebody wants explained.

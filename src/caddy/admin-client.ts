@@ -18,6 +18,9 @@ import type {
   RehearsedRequest,
   RunningConfig,
   RunningVersions,
+  RunSelection,
+  RunsLine,
+  RunsSource,
   TargetPush,
 } from "./caddy-api.ts";
 import { createScrub, type Scrub } from "./scrub.ts";
@@ -49,6 +52,7 @@ export interface AdminClient
     CertificateSource,
     ExplainSource,
     RefusalSource,
+    RunsSource,
     Layer4Source,
     MetricSource {
   /** Never throws. Needs no module of ours in that Caddy. */
@@ -82,6 +86,9 @@ const versioned = new Set(["/load", "/gatewright/table"]);
 
 /** Connections are tried for 3 s, names that are asked for have their time before. */
 const EXPLAIN_TIMEOUT_MS = 15_000;
+
+/** The longest time between two pieces of a stream. */
+const STREAM_STALL_MS = 60_000;
 
 /** Caddy answers at the latest after 20 s. */
 const WAKES_TIMEOUT_MS = 30_000;
@@ -134,6 +141,48 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       const message = `Caddy gave no answer to ${method} ${path}: ${reason}`;
       throw new GatewrightError("caddy_unavailable", message, { cause });
     }
+  }
+
+  /** Reads lines of JSON as they are taken. */
+  async function* readLines(path: string): AsyncGenerator<readonly unknown[]> {
+    let left = "";
+    try {
+      const { body, statusCode } = await pool.request({
+        method: "GET",
+        path,
+        headers: { origin: `http://${address.origins[0]}` },
+        headersTimeout: loadTimeoutMs,
+        bodyTimeout: STREAM_STALL_MS,
+      });
+      if (statusCode !== 200) throw refusal(statusCode, await body.text(), scrub);
+      body.setEncoding("utf8");
+      for await (const chunk of body) {
+        const lines = `${left}${chunk as string}`.split("\n");
+        left = lines.pop() ?? "";
+        yield lines.map((line) => JSON.parse(line) as unknown);
+      }
+    } catch (cause) {
+      if (cause instanceof GatewrightError) throw cause;
+      const reason = scrub(cause instanceof Error ? cause.message : String(cause));
+      throw new GatewrightError("caddy_unavailable", `Caddy broke off its answer to GET ${path}: ${reason}`, {
+        cause,
+      });
+    }
+  }
+
+  async function* runs({ ingress, host }: RunSelection): AsyncGenerator<readonly RunsLine[]> {
+    const query = new URLSearchParams({
+      ...(ingress === undefined ? {} : { ingress }),
+      ...(host === undefined ? {} : { host }),
+    });
+    let ended = false;
+    for await (const lines of readLines(`/gatewright/runs?${query.toString()}`)) {
+      ended ||= lines.some((line) => (line as { readonly end?: true }).end === true);
+      yield (lines as readonly (RunsLine | { readonly end: true })[]).filter(
+        (line): line is RunsLine => !("end" in line),
+      );
+    }
+    if (!ended) throw new GatewrightError("caddy_unavailable", "Caddy's answer about what runs has no end");
   }
 
   async function demand(
@@ -206,6 +255,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     },
     certificates: async (names) =>
       parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),
+    runs,
     explain: async (question) => {
       const { body } = await demand("POST", "/gatewright/explain", question, EXPLAIN_TIMEOUT_MS);
       return parseRehearsed(body, scrub);

@@ -236,3 +236,20 @@ export interface ExplainSource {
   /** Throws `caddy_unavailable`, and `config_validation_failed` for a question that makes no request. */
   explain(question: ExplainQuestion): Promise<RehearsedRequest>;
 }
+
+/** Which rows are read of what runs; absent: all. */
+export interface RunSelection {
+  /** Id of an ingress. */
+  readonly ingress?: string;
+  /** A host, with `*` for captures. */
+  readonly host?: string;
+}
+
+/** A row with what is known of its targets, or a policy set that one of the rows names (caddy/explain). */
+export type RunsLine = { readonly row: object } | { readonly policy_set: string; readonly set: object };
+
+/** What tells what runs. */
+export interface RunsSource extends Pick<CaddyApi, "config" | "running"> {
+  /** Rows by ascending id, then policy sets. Throws `caddy_unavailable`, also in the midst of it. */
+  runs(selection: RunSelection): AsyncIterable<readonly RunsLine[]>;
+}

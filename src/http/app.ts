@@ -1,4 +1,5 @@
 import express, { type Express, type RequestHandler } from "express";
+import type { RunsSource } from "../caddy/caddy-api.ts";
 import type { Explainer } from "../explain/explainer.ts";
 import type { Logger } from "../log.ts";
 import type { IngressManager, Readiness } from "../manager/ingress-manager.ts";
@@ -8,6 +9,7 @@ import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
 import type { AuthOptions } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
+import { configRoutes } from "./config.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { type EventParts, eventRoutes } from "./events.ts";
 import { explainRoutes } from "./explain.ts";
@@ -37,6 +39,8 @@ export interface AppDependencies {
   readonly requests?: TrafficSource;
   /** Absent: every instance is active, and cannot be otherwise. */
   readonly traffic?: TrafficControl;
+  /** What runs. Absent: no `/config`. */
+  readonly runs?: RunsSource;
   /** Absent: no `/explain`. */
   readonly explainer?: Pick<Explainer, "explain">;
   /** Absent: no `/certificates`. */
@@ -85,6 +89,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
   if (dependencies.requests !== undefined)
     app.use(ingressTrafficRoutes(manager, dependencies.requests, context));
+  if (dependencies.runs !== undefined) app.use(configRoutes(dependencies.runs, manager, context));
   if (dependencies.explainer !== undefined) app.use(explainRoutes(dependencies.explainer, context));
   app.use(instanceRoutes(dependencies, context));
   app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));

@@ -31,7 +31,8 @@ export function ingressFilter(query: URLSearchParams): (listed: Listed) => boole
   };
 }
 
-function shapeOf(text: string | null): string | undefined {
+/** The form by which a hostname in a query is compared. Throws `Bad Request`. */
+export function shapeOf(text: string | null): string | undefined {
   if (text === null) return undefined;
   const hostname = parseHostname(text);
   if (isHostnameProblem(hostname)) throw badParameter("hostname", hostname.problem);

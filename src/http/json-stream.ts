@@ -23,38 +23,52 @@ export async function* matching<Item>(
   yield batch;
 }
 
-/**
- * Answers 200 with a JSON array, written as the iteration goes: a slow client slows the iteration down, and other requests
- * are served meanwhile. Stops when the client goes away. What is held of a large item until the client has taken it counts
- * as a large answer does; throws `overloaded`.
- */
-export async function streamJsonArray(
+/** Answers 200 with a JSON array, written as the iteration goes; see `streamText`. */
+export function streamJsonArray(
   response: Response,
   batches: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
 ): Promise<void> {
-  response.statusCode = 200;
-  response.setHeader("Content-Type", "application/json");
-  let chunk = "[";
-  let separator = "";
-  // A piece of each answer is not counted.
-  let held = PIECE_BYTES;
+  return streamText(response, arrayText(batches));
+}
+
+async function* arrayText(
+  batches: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
+): AsyncGenerator<string> {
+  let separator = "[";
   for await (const batch of batches) {
     for (const item of batch) {
-      chunk += separator + toWire(item);
+      yield separator + toWire(item);
       separator = ",";
-      if (chunk.length < PIECE_BYTES) continue;
-      const bytes = Buffer.from(chunk);
-      chunk = "";
-      if (bytes.length > held) hold(response, bytes.length - held);
-      held = Math.max(held, bytes.length);
-      for (const piece of pieces(bytes)) {
-        if (!response.write(piece)) await drained(response);
-        if (response.destroyed) return;
-      }
-      await nextTurn();
     }
   }
-  response.end(`${chunk}]\n`);
+  yield `${separator === "[" ? "[" : ""}]\n`;
+}
+
+/**
+ * Answers 200 with JSON that comes in texts, written as the iteration goes: a slow client slows the iteration down, and
+ * other requests are served meanwhile. Stops when the client goes away. What is held of a large text until the client has
+ * taken it counts as a large answer does; throws `overloaded`.
+ */
+export async function streamText(response: Response, texts: AsyncIterable<string>): Promise<void> {
+  response.statusCode = 200;
+  response.setHeader("Content-Type", "application/json");
+  let chunk = "";
+  // A piece of each answer is not counted.
+  let held = PIECE_BYTES;
+  for await (const text of texts) {
+    chunk += text;
+    if (chunk.length < PIECE_BYTES) continue;
+    const bytes = Buffer.from(chunk);
+    chunk = "";
+    if (bytes.length > held) hold(response, bytes.length - held);
+    held = Math.max(held, bytes.length);
+    for (const piece of pieces(bytes)) {
+      if (!response.write(piece)) await drained(response);
+      if (response.destroyed) return;
+    }
+    await nextTurn();
+  }
+  response.end(chunk);
 }
 
 /** Resolves when the client has taken what was written, or has gone away. */

@@ -934,6 +934,17 @@ export interface Explanation {
   /** Where no rule has the host: hostnames of rules that look like it. */
   readonly nearest_hostnames?: readonly string[];
 }
+/** What runs, in Caddy's own terms, which may change from version to version. */
+export interface RunningConfig {
+  /** What Caddy says that it runs: versions of configuration and host table, numbers of loads and changes in its process. */
+  readonly versions: { readonly [k: string]: unknown };
+  /** Caddy's configuration; absent where rows are selected. */
+  readonly caddy?: { readonly [k: string]: unknown };
+  /** Rows of the host table by ascending id, `<ingress id>/<rule>`. */
+  readonly rows: { readonly [k: string]: unknown }[];
+  /** Handlers of Caddy's by the key that rows name them by. */
+  readonly policy_sets: { readonly [k: string]: unknown };
+}
 export interface InstanceTraffic {
   readonly mode: TrafficMode;
   /** How long a request waits for the paused instance before it gets 503, as `10s` or `1m`; at most 10m. Default: 30s. */

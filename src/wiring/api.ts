@@ -27,7 +27,10 @@ import { createTelemetry } from "./telemetry.ts";
 
 /** What the API is made of. */
 export interface ApiParts {
-  readonly caddy: Pick<AdminClient, "explain" | "layer4" | "metrics" | "refusals" | "traffic">;
+  readonly caddy: Pick<
+    AdminClient,
+    "config" | "running" | "runs" | "explain" | "layer4" | "metrics" | "refusals" | "traffic"
+  >;
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
@@ -93,6 +96,7 @@ async function appOf(
     resolver: instances.resolver,
     status,
     requests: caddy,
+    runs: caddy,
     explainer: new Explainer({
       caddy,
       ingresses: manager.ingresses,

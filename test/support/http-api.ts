@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Express } from "express";
-import type { ExplainSource } from "../../src/caddy/caddy-api.ts";
+import type { ExplainSource, RunsSource } from "../../src/caddy/caddy-api.ts";
 import { EventLog } from "../../src/events/event-log.ts";
 import { Explainer } from "../../src/explain/explainer.ts";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
@@ -62,6 +62,8 @@ export interface TestApiOptions {
   readonly capacity?: number;
   /** Default: no instance can be drained. */
   readonly traffic?: TrafficControl;
+  /** Default: nothing runs. */
+  readonly runs?: RunsSource;
   /** Default: no ingress has had any requests. */
   readonly requests?: TrafficSource;
 }
@@ -69,6 +71,12 @@ export interface TestApiOptions {
 /** A Caddy without a port. */
 const nothingServed: ExplainSource = {
   explain: () => Promise.resolve({ table: "", served: false, considered: [], steps: [] }),
+};
+
+const nothingRuns: RunsSource = {
+  config: () => Promise.resolve({}),
+  running: () => Promise.resolve({ config: "", table: "", generation: 0, changes: 0 }),
+  runs: async function* () {},
 };
 
 /** Starts the API on a free loopback port. */
@@ -108,6 +116,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     certificates,
     telemetry,
     requests,
+    runs: options.runs ?? nothingRuns,
     explainer: new Explainer({
       caddy: nothingServed,
       ingresses: manager,

@@ -50,6 +50,17 @@ func Route(pattern string, actions Actions) caddy.AdminRoute {
 	})}
 }
 
+// Stream is a route whose GET writes its answer by itself, as long as it may be.
+func Stream(pattern string, write func(w http.ResponseWriter, r *http.Request) error) caddy.AdminRoute {
+	return caddy.AdminRoute{Pattern: pattern, Handler: caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			return respond(w, http.StatusMethodNotAllowed, failure{Error: "method not allowed"})
+		}
+		return write(w, r)
+	})}
+}
+
 func respond(w http.ResponseWriter, status int, body any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
