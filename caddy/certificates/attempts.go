@@ -53,9 +53,10 @@ func (t *attemptTable) fail(name, reason string, renewal bool, at time.Time) {
 }
 
 // trouble is a try that came to nothing. Where the authority refused, that was told before.
-func (t *attemptTable) trouble(name, reason string, at time.Time) {
+func (t *attemptTable) trouble(name string, err error, at time.Time) {
 	if known := t.of(name); known == nil || known.TryingSince != nil || known.FailedAt == nil {
-		t.fail(name, reason, false, at)
+		ordersFailed.WithLabelValues(causeOf(err), renewals[false]).Inc()
+		t.fail(name, err.Error(), false, at)
 	}
 }
 

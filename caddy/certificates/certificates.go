@@ -73,18 +73,21 @@ func record(event string, data map[string]any, at time.Time) {
 	renewal, _ := data["renewal"].(bool)
 	switch event {
 	case "cert_obtaining":
+		ordersBegun.WithLabelValues(renewals[renewal]).Inc()
 		attempts.begin(name, at)
 	case "cert_obtained":
+		countIssued(renewal, attempts.of(name), at)
 		attempts.forget(name)
 	case "cert_failed":
-		reason := "unknown reason"
+		reason, cause := "unknown reason", otherCause
 		if err, ok := data["error"].(error); ok {
 			// The name was not wanted any more.
 			if errors.Is(err, context.Canceled) {
 				return
 			}
-			reason = err.Error()
+			reason, cause = err.Error(), causeOf(err)
 		}
+		ordersFailed.WithLabelValues(cause, renewals[renewal]).Inc()
 		attempts.fail(name, reason, renewal, at)
 	}
 }

@@ -232,7 +232,7 @@ func (n *names) get(ctx context.Context, it *name) {
 			return
 		}
 		it.settle()
-		attempts.trouble(it.Subject, err.Error(), time.Now())
+		attempts.trouble(it.Subject, err, time.Now())
 		pause := time.NewTimer(min(firstPause<<min(failures, 10), maxPause))
 		select {
 		case <-pause.C:

@@ -36,6 +36,7 @@ func (t *TLS) Provision(ctx caddy.Context, hosts *table.Table) error {
 		if err := (caddytls.ConnectionPolicies{policy}).Provision(ctx); err != nil {
 			return fmt.Errorf("certificate %q: %w", certificate, err)
 		}
+		tellNoCertificate(policy.TLSConfig)
 		t.bases[certificate] = policy.TLSConfig
 	}
 	return nil

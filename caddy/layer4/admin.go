@@ -6,7 +6,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/internal/admin"
 )
 
@@ -52,15 +51,7 @@ type addressReport struct {
 
 func getCounters(*http.Request) (any, error) {
 	reports := make(map[string]ruleReport)
-	rules.Range(func(key, value any) bool {
-		id, counted := key.(string), value.(*rule)
-		if counted.active.Load() == 0 && !app.HostTable().Has(id) {
-			rules.Delete(id)
-			return true
-		}
-		reports[id] = counted.report()
-		return true
-	})
+	eachRule(func(id string, of *rule) { reports[id] = of.report() })
 	return map[string]any{"rules": reports}, nil
 }
 

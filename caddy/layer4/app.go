@@ -126,7 +126,7 @@ func (s *Server) receive(conn net.Conn) {
 	p := newPreface(conn)
 	to, err := s.choose(p, onlyRows)
 	if err != nil {
-		s.refuse(p, err)
+		s.turnAway(p, err)
 		return
 	}
 	s.carry(p, to)

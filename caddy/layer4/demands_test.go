@@ -215,7 +215,7 @@ func TestResumedSessions(t *testing.T) {
 					return "closed", false
 				}
 				defer conn.Close()
-				got, err := exchange(conn, name, path)
+				got, err := askOn(conn, name, path)
 				if err != nil {
 					return "closed", conn.ConnectionState().DidResume
 				}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/targets"
@@ -93,7 +94,7 @@ func (p *dialer) reach(ctx context.Context, limit int64, try func(dial string, o
 		case found.Tried:
 			return nil, failure
 		default:
-			return nil, found.Err()
+			return nil, withoutAddress(found.Err())
 		}
 		at := found.Choose(s.Policy, key, pool)
 		to := &destination{p, found.List[at].Dial, found.Origin(at)}
@@ -175,7 +176,11 @@ func (p *dialer) attempt(ctx context.Context, dial string, client, local net.Add
 	secured := tls.Client(conn, tlsConfig(s))
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("TLS with %s: %w", dial, err)
+		why := fmt.Errorf("TLS with %s: %w", dial, err)
+		if ctx.Err() != nil {
+			return nil, why
+		}
+		return nil, &failed{exchange.TLSFailed, why}
 	}
 	return secured, nil
 }

@@ -69,6 +69,7 @@ type choice struct {
 
 var (
 	errNoRow   = errors.New("no rule takes this name")
+	errNoName  = fmt.Errorf("%w: the client named none", errNoRow)
 	errTooMany = errors.New("too many connections that have not said where they go")
 )
 
@@ -131,6 +132,9 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	case hasHTTP:
 		return &choice{secure: f.http != nil}, nil
 	}
+	if name == "" {
+		return nil, errNoName
+	}
 	return nil, fmt.Errorf("%w: %q", errNoRow, name)
 }
 
@@ -170,16 +174,12 @@ func (f *front) terminate(client net.Conn, p *preface, to *choice) net.Conn {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Duration(f.HelloTimeout))
 	defer cancel()
 	secured := tls.Server(client, f.raw)
-	err := secured.HandshakeContext(ctx)
+	err := f.TLS.End(ctx, secured, to.demanded)
 	if err == nil && handshake.IsChallenge(secured) {
 		return nil
 	}
-	if err == nil {
-		state := secured.ConnectionState()
-		err = handshake.Check(to.demanded, &state)
-	}
 	if err != nil {
-		ruleOf(to.row.ID()).fail(fmt.Errorf("TLS with the client: %w", err))
+		countOf(to.row).fail(&failed{clientTLS, fmt.Errorf("TLS with the client: %w", err)})
 		f.refuse(p, err)
 		return nil
 	}
@@ -188,6 +188,12 @@ func (f *front) terminate(client net.Conn, p *preface, to *choice) net.Conn {
 
 // unrecognizedName is a fatal alert (RFC 8446 section 6, RFC 6066 section 3).
 var unrecognizedName = []byte{21, 3, 3, 0, 2, 2, 112}
+
+// turnAway closes a connection that nobody takes.
+func (f *front) turnAway(p *preface, err error) {
+	unrouted.WithLabelValues(string(missOf(err))).Inc()
+	f.refuse(p, err)
+}
 
 // refuse closes a connection that goes nowhere.
 func (f *front) refuse(p *preface, err error) {
@@ -207,15 +213,13 @@ func (f *front) refuse(p *preface, err error) {
 var warnings sample.Limiter
 
 func (f *front) serve(client net.Conn, p *preface, to *choice) {
-	rule := ruleOf(to.row.ID())
+	rule := countOf(to.row)
 	s := to.row.Layer4()
 	if !s.Admits(netaddr.Of(p.client).Addr()) {
 		rule.refused.Add(1)
 		return
 	}
-	rule.total.Add(1)
-	rule.active.Add(1)
-	defer rule.active.Add(^uint64(0))
+	defer rule.enter()()
 	where := &dialer{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, netaddr.Of(p.client).Addr()}
 	target, err := where.dial(context.Background(), p.client, p.local)
 	if err != nil {

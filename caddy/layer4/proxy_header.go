@@ -4,12 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 
 	"github.com/pires/go-proxyproto"
 )
 
-var errProxy = errors.New("no PROXY protocol header")
+var (
+	errProxy = errors.New("no PROXY protocol header")
+	// errBadProxy is of one that is there.
+	errBadProxy = errors.New("broken PROXY protocol header")
+)
 
 // maxProxyV1 is the longest header of version 1, its line end included; maxProxyV2 leaves room for every TLV in use.
 const (
@@ -31,7 +36,7 @@ func (p *preface) readProxyHeader() error {
 		if err == nil {
 			header, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(p.data[:size]), maxProxyV2))
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", errBadProxy, err)
 			}
 			p.data, p.told = p.data[size:], true
 			source, isTCP := header.SourceAddr.(*net.TCPAddr)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/targets"
 )
@@ -16,9 +17,12 @@ var rules sync.Map // string → *rule
 
 // rule is what is counted of a row.
 type rule struct {
+	// ingress is the name of the row's; nil before its first connection.
+	ingress                        atomic.Pointer[string]
 	active, total, failed, refused atomic.Uint64
 	// received came from clients, sent went to them.
 	received, sent atomic.Uint64
+	durations      durations
 	pool           targets.Pool
 
 	mu        sync.Mutex
@@ -34,8 +38,42 @@ func ruleOf(id string) *rule {
 	return item.(*rule)
 }
 
+// eachRule visits the rules that there are. What is counted of others is forgotten once their last connection has ended.
+func eachRule(visit func(id string, of *rule)) {
+	rules.Range(func(key, value any) bool {
+		id, of := key.(string), value.(*rule)
+		if of.active.Load() == 0 && !app.HostTable().Has(id) {
+			rules.Delete(id)
+		} else {
+			visit(id, of)
+		}
+		return true
+	})
+}
+
+// countOf is the rule of a row that has a connection now.
+func countOf(row *table.Row) *rule {
+	r, name := ruleOf(row.ID()), row.Ingress()
+	if known := r.ingress.Load(); known == nil || *known != name {
+		r.ingress.Store(&name)
+	}
+	return r
+}
+
+// enter counts a connection until leave is called.
+func (r *rule) enter() (leave func()) {
+	r.total.Add(1)
+	r.active.Add(1)
+	began := time.Now()
+	return func() {
+		r.active.Add(^uint64(0))
+		r.durations.observe(time.Since(began))
+	}
+}
+
 func (r *rule) fail(err error) {
 	r.failed.Add(1)
+	failuresByCause.WithLabelValues(string(failureOf(err))).Inc()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lastError, r.lastAt = err.Error(), time.Now()

@@ -117,14 +117,12 @@ func (s *session) run() {
 	if row == nil || owner == nil {
 		return
 	}
-	options, counted := row.Layer4(), ruleOf(row.ID())
+	options, counted := row.Layer4(), countOf(row)
 	if !options.Admits(s.client.Addr()) {
 		counted.refused.Add(1)
 		return
 	}
-	counted.total.Add(1)
-	counted.active.Add(1)
-	defer counted.active.Add(^uint64(0))
+	defer counted.enter()()
 	where := &dialer{row, "", counted, owner.app.Addresses(), &owner.app.Guard, s.client.Addr().Unmap()}
 	to, err := s.connect(where, options)
 	if errors.Is(err, errFull) && options.MaxConnections <= 0 && s.socket.makeRoom(s) {

@@ -180,6 +180,7 @@ func (s *socket) receive() {
 func (s *socket) sessionOf(client netip.AddrPort) *session {
 	one, instead := s.take(client)
 	if instead != nil {
+		evictions.Inc()
 		instead.end()
 	}
 	return one
@@ -243,6 +244,7 @@ func (s *socket) makeRoom(asks *session) bool {
 	if instead == nil {
 		return false
 	}
+	evictions.Inc()
 	instead.end()
 	select {
 	case <-instead.done:

@@ -12,7 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"golang.org/x/net/http2"
 
+	"gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/listeners"
+	"gatewright.dev/caddy/table"
 )
 
 func init() { caddy.RegisterModule(&Wrapper{}) }
@@ -36,6 +38,8 @@ type Wrapper struct {
 	// server is the one that the wrapper stands before.
 	server *caddyhttp.Server
 	ctx    context.Context
+	// begin is done before the first listener of the server.
+	begin sync.Once
 }
 
 // CaddyModule returns the module's information.
@@ -56,6 +60,12 @@ func (w *Wrapper) Provision(ctx caddy.Context) error {
 
 // WrapListener has the wrapper read each connection before the server does.
 func (w *Wrapper) WrapListener(inner net.Listener) net.Listener {
+	w.begin.Do(func() {
+		// Policies are for HTTP/3 alone.
+		for _, policy := range w.server.TLSConnPolicies {
+			handshake.CountQUIC(policy.TLSConfig)
+		}
+	})
 	l := &wrapped{
 		Listener: inner, wrapper: w, http2: enterDoor(inner.Addr().String(), w.server, w.logger),
 		ready: make(chan net.Conn), ended: make(chan struct{}),
@@ -128,7 +138,7 @@ func (l *wrapped) receive(conn net.Conn, isCaddys bool) {
 	to, err := l.wrapper.choose(p, l.wrapper.sort())
 	switch {
 	case err != nil:
-		l.wrapper.refuse(p, err)
+		l.wrapper.turnAway(p, err)
 	case to.row != nil:
 		l.wrapper.carry(p, to)
 	case to.secure:
@@ -145,7 +155,7 @@ func (l *wrapped) secure(conn net.Conn, isCaddys bool) {
 	above := tls.Server(conn, l.wrapper.http)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Duration(l.wrapper.HelloTimeout))
 	defer cancel()
-	if err := above.HandshakeContext(ctx); err != nil {
+	if err := l.wrapper.TLS.End(ctx, above, table.Demands{}); err != nil {
 		l.give(conn, above)
 		return
 	}

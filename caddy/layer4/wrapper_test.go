@@ -48,10 +48,10 @@ func (w *world) ask(host, path string) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	return exchange(conn, host, path)
+	return askOn(conn, host, path)
 }
 
-func exchange(conn net.Conn, host, path string) (string, error) {
+func askOn(conn net.Conn, host, path string) (string, error) {
 	seen, _, err := exchangeOn(conn, host, path)
 	return seen, err
 }
@@ -179,12 +179,12 @@ func TestPlainConnectionsOutliveReloads(t *testing.T) {
 	}
 	header := "PROXY TCP4 192.0.2.7 192.0.2.1 1234 80\r\n"
 	kept, half, silent, told := dial(header), dial(header+"GET /half HTTP/1.1\r\n"), dial(""), dial(header[:20])
-	if got, err := exchange(kept, "plain.test", "/one"); err != nil || got != "plain.test/one" {
+	if got, err := askOn(kept, "plain.test", "/one"); err != nil || got != "plain.test/one" {
 		t.Fatalf("%q, %v", got, err)
 	}
 	for i := range 5 {
 		w.load()
-		if got, err := exchange(kept, "plain.test", fmt.Sprint("/", i)); err != nil || got != fmt.Sprint("plain.test/", i) {
+		if got, err := askOn(kept, "plain.test", fmt.Sprint("/", i)); err != nil || got != fmt.Sprint("plain.test/", i) {
 			t.Fatalf("after reload %d: %q, %v", i, got, err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestPlainConnectionsOutliveReloads(t *testing.T) {
 	if body := bodyOf(t, half); body != "plain.test/half 192.0.2.7" {
 		t.Errorf("half a request: %q", body)
 	}
-	if got, err := exchange(silent, "plain.test", "/silent"); err != nil || got != "plain.test/silent" {
+	if got, err := askOn(silent, "plain.test", "/silent"); err != nil || got != "plain.test/silent" {
 		t.Errorf("silent: %q, %v", got, err)
 	}
 	if _, err := io.WriteString(told, header[20:]+"GET /told HTTP/1.1\r\nHost: plain.test\r\n\r\n"); err != nil {

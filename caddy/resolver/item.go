@@ -27,6 +27,8 @@ type shard struct {
 type entry struct {
 	item     atomic.Pointer[Item]
 	usedUnix atomic.Int64
+	// shard is the number of the part that has the name.
+	shard uint8
 
 	mu sync.Mutex
 	// epoch grows when an address is told or forgotten, so that an answer to an older question is not taken.
@@ -65,7 +67,8 @@ const maxDialPorts = 4
 var seed = maphash.MakeSeed()
 
 func (r *Resolver) entry(instance string) *entry {
-	s := &r.shards[maphash.String(seed, instance)%shardCount]
+	number := maphash.String(seed, instance) % shardCount
+	s := &r.shards[number]
 	s.mu.RLock()
 	e := s.entries[instance]
 	s.mu.RUnlock()
@@ -80,7 +83,7 @@ func (r *Resolver) entry(instance string) *entry {
 	if len(s.entries) >= maxPerShard {
 		s.evict()
 	}
-	e = &entry{}
+	e = &entry{shard: uint8(number)}
 	if item := r.told.item(instance, r.minTTL); item != nil {
 		e.item.Store(item)
 	}

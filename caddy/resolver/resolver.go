@@ -132,18 +132,22 @@ func (r *Resolver) Lookup(ctx context.Context, instance string, asker Asker) *It
 	item := e.item.Load()
 	if item != nil && !item.mustAsk {
 		if now.Before(item.expires) {
+			r.count(e, hit)
 			return item
 		}
 		if item.failing && now.Before(item.verified.Add(lastKnownFor)) {
+			r.count(e, stale)
 			r.refresh(e, instance, nil, nil)
 			return item
 		}
 		recent := now.Unix()-usedBefore <= int64(item.ttl/time.Second)+1
 		if item.err == nil && recent && now.Before(item.verified.Add(staleFactor*item.ttl)) {
+			r.count(e, stale)
 			r.refresh(e, instance, nil, nil)
 			return item
 		}
 	}
+	r.count(e, miss)
 	return r.ask(ctx, e, instance, nil, asker)
 }
 
@@ -176,6 +180,9 @@ func (r *Resolver) ask(ctx context.Context, e *entry, instance string, failed *I
 	case err != nil && usable:
 		return last
 	case err != nil:
+		if errors.Is(err, errBusy) {
+			turnedAway.Inc()
+		}
 		return &Item{err: err}
 	case f == nil:
 		return e.item.Load()
@@ -256,8 +263,12 @@ func asking(asker Asker) (rule, client string) {
 func (r *Resolver) fly(e *entry, instance string, f *flight, epoch uint64) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
+	questionsActive.Inc()
+	defer questionsActive.Dec()
 	for {
+		began := time.Now()
 		found, err := r.find(ctx, instance)
+		r.countQuestion(found, err, began)
 		e.mu.Lock()
 		if e.epoch == epoch {
 			f.item = r.judge(found, err, e.item.Load())

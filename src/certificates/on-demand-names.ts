@@ -29,6 +29,7 @@ export class OnDemandNames {
   readonly #options: OnDemandOptions;
   readonly #permitted = new Set<string>();
   #changes = 0;
+  readonly #answers = { allowed: 0, unknown: 0, limited: 0 };
   #generation: number | undefined;
   /** Canonical host (`*` for captures) → the rules that claim it. */
   #claims: ReadonlyMap<string, readonly IngressRule[]> = new Map();
@@ -49,6 +50,17 @@ export class OnDemandNames {
   }
 
   ask(domain: string): Verdict {
+    const verdict = this.#judge(domain);
+    this.#answers[verdict] += 1;
+    return verdict;
+  }
+
+  /** How often each answer was given. */
+  get answers(): { readonly [verdict in Verdict]: number } {
+    return this.#answers;
+  }
+
+  #judge(domain: string): Verdict {
     const host = domain.toLowerCase().replace(/\.$/, "");
     if (!this.#isClaimed(host)) return "unknown";
     if (this.#permitted.has(host)) return "allowed";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Instance } from "../model/api.ts";
+import type { Instance, InstanceState } from "../model/api.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
 import { resolveInstance } from "./instance-address.ts";
 import type { InstanceChange } from "./instance-events.ts";
@@ -35,6 +35,7 @@ export class InstanceIndex {
   /** Undefined after `fill` until an order is asked for: most starts need none at once. */
   #sorted: Sorted | undefined = { ids: new SortedKeys(), names: new SortedKeys() };
   readonly #services = new ServiceIndex();
+  readonly #states = new Map<InstanceState, number>();
   readonly #changed: (changes: readonly InstanceChange[]) => void;
 
   /** `changed` hears what each step but `fill` did to which instances. */
@@ -44,6 +45,11 @@ export class InstanceIndex {
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** How many instances there are in each state. */
+  get states(): ReadonlyMap<InstanceState, number> {
+    return this.#states;
   }
 
   /** Exact id or name, or `<service>.svc`. */
@@ -145,16 +151,22 @@ export class InstanceIndex {
   #add(instance: Instance): void {
     const name = instance.name.toLowerCase();
     this.#byId.set(idKey(instance), instance);
+    this.#countState(instance, 1);
     if (instance.service !== undefined) this.#services.add(instance, resolveInstance(instance));
     const named = this.#byName.get(name);
     this.#byName.set(name, named === undefined ? instance : [...instancesOf(named), instance]);
     for (const parent of parentsOf(name)) this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
   }
 
+  #countState({ state }: Instance, step: 1 | -1): void {
+    this.#states.set(state, (this.#states.get(state) ?? 0) + step);
+  }
+
   #remove(instance: Instance): void {
     const id = idKey(instance);
     const name = instance.name.toLowerCase();
     if (!this.#byId.delete(id)) return;
+    this.#countState(instance, -1);
     this.#services.remove(instance);
     const rest = instancesOf(this.#byName.get(name)).filter((other) => idKey(other) !== id);
     const [first] = rest;

@@ -1,4 +1,4 @@
-import type { Instance } from "../model/api.ts";
+import type { Instance, InstanceState } from "../model/api.ts";
 
 /** What is known about a name that DNS may be asked for. */
 export type Resolution =
@@ -32,6 +32,8 @@ export interface InstanceResolver {
   reference(reference: string): Promise<Reference>;
   /** Every instance known, by ascending name. */
   list(): readonly Instance[];
+  /** How many of them there are in each state; a state without any may be absent. */
+  states(): ReadonlyMap<InstanceState, number>;
   /** Calls the listener after each change of an answer until the returned function is called. */
   watch(listener: (change: ResolverChange) => void): () => void;
   close(): Promise<void>;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { Instance, PutInstanceRequest } from "../model/api.ts";
+import type { Instance, InstanceState, PutInstanceRequest } from "../model/api.ts";
 import { type Attribution, ourselves } from "../model/attribution.ts";
 import { type EventSink, noEvents } from "../model/event.ts";
 import { makeId } from "../model/id.ts";
@@ -94,6 +94,10 @@ export class InstanceRegistry implements InstanceResolver {
 
   list(): readonly Instance[] {
     return this.#index.list();
+  }
+
+  states(): ReadonlyMap<InstanceState, number> {
+    return this.#index.states;
   }
 
   watch(listener: (change: ResolverChange) => void): () => void {

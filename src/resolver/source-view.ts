@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
-import type { Instance } from "../model/api.ts";
+import type { Instance, InstanceState } from "../model/api.ts";
 import { type EventSink, noEvents } from "../model/event.ts";
 import { backoffMs } from "../util/backoff.ts";
 import { type Track, untracked } from "../util/track.ts";
@@ -199,6 +199,10 @@ export abstract class SourceView implements InstanceResolver {
 
   list(): readonly Instance[] {
     return this.#index.list();
+  }
+
+  states(): ReadonlyMap<InstanceState, number> {
+    return this.#index.states;
   }
 
   watch(listener: (change: ResolverChange) => void): () => void {

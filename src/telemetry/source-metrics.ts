@@ -1,10 +1,11 @@
 import type { Registry } from "prom-client";
-import type { Instance } from "../model/api.ts";
+import type { InstanceState } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
 import { addMetric } from "./add-metric.ts";
 
 export interface SourceMetricSources {
-  readonly instances: () => readonly Instance[];
+  /** How many instances there are in each state. */
+  readonly instances: () => ReadonlyMap<InstanceState, number>;
   /** Present where the instances come from elsewhere. */
   readonly source?: {
     readonly name: string;
@@ -12,16 +13,15 @@ export interface SourceMetricSources {
   };
 }
 
-const instanceStates: readonly string[] = document.components.schemas.InstanceState.enum;
+const instanceStates = document.components.schemas.InstanceState.enum as readonly InstanceState[];
 const sourceStates = ["starting", "ok", "failing", "expired"] as const;
 
 /** Adds the instances, and how the source does that they come from. */
 export function addSourceMetrics(registry: Registry, { instances, source }: SourceMetricSources): void {
   const byState = { name: "instances", help: "Known instances by state.", labelNames: ["state"] };
   addMetric(registry, byState, () => {
-    const counts = new Map(instanceStates.map((state) => [state, 0]));
-    for (const { state } of instances()) counts.set(state, (counts.get(state) ?? 0) + 1);
-    return [...counts].map(([state, count]) => [count, { state }]);
+    const counts = instances();
+    return instanceStates.map((state) => [counts.get(state) ?? 0, { state }]);
   });
   if (source === undefined) return;
   const { name, status } = source;

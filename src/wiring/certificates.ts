@@ -71,6 +71,8 @@ export interface Certificates {
   readonly imported: ImportedCertificates;
   readonly condition: StatusContributor;
   readonly unserved: UnservedRules;
+  /** Present where certificates are ordered on demand. */
+  readonly onDemand: Pick<OnDemandNames, "answers"> | undefined;
   close(): Promise<void>;
 }
 
@@ -96,6 +98,7 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     report,
     imported,
     unserved,
+    onDemand,
     condition: certificateCondition({ settings, monitor, imported }),
     close: async () => {
       ending.abort();

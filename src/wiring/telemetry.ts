@@ -1,5 +1,5 @@
 import type { Registry } from "prom-client";
-import type { Layer4Source, MetricSource, RefusalSource } from "../caddy/caddy-api.ts";
+import type { MetricSource, RefusalSource } from "../caddy/caddy-api.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { DnsServer } from "../dns/server.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
@@ -10,8 +10,8 @@ import type { RunningManager } from "../manager/manager.ts";
 import { caddyFamilies } from "../telemetry/caddy-families.ts";
 import { addDnsMetrics } from "../telemetry/dns-metrics.ts";
 import { addHealthMetrics } from "../telemetry/health-metrics.ts";
-import { addLayer4Metrics } from "../telemetry/layer4-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { addOnDemandMetrics } from "../telemetry/on-demand-metrics.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
 import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
 import { addSourceMetrics } from "../telemetry/source-metrics.ts";
@@ -20,14 +20,14 @@ import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
 
 export interface TelemetrySources {
-  readonly api: RefusalSource & Layer4Source & MetricSource;
+  readonly api: RefusalSource & MetricSource;
   readonly manager: Pick<RunningManager, "ingresses" | "caddyHealth" | "waitingChanges">;
   readonly instances: Pick<Instances, "resolver" | "source">;
   readonly dns: Pick<DnsServer, "counts">;
   /** Where metrics are added to. */
   readonly registry: Registry;
   readonly readiness: () => Readiness;
-  readonly certificates: Pick<Certificates, "report" | "unserved">;
+  readonly certificates: Pick<Certificates, "report" | "unserved" | "onDemand">;
   readonly follower: Pick<Follower, "reasons"> | undefined;
   readonly draining: () => readonly DrainingCaddy[];
   /** Ingresses with series of their own. */
@@ -42,7 +42,7 @@ export interface TelemetrySources {
 export function createTelemetry(sources: TelemetrySources): TelemetryParts {
   const { api, certificates, dns, draining, follower, instances, logger } = sources;
   const { manager, metricsIngresses, otlp, readiness, registry, version } = sources;
-  const { report, unserved } = certificates;
+  const { onDemand, report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
   const caddy = caddyFamilies({ ask: () => api.metrics(metricsIngresses), logger });
   const overview = (most: number) => report.overview(most);
@@ -58,14 +58,11 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
     refusals: () => api.refusals(),
     nameOf: (id) => manager.ingresses.get(id)?.name,
   });
-  addLayer4Metrics(metrics.registry, {
-    layer4: () => api.layer4(),
-    nameOf: (id) => manager.ingresses.get(id)?.name,
-  });
+  if (onDemand !== undefined) addOnDemandMetrics(metrics.registry, () => onDemand.answers);
   addDnsMetrics(metrics.registry, () => dns.counts());
   const { resolver, source } = instances;
   addSourceMetrics(metrics.registry, {
-    instances: () => resolver.list(),
+    instances: () => resolver.states(),
     ...(source === undefined ? {} : { source }),
   });
   otlp?.readFrom(metrics.families);

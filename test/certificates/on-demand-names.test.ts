@@ -1,7 +1,10 @@
+import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
 import { OnDemandNames } from "../../src/certificates/on-demand-names.ts";
 import type { IngressRule } from "../../src/model/api.ts";
+import { addOnDemandMetrics } from "../../src/telemetry/on-demand-metrics.ts";
 import { growthOf } from "../support/growth.ts";
+import { moved, seriesOf } from "../support/moved-metrics.ts";
 
 const settings = {
   acmeConfigured: true,
@@ -94,6 +97,19 @@ describe("on-demand names", () => {
     now += 30 * 60 * 1000;
     expect(limited.ask("vm-3.dev.example.com")).toBe("allowed");
     expect(limited.ask("vm-4.dev.example.com")).toBe("limited");
+  });
+
+  it("are counted by answer, whatever the names are", async () => {
+    const registry = new Registry();
+    const asked = names(1);
+    addOnDemandMetrics(registry, () => asked.answers);
+    const before = await seriesOf(registry);
+    for (const host of ["shop", "shop", "web-1.dev", "nobody"]) asked.ask(`${host}.example.com`);
+    expect(moved(before, await seriesOf(registry), /./)).toEqual({
+      'on_demand_questions_total{answer="allowed"}': 2,
+      'on_demand_questions_total{answer="limited"}': 1,
+      'on_demand_questions_total{answer="unknown"}': 1,
+    });
   });
 
   it("are never more at once than in an hour, however long nobody came", () => {

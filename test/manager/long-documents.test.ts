@@ -55,6 +55,7 @@ it("C2: targets that fail while others are still to be looked at are one refusal
       resolve: (name) => resolver.resolve(name),
       reference: () => Promise.resolve({ kind: "unavailable", reason: "the source is down" }),
       list: () => [],
+      states: () => new Map(),
       watch: () => () => undefined,
       close: () => Promise.resolve(),
     },

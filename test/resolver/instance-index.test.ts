@@ -163,6 +163,7 @@ describe("changes", () => {
         id: `i${random(120)}`,
         name: ["n", "n.p", "x.n.p"][random(3)] + String(random(90)),
         ip: `10.0.0.${random(3)}`,
+        state: random(4) === 0 ? ("Stopped" as const) : ("Running" as const),
       }));
       const deletes = Array.from({ length: random(3) }, () => `i${random(120)}`);
       for (const id of deletes) model.delete(id);
@@ -170,6 +171,8 @@ describe("changes", () => {
       index.apply(puts.map(instanceFrom), deletes);
       const fresh = indexOf(...model.values());
       expect(index.list()).toEqual(fresh.list());
+      const counted = [...index.states].filter(([, count]) => count !== 0);
+      expect(new Map(counted)).toEqual(fresh.states);
       for (let at = 0; at < 120; at += 7) {
         for (const key of [`i${at}`, `n${at}`, `n.p${at}`, `p${at}`, `i${at % 13}`]) {
           expect(index.resolve(key)).toEqual(fresh.resolve(key));

@@ -73,6 +73,12 @@ export function instanceResolverContract(
 
     it("lists by ascending name", () => {
       expect(resolver.list().map((instance) => instance.name)).toEqual(["db.prod", "off", "web"]);
+      expect(resolver.states()).toEqual(
+        new Map([
+          ["Running", 2],
+          ["Stopped", 1],
+        ]),
+      );
     });
 
     it("finds a new instance by reference without waiting for its next look at the source", async () => {

@@ -274,7 +274,7 @@ describe("metrics of sources", () => {
       track: metrics.fetches("it"),
     });
     const source = { name: "it", status: () => resolver.status() };
-    addSourceMetrics(metrics.registry, { instances: () => resolver.list(), source });
+    addSourceMetrics(metrics.registry, { instances: () => resolver.states(), source });
     await resolver.start();
     expect(await since(new Map(), names)).toEqual({
       [state("starting")]: 1,
@@ -313,7 +313,7 @@ describe("metrics of sources", () => {
       track: metrics.fetches("it"),
     });
     const source = { name: "it", status: () => resolver.status() };
-    addSourceMetrics(metrics.registry, { instances: () => resolver.list(), source });
+    addSourceMetrics(metrics.registry, { instances: () => resolver.states(), source });
     await resolver.start();
     expect(await since(new Map(), /source_state/)).toEqual({ [state("ok")]: 1 });
     hypeman.fault = (response) => response.writeHead(500).end();
