@@ -338,6 +338,52 @@ describe("E14: names of hypeman's newer versions", () => {
   });
 });
 
+describe("the access log", () => {
+  test("is off, in Caddy's folder, and bounded", () => {
+    expect(load({}).accessLog).toEqual({
+      mode: "off",
+      sample: 1,
+      client: "full",
+      query: false,
+      stdout: false,
+      rollSizeMb: 100,
+      rollKeep: 9,
+      rollKeepDays: 30,
+    });
+  });
+
+  test("is as its settings say", () => {
+    expect(
+      load({
+        ACCESS_LOG: "all",
+        ACCESS_LOG_SAMPLE: "0.1",
+        ACCESS_LOG_CLIENT: "masked",
+        ACCESS_LOG_QUERY: "true",
+        ACCESS_LOG_OUTPUT: "stdout",
+        ACCESS_LOG_FILE: "/var/log/a.log",
+        ACCESS_LOG_ROLL_SIZE_MB: "1",
+        ACCESS_LOG_ROLL_KEEP: "2",
+        ACCESS_LOG_ROLL_KEEP_DAYS: "3",
+      }).accessLog,
+    ).toEqual({
+      mode: "all",
+      sample: 0.1,
+      client: "masked",
+      query: true,
+      stdout: true,
+      file: "/var/log/a.log",
+      rollSizeMb: 1,
+      rollKeep: 2,
+      rollKeepDays: 3,
+    });
+  });
+
+  test.each(["-0.1", "1.01", "ten", "1/10", ""])("has no sample %j", (text) => {
+    const fields = problemsOf({ ACCESS_LOG_SAMPLE: text }).map(([field]) => field);
+    expect(fields).toEqual(text === "" ? [] : ["ACCESS_LOG_SAMPLE"]);
+  });
+});
+
 describe("OTLP", () => {
   const otlp = (environment: Variables) => load({ OTEL_ENABLED: "true", ...environment }).telemetry.otlp;
 
@@ -355,7 +401,26 @@ describe("OTLP", () => {
       serviceName: "gatewright",
       instanceId: "edge-1",
       attributes: [],
+      traces: { sampler: "parentbased_always_on", share: 1, trustParents: false },
     });
+  });
+
+  test("has traces as OpenTelemetry's variables say", () => {
+    expect(
+      otlp({
+        OTEL_TRACES_SAMPLER: "traceidratio",
+        OTEL_TRACES_SAMPLER_ARG: ".25",
+        TRUST_TRACEPARENT: "true",
+      })?.traces,
+    ).toEqual({ sampler: "traceidratio", share: 0.25, trustParents: true });
+    expect(otlp({ OTEL_TRACES_EXPORTER: "none" })).not.toHaveProperty("traces");
+    expect(
+      problemsOf({
+        OTEL_TRACES_SAMPLER: "some",
+        OTEL_TRACES_SAMPLER_ARG: "1.5",
+        OTEL_TRACES_EXPORTER: "paper",
+      }).map(([field]) => field),
+    ).toEqual(["OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"]);
   });
 
   test.each<[Variables, string]>([

@@ -12,7 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/accesslog"
 	"gatewright.dev/caddy/resolver"
+	"gatewright.dev/caddy/tracing"
 )
 
 func init() { caddy.RegisterModule(new(App)) }
@@ -45,8 +47,15 @@ type App struct {
 	// ErrorPages are for all ingresses, and for requests that no row takes. Those of a policy set go first.
 	ErrorPages ErrorPages `json:"error_pages,omitempty"`
 
-	// Metrics false has requests not counted: what counting costs is measured so. Default: true.
+	// Metrics false has requests not counted, and not recorded unless they are logged or traced: what that costs is measured so. Default: true.
 	Metrics *bool `json:"metrics,omitempty"`
+
+	// AccessLog says which requests and connections are logged, and where. Default: none, unless a policy set says so; in
+	// access.log beside TableFile.
+	AccessLog accesslog.Settings `json:"access_log,omitzero"`
+
+	// Tracing says where spans of requests go. Default: there are none.
+	Tracing *tracing.Settings `json:"tracing,omitempty"`
 
 	// generation is this configuration's number in the process; 0 before its start.
 	generation uint64
@@ -56,6 +65,8 @@ type App struct {
 	logger      *zap.Logger
 	resolver    *resolver.Resolver
 	resolverKey *resolverKey
+	accessLog   *accesslog.Log
+	tracer      *tracing.Tracer
 }
 
 // Resolver is a DNS server that knows the instances.
@@ -93,6 +104,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := a.ErrorPages.validate(); err != nil {
+		return err
+	}
+	if err := a.openLogs(); err != nil {
 		return err
 	}
 	// Policy sets ask for it, also when they come later: then no app may be added to the configuration any more.
@@ -143,11 +157,12 @@ func (a *App) Cleanup() error {
 		a.drop(key.(string))
 		return true
 	})
+	err := a.closeLogs()
 	if a.resolverKey == nil {
-		return nil
+		return err
 	}
-	_, err := resolvers.Delete(*a.resolverKey)
-	return err
+	_, unknown := resolvers.Delete(*a.resolverKey)
+	return errors.Join(err, unknown)
 }
 
 // Of returns the app of the configuration that is being loaded.
@@ -159,8 +174,44 @@ func Of(ctx caddy.Context) (*App, error) {
 	return loaded.(*App), nil
 }
 
-// CountsRequests tells whether requests of this configuration are counted.
-func (a *App) CountsRequests() bool { return a.Metrics == nil || *a.Metrics }
+// Records tells whether requests of this configuration are recorded while they are served.
+func (a *App) Records() bool {
+	return a.Metrics == nil || *a.Metrics || a.tracer != nil || a.accessLog.Logs()
+}
+
+// openLogs has requests be logged and traced.
+func (a *App) openLogs() (err error) {
+	file := "access.log"
+	if a.TableFile != "" {
+		file = filepath.Join(filepath.Dir(a.TableFile), file)
+	}
+	if a.accessLog, err = accesslog.Open(a.ctx, a.AccessLog, file); err != nil {
+		return fmt.Errorf("access_log: %w", err)
+	}
+	if a.Tracing != nil {
+		if a.tracer, err = tracing.Open(*a.Tracing); err != nil {
+			return fmt.Errorf("tracing: %w", err)
+		}
+	}
+	return nil
+}
+
+// closeLogs has what waits be written and sent, where this is the last configuration with these.
+func (a *App) closeLogs() (err error) {
+	if a.accessLog != nil {
+		err = a.accessLog.Close()
+	}
+	if a.tracer != nil {
+		err = errors.Join(err, a.tracer.Close())
+	}
+	return err
+}
+
+// Log is the access log.
+func (a *App) Log() *accesslog.Log { return a.accessLog }
+
+// Tracer makes spans of requests; nil where there are to be none.
+func (a *App) Tracer() *tracing.Tracer { return a.tracer }
 
 // Addresses is what finds the addresses of instances.
 func (a *App) Addresses() *resolver.Resolver { return a.resolver }

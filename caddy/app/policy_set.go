@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"gatewright.dev/caddy/accesslog"
 	"gatewright.dev/caddy/rehearsal"
 )
 
@@ -33,6 +34,9 @@ type PolicySet struct {
 	// UncleanPaths is what becomes of paths that servers read in more than one way: "clean", "reject" (400) or "keep".
 	// Default: "clean" where a rule of a path had to be asked, else "keep".
 	UncleanPaths string `json:"unclean_paths,omitempty"`
+
+	// AccessLog is which requests are logged. Default: as App.AccessLog says.
+	AccessLog accesslog.Mode `json:"access_log,omitempty"`
 
 	handlers []caddyhttp.MiddlewareHandler
 	chain    caddyhttp.Handler
@@ -72,6 +76,9 @@ func (s *PolicySet) provision(ctx caddy.Context) error {
 	}
 	if err := s.ErrorPages.validate(); err != nil {
 		return err
+	}
+	if err := s.AccessLog.Validate(); err != nil {
+		return fmt.Errorf("access_log: %w", err)
 	}
 	switch s.UncleanPaths {
 	case "", CleanPaths, RejectPaths, KeepPaths:

@@ -343,7 +343,7 @@ func TestErrorPages(t *testing.T) {
 	}{
 		{"none.test", "", "text/plain; charset=utf-8", `503 Service Unavailable: Ingress "ingress-none" has no instance`, 503},
 		{"dead.test", "*/*", "text/plain; charset=utf-8", `502 Bad Gateway: The instance behind ingress "ingress-dead" could not be reached.`, 502},
-		{"hung.test", "application/json, */*", "application/json", `{"code":"gateway_timeout","message":"The instance behind ingress \"ingress-hung\" did not answer in time.","ingress":"ingress-hung"}`, 504},
+		{"hung.test", "application/json, */*", "application/json", `{"code":"gateway_timeout","message":"The instance behind ingress \"ingress-hung\" did not answer in time.","ingress":"ingress-hung","request_id":"`, 504},
 		{"dead.test", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8", "<h1>502 Bad Gateway</h1>", 502},
 		{"dead.test", "text/html;q=0.5, application/problem+json", "application/json", `"code":"bad_gateway"`, 502},
 		{"evil.test", "text/html", "text/html; charset=utf-8", `\&lt;script&gt;\&#34;`, 503},

@@ -17,6 +17,7 @@ type route struct {
 	owner *app.App
 	// rehearsed is nil for a request that a client sent. Of others nothing is counted and logged.
 	rehearsed *rehearsal.Record
+	requestID string
 }
 
 // find looks up the row of a request, and enters its policy set. A change between the two may have taken both away:

@@ -82,10 +82,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		w.Header().Set("Connection", "close")
 	}
 	s := &served{}
+	s.identify(w, r)
 	rehearsed := rehearsal.Of(r)
-	if rehearsed == nil && h.app.CountsRequests() {
+	if rehearsed == nil && h.app.Records() {
 		s.Start = time.Now()
 		w = s.watch(w, r)
+		if tracer := h.app.Tracer(); tracer != nil {
+			s.Trace = tracer.Begin(r, isTrusted(r))
+		}
 		defer h.ended(s, r)
 	}
 	h.serve(w, r, s, rehearsed)
@@ -111,7 +115,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *served, rehea
 		Header: r.Header,
 	}
 	to := h.find(&asked)
-	to.rehearsed = rehearsed
+	to.rehearsed, to.requestID = rehearsed, s.RequestID
 	to.rehearsed.Found(to.row, to.host)
 	row, set := to.row, to.set
 	s.Row, s.Host = row, to.host
@@ -122,6 +126,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *served, rehea
 	}
 	if set != nil {
 		defer set.Leave()
+		s.logged = set.AccessLog
 	}
 	caddyhttp.SetVar(r.Context(), "gatewright.rule", row.ID())
 	caddyhttp.SetVar(r.Context(), "gatewright.ingress", row.Ingress())
@@ -152,6 +157,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *served, rehea
 	q := &s.Request
 	q.Resolver, q.Guard = to.owner.Addresses(), &to.owner.Guard
 	q.Attach(r)
+	s.Trace.Policies()
 	status, ended := 0, false
 	// Deferred, since the proxy panics when a response breaks off.
 	defer func() {
@@ -159,7 +165,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *served, rehea
 		// A client that leaves ends the request's context.
 		if !ended && r.Context().Err() == nil {
 			s.brokeOff(exchange.BrokenAnswer)
-			h.brokenOff(r, row)
+			h.brokenOff(r, &to)
 		} else if !ended {
 			s.brokeOff(exchange.ClientLeft)
 		}

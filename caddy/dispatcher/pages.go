@@ -14,6 +14,7 @@ import (
 
 	"gatewright.dev/caddy/app"
 	"gatewright.dev/caddy/exchange"
+	"gatewright.dev/caddy/internal/netaddr"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/table"
@@ -36,19 +37,12 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, to *route, status
 		return
 	}
 	if refusal != nil || isRefusal(status) {
-		h.refuse(r, row, status, err)
+		h.refuse(r, to, status, err)
 		h.answer(w, r, to, status, told)
 		return
 	}
 	log := h.logger.Debug
-	fields := []zap.Field{
-		zap.String("rule", row.ID()),
-		zap.String("ingress", row.Ingress()),
-		zap.Int("status", status),
-		zap.String("method", r.Method),
-		zap.String("host", r.Host),
-		zap.Error(err),
-	}
+	fields := append(logged(r, to), zap.Int("status", status), zap.Error(err))
 	if status >= 500 {
 		if suppressed, ok := warnings.Allow(row.ID()); ok {
 			log = h.logger.Warn
@@ -61,17 +55,23 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, to *route, status
 
 // brokenOff logs that an instance ended its response before its end, once a second and row at the most. The client has
 // the beginning already.
-func (h *Handler) brokenOff(r *http.Request, row *table.Row) {
-	suppressed, ok := warnings.Allow(row.ID())
+func (h *Handler) brokenOff(r *http.Request, to *route) {
+	suppressed, ok := warnings.Allow(to.row.ID())
 	if !ok {
 		return
 	}
-	h.logger.Warn("response broke off",
-		zap.String("rule", row.ID()),
-		zap.String("ingress", row.Ingress()),
+	h.logger.Warn("response broke off", append(logged(r, to), zap.Uint32("suppressed", suppressed))...)
+}
+
+// logged is what each line about a request says.
+func logged(r *http.Request, to *route) []zap.Field {
+	return []zap.Field{
+		zap.String("rule", to.row.ID()),
+		zap.String("ingress", to.row.Ingress()),
+		zap.String("request_id", to.requestID),
 		zap.String("method", r.Method),
-		zap.String("host", r.Host),
-		zap.Uint32("suppressed", suppressed))
+		zap.String("host", netaddr.WithoutUser(r.Host)),
+	}
 }
 
 // answer sends the page of the user's where there is one, else our own; told is what it says, "" leaves that to us.
@@ -81,7 +81,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, to *route, stat
 		told = message(status, ingress)
 	}
 	page, _ := h.pageFor(to.set, status)
-	writeError(w, r, status, ingress, told, page)
+	writeError(w, r, status, &refusalText{ingress, told, to.requestID}, page)
 }
 
 // messages are what clients are told, by status: the ingress (%q) and what it means, never an address or a name behind it.
@@ -106,8 +106,11 @@ func message(status int, ingress string) string {
 	return strings.Replace(text, "%q", strconv.Quote(ingress), 1)
 }
 
-// writeError answers told in HTML, JSON or plain text, by Accept; page, unless empty, instead of HTML and plain text.
-func writeError(w http.ResponseWriter, r *http.Request, status int, ingress, told, page string) {
+// refusalText is what an error answer says.
+type refusalText struct{ ingress, told, requestID string }
+
+// writeError answers in HTML, JSON or plain text, by Accept; page, unless empty, instead of HTML and plain text.
+func writeError(w http.ResponseWriter, r *http.Request, status int, say *refusalText, page string) {
 	header := w.Header()
 	// A handler that failed half-way may have announced another body.
 	header.Del("Content-Length")
@@ -129,17 +132,19 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, ingress, tol
 	switch format {
 	case formatJSON:
 		body, _ := json.Marshal(struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-			Ingress string `json:"ingress"`
-		}{strings.ReplaceAll(strings.ToLower(text), " ", "_"), told, ingress})
+			Code      string `json:"code"`
+			Message   string `json:"message"`
+			Ingress   string `json:"ingress"`
+			RequestID string `json:"request_id,omitempty"`
+		}{strings.ReplaceAll(strings.ToLower(text), " ", "_"), say.told, say.ingress, say.requestID})
 		writeBody(w, status, "application/json", string(body)+"\n")
 	case formatHTML:
 		title := html.EscapeString(fmt.Sprintf("%d %s", status, text))
 		writeBody(w, status, "text/html; charset=utf-8", "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>"+title+
-			"</title></head>\n<body><h1>"+title+"</h1><p>"+html.EscapeString(told)+"</p></body></html>\n")
+			"</title></head>\n<body><h1>"+title+"</h1><p>"+html.EscapeString(say.told)+"</p><p>Request "+html.EscapeString(say.requestID)+
+			"</p></body></html>\n")
 	default:
-		writePlain(w, status, fmt.Sprintf("%d %s: %s\n", status, text, told))
+		writePlain(w, status, fmt.Sprintf("%d %s: %s\nRequest %s\n", status, text, say.told, say.requestID))
 	}
 }
 

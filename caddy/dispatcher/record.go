@@ -11,9 +11,11 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"gatewright.dev/caddy/accesslog"
 	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/targets"
+	"gatewright.dev/caddy/tracing"
 	"gatewright.dev/caddy/upstreams"
 )
 
@@ -22,6 +24,10 @@ type served struct {
 	upstreams.Request
 	answer answerWriter
 	body   countedBody
+	// ids are the values of the header X-Request-ID, of the request and of the answer.
+	ids [2]string
+	// logged is which requests of the rule are logged; "" leaves that to the app.
+	logged accesslog.Mode
 }
 
 // watch begins the record of an exchange, and puts what counts bytes before the client.
@@ -53,6 +59,27 @@ func (h *Handler) ended(s *served, r *http.Request) {
 	for _, observe := range observers {
 		observe(&s.Exchange, r)
 	}
+	h.app.Log().Request(r, &s.Exchange, s.logged)
+	if s.Trace.Recording() {
+		h.endTrace(s, r)
+	}
+}
+
+// endTrace tells the request's span what became of it.
+func (h *Handler) endTrace(s *served, r *http.Request) {
+	e := &s.Exchange
+	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	outcome := tracing.Outcome{
+		RequestID: e.RequestID, Client: h.app.Log().Client().ShowText(client),
+		Status: e.Status, Cause: string(e.Failure), Sent: e.Sent.Load(),
+	}
+	if e.Row != nil {
+		outcome.Ingress, outcome.Rule = e.Row.Ingress(), e.Row.ID()
+	}
+	if e.Policy != "" {
+		e.Trace.Refused(string(e.Policy), e.Reason)
+	}
+	e.Trace.End(r, &outcome)
 }
 
 // statusLeft is of a client that has left before it was answered. The number is nginx's, and the proxy uses it too.
@@ -120,6 +147,7 @@ func (w *answerWriter) WriteHeader(status int) {
 	if w.of.Status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.of.Status = status
 	}
+	identifyAnswer(w.Header(), w.of.RequestID)
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -143,6 +171,7 @@ func (w *answerWriter) ReadFrom(r io.Reader) (int64, error) {
 func (w *answerWriter) begun() {
 	if w.of.Status == 0 {
 		w.of.Status = http.StatusOK
+		identifyAnswer(w.Header(), w.of.RequestID)
 	}
 }
 

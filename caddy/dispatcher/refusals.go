@@ -8,29 +8,24 @@ import (
 
 	"gatewright.dev/caddy/internal/refusals"
 	"gatewright.dev/caddy/internal/sample"
-	"gatewright.dev/caddy/table"
 )
 
 var refused sample.Limiter
 
 // refuse counts a request that a policy turned away, and logs at most one a second and row: an attack must not fill
 // the disk.
-func (h *Handler) refuse(r *http.Request, row *table.Row, status int, err error) {
-	refusals.All.Add(row.ID(), status)
-	suppressed, ok := refused.Allow(row.ID())
+func (h *Handler) refuse(r *http.Request, to *route, status int, err error) {
+	refusals.All.Add(to.row.ID(), status)
+	suppressed, ok := refused.Allow(to.row.ID())
 	if !ok {
 		return
 	}
 	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	h.logger.Info("request refused",
-		zap.String("rule", row.ID()),
-		zap.String("ingress", row.Ingress()),
+	h.logger.Info("request refused", append(logged(r, to),
 		zap.Int("status", status),
-		zap.String("client_ip", client),
-		zap.String("method", r.Method),
-		zap.String("host", r.Host),
+		zap.String("client_ip", h.app.Log().Client().ShowText(client)),
 		zap.NamedError("reason", err),
-		zap.Uint32("suppressed", suppressed))
+		zap.Uint32("suppressed", suppressed))...)
 }
 
 // isRefusal tells whether a policy, and not the instance or the way to it, is why a request failed.

@@ -22,7 +22,7 @@ func (h *Handler) insecure(w http.ResponseWriter, r *http.Request, to *route, la
 	if to.rehearsed != nil {
 		to.rehearsed.Err = lack
 	} else {
-		h.refuse(r, to.row, status, lack)
+		h.refuse(r, to, status, lack)
 	}
 	h.answer(w, r, to, status, lack.Error())
 }

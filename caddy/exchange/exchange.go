@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatewright.dev/caddy/table"
+	"gatewright.dev/caddy/tracing"
 )
 
 // Exchange is a request and its answer. It belongs to the goroutine that serves the request, but for what is atomic.
@@ -15,6 +16,11 @@ type Exchange struct {
 	Miss Miss
 	// Host is the canonical host; "" of a request without a path.
 	Host string
+
+	// RequestID names the request in the headers of request and answer, in log lines and spans.
+	RequestID string
+	// Trace is the request's part of a trace; nil where it has none.
+	Trace *tracing.Request
 
 	// Start is when the dispatcher got the request, Duration the time from there to the end of the answer, of a tunnel to
 	// its end.
@@ -56,6 +62,8 @@ type Attempt struct {
 	Target string
 	// Address is ip:port.
 	Address string
+	// Began is the time from the exchange's Start to the beginning of the attempt; 0 where nothing was sent yet.
+	Began time.Duration
 	// Connect is the time in which a connection was opened, with TLS where the transport is not our own; 0 for a kept one.
 	Connect time.Duration
 	// FirstByte is the time from the beginning of sending to the head of the answer; 0 where none came.

@@ -1,6 +1,6 @@
 // Package policies has the HTTP handlers of Gatewright's policy sets for which Caddy's own do not do:
 //
-//	{"handler": "gatewright_forwarded"}                                     X-Real-IP, X-Request-ID, Forwarded
+//	{"handler": "gatewright_forwarded"}                                     X-Real-IP, Forwarded, CDN-Loop
 //	{"handler": "gatewright_limit_key", "header": "X-Api-Key"}              what a rate limit counts by
 //	{"handler": "gatewright_header_auth"}                                   the header that the row demands
 //	{"handler": "gatewright_refuse", "status": 503, "message": "…"}         an error with a text for the client

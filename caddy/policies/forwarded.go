@@ -1,8 +1,6 @@
 package policies
 
 import (
-	"encoding/hex"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,7 +16,6 @@ func init() { caddy.RegisterModule(Forwarded{}) }
 // about the client and that the reverse proxy does not set (which are X-Forwarded-For, -Proto and -Host).
 //
 //   - X-Real-IP: the client's address, past all trusted proxies.
-//   - X-Request-ID: a new UUID; a trusted proxy's is kept.
 //   - Forwarded (RFC 7239): this hop; what a trusted proxy sent comes before it.
 //   - CDN-Loop (RFC 8586): that the request has come by here; one that has done so too often is refused with 508.
 //
@@ -32,7 +29,7 @@ func (Forwarded) CaddyModule() caddy.ModuleInfo {
 }
 
 // values are the new headers in one allocation.
-type values struct{ ip, id, forwarded [1]string }
+type values struct{ ip, forwarded [1]string }
 
 // ServeHTTP sets the headers.
 func (Forwarded) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -47,10 +44,6 @@ func (Forwarded) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	v := new(values)
 	v.ip[0] = clientIP(r)
 	r.Header["X-Real-Ip"] = v.ip[:]
-	if !trusted || !isRequestID(r.Header["X-Request-Id"]) {
-		v.id[0] = newRequestID()
-		r.Header["X-Request-Id"] = v.id[:]
-	}
 	v.forwarded[0] = forwarded(r, trusted)
 	r.Header["Forwarded"] = v.forwarded[:]
 	return next.ServeHTTP(w, r)
@@ -65,37 +58,6 @@ func clientIP(r *http.Request) string {
 		}
 	}
 	return ip
-}
-
-func isRequestID(values []string) bool {
-	if len(values) != 1 || values[0] == "" || len(values[0]) > 128 {
-		return false
-	}
-	for i := range len(values[0]) {
-		if c := values[0][i]; c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// newRequestID is a random UUID (RFC 9562 section 5.4). It names a request and guards nothing, so that the runtime's
-// generator, which needs no system call, will do.
-func newRequestID() string {
-	var raw [16]byte
-	hi, lo := rand.Uint64(), rand.Uint64()
-	for i := range 8 {
-		raw[i], raw[8+i] = byte(hi>>(8*i)), byte(lo>>(8*i))
-	}
-	raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
-	var text [36]byte
-	hex.Encode(text[:8], raw[:4])
-	hex.Encode(text[9:13], raw[4:6])
-	hex.Encode(text[14:18], raw[6:8])
-	hex.Encode(text[19:23], raw[8:10])
-	hex.Encode(text[24:], raw[10:])
-	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	return string(text[:])
 }
 
 // forwarded is the value of the header Forwarded for this hop and those before it.
@@ -172,7 +134,7 @@ func dropConnectionHeaders(header http.Header) {
 		for name := range strings.SplitSeq(line, ",") {
 			name = strings.TrimSpace(name)
 			switch {
-			case name == "":
+			case name == "", isDispatchers(name):
 			case isConnectionOption(name):
 				kept = append(kept, name)
 			default:
@@ -185,6 +147,11 @@ func dropConnectionHeaders(header http.Header) {
 		return
 	}
 	header["Connection"] = []string{strings.Join(kept, ", ")}
+}
+
+// isDispatchers tells whether the dispatcher has set the header, so that it is none of the client's.
+func isDispatchers(name string) bool {
+	return strings.EqualFold(name, "X-Request-Id") || strings.EqualFold(name, "Traceparent") || strings.EqualFold(name, "Tracestate")
 }
 
 func isConnectionOption(name string) bool {

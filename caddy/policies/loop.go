@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"strings"
@@ -15,7 +16,7 @@ const maxPasses = 10
 const passHeader = "Cdn-Loop"
 
 // passMark is this process's name in it. Requests share the slice, which has no room that one could write into.
-var passMark = []string{"gatewright-" + newRequestID()[:8]}
+var passMark = []string{"gatewright-" + strings.ToLower(rand.Text()[:8])}
 
 var errLoop = errors.New("the request has come by too often: what it is sent to leads back here")
 

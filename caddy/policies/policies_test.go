@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -85,24 +84,6 @@ func TestForwardedUnmapsIPv4(t *testing.T) {
 	vars := map[string]any{caddyhttp.ClientIPVarKey: "::ffff:192.0.2.1", caddyhttp.TrustedProxyVarKey: true}
 	if got := send(t, Forwarded{}, request("10.0.0.2:1", nil), vars).Header.Get("X-Real-Ip"); got != "192.0.2.1" {
 		t.Errorf("X-Real-IP is %q", got)
-	}
-}
-
-func TestRequestID(t *testing.T) {
-	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	seen := make(map[string]bool)
-	for _, sent := range [][]string{nil, {"from-a-client"}, {"a", "b"}} {
-		vars := map[string]any{caddyhttp.ClientIPVarKey: "192.0.2.1", caddyhttp.TrustedProxyVarKey: false}
-		got := send(t, Forwarded{}, request("192.0.2.1:1", http.Header{"X-Request-Id": sent}), vars).Header["X-Request-Id"]
-		if len(got) != 1 || !uuid.MatchString(got[0]) || seen[got[0]] {
-			t.Errorf("%q became %q", sent, got)
-		}
-		seen[got[0]] = true
-	}
-	vars := map[string]any{caddyhttp.ClientIPVarKey: "192.0.2.1", caddyhttp.TrustedProxyVarKey: true}
-	got := send(t, Forwarded{}, request("10.0.0.2:1", http.Header{"X-Request-Id": {"from-a-proxy"}}), vars).Header.Get("X-Request-Id")
-	if got != "from-a-proxy" {
-		t.Errorf("a trusted proxy's id became %q", got)
 	}
 }
 

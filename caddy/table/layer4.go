@@ -41,6 +41,8 @@ type Layer4 struct {
 	// Allow and Deny are networks of clients; Deny is asked first, and absent Allow means all.
 	Allow []netip.Prefix `json:"allow,omitempty"`
 	Deny  []netip.Prefix `json:"deny,omitempty"`
+	// AccessLog is which connections are logged: "off", "errors" or "all". Default: what the app says.
+	AccessLog string `json:"access_log,omitempty"`
 	// TLS speaks TLS with the target.
 	TLS *Layer4TLS `json:"tls,omitempty"`
 
@@ -116,6 +118,7 @@ func compileLayer4(row *RowJSON, problem func(string, ...any)) *Layer4 {
 		Protocol: s.Protocol, Terminate: s.Terminate, Policy: s.Policy, ConnectTimeoutMS: s.ConnectTimeoutMS,
 		IdleTimeoutMS: s.IdleTimeoutMS, MaxConnections: s.MaxConnections, MaxFails: s.MaxFails,
 		FailDurationMS: s.FailDurationMS, ProxyProtocol: s.ProxyProtocol, Allow: s.Allow, Deny: s.Deny, TLS: s.TLS,
+		AccessLog: s.AccessLog,
 	}
 	switch s.Protocol {
 	case "tls", "tcp", "udp":
@@ -131,6 +134,11 @@ func compileLayer4(row *RowJSON, problem func(string, ...any)) *Layer4 {
 	case "", "v1", "v2":
 	default:
 		problem(`layer4.proxy_protocol %q is neither "v1" nor "v2"`, s.ProxyProtocol)
+	}
+	switch s.AccessLog {
+	case "", "off", "errors", "all":
+	default:
+		problem("layer4.access_log %q is not known", s.AccessLog)
 	}
 	if s.Protocol == "udp" && (s.ProxyProtocol != "" || s.TLS != nil) {
 		problem("layer4: udp has neither proxy_protocol nor tls")

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"gatewright.dev/caddy/exchange"
+	"gatewright.dev/caddy/tracing"
 	"gatewright.dev/caddy/upstreams"
 )
 
@@ -23,6 +24,7 @@ import (
 type attempt struct {
 	of    *upstreams.Request
 	began time.Time
+	span  *tracing.Attempt
 }
 
 // begin begins to note; there is nothing to note where the dispatcher has not been.
@@ -31,7 +33,7 @@ func begin(r *http.Request) attempt {
 	if of == nil {
 		return attempt{}
 	}
-	return attempt{of, time.Now()}
+	return attempt{of, time.Now(), of.Trace.Attempt(r)}
 }
 
 // connected notes that a connection was opened.
@@ -64,17 +66,22 @@ func (a attempt) end(res *http.Response, err error, r *http.Request) {
 	if a.of == nil {
 		return
 	}
+	var cause exchange.Failure
+	if err != nil {
+		cause = causeOf(err, r)
+	}
+	a.span.Answered(res, err, string(cause))
 	if a.of.Deciding() {
 		a.of.Decided()
 		return
 	}
 	last := a.of.Last()
-	switch {
-	case last == nil:
-	case err == nil:
+	if last == nil {
+		return
+	}
+	last.Began, last.Failure = a.began.Sub(a.of.Start), cause
+	if err == nil {
 		last.FirstByte, last.Status = max(time.Since(a.began)-last.Connect, 1), res.StatusCode
-	default:
-		last.Failure = causeOf(err, r)
 	}
 }
 

@@ -118,10 +118,14 @@ func (s *Source) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	}
 	q.Proceed()
 	began := time.Now()
+	span := q.Trace.Select()
 	list, err := s.choose(q, r)
 	q.Selection += time.Since(began)
 	if list != nil {
 		q.Try(q.origin.Name(), q.picked)
+		span.Found(q.origin.Name(), q.picked)
+	} else {
+		span.Failed(q.Err)
 	}
 	return list, err
 }

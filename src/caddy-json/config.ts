@@ -42,16 +42,18 @@ export interface LogConfig {
   readonly exclude?: readonly string[];
 }
 
-export type LogWriter =
-  | { readonly output: "stderr" }
-  | {
-      readonly output: "file";
-      readonly filename: string;
-      readonly mode: string;
-      readonly roll_size_mb: number;
-      readonly roll_keep: number;
-      readonly roll_gzip: boolean;
-    };
+export type LogWriter = { readonly output: "stderr" } | FileWriter;
+
+/** A file that Caddy begins anew at its size (https://caddyserver.com/docs/json/logging/logs/writer/file/). */
+export interface FileWriter {
+  readonly output: "file";
+  readonly filename: string;
+  readonly mode: string;
+  readonly roll_size_mb: number;
+  readonly roll_keep: number;
+  readonly roll_keep_days?: number;
+  readonly roll_gzip: boolean;
+}
 
 /** Our app: what the dispatcher and the upstream source share (caddy/app). */
 export interface GatewrightApp {
@@ -63,6 +65,37 @@ export interface GatewrightApp {
   readonly guard: GuardConfig;
   /** Pages for all ingresses; those of a policy set go first. */
   readonly error_pages?: { readonly [status: string]: string };
+  readonly access_log?: AccessLogConfig;
+  readonly tracing?: TracingConfig;
+}
+
+export type AccessLogMode = "off" | "errors" | "all";
+
+/** Which requests and connections are logged (caddy/accesslog); absent keys are its defaults. */
+export interface AccessLogConfig {
+  readonly log?: AccessLogMode;
+  /** Share of what went well. */
+  readonly sample?: number;
+  readonly client?: "full" | "masked" | "none";
+  readonly query?: true;
+  readonly writer?: FileWriter;
+}
+
+/** Where spans of requests go, and of which requests there are some (caddy/tracing). */
+export interface TracingConfig {
+  readonly endpoint: string;
+  readonly protocol: string;
+  /** An object of JSON, which no configuration is to show. */
+  readonly headers_file?: string;
+  readonly headers_version?: string;
+  readonly ca_file?: string;
+  readonly timeout: Duration;
+  readonly service_name: string;
+  readonly service_instance_id: string;
+  readonly attributes?: { readonly [name: string]: string };
+  readonly sampler: string;
+  readonly sampler_arg?: number;
+  readonly trust_parents?: true;
 }
 
 export interface ResolverConfig {
@@ -90,6 +123,8 @@ export interface PolicySet {
   readonly error_pages?: { readonly [status: string]: string };
   /** Absent: `clean` where a rule of a path had to be asked, else `keep`. */
   readonly unclean_paths?: "clean" | "reject" | "keep";
+  /** Absent: what the app says. */
+  readonly access_log?: AccessLogMode;
 }
 
 export interface ReverseProxyHandler {

@@ -28,6 +28,8 @@ export function compileConfig(
         resolver: settings.resolver,
         guard: guardOf(needs.ports(), settings),
         ...(pages === undefined ? {} : { error_pages: pages }),
+        ...(settings.accessLog === undefined ? {} : { access_log: settings.accessLog }),
+        ...(settings.tracing === undefined ? {} : { tracing: settings.tracing }),
       },
       ...(http === undefined ? {} : { http }),
       ...(layer4 === undefined ? {} : { gatewright_layer4: layer4 }),

@@ -22,6 +22,7 @@ export function rowLayer4(rule: IngressRule, settings: CompilerSettings): RowLay
     ...policyFields(policies),
     ...(proxy_protocol === undefined ? {} : { proxy_protocol }),
     ...networkFields(policies),
+    ...(policies.access_log === undefined ? {} : { access_log: policies.access_log }),
     ...tlsField(rule, settings),
   };
 }

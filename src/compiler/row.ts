@@ -1,4 +1,4 @@
-import type { PolicySet } from "../caddy-json/config.ts";
+import type { AccessLogMode, PolicySet } from "../caddy-json/config.ts";
 import type { IngressPath } from "../model/api.ts";
 import type { IssuerName } from "../model/tls-plan.ts";
 
@@ -85,6 +85,7 @@ export interface RowLayer4 {
   readonly proxy_protocol?: "v1" | "v2";
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
+  readonly access_log?: AccessLogMode;
   readonly tls?: RowLayer4Tls;
 }
 

@@ -1,4 +1,11 @@
-import type { AdminConfig, GuardConfig, LoggingConfig, ResolverConfig } from "../caddy-json/config.ts";
+import type {
+  AccessLogConfig,
+  AdminConfig,
+  GuardConfig,
+  LoggingConfig,
+  ResolverConfig,
+  TracingConfig,
+} from "../caddy-json/config.ts";
 import type { Duration } from "../caddy-json/duration.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
 
@@ -35,6 +42,10 @@ export interface CompilerSettings {
   readonly h2c?: boolean;
   /** Absent: no certificate is ordered. */
   readonly acme?: AcmeSettings;
+  /** Absent: only what policies ask for is logged, as the defaults of caddy/accesslog say. */
+  readonly accessLog?: AccessLogConfig;
+  /** Absent: there are no traces. */
+  readonly tracing?: TracingConfig;
   /** Name of this Gatewright, for ingresses that name gateways (`GATEWAY_NAME`). Absent: it has none. */
   readonly gateway?: string;
 }

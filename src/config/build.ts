@@ -4,6 +4,8 @@ import { isLoopback } from "./kinds.ts";
 import type { Environment, Values } from "./read.ts";
 import { Secret } from "./secret.ts";
 import {
+  accessLogModes,
+  clientsInLogs,
   driftPolicies,
   instanceSources,
   type LogLevel,
@@ -77,6 +79,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       http3: values.flag("HTTP3"),
     },
     log: logConfig(values),
+    accessLog: accessLogConfig(values),
     telemetry: telemetryConfig(values),
     /** For the Go tool: the environment without Gatewright's own settings. */
     toolEnvironment: withoutOurs(environment),
@@ -219,6 +222,23 @@ function logConfig(values: Values) {
     if (level !== undefined) levels[subsystem] = level as LogLevel;
   }
   return { level: oneOf(values, "LOG_LEVEL", logLevels), levels };
+}
+
+function accessLogConfig(values: Values) {
+  return {
+    mode: oneOf(values, "ACCESS_LOG", accessLogModes),
+    /** Share of what went well. */
+    sample: values.number("ACCESS_LOG_SAMPLE"),
+    client: oneOf(values, "ACCESS_LOG_CLIENT", clientsInLogs),
+    query: values.flag("ACCESS_LOG_QUERY"),
+    /** Whether the process writes the lines to its standard output too. */
+    stdout: values.text("ACCESS_LOG_OUTPUT") === "stdout",
+    /** Absent: in Caddy's folder. */
+    ...optional("file", pathOf(values, "ACCESS_LOG_FILE")),
+    rollSizeMb: values.number("ACCESS_LOG_ROLL_SIZE_MB"),
+    rollKeep: values.number("ACCESS_LOG_ROLL_KEEP"),
+    rollKeepDays: values.number("ACCESS_LOG_ROLL_KEEP_DAYS"),
+  };
 }
 
 function withoutOurs(environment: Environment): Environment {

@@ -9,6 +9,7 @@ export type Kind =
   | "port"
   | "boolean"
   | "count"
+  | "share"
   | "duration"
   | "ip"
   | "adminAddress"
@@ -80,6 +81,11 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
     takes: "a whole number above zero",
     schema: { type: "integer", minimum: 1, maximum: 1_000_000 },
     read: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+  },
+  share: {
+    takes: "a number from 0 to 1, such as 0.01",
+    schema: { type: "number", minimum: 0, maximum: 1 },
+    read: (text) => (/^(?:\d+|\d*\.\d+)$/.test(text) ? Number(text) : text),
   },
   duration: textOf("a duration above zero in Go's form, such as 500ms, 30s or 2m", "duration"),
   ip: textOf("an IP address, such as 127.0.0.1 or ::1", "ip"),

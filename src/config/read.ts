@@ -15,7 +15,7 @@ export interface Values {
   text(name: string): string | undefined;
   /** Whether there is a value, its default included. */
   has(name: string): boolean;
-  /** A port or a count. */
+  /** A port, a count or a share. */
   number(name: string): number;
   flag(name: string): boolean;
   list(name: string): readonly string[];

@@ -48,6 +48,24 @@ export const instanceSources = ["registry", "hypeman", "file"] as const;
 
 export const driftPolicies = ["repair", "report"] as const;
 
+export const accessLogModes = ["off", "errors", "all"] as const;
+
+export const accessLogOutputs = ["file", "stdout"] as const;
+
+export const clientsInLogs = ["full", "masked", "none"] as const;
+
+/** OpenTelemetry's own (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). */
+export const traceSamplers = [
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio",
+  "always_on",
+  "always_off",
+  "traceidratio",
+] as const;
+
+export const traceExporters = ["otlp", "none"] as const;
+
 export const otlpProtocols = ["grpc", "http/protobuf"] as const;
 
 /** Every setting: the one list that reading, checking, `.env.example` and docs/configuration.md are made from. */
@@ -515,6 +533,74 @@ export const settingGroups: readonly SettingGroup[] = [
     ],
   },
   {
+    title: "Access log",
+    settings: [
+      {
+        name: "ACCESS_LOG",
+        kind: "text",
+        default: "off",
+        choices: accessLogModes,
+        effect:
+          "Which requests and connections get a line: none, those that failed (a status of 400 or more, answers cut short, no rule), or all. `access_log` of a rule's policies goes first.",
+      },
+      {
+        name: "ACCESS_LOG_SAMPLE",
+        kind: "share",
+        default: "1",
+        example: "0.01",
+        effect: "Share of what went well that gets a line, with ACCESS_LOG=all. What failed always gets one.",
+      },
+      {
+        name: "ACCESS_LOG_CLIENT",
+        kind: "text",
+        default: "full",
+        choices: clientsInLogs,
+        effect:
+          "How much of clients' addresses lines and spans tell: all, the network (/24 of IPv4, /48 of IPv6), or nothing.",
+      },
+      {
+        name: "ACCESS_LOG_QUERY",
+        kind: "boolean",
+        default: "false",
+        effect: "Whether lines tell the query of requests. Applications may have tokens in it.",
+      },
+      {
+        name: "ACCESS_LOG_OUTPUT",
+        kind: "text",
+        default: "file",
+        choices: accessLogOutputs,
+        effect:
+          "Where lines go. Caddy writes them to ACCESS_LOG_FILE; `stdout` has Gatewright write them to its standard output too, for as long as it runs.",
+      },
+      {
+        name: "ACCESS_LOG_FILE",
+        kind: "path",
+        default: "",
+        defaultText: "`DATA_DIR/caddy/access.log`",
+        example: "/var/log/gatewright/access.log",
+        effect: "The file; mode 0600. Older ones lie beside it, with the time of their end in the name.",
+      },
+      {
+        name: "ACCESS_LOG_ROLL_SIZE_MB",
+        kind: "count",
+        default: "100",
+        effect: "Size in MiB at which a new file is begun.",
+      },
+      {
+        name: "ACCESS_LOG_ROLL_KEEP",
+        kind: "count",
+        default: "9",
+        effect: "How many older files are kept.",
+      },
+      {
+        name: "ACCESS_LOG_ROLL_KEEP_DAYS",
+        kind: "count",
+        default: "30",
+        effect: "How many days older files are kept at the most.",
+      },
+    ],
+  },
+  {
     title: "Telemetry",
     settings: [
       {
@@ -597,6 +683,35 @@ export const settingGroups: readonly SettingGroup[] = [
         default: "",
         example: "deployment.environment.name=production",
         effect: "Further attributes of everything that is exported.",
+      },
+      {
+        name: "OTEL_TRACES_EXPORTER",
+        kind: "text",
+        default: "otlp",
+        choices: traceExporters,
+        effect: "Where traces go, with OTEL_ENABLED.",
+      },
+      {
+        name: "OTEL_TRACES_SAMPLER",
+        kind: "text",
+        default: "parentbased_always_on",
+        choices: traceSamplers,
+        effect:
+          "Of which requests there are traces. `parentbased_…` does as the caller did whose traceparent is taken, and else as the rest of the name says.",
+      },
+      {
+        name: "OTEL_TRACES_SAMPLER_ARG",
+        kind: "share",
+        default: "1",
+        example: "0.01",
+        effect: "Share of traces with a sampler of the name `traceidratio`.",
+      },
+      {
+        name: "TRUST_TRACEPARENT",
+        kind: "boolean",
+        default: "false",
+        effect:
+          "Whether every client's traceparent is taken. False: that of TRUSTED_PROXIES; the trace of any other client begins anew, with a link to the client's.",
       },
     ],
   },

@@ -3,7 +3,7 @@ import type { Problem } from "../errors.ts";
 import { type Pair, parsePair } from "./pairs.ts";
 import type { Values } from "./read.ts";
 import { Secret } from "./secret.ts";
-import { otlpProtocols } from "./settings.ts";
+import { otlpProtocols, traceSamplers } from "./settings.ts";
 
 /** How `/metrics` and OTLP are, from their settings. */
 export function telemetryConfig(values: Values) {
@@ -32,6 +32,19 @@ function otlpConfig(values: Values) {
     instanceId: values.text("OTEL_SERVICE_INSTANCE_ID") ?? values.text("GATEWAY_NAME") ?? hostname(),
     /** Attributes of the resource besides these. */
     attributes: pairsOf(values.list("OTEL_RESOURCE_ATTRIBUTES")),
+    /** Absent: there are no traces. */
+    ...(values.text("OTEL_TRACES_EXPORTER") === "none" ? {} : { traces: tracesConfig(values) }),
+  };
+}
+
+function tracesConfig(values: Values) {
+  const sampler = values.text("OTEL_TRACES_SAMPLER");
+  return {
+    sampler: traceSamplers.find((one) => one === sampler) ?? traceSamplers[0],
+    /** For samplers of the name `traceidratio`. */
+    share: values.number("OTEL_TRACES_SAMPLER_ARG"),
+    /** Whether every client's traceparent is taken, and not only trusted proxies'. */
+    trustParents: values.flag("TRUST_TRACEPARENT"),
   };
 }
 

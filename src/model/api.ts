@@ -444,8 +444,10 @@ export interface HealthCheckPolicy {
   readonly active?: ActiveHealthCheck;
   readonly passive?: PassiveHealthCheck;
 }
-/** What is done with the rule's requests, in this order: `unclean_paths`, `access`, `rate_limit`, `maintenance`, `request_header_auth` of the rule, `basic_auth`, `forward_auth`, `headers`, `compress`, `max_request_body`, `rewrite`, the proxy. */
+/** What is done with the rule's requests, in this order: `access_log`, `unclean_paths`, `access`, `rate_limit`, `maintenance`, `request_header_auth` of the rule, `basic_auth`, `forward_auth`, `headers`, `compress`, `max_request_body`, `rewrite`, the proxy. */
 export interface Policies {
+  /** Which of the rule's requests, or connections of layer 4, get a line in the access log: none, those that failed (a status of 400 or more, or an answer that was cut short), or all. Default: `ACCESS_LOG`. */
+  readonly access_log?: "off" | "errors" | "all";
   /** What becomes of paths that servers read in more than one way, by `.` and `..` segments, `//`, `%2f`, `\` or `%5c`, or control characters such as `%00`: `clean` has the instance asked for the path that the rule was found by (and answers 400 for `\` and control characters), `reject` answers 400, `keep` passes them on as they came. Default: `clean` where the host has rules of paths or the rule has `forward_auth`, else `keep`. */
   readonly unclean_paths?: "clean" | "reject" | "keep";
   readonly access?: AccessPolicy;

@@ -1,5 +1,6 @@
 import type { IngressRule, IngressRuleInput, Policies } from "../model/api.ts";
 import { access } from "./access.ts";
+import { accessLog } from "./access-log.ts";
 import { basicAuth } from "./basic-auth.ts";
 import { compress } from "./compress.ts";
 import { errorPages } from "./error-pages.ts";
@@ -18,6 +19,7 @@ const clientHeaders: FixedStep = { always: [{ handler: "gatewright_forwarded" }]
 
 /** In the order in which requests pass through; what one refuses, the next never sees. */
 export const steps: readonly (Policy | FixedStep)[] = [
+  accessLog,
   uncleanPaths,
   access,
   rateLimit,

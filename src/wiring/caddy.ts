@@ -1,5 +1,6 @@
 import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { outputAccessLog } from "../caddy/access-log-output.ts";
 import { adminAddress } from "../caddy/admin-address.ts";
 import { type AdminClient, createAdminClient } from "../caddy/admin-client.ts";
 import { type CaddyBinary, obtainCaddy } from "../caddy/binary.ts";
@@ -12,6 +13,7 @@ import type { ManagerOptions } from "../manager/manager.ts";
 import type { EventSink } from "../model/event.ts";
 import { ensurePrivateFolder, PRIVATE_FILE_MODE, writeDurably } from "../store/durable.ts";
 import { caddyFolder, secretFiles } from "./compiler-settings.ts";
+import { accessLogPath } from "./observing-settings.ts";
 
 export interface CaddyOptions {
   readonly config: Config;
@@ -59,6 +61,10 @@ export async function openCaddy({ config, events, logger, progress }: CaddyOptio
   stack.defer(() => api.close());
   const forwarder = await forwardCaddyLog({ folder, logger, secrets });
   stack.defer(() => forwarder.close());
+  if (config.accessLog.stdout) {
+    const output = await outputAccessLog({ file: accessLogPath(config), stream: process.stdout, logger });
+    stack.defer(() => output.close());
+  }
   const { environment, stopOnShutdown } = config.caddy;
   const running = stack.move();
   return {

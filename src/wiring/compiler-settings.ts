@@ -6,6 +6,7 @@ import type { AcmeSettings, CompilerSettings } from "../compiler/settings.ts";
 import type { Config, Secret } from "../config.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
 import { CADDY_TTL } from "../resolver/address-ttl.ts";
+import { observingSettings, otlpHeaders, otlpHeadersPath } from "./observing-settings.ts";
 
 /** Networks that no target may be in: metadata services and neighbours on the link (RFC 3927, RFC 4291). */
 export const deniedNetworks = ["169.254.0.0/16", "fe80::/10"] as const;
@@ -49,6 +50,7 @@ export function compilerSettings(config: Config): CompilerSettings {
     h2c: caddy.http2Cleartext,
     tls: tlsCompilerSettings(config),
     ...acmeSettings(config),
+    ...observingSettings(config),
   };
 }
 
@@ -85,6 +87,7 @@ export function secretFiles(config: Config): readonly { readonly path: string; r
     ...file("cloudflare.token", acme?.dns?.token),
     ...file("acme-eab.key", acme?.eab?.hmacKey),
     ...file("acme-fallback-eab.key", acme?.fallback?.eab?.hmacKey),
+    ...otlpHeaders(config).map((secret) => ({ path: otlpHeadersPath(config), secret })),
   ];
 }
 

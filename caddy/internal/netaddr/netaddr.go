@@ -4,6 +4,7 @@ package netaddr
 import (
 	"net"
 	"net/netip"
+	"strings"
 )
 
 // Of is the IP address and port of an address of TCP or UDP, whoever's type it has; the zero value for any other. An address
@@ -20,3 +21,6 @@ func Of(addr net.Addr) netip.AddrPort {
 	}
 	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
 }
+
+// WithoutUser is a host without the name and password that a client may have written before it.
+func WithoutUser(host string) string { return host[strings.LastIndexByte(host, '@')+1:] }

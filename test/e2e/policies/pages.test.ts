@@ -27,6 +27,7 @@ describe("maintenance", () => {
       code: "service_unavailable",
       ingress: "maintenance",
       message: "Back at {noon}, <b>sorry</b>.",
+      request_id: closed.headers["x-request-id"],
     });
     expect((await site.visit("maintenance", "/", { from: "127.0.0.8" })).status).toBe(200);
   });
