@@ -42,6 +42,8 @@ export class ConfigNeeds implements NeedsView {
   readonly #names = new Map<string, { need: ManagedName; uses: number }>();
   /** Needs that must agree, by their slot. */
   readonly #slots = new Map<string, Map<string, number>>();
+  /** Policy sets by key: what the host table has, not the configuration. */
+  readonly #sets = new Map<string, number>();
   #generation = 0;
   #tlsGeneration = 0;
 
@@ -55,14 +57,24 @@ export class ConfigNeeds implements NeedsView {
     return this.#tlsGeneration;
   }
 
-  add({ row, tlsNeeds }: CompiledRow): void {
-    this.#countRow(row, 1);
-    for (const need of tlsNeeds ?? []) this.#countNeed(need, 1);
+  add(compiled: CompiledRow): void {
+    this.#count(compiled, 1);
   }
 
-  remove({ row, tlsNeeds }: CompiledRow): void {
-    this.#countRow(row, -1);
-    for (const need of tlsNeeds ?? []) this.#countNeed(need, -1);
+  remove(compiled: CompiledRow): void {
+    this.#count(compiled, -1);
+  }
+
+  #count({ row, policySet, tlsNeeds }: CompiledRow, step: 1 | -1): void {
+    this.#countRow(row, step);
+    if (policySet !== undefined) this.#countSet(policySet.key, step);
+    for (const need of tlsNeeds ?? []) this.#countNeed(need, step);
+  }
+
+  #countSet(key: string, step: 1 | -1): void {
+    const uses = this.usesOfSet(key) + step;
+    if (uses === 0) this.#sets.delete(key);
+    else this.#sets.set(key, uses);
   }
 
   #countRow(row: Pick<Row, "port" | "tls" | "listen" | "layer4">, step: 1 | -1): void {
@@ -96,6 +108,11 @@ export class ConfigNeeds implements NeedsView {
   /** How many rows have the need, such as an imported certificate. */
   usesOf(need: TlsNeed): number {
     return this.#tlsNeeds.get(keyOf(need))?.uses ?? 0;
+  }
+
+  /** How many rows name the policy set. */
+  usesOfSet(key: string): number {
+    return this.#sets.get(key) ?? 0;
   }
 
   /** How many rows need a certificate that Caddy manages for the name, whoever signs it. */

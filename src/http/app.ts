@@ -9,6 +9,7 @@ import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
 import type { AuthOptions } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
+import { changeRoutes } from "./changes.ts";
 import { configRoutes } from "./config.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { type EventParts, eventRoutes } from "./events.ts";
@@ -20,6 +21,7 @@ import { instanceRoutes, type WritableRegistry } from "./instances.ts";
 import { defaultLimits, type HttpLimits } from "./limits.ts";
 import { countAndLog, traceRequests } from "./observe.ts";
 import { RefusedChanges } from "./refused-changes.ts";
+import { revisionRoutes } from "./revisions.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
 import { statusRoutes } from "./status.ts";
 import { type TelemetryParts, telemetryRoutes } from "./telemetry.ts";
@@ -86,6 +88,7 @@ export function createApp(dependencies: AppDependencies): Express {
   if (auth.secret === undefined || auth.secret === "") app.use(hostGuard(dependencies.allowedHosts ?? []));
   app.use(documentRoutes(dependencies.version));
   app.use(ingressRoutes(manager, context, dependencies.storeId));
+  app.use(changeRoutes(manager, context), revisionRoutes(manager, context));
   app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
   if (dependencies.requests !== undefined)
     app.use(ingressTrafficRoutes(manager, dependencies.requests, context));

@@ -22,12 +22,17 @@ export async function readJson(request: Request, options: BodyOptions): Promise<
   const bytes = await readBytes(request, options.maxBytes);
   if (bytes.length === 0) throw badBody("value is required but missing");
   const contentType = request.headers["content-type"] ?? "";
-  const mediaType = (contentType.split(";")[0] ?? "").trim().toLowerCase();
+  const mediaType = mediaTypeOf(request);
   if (!options.types.includes(mediaType)) {
     throw badBody(`header Content-Type has unexpected value ${JSON.stringify(contentType.slice(0, 100))}`);
   }
   const encoding = request.headers["content-encoding"] ?? "identity";
   if (encoding !== "identity") throw badBody("compressed bodies are not supported");
+  return parseJson(bytes);
+}
+
+/** The value of a JSON text. Throws `Bad Request`, also for keys that are given twice and what is nested too deep. */
+export function parseJson(bytes: Buffer): unknown {
   const text = decode(bytes);
   const value = parse(text);
   if (isDeeperThan(value, MAX_DEPTH)) throw badBody(`nested deeper than ${MAX_DEPTH} levels`);
@@ -101,4 +106,9 @@ function isDeeperThan(value: unknown, depth: number): boolean {
 
 function badBody(reason: string, details: readonly Problem[] = []): GatewrightError {
   return new GatewrightError("Bad Request", `request body has an error: ${reason}`, { details });
+}
+
+/** A request's Content-Type without its parameters. */
+export function mediaTypeOf(request: Request): string {
+  return (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
 }

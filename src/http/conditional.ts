@@ -25,6 +25,21 @@ export function requiredVersion(request: Request, current: string): string | und
   );
 }
 
+/**
+ * The revision of all ingresses that a change is made for, from `If-Match`; without one any will do. Throws `Bad Request`
+ * when the header names none.
+ */
+export function requiredRevision(request: Request): { readonly revision?: number } {
+  const header = request.headers["if-match"];
+  if (header === undefined || header === "*") return {};
+  const [tag, second] = parseTags("If-Match", header);
+  if (tag !== undefined && second === undefined && !tag.weak && /^\d{1,15}$/.test(tag.opaque))
+    return { revision: Number(tag.opaque) };
+  const message =
+    'parameter "If-Match" in header has an error: give the number of a revision in quotes, as in "17"';
+  throw new GatewrightError("Bad Request", message);
+}
+
 /** Whether the caller already has this version, from `If-None-Match` (RFC 9110 section 13.1.2), compared weakly. */
 export function hasVersion(request: Request, current: string): boolean {
   const header = request.headers["if-none-match"];

@@ -141,7 +141,7 @@ async function findStored(manager: IngressManager, request: Request): Promise<Li
 }
 
 /** What GET answers can be sent back: the keys that are not the caller's to set are dropped. */
-function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "created_at" | "updated_at">>(
+export function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "created_at" | "updated_at">>(
   body: Body,
   ingress: Pick<Ingress, "id">,
 ): Omit<Body, "id" | "created_at" | "updated_at"> {

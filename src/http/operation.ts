@@ -44,12 +44,14 @@ export interface Call<Body> {
   readonly query: URLSearchParams;
   readonly body: Body;
   readonly caller: Caller;
+  /** Throws `Forbidden` when the token lacks another scope, which what is asked for takes too. */
+  readonly permit: (scope: Scope) => void;
   /** Whose change it is, of an operation that changes something. */
   readonly by: Attribution;
 }
 
 /** What is known of a call before its body is read. */
-type Admitted = Pick<Call<unknown>, "query" | "caller" | "by">;
+type Admitted = Pick<Call<unknown>, "query" | "caller" | "by" | "permit">;
 
 /** Makes a request handler that checks the token, then the scope, then the query's keys, then runs the operation. */
 export function operation(
@@ -98,12 +100,13 @@ function admit(
   const { caller } = authenticated;
   const actor = actorOf(request, caller);
   progress.by = { actor };
-  authorize(authenticated, scope);
-  if (changes === undefined) return { query: queryOf(request, known), caller, by: progress.by };
+  const permit = (one: Scope): void => authorize(authenticated, one);
+  permit(scope);
+  if (changes === undefined) return { query: queryOf(request, known), caller, permit, by: progress.by };
   const query = queryOf(request, [...known, MESSAGE]);
   const message = changeMessage(request, query);
   if (message !== undefined) progress.by = { actor, message };
-  return { query, caller, by: progress.by };
+  return { query, caller, permit, by: progress.by };
 }
 
 /** Runs an operation and takes note of a change that is refused. */

@@ -46,6 +46,13 @@ export interface AdmissionOptions {
   readonly certificates?: CertificateLookup;
 }
 
+/** What others hold of what a document wants. */
+interface HeldProblems {
+  readonly name: readonly Problem[];
+  readonly claims: readonly Problem[];
+}
+
+const nothingHeld = (): HeldProblems => ({ name: [], claims: [] });
 const noCertificates: CertificateLookup = { find: () => undefined };
 
 /** Checks ingress documents: by themselves, against the instances, and against each other. */
@@ -66,26 +73,39 @@ export class Admission {
    * Throws with every problem; code and message are those of the first in hypeman's order.
    */
   async admit(request: CreateIngressRequest, selfId?: string): Promise<readonly IngressRule[]> {
+    const { rules, problems } = await this.examine(request, (normalised) =>
+      this.#heldProblems({ name: request.name, rules: normalised, ...normalizePlace(request) }, selfId),
+    );
+    if (problems.length > 0) throw refusal(problems);
+    return rules;
+  }
+
+  /**
+   * The same without the name and the claims of others, which `held` may add: for documents that are checked against
+   * others when those that go with them have left their place (`checkClaims`).
+   */
+  async examine(
+    request: CreateIngressRequest,
+    held: (rules: readonly (IngressRule | undefined)[]) => HeldProblems = nothingHeld,
+  ): Promise<{ readonly rules: readonly IngressRule[]; readonly problems: readonly Problem[] }> {
     const semantic = semanticProblems(request, (await mapInSlices(request.rules, ruleProblems)).flat());
     const normalize = normalizeSoundRule(semantic, this.#options.settings.ports);
     const rules = await mapInSlices(request.rules, normalize);
-    const place = normalizePlace(request);
-    const held = this.#heldProblems({ name: request.name, rules, ...place }, selfId);
+    const { name, claims } = held(rules);
     const tls = tlsProblems(rules, this.#options.settings.tls);
     const references = await this.#reference(rules);
     const problems = [
       ...semantic,
-      ...held.name,
+      ...name,
       ...tls,
       ...references.problems,
-      ...held.claims,
+      ...claims,
       ...reservedPortProblems(rules, this.#options.settings.ports),
       ...this.#portProblems(rules),
       ...policyEndpointProblems(rules, this.#options.settings.guard),
       ...moduleProblems(rules, this.#options.compiler),
     ];
-    if (problems.length > 0) throw refusal(problems);
-    return references.rules;
+    return { rules: references.rules, problems };
   }
 
   /** Checks name and claims again, on top of everything staged before. Throws with every problem. */
@@ -137,7 +157,7 @@ export class Admission {
   }
 
   /** What others hold of what a document wants, those that are set aside included. */
-  #heldProblems(wanted: Wanted, selfId: string | undefined): { name: Problem[]; claims: Problem[] } {
+  #heldProblems(wanted: Wanted, selfId: string | undefined): HeldProblems {
     const { catalog } = this.#options;
     const before = selfId === undefined ? undefined : catalog.getStaged(selfId);
     const setAside = catalog.setAside.problems(wanted, selfId, before);

@@ -120,6 +120,12 @@ export class Catalog {
     return this.#committed.values();
   }
 
+  /** Ids of all, as the writer sees them, in no order. */
+  *stagedIds(): Generator<string> {
+    for (const id of this.#committed.keys()) if (!this.#staged.has(id)) yield id;
+    for (const [id, ingress] of this.#staged) if (ingress !== undefined) yield id;
+  }
+
   /** The first ids of committed ingresses that start with the prefix, at most `limit`. */
   idsStartingWith(prefix: string, limit: number): readonly string[] {
     return this.#sorted().startingWith(prefix, limit);

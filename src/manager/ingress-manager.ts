@@ -1,5 +1,7 @@
-import type { CreateIngressRequest, Ingress, SetAsideIngress } from "../model/api.ts";
+import type { ApplyResult, CreateIngressRequest, Ingress, Plan, SetAsideIngress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
+import type { DocumentChange, Revision } from "../store/history/revision.ts";
+import type { WantedSet } from "./ingress-set.ts";
 
 /** Anything that JSON can say. */
 export type JsonValue =
@@ -17,6 +19,20 @@ export type Lookup =
   | { readonly kind: "set-aside"; readonly ingress: SetAsideIngress }
   | { readonly kind: "ambiguous" }
   | { readonly kind: "unknown" };
+
+/** What was changed together. */
+export type IngressRevision = Revision<Ingress>;
+
+/** What became of one ingress in a revision. */
+export type RevisedIngress = DocumentChange<Ingress>;
+
+/** A change that is planned. */
+export type PlannedCall =
+  | { readonly kind: "create"; readonly ingress: CreateIngressRequest }
+  | { readonly kind: "replace"; readonly id: string; readonly ingress: CreateIngressRequest }
+  | { readonly kind: "patch"; readonly id: string; readonly patch: JsonValue }
+  | { readonly kind: "delete"; readonly id: string }
+  | { readonly kind: "set"; readonly set: WantedSet };
 
 /** Whether requests can be served, and if not, why. */
 export interface Readiness {
@@ -40,6 +56,16 @@ export interface IngressManager {
   /** Applies a merge patch (RFC 7396) to the request form of the ingress, then validates it like a replacement. */
   patch(id: string, patch: JsonValue, ifMatch?: string, by?: Attribution): Promise<Ingress>;
   delete(id: string, ifMatch?: string, by?: Attribution): Promise<void>;
+  /** Makes the ingresses those of a set, all of it together; what is equal is left alone. */
+  apply(set: WantedSet, by?: Attribution): Promise<ApplyResult>;
+  /** Tells what a change would do. Does not reject for what would refuse it, but where nothing can be said now. */
+  plan(call: PlannedCall): Promise<Plan>;
+  /** The set that the ingresses were at a revision, for `apply` and `plan`. Throws `not_found` when it is not kept. */
+  rollbackTo(revision: number, ifRevision?: number): Promise<WantedSet>;
+  /** What was changed, the newest first, from `before` down. */
+  revisions(before?: number): AsyncIterable<IngressRevision>;
+  /** Number of the last change. */
+  readonly revision: number;
   get(id: string): Ingress | undefined;
   /** Exact id, then exact name, then unique id prefix, as hypeman looks up. "" is unknown. */
   lookup(reference: string): Lookup;

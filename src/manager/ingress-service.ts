@@ -1,20 +1,26 @@
-import { hash } from "node:crypto";
+import type { CompilerSettings } from "../compiler/settings.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
-import type { CreateIngressRequest, Ingress, IngressRule, SetAsideIngress } from "../model/api.ts";
+import type { ApplyResult, CreateIngressRequest, Ingress, Plan, SetAsideIngress } from "../model/api.ts";
 import { type Attribution, ourselves } from "../model/attribution.ts";
-import { makeId } from "../model/id.ts";
-import { isDocumentId } from "../store/document-id.ts";
-import { normalizePlace } from "../validation/ingress.ts";
+import type { Revision } from "../store/history/revision.ts";
+import type { IngressStore } from "../store/ingress-store.ts";
 import type { Admission } from "./admission.ts";
-import type { Catalog, IngressChange } from "./catalog.ts";
-import type { IngressManager, JsonValue, Lookup, Readiness } from "./ingress-manager.ts";
+import type { Catalog } from "./catalog.ts";
+import { requestOf } from "./ingress-document.ts";
+import type { IngressManager, JsonValue, Lookup, PlannedCall, Readiness } from "./ingress-manager.ts";
+import { setMutation, type WantedSet } from "./ingress-set.ts";
 import { mergePatch } from "./merge-patch.ts";
+import { creation, type Decision, deletion, etagOf, presentIn, replacement } from "./mutations.ts";
+import { countsOf, MOST_TOLD, planner, refusedPlan, toldChange, unchangedOf } from "./plan.ts";
 import type { Reconciler } from "./reconciler.ts";
-import type { Writer } from "./writer.ts";
+import { rollbackSet } from "./rollback.ts";
+import type { Committed, Writer } from "./writer.ts";
 
 export interface IngressServiceOptions {
   readonly admission: Admission;
   readonly catalog: Catalog;
+  readonly compiler: CompilerSettings;
+  readonly store: Pick<IngressStore, "revisions">;
   readonly reconciler: Pick<Reconciler, "reasons" | "notices">;
   readonly writer: Writer;
   /** What was found wrong in the store at the start, for `/ready`. */
@@ -32,19 +38,7 @@ export class IngressService implements IngressManager {
   }
 
   async create(request: CreateIngressRequest, by: Attribution = ourselves): Promise<Ingress> {
-    this.#mayWrite();
-    const { admission, writer } = this.#options;
-    const rules = await admission.admit(request);
-    const now = new Date().toISOString();
-    const after = ingressOf(makeId(), request, rules, now, now);
-    await writer.submit({
-      by,
-      decide: () => {
-        admission.checkClaims(after);
-        return [{ after }];
-      },
-    });
-    return after;
+    return changed(await this.#make(by, () => creation(request, this.#options)));
   }
 
   async replace(
@@ -53,39 +47,16 @@ export class IngressService implements IngressManager {
     ifMatch?: string,
     by: Attribution = ourselves,
   ): Promise<Ingress> {
-    this.#mayWrite();
-    const { admission, writer } = this.#options;
-    const rules = await admission.admit(request, id);
-    const [change] = await writer.submit({
-      by,
-      decide: () => {
-        const present = this.#present(id, ifMatch);
-        const after = ingressOf(
-          id,
-          request,
-          rules,
-          ...timesAfter(present.before ?? present.setAside?.ingress),
-        );
-        admission.checkClaims(after);
-        return [{ ...present, after }];
-      },
-    });
-    return changed(change);
+    return changed(await this.#make(by, () => replacement(id, request, ifMatch, this.#options)));
   }
 
   async patch(id: string, patch: JsonValue, ifMatch?: string, by: Attribution = ourselves): Promise<Ingress> {
     this.#mayWrite();
     for (;;) {
-      const { before } = this.#present(id, ifMatch);
-      if (before === undefined)
-        throw new GatewrightError(
-          "ingress_set_aside",
-          "the ingress is set aside: replace it as a whole (PUT)",
-        );
-      const request = this.#options.admission.parse(mergePatch(requestOf(before), patch));
+      const { request, version } = this.#patched(id, patch, ifMatch);
       try {
         // The patch was computed on this version; a change in between has it computed again.
-        return await this.replace(id, request, ifMatch ?? this.etag(before), by);
+        return await this.replace(id, request, ifMatch ?? version, by);
       } catch (error) {
         if (!isGatewrightError(error, "precondition_failed")) throw error;
       }
@@ -93,8 +64,86 @@ export class IngressService implements IngressManager {
   }
 
   async delete(id: string, ifMatch?: string, by: Attribution = ourselves): Promise<void> {
+    await this.#make(by, () => deletion(id, ifMatch, this.#options));
+  }
+
+  async apply(set: WantedSet, by: Attribution = ourselves): Promise<ApplyResult> {
+    const { changes, revision } = await this.#make(by, () => setMutation(set, this.#options));
+    return {
+      revision,
+      ...countsOf(changes),
+      unchanged: unchangedOf(set, changes),
+      changes: changes.slice(0, MOST_TOLD).flatMap((change) => toldChange(change) ?? []),
+    };
+  }
+
+  async plan(wanted: PlannedCall): Promise<Plan> {
     this.#mayWrite();
-    await this.#options.writer.submit({ by, decide: () => [this.#present(id, ifMatch)] });
+    const { catalog, compiler, writer } = this.#options;
+    try {
+      const mutation = await this.#decisionOf(wanted);
+      return await writer.rehearse(mutation, () => {
+        const plan = planner(catalog, compiler);
+        return (rehearsal) => ({
+          ...plan(rehearsal),
+          revision: writer.revision,
+          unchanged: wanted.kind === "set" ? unchangedOf(wanted.set, rehearsal.changes) : 0,
+        });
+      });
+    } catch (error) {
+      return refusedPlan(error, writer.revision);
+    }
+  }
+
+  async rollbackTo(to: number, ifRevision?: number): Promise<WantedSet> {
+    this.#mayWrite();
+    // What is changed from here on is not in the set: then another one has to be made.
+    const revision = ifRevision ?? this.revision;
+    return { ...(await rollbackSet(to, this.#options)), revision };
+  }
+
+  revisions(before?: number): AsyncIterable<Revision<Ingress>> {
+    return this.#options.store.revisions.newestFirst(before);
+  }
+
+  get revision(): number {
+    return this.#options.writer.revision;
+  }
+
+  async #make(by: Attribution, decide: () => Decision | Promise<Decision>): Promise<Committed> {
+    this.#mayWrite();
+    const { decide: decision } = await decide();
+    return this.#options.writer.submit({ by, decide: decision });
+  }
+
+  async #decisionOf(wanted: PlannedCall): Promise<Decision> {
+    switch (wanted.kind) {
+      case "create":
+        return creation(wanted.ingress, this.#options);
+      case "replace":
+        return replacement(wanted.id, wanted.ingress, undefined, this.#options);
+      case "patch": {
+        const { request } = this.#patched(wanted.id, wanted.patch);
+        return replacement(wanted.id, request, undefined, this.#options);
+      }
+      case "delete":
+        return deletion(wanted.id, undefined, this.#options);
+      case "set":
+        return setMutation(wanted.set, this.#options);
+    }
+  }
+
+  /** What a patch makes of the present version. */
+  #patched(
+    id: string,
+    patch: JsonValue,
+    ifMatch?: string,
+  ): { request: CreateIngressRequest; version: string } {
+    const { before } = presentIn(this.#options.catalog, id, ifMatch);
+    if (before === undefined)
+      throw new GatewrightError("ingress_set_aside", "the ingress is set aside: replace it as a whole (PUT)");
+    const patched = mergePatch(requestOf(before) as object as JsonValue, patch);
+    return { request: this.#options.admission.parse(patched), version: etagOf(before) };
   }
 
   /** Throws `source_read_only` where ingresses are another one's. */
@@ -135,7 +184,7 @@ export class IngressService implements IngressManager {
   }
 
   etag(ingress: Ingress | SetAsideIngress): string {
-    return hash("sha256", JSON.stringify(ingress)).slice(0, 32);
+    return etagOf(ingress);
   }
 
   ready(): Readiness {
@@ -168,24 +217,6 @@ export class IngressService implements IngressManager {
     if (second !== undefined) return { kind: "ambiguous" };
     return (id === undefined ? undefined : this.#byId(id)) ?? { kind: "unknown" };
   }
-
-  /** What is stored under an id, as the writer sees it now. Throws `not_found`, `precondition_failed`, and `ingress_set_aside` for a file that no id names. */
-  #present(id: string, ifMatch: string | undefined): Pick<IngressChange, "before" | "setAside"> {
-    const stored = this.#options.catalog.stored(id);
-    const present = stored.before ?? stored.setAside;
-    if (present === undefined) throw new GatewrightError("not_found", "resource not found");
-    if (!isDocumentId(id)) {
-      const message = `the name of the file ${id}.json is no id of an ingress: stop Gatewright, move the file away, and start it again`;
-      throw new GatewrightError("ingress_set_aside", message);
-    }
-    if (ifMatch !== undefined && ifMatch !== this.etag(present)) {
-      throw new GatewrightError(
-        "precondition_failed",
-        "the ingress was changed meanwhile; read it again and repeat the change",
-      );
-    }
-    return stored;
-  }
 }
 
 function found(ingress: Ingress | undefined): Lookup | undefined {
@@ -208,41 +239,7 @@ function setAsideReasons(entries: readonly SetAsideIngress[]): readonly string[]
   return more === 0 ? reasons : [...reasons, `${more} more ingresses are set aside`];
 }
 
-/** `created_at` and `updated_at` of what replaces an ingress. The clock may have been set back; the order stays. */
-function timesAfter(before: Ingress | undefined): [createdAt: string, updatedAt: string] {
-  const now = Date.now();
-  const last = before === undefined ? now : Date.parse(before.updated_at);
-  const updated = new Date(last > now ? last : now).toISOString();
-  return [before?.created_at ?? updated, updated];
-}
-
-function ingressOf(
-  id: string,
-  request: CreateIngressRequest,
-  rules: readonly IngressRule[],
-  createdAt: string,
-  updatedAt: string,
-): Ingress {
-  const tags =
-    request.tags !== undefined && Object.keys(request.tags).length > 0 ? { tags: request.tags } : {};
-  const place = normalizePlace(request);
-  return {
-    id,
-    name: request.name,
-    ...tags,
-    ...place,
-    rules: [...rules],
-    created_at: createdAt,
-    updated_at: updatedAt,
-  };
-}
-
-function changed(change: IngressChange | undefined): Ingress {
+function changed({ changes: [change] }: Committed): Ingress {
   if (change?.after === undefined) throw new GatewrightError("internal_error", "a change left no ingress");
   return change.after;
-}
-
-/** The request that would make the ingress again. */
-function requestOf({ name, tags, listen, gateways, rules }: Ingress): JsonValue {
-  return JSON.parse(JSON.stringify({ name, tags, listen, gateways, rules })) as JsonValue;
 }

@@ -135,7 +135,16 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   });
   const follows = options.follows === undefined ? {} : { follows: options.follows };
   return {
-    ingresses: new IngressService({ admission, catalog, reconciler, writer, problems, ...follows }),
+    ingresses: new IngressService({
+      admission,
+      catalog,
+      compiler,
+      reconciler,
+      store,
+      writer,
+      problems,
+      ...follows,
+    }),
     followed: new FollowedIngresses({ admission, catalog, writer }),
     conditions: managerConditions(reconciler, compiler),
     tls: tlsView(catalog, reconciler),

@@ -1,9 +1,10 @@
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Ingress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
+import type { BatchRecord } from "../store/history/revision.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
-import { Slices } from "../util/slices.ts";
+import { mapInSlices, Slices } from "../util/slices.ts";
 import type { Track } from "../util/track.ts";
 import type { ApplyStep } from "./apply-step.ts";
 import { type Catalog, changedId, type IngressChange, type RowChanges } from "./catalog.ts";
@@ -15,10 +16,17 @@ export interface Mutation {
   /** Whose change it is. */
   readonly by: Attribution;
   /**
-   * Decides the changes, which are made together or not at all, on top of everything staged before them. Called again
-   * when an earlier mutation of its batch is refused. Throws a GatewrightError to refuse itself.
+   * Decides the changes, which are made together or not at all, on top of everything staged before them; each is staged
+   * before the next is asked for. An ingress may go and come again on the way: what counts is what it was and is. Called
+   * again when an earlier mutation of its batch is refused. Throws a GatewrightError to refuse itself.
    */
-  decide(): readonly IngressChange[];
+  decide(state: WriterState): Iterable<IngressChange>;
+}
+
+/** What a mutation is decided on. */
+export interface WriterState {
+  /** Revision of the store; undefined when changes that have none yet come before in the same batch. */
+  readonly revision: number | undefined;
 }
 
 export interface WriterOptions {
@@ -35,13 +43,27 @@ export interface WriterOptions {
   readonly track: Track<ApplyStep>;
 }
 
+/** A mutation that is served and durable. */
+export interface Committed {
+  readonly changes: readonly IngressChange[];
+  /** Of the store, with the mutation. */
+  readonly revision: number;
+}
+
 interface Waiting {
   readonly mutation: Mutation;
-  readonly resolve: (changes: readonly IngressChange[]) => void;
+  readonly resolve: (committed: Committed) => void;
   readonly reject: (error: unknown) => void;
 }
 
-interface Staged extends Waiting {
+interface Staged extends Waiting, Rehearsal {
+  /** As they were staged. */
+  readonly steps: readonly IngressChange[];
+}
+
+/** What a mutation does. */
+export interface Rehearsal {
+  /** One for each ingress. */
   readonly changes: readonly IngressChange[];
   readonly rows: RowChanges;
 }
@@ -66,15 +88,40 @@ export class Writer {
   }
 
   /** Applies a mutation; resolves when it is served and durable. */
-  submit(mutation: Mutation): Promise<readonly IngressChange[]> {
+  submit(mutation: Mutation): Promise<Committed> {
     if (this.#closed)
       return Promise.reject(
         new GatewrightError("shutting_down", "Gatewright is stopping; nothing was changed."),
       );
-    const { promise, reject, resolve } = Promise.withResolvers<readonly IngressChange[]>();
+    const { promise, reject, resolve } = Promise.withResolvers<Committed>();
     this.#queue.push({ mutation, resolve, reject });
     this.#schedule();
     return this.#options.track("change", () => promise);
+  }
+
+  /**
+   * Stages a mutation on what is committed, has somebody look at it, and takes it back: Caddy and the store hear nothing of
+   * it. `prepare` is called before it is staged. Throws as the mutation does.
+   */
+  rehearse<T>(mutation: Pick<Mutation, "decide">, prepare: () => (rehearsal: Rehearsal) => T): Promise<T> {
+    return this.#options.turns.run(async () => {
+      const look = prepare();
+      const { changes, rows, steps } = await this.#stageOne(
+        mutation,
+        { revision: this.#revision },
+        new Slices(),
+      );
+      try {
+        return look({ changes, rows });
+      } finally {
+        await this.#unstage(steps);
+      }
+    });
+  }
+
+  /** Revision of the store. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** How many changes wait for the batch under way. */
@@ -103,7 +150,11 @@ export class Writer {
   async #runBatch(waiting: readonly Waiting[]): Promise<void> {
     const { track } = this.#options;
     const staged = await track("stage", () => this.#stage(waiting), waiting.length);
-    if (staged.length === 0) return;
+    if (staged.every(({ changes }) => changes.length === 0)) {
+      // Equal already: nothing is written.
+      for (const one of staged) one.resolve({ changes: [], revision: this.#revision });
+      return;
+    }
     let isApplied = false;
     try {
       await track("apply", async () => {
@@ -112,8 +163,7 @@ export class Writer {
       });
       await this.#persist(staged);
     } catch (error) {
-      for (const change of staged.flatMap(({ changes }) => changes).reverse())
-        this.#options.catalog.unstage(change);
+      await this.#unstage(staged.flatMap(({ steps }) => steps));
       // What Caddy serves is what is stored when the caller hears that its change was not.
       if (isApplied) await this.#options.reconciler.restore();
       if (staged.length > 1 && isRefusal(error)) {
@@ -134,18 +184,41 @@ export class Writer {
     const staged: Staged[] = [];
     const slices = new Slices();
     for (const one of waiting) {
+      const revision = staged.length === 0 ? this.#revision : undefined;
       try {
-        const changes = one.mutation.decide();
-        const size = changes.reduce((sum, change) => sum + rulesOf(change), 0);
-        await slices.after(size);
-        const rows = mergeRows(changes.map((change) => this.#options.catalog.stage(change)));
-        staged.push({ ...one, changes, rows });
-        await slices.after(size);
+        staged.push({ ...one, ...(await this.#stageOne(one.mutation, { revision }, slices)) });
       } catch (error) {
         one.reject(error);
       }
     }
     return staged;
+  }
+
+  /** Takes back what it staged when it throws. */
+  async #stageOne(
+    mutation: Pick<Mutation, "decide">,
+    state: WriterState,
+    slices: Slices,
+  ): Promise<Omit<Staged, keyof Waiting>> {
+    const steps: IngressChange[] = [];
+    const rows: RowChanges[] = [];
+    try {
+      for (const change of mutation.decide(state)) {
+        const size = Math.max(1, rulesOf(change));
+        await slices.after(size);
+        rows.push(this.#options.catalog.stage(change));
+        steps.push(change);
+        await slices.after(size);
+      }
+    } catch (error) {
+      await this.#unstage(steps);
+      throw error;
+    }
+    return { steps, changes: steps.length === 1 ? steps : netChanges(steps), rows: mergeRows(rows) };
+  }
+
+  async #unstage(steps: readonly IngressChange[]): Promise<void> {
+    await mapInSlices([...steps].reverse(), (change) => this.#options.catalog.unstage(change));
   }
 
   async #apply(staged: readonly Staged[]): Promise<void> {
@@ -157,17 +230,34 @@ export class Writer {
 
   async #persist(staged: readonly Staged[]): Promise<void> {
     const { catalog, store, track } = this.#options;
-    const batch = { expected: this.#revision, ...mergeDocuments(staged) };
+    const changed = mergeDocuments(staged);
+    const batch = { expected: this.#revision, ...changed, record: recordOf(staged) };
     this.#revision = await track("persist", () => store.commit(batch));
     await track("commit", async () => catalog.commit());
     this.#options.onCommit?.(staged.map(({ changes, mutation: { by } }) => ({ changes, by })));
-    for (const one of staged) one.resolve(one.changes);
+    for (const one of staged) one.resolve({ changes: one.changes, revision: this.#revision });
   }
 }
 
 /** How many rules a change is about: what deciding and staging it costs. */
 function rulesOf({ before, after }: IngressChange): number {
   return (before?.rules.length ?? 0) + (after?.rules.length ?? 0);
+}
+
+/** Several steps as one change for each ingress: what it was at first, and what it is at last. */
+function netChanges(steps: readonly IngressChange[]): readonly IngressChange[] {
+  const changes = new Map<string, IngressChange>();
+  for (const step of steps) {
+    const id = changedId(step);
+    if (id === undefined) continue;
+    const { before, setAside } = changes.get(id) ?? step;
+    changes.set(id, {
+      ...(before === undefined ? {} : { before }),
+      ...(setAside === undefined ? {} : { setAside }),
+      ...(step.after === undefined ? {} : { after: step.after }),
+    });
+  }
+  return [...changes.values()];
 }
 
 /** Refusals that one mutation of a batch can be guilty of. */
@@ -204,4 +294,27 @@ function mergeDocuments(staged: readonly Staged[]): { puts: Ingress[]; deletes: 
   const puts = [...documents.values()].filter((document) => document !== undefined);
   const deletes = [...documents].filter(([, document]) => document === undefined).map(([id]) => id);
   return { puts, deletes };
+}
+
+/** What the history keeps of a batch: of each ingress what it was before all, what it is after all, and who was last. */
+function recordOf(staged: readonly Staged[]): BatchRecord<Ingress> {
+  const changes = new Map<string, { author: number; before?: Ingress; after?: Ingress }>();
+  for (const [author, one] of staged.entries()) {
+    for (const change of one.changes) {
+      const id = changedId(change);
+      if (id === undefined) continue;
+      const before = changes.has(id) ? changes.get(id)?.before : (change.before ?? change.setAside?.ingress);
+      const { after } = change;
+      changes.set(id, {
+        author,
+        ...(before === undefined ? {} : { before }),
+        ...(after === undefined ? {} : { after }),
+      });
+    }
+  }
+  return {
+    at: new Date().toISOString(),
+    authors: staged.map(({ mutation }) => mutation.by),
+    changes: [...changes.values()].filter(({ before, after }) => before !== undefined || after !== undefined),
+  };
 }

@@ -624,6 +624,169 @@ export interface PatchIngressRequest {
 export interface Health {
   readonly status: "ok";
 }
+/** One thing in which two documents differ. */
+export interface Difference {
+  /** Where: `tags.team`, `rules[0].target.port`. A rule's place is that after the change. */
+  readonly field: string;
+  /** The same in words. */
+  readonly text: string;
+}
+/** What becomes of one ingress. */
+export interface PlannedChange {
+  readonly op: "created" | "changed" | "deleted";
+  /** Of the ingress. That of one that is still to be created may be another in the end. */
+  readonly id: string;
+  readonly name?: string;
+  /** Of a deletion there are none. */
+  readonly differences: readonly Difference[];
+  /** What would be answered otherwise. Absent: none, or Caddy did not tell. */
+  readonly traffic?: {
+    /** Requests that the ingress took in the last 15 minutes. */
+    readonly requests: number;
+  };
+}
+/** What Caddy would run otherwise. */
+export interface PlanEffect {
+  readonly rows: {
+    /** Rows of the host table that come. */
+    readonly added: number;
+    /** Rows that change. */
+    readonly changed: number;
+    /** Rows that go. */
+    readonly removed: number;
+  };
+  readonly policy_sets: {
+    /** Policy sets that Caddy sets up. */
+    readonly added: number;
+    /** Policy sets that no row names any more. */
+    readonly removed: number;
+  };
+  /** Listen ports. */
+  readonly ports: {
+    readonly opened: readonly number[];
+    readonly closed: readonly number[];
+  };
+  readonly certificates: {
+    /** Names that a certificate is got for: read where there is one, else signed or ordered. At most 1,000. */
+    readonly wanted: readonly string[];
+    /** Names whose certificates are not kept up any more. At most 1,000. */
+    readonly released: readonly string[];
+  };
+  /** Caddy is given another configuration. Otherwise its host table alone changes. */
+  readonly reload: boolean;
+}
+/** What a change would do. Nothing was changed. */
+export interface Plan {
+  /** Whether the change would be made. Where not, `problems` say why. */
+  readonly accepted: boolean;
+  /** The revision that was planned on. As `If-Match` of the call that applies it, it lets that call change nothing else. */
+  readonly revision: number;
+  /** Ingresses that are created. */
+  readonly created: number;
+  /** Ingresses that change. */
+  readonly changed: number;
+  /** Ingresses that are deleted. */
+  readonly deleted: number;
+  /** Ingresses of the set that are as they shall be. */
+  readonly unchanged: number;
+  readonly problems: readonly Problem[];
+  /** The first 1,000. */
+  readonly changes: readonly PlannedChange[];
+  readonly effect?: PlanEffect;
+}
+export interface AppliedChange {
+  readonly op: "created" | "changed" | "deleted";
+  readonly id: string;
+  readonly name?: string;
+}
+/** What was changed, all of it together. */
+export interface ApplyResult {
+  /** Of the ingresses from now on. That of before where nothing had to change. */
+  readonly revision: number;
+  /** Ingresses that are created. */
+  readonly created: number;
+  /** Ingresses that change. */
+  readonly changed: number;
+  /** Ingresses that are deleted. */
+  readonly deleted: number;
+  /** Ingresses of the set that are as they shall be. */
+  readonly unchanged: number;
+  /** The first 1,000. */
+  readonly changes: readonly AppliedChange[];
+}
+/** Who made a change, and why. */
+export interface Author {
+  readonly actor: Actor;
+  /** Why, in their words. */
+  readonly message?: string;
+}
+/** Who makes a change. */
+export interface Actor {
+  /** The claim `sub` of the token; `unnamed` for a token without one, `anonymous` where the API is open, `gatewright` for what Gatewright does by itself. */
+  readonly subject: string;
+  /** The claim `jti` of the token. */
+  readonly token_id?: string;
+  /** IP address at the other end of the connection. */
+  readonly address?: string;
+  /** The request's `X-Request-ID`. */
+  readonly request_id?: string;
+  /** `follow`: taken from the Gatewright at FOLLOW_URL. */
+  readonly via: "api" | "follow" | "internal";
+}
+/** A commit of ingresses. */
+export interface RevisionSummary {
+  readonly revision: number;
+  readonly at: string;
+  /** Changes that came at once go together, whoever made them. */
+  readonly authors: readonly Author[];
+  /** Ingresses that are created. */
+  readonly created: number;
+  /** Ingresses that change. */
+  readonly changed: number;
+  /** Ingresses that are deleted. */
+  readonly deleted: number;
+  /** The first 10. */
+  readonly changes: readonly AppliedChange[];
+}
+export interface RevisionChange {
+  readonly op: "created" | "changed" | "deleted";
+  readonly id: string;
+  readonly name?: string;
+  /** A place in `authors`. */
+  readonly author: number;
+  readonly before?: Ingress;
+  readonly after?: Ingress;
+  readonly differences: readonly Difference[];
+}
+/** A commit of ingresses with its documents. */
+export interface Revision {
+  readonly revision: number;
+  readonly at: string;
+  /** Changes that came at once go together, whoever made them. */
+  readonly authors: readonly Author[];
+  /** Ingresses that are created. */
+  readonly created: number;
+  /** Ingresses that change. */
+  readonly changed: number;
+  /** Ingresses that are deleted. */
+  readonly deleted: number;
+  readonly changes: readonly RevisionChange[];
+}
+/** One change, as the call of its name would make it. */
+export interface PlanChange {
+  readonly create?: CreateIngressRequest;
+  readonly replace?: {
+    readonly id: string;
+    readonly ingress: ReplaceIngressRequest;
+  };
+  readonly patch?: {
+    readonly id: string;
+    readonly patch: PatchIngressRequest;
+  };
+  readonly delete?: {
+    readonly id: string;
+  };
+}
 export interface Condition {
   /** `Accepted`, `Programmed`, `TargetsResolved` or `CertificateReady`; more may come. */
   readonly type: string;
@@ -725,19 +888,6 @@ export interface IngressTraffic {
   readonly name: IngressName;
   /** The shortest first. */
   readonly windows: readonly TrafficWindow[];
-}
-/** Who makes a change. */
-export interface Actor {
-  /** The claim `sub` of the token; `unnamed` for a token without one, `anonymous` where the API is open, `gatewright` for what Gatewright does by itself. */
-  readonly subject: string;
-  /** The claim `jti` of the token. */
-  readonly token_id?: string;
-  /** IP address at the other end of the connection. */
-  readonly address?: string;
-  /** The request's `X-Request-ID`. */
-  readonly request_id?: string;
-  /** `follow`: taken from the Gatewright at FOLLOW_URL. */
-  readonly via: "api" | "follow" | "internal";
 }
 export interface EventReference {
   readonly id?: string;

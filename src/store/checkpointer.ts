@@ -15,10 +15,23 @@ export interface CheckpointSettings {
   readonly onBackgroundError: (error: GatewrightError) => void;
 }
 
-/** Writes document files behind the commits, and empties the journal once they are durable. */
+/** What follows the journal. */
+type Behind = Pick<DocumentFiles, "isStaged" | "write" | "makeDurable">;
+
+/** What a checkpoint is made of. */
+export interface CheckpointParts {
+  readonly journal: Journal;
+  readonly files: Behind;
+  readonly history: Behind;
+  /** The queue in which the journal is used. */
+  readonly commits: SerialQueue;
+}
+
+/** Writes document files and the history behind the commits, and empties the journal once they are durable. */
 export class Checkpointer {
   readonly #journal: Journal;
-  readonly #files: DocumentFiles;
+  readonly #files: Behind;
+  readonly #history: Behind;
   readonly #commits: SerialQueue;
   readonly #settings: CheckpointSettings;
   readonly #work = new SerialQueue();
@@ -27,11 +40,11 @@ export class Checkpointer {
   #isResting = false;
   #isUnfinished = false;
 
-  /** `commits` is the queue in which the journal is used. */
-  constructor(journal: Journal, files: DocumentFiles, commits: SerialQueue, settings: CheckpointSettings) {
-    this.#journal = journal;
-    this.#files = files;
-    this.#commits = commits;
+  constructor(parts: CheckpointParts, settings: CheckpointSettings) {
+    this.#journal = parts.journal;
+    this.#files = parts.files;
+    this.#history = parts.history;
+    this.#commits = parts.commits;
     this.#settings = settings;
   }
 
@@ -44,6 +57,7 @@ export class Checkpointer {
     this.#inBackground(async () => {
       this.#isScheduled = false;
       await this.#files.write();
+      await this.#history.write();
       if (this.#journal.bytes >= this.#settings.checkpointBytes) await this.#checkpoint();
     });
   }
@@ -64,7 +78,8 @@ export class Checkpointer {
   }
 
   async #checkpoint(): Promise<void> {
-    if (!this.#files.isStaged && this.#journal.bytes === 0 && !this.#isUnfinished) return;
+    if (!this.#files.isStaged && !this.#history.isStaged && this.#journal.bytes === 0 && !this.#isUnfinished)
+      return;
     await this.#settings.track("checkpoint", () => this.#makeDurable());
   }
 
@@ -73,6 +88,7 @@ export class Checkpointer {
     // In the commits' queue: whatever the older journal files hold is staged by then.
     const older = await this.#commits.run(() => this.#journal.rotate());
     await this.#files.makeDurable();
+    await this.#history.makeDurable();
     await this.#journal.remove(older);
     this.#isUnfinished = false;
   }

@@ -33,7 +33,7 @@ export function documentText(document: unknown): string {
 interface Staged {
   readonly id: string;
   /** Undefined: the file is to be removed. */
-  readonly text: string | undefined;
+  readonly text: (() => string) | undefined;
 }
 
 /**
@@ -70,8 +70,8 @@ export class DocumentFiles {
     return this.#unwritten.size;
   }
 
-  /** Plans a document's file, or its removal where `text` is undefined, in place of an earlier plan. */
-  stage(id: string, text: string | undefined): void {
+  /** Plans a document's file, or its removal where `text` is undefined, in place of an earlier plan. The text is made when it is written. */
+  stage(id: string, text: (() => string) | undefined): void {
     const former = this.#staged.get(id);
     if (former !== undefined) this.#unwritten.delete(former);
     const staged = { id, text };
@@ -126,7 +126,7 @@ export class DocumentFiles {
     const { id, text } = staged;
     if (this.#unreadable.has(id)) await this.#keepUnreadable(id);
     if (text === undefined) await this.#remove(id);
-    else await this.#write(id, text);
+    else await this.#write(id, text());
     this.#unwritten.delete(staged);
   }
 

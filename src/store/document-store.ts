@@ -1,3 +1,5 @@
+import type { BatchRecord, RevisionLog } from "./history/revision.ts";
+
 /** A stored document: anything with an id that is safe as a file name. */
 export interface Document {
   readonly id: string;
@@ -27,6 +29,8 @@ export interface Batch<T extends Document> {
   readonly expected: number;
   readonly puts: readonly T[];
   readonly deletes: readonly string[];
+  /** What the history keeps of it. Default: nothing. */
+  readonly record?: BatchRecord<T>;
 }
 
 /** What a watcher is told after each commit. */
@@ -50,6 +54,8 @@ export interface DocumentStore<T extends Document> {
    * Throws `store_conflict` (another revision), `store_unavailable` (the medium refuses).
    */
   commit(batch: Batch<T>): Promise<number>;
+  /** What was committed with a record. A kept revision stays through crashes as its documents do. */
+  readonly revisions: RevisionLog<T>;
   /** Calls the listener after each commit, in order, until the returned function is called. */
   watch(listener: (change: Change<T>) => void): () => void;
   /** Waits for commits under way and releases what is held. */

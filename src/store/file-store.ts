@@ -1,5 +1,6 @@
 import { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
+import { mapInSlices } from "../util/slices.ts";
 import { type Track, untracked } from "../util/track.ts";
 import { BundleUpdater } from "./bundle/bundle-updater.ts";
 import type { DocumentCheck } from "./bundle/document-check.ts";
@@ -11,6 +12,8 @@ import type { Batch, Change, Document, DocumentStore, Snapshot } from "./documen
 import { ensurePrivateFolder, storeUnavailable } from "./durable.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import type { Validate } from "./folder-reader.ts";
+import { History } from "./history/history.ts";
+import type { BatchRecord, RevisionLog } from "./history/revision.ts";
 import { Journal } from "./journal/journal.ts";
 import { encodeCommit } from "./journal/journal-format.ts";
 import { type Recovery, recoverFolder } from "./recovery.ts";
@@ -44,6 +47,10 @@ export interface FileStoreOptions<T extends Document> {
    * grows, and it is tried again. Default: a process warning.
    */
   readonly onBackgroundError?: (error: GatewrightError) => void;
+  /** Of the history, all files together. Default: 64 MiB. */
+  readonly historyBytes?: number;
+  /** Revisions that are older may go. Default: 90 days. */
+  readonly historyAgeMs?: number;
   /** Runs what is tracked. Default: nothing is noted. */
   readonly track?: Track<StoreWork>;
   /** For tests. */
@@ -62,10 +69,11 @@ export function openFileStore<T extends Document>(options: FileStoreOptions<T>):
 }
 
 /** What exists while a folder is open. */
-interface OpenFolder {
+interface OpenFolder<T extends Document> {
   readonly lock: FolderLock;
   readonly journal: Journal;
   readonly files: DocumentFiles;
+  readonly history: History<T>;
   readonly checkpointer: Checkpointer;
   readonly bundle: BundleUpdater;
 }
@@ -76,7 +84,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
   readonly #commits = new SerialQueue();
   readonly #listeners = new Set<(change: Change<T>) => void>();
   #prefetched: PrefetchedFolder | undefined;
-  #open: OpenFolder | undefined;
+  #open: OpenFolder<T> | undefined;
 
   constructor(options: FileStoreOptions<T>) {
     this.#options = options;
@@ -106,6 +114,10 @@ class FolderStore<T extends Document> implements FileStore<T> {
 
   commit(batch: Batch<T>): Promise<number> {
     return this.#commits.run(() => this.#commit(batch));
+  }
+
+  get revisions(): RevisionLog<T> {
+    return this.#opened().history;
   }
 
   watch(listener: (change: Change<T>) => void): () => void {
@@ -142,8 +154,9 @@ class FolderStore<T extends Document> implements FileStore<T> {
     return prefetched;
   }
 
-  #start(recovery: Recovery<T>): Omit<OpenFolder, "lock"> {
+  #start(recovery: Recovery<T>): Omit<OpenFolder<T>, "lock"> {
     const { folder, idleMs, checkpointBytes, retryMs, track = untracked } = this.#options;
+    const { historyBytes = 64 * 1024 * 1024, historyAgeMs = 90 * 24 * 60 * 60 * 1000 } = this.#options;
     const shared = { folder, step: this.#step };
     const files = new DocumentFiles({ ...shared, unreadable: recovery.unreadableFiles });
     const journal = new Journal({
@@ -153,16 +166,22 @@ class FolderStore<T extends Document> implements FileStore<T> {
       damaged: recovery.damagedJournals,
       revision: recovery.snapshot.revision,
     });
-    const checkpointer = new Checkpointer(journal, files, this.#commits, {
-      idleMs: idleMs ?? 1000,
-      checkpointBytes: checkpointBytes ?? 8 * 1024 * 1024,
-      retryMs: retryMs ?? 5000,
-      track,
-      onBackgroundError: (error) => this.#reportBackground(error),
-    });
-    for (const [id, text] of recovery.staged) files.stage(id, text);
-    if (files.isStaged) checkpointer.wake();
-    return { journal, files, checkpointer, bundle: this.#updateBundle(recovery, files) };
+    const bounds = { maxBytes: historyBytes, maxAgeMs: historyAgeMs };
+    const history = new History<T>({ ...shared, bounds, committed: recovery.snapshot.revision });
+    history.replay(recovery.commits);
+    const checkpointer = new Checkpointer(
+      { journal, files, history, commits: this.#commits },
+      {
+        idleMs: idleMs ?? 1000,
+        checkpointBytes: checkpointBytes ?? 8 * 1024 * 1024,
+        retryMs: retryMs ?? 5000,
+        track,
+        onBackgroundError: (error) => this.#reportBackground(error),
+      },
+    );
+    for (const [id, text] of recovery.staged) files.stage(id, text === undefined ? undefined : () => text);
+    if (files.isStaged || history.isStaged) checkpointer.wake();
+    return { journal, files, history, checkpointer, bundle: this.#updateBundle(recovery, files) };
   }
 
   #updateBundle({ snapshot, stale }: Recovery<T>, files: DocumentFiles): BundleUpdater {
@@ -187,8 +206,8 @@ class FolderStore<T extends Document> implements FileStore<T> {
   }
 
   async #commit(batch: Batch<T>): Promise<number> {
-    const { journal, files, checkpointer, bundle } = this.#opened();
-    const { expected, puts, deletes } = batch;
+    const { journal, files, history, checkpointer, bundle } = this.#opened();
+    const { expected, puts, deletes, record } = batch;
     if (expected !== journal.revision) {
       throw new GatewrightError(
         "store_conflict",
@@ -198,18 +217,14 @@ class FolderStore<T extends Document> implements FileStore<T> {
     checkBatchIds(batch);
     const revision = expected + 1;
     try {
-      await journal.append(
-        encodeCommit(
-          revision,
-          puts.map((document) => JSON.stringify(document)),
-          deletes,
-        ),
-      );
+      const texts = await mapInSlices(puts, (document) => JSON.stringify(document));
+      await journal.append(encodeCommit(revision, texts, deletes, record && (await recordText(record))));
     } catch (error) {
       throw storeUnavailable("The change could not be written to disk; nothing was changed", error);
     }
-    for (const document of puts) files.stage(document.id, documentText(document));
+    for (const document of puts) files.stage(document.id, () => documentText(document));
     for (const id of deletes) files.stage(id, undefined);
+    if (record !== undefined) history.stage(revision, record);
     this.#announce({ revision, puts, deletes });
     checkpointer.wake();
     bundle.note(puts.length + deletes.length);
@@ -217,7 +232,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
     return revision;
   }
 
-  #opened(): OpenFolder {
+  #opened(): OpenFolder<T> {
     if (this.#open === undefined) throw new GatewrightError("store_unavailable", "The store is not open.");
     return this.#open;
   }
@@ -234,6 +249,14 @@ class FolderStore<T extends Document> implements FileStore<T> {
       }
     }
   }
+}
+
+/** The record of a journal's line: the documents after the change stand among its puts. */
+async function recordText({ at, authors, changes }: BatchRecord<Document>): Promise<string> {
+  const told = await mapInSlices(changes, ({ author, before, after }) =>
+    JSON.stringify([author, (after ?? before)?.id, before ?? null]),
+  );
+  return `{"at":${JSON.stringify(at)},"authors":${JSON.stringify(authors)},"changes":[${told.join(",")}]}`;
 }
 
 function withoutValidation<T extends Document>(value: unknown): T {

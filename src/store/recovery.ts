@@ -13,6 +13,7 @@ import {
   type Validate,
 } from "./folder-reader.ts";
 import { DAMAGED_SUFFIX, journalNumber } from "./journal/journal.ts";
+import type { CommitRecord } from "./journal/journal-format.ts";
 import { type DamagedJournal, damageText, replayJournal } from "./journal/journal-replay.ts";
 
 /** What opening a folder finds. */
@@ -20,6 +21,8 @@ export interface Recovery<T extends Document> {
   readonly snapshot: Snapshot<T>;
   /** Document files that may differ from the journal, with their right text; undefined: no such file. */
   readonly staged: ReadonlyMap<string, string | undefined>;
+  /** What the journal has, by ascending revision. */
+  readonly commits: readonly CommitRecord[];
   /** Ids whose file could not be read. */
   readonly unreadableFiles: readonly string[];
   /** Numbers of the journal files, ascending. */
@@ -63,6 +66,7 @@ export async function recoverFolder<T extends Document>(
   return {
     snapshot: { revision, documents: byId([...content.documents.values()]), unreadable: byId(unreadable) },
     staged,
+    commits,
     unreadableFiles,
     journalNumbers: content.journal.flatMap(({ name }) => journalNumber(name) ?? []),
     damagedJournals: new Set(damaged.map(({ name }) => name)),

@@ -16,6 +16,8 @@ export type StoreStep =
   | "document-remove"
   | "document-sync"
   | "folder-sync"
+  | "history-write"
+  | "history-sync"
   | "journal-remove";
 
 /** What is tracked of a store: the journal's two writes of a commit, the size being the line's bytes, and checkpoints. */

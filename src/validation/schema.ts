@@ -8,6 +8,7 @@ import type {
   Ingress,
   Instance,
   PatchIngressRequest,
+  PlanChange,
   PutInstanceRequest,
   PutInstanceTrafficRequest,
   ReplaceIngressRequest,
@@ -24,6 +25,7 @@ export interface SchemaTypes {
   readonly ImportCertificateRequest: ImportCertificateRequest;
   readonly PutInstanceTrafficRequest: PutInstanceTrafficRequest;
   readonly ExplainRequest: ExplainRequest;
+  readonly PlanChange: PlanChange;
   readonly Ingress: Ingress;
   readonly Instance: Instance;
 }

@@ -7,6 +7,7 @@ import type {
   Snapshot,
   UnreadableDocument,
 } from "../../src/store/document-store.ts";
+import { type Revision, type RevisionLog, revisionOf } from "../../src/store/history/revision.ts";
 
 /**
  * A DocumentStore that keeps its documents in memory: the same compare-and-set and watch, as test/store holds it to.
@@ -19,6 +20,7 @@ export class MemoryStore<T extends Document> implements DocumentStore<T> {
   beforeCommit: () => Promise<void> = () => Promise.resolve();
   readonly #documents: Map<string, T>;
   readonly #unreadable: readonly UnreadableDocument[];
+  readonly #history: Revision<T>[] = [];
   readonly #listeners = new Set<(change: Change<T>) => void>();
   #revision = 0;
   #isOpen = false;
@@ -46,6 +48,15 @@ export class MemoryStore<T extends Document> implements DocumentStore<T> {
     return done;
   }
 
+  get revisions(): RevisionLog<T> {
+    const history = this.#history;
+    return {
+      async *newestFirst(before = Number.POSITIVE_INFINITY) {
+        for (const one of history.toReversed()) if (one.revision < before) yield one;
+      },
+    };
+  }
+
   watch(listener: (change: Change<T>) => void): () => void {
     const entry = (change: Change<T>): void => listener(change);
     this.#listeners.add(entry);
@@ -70,6 +81,7 @@ export class MemoryStore<T extends Document> implements DocumentStore<T> {
     for (const id of batch.deletes) this.#documents.delete(id);
     this.#revision++;
     this.commits.push(batch);
+    if (batch.record !== undefined) this.#history.push(revisionOf(this.#revision, batch.record));
     for (const listener of this.#listeners)
       listener({ revision: this.#revision, puts: batch.puts, deletes: batch.deletes });
     return this.#revision;

@@ -1,6 +1,7 @@
-import { crc32 } from "node:zlib";
 import { isDocument, isDocumentId } from "../document-id.ts";
 import type { Document } from "../document-store.ts";
+import type { BatchRecord } from "../history/revision.ts";
+import { frame, unframe } from "./frame.ts";
 
 /** The first line of every journal file: its commits start at `base` + 1, and those of older files end at `base`. */
 export interface BaseRecord {
@@ -14,6 +15,15 @@ export interface CommitRecord {
   readonly revision: number;
   readonly puts: readonly Document[];
   readonly deletes: readonly string[];
+  /** What the history has of it; without what `puts` say. Of a commit that keeps no history there is none. */
+  readonly record?: JournalRecord;
+}
+
+/** A BatchRecord whose changes name the documents that the commit puts by their ids. */
+export interface JournalRecord {
+  readonly at: string;
+  readonly authors: BatchRecord<Document>["authors"];
+  readonly changes: readonly (readonly [author: number, id: string, before: Document | null])[];
 }
 
 /** A line that was complete and acknowledged once, and is not readable now; `text` is the line as found. */
@@ -30,10 +40,6 @@ export interface ForeignFormat {
 
 export type JournalEntry = BaseRecord | CommitRecord | Damage | ForeignFormat;
 
-// A line is `{"sum":"<CRC-32 of the record's bytes in hex>","record":<record>}`: JSON Lines, readable with jq.
-const HEAD = '{"sum":"';
-const MIDDLE = '","record":';
-const BODY_START = HEAD.length + 8 + MIDDLE.length;
 const NEWLINE = 0x0a;
 const FORMAT = 1;
 
@@ -42,9 +48,17 @@ export function encodeBase(base: number): Buffer {
   return frame(JSON.stringify({ format: FORMAT, base }));
 }
 
-/** The line of one committed batch. `puts` are the documents as JSON texts. */
-export function encodeCommit(revision: number, puts: readonly string[], deletes: readonly string[]): Buffer {
-  return frame(`{"revision":${revision},"puts":[${puts.join(",")}],"deletes":${JSON.stringify(deletes)}}`);
+/** The line of one committed batch. `puts` are the documents as JSON texts, and `record` is one. */
+export function encodeCommit(
+  revision: number,
+  puts: readonly string[],
+  deletes: readonly string[],
+  record?: string,
+): Buffer {
+  const told = record === undefined ? "" : `,"record":${record}`;
+  return frame(
+    `{"revision":${revision},"puts":[${puts.join(",")}],"deletes":${JSON.stringify(deletes)}${told}}`,
+  );
 }
 
 /**
@@ -70,21 +84,10 @@ export function parseJournal(bytes: Buffer): JournalEntry[] {
   return entries;
 }
 
-function frame(json: string): Buffer {
-  const body = Buffer.from(json);
-  return Buffer.concat([Buffer.from(`${HEAD}${checksum(body)}${MIDDLE}`), body, Buffer.from("}\n")]);
-}
-
-function checksum(body: Buffer): string {
-  return crc32(body).toString(16).padStart(8, "0");
-}
-
 function readRecord(line: Buffer): Exclude<JournalEntry, Damage> | undefined {
-  const body = line.subarray(BODY_START, -1);
-  const expected = `${HEAD}${checksum(body)}${MIDDLE}`;
-  if (line.at(-1) !== 0x7d || line.toString("latin1", 0, BODY_START) !== expected) return undefined;
+  const body = unframe(line);
   try {
-    return toRecord(JSON.parse(body.toString()));
+    return body === undefined ? undefined : toRecord(JSON.parse(body.toString()));
   } catch {
     return undefined;
   }
@@ -94,9 +97,11 @@ function toRecord(value: unknown): Exclude<JournalEntry, Damage> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if ("format" in value && value.format !== FORMAT) return { kind: "foreign", format: value.format };
   if ("base" in value && typeof value.base === "number") return { kind: "base", base: value.base };
-  const { revision, puts, deletes } = value as { readonly [key in keyof CommitRecord]?: unknown };
+  const { revision, puts, deletes, record } = value as { readonly [key in keyof CommitRecord]?: unknown };
   if (typeof revision !== "number" || !Array.isArray(puts) || !Array.isArray(deletes)) return undefined;
   // Ids become file names, so a wrong one counts as damage.
   if (!puts.every(isDocument) || !deletes.every(isDocumentId)) return undefined;
-  return { kind: "commit", revision, puts, deletes };
+  const commit = { kind: "commit", revision, puts, deletes } as const;
+  // The line's checksum vouches for what we wrote.
+  return record === undefined ? commit : { ...commit, record: record as JournalRecord };
 }

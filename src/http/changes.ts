@@ -1,0 +1,106 @@
+import { type Request, type RequestHandler, Router } from "express";
+import type { IngressManager, JsonValue, PlannedCall } from "../manager/ingress-manager.ts";
+import type { WantedSet } from "../manager/ingress-set.ts";
+import type { Ingress, PlanChange, SetAsideIngress } from "../model/api.ts";
+import { parseBody } from "../validation/schema.ts";
+import { mediaTypeOf, readJson } from "./body.ts";
+import { requiredRevision } from "./conditional.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { NDJSON, readIngressSet, wantedOf } from "./ingress-set-body.ts";
+import { withoutReadOnly } from "./ingresses.ts";
+import { type OperationContext, operation } from "./operation.ts";
+import { badParameter, enumParameter, matchesTags, TAGS, tagFilter } from "./query.ts";
+import { findOne } from "./reference.ts";
+import { sendJson } from "./wire.ts";
+
+/** `/plan` and `/apply`. */
+export function changeRoutes(manager: IngressManager, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  router
+    .route("/plan")
+    .post(plan(manager, context))
+    .all(methodNotAllowed(["POST"]));
+  router
+    .route("/apply")
+    .post(apply(manager, context))
+    .all(methodNotAllowed(["POST"]));
+  return router;
+}
+
+const setQuery = ["prune", TAGS] as const;
+
+function apply(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "ingress:write",
+    failure: "failed to apply ingresses",
+    changes: "ingress",
+    query: setQuery,
+  } as const;
+  return operation(context, options, async ({ request, response, query, by, permit }) => {
+    const goes = pruning(query);
+    if (goes !== undefined) permit("ingress:delete");
+    const ingresses = await readIngressSet(request, context.maxBodyBytes);
+    const set = { ingresses, ...goes, ...requiredRevision(request) };
+    sendJson(response, 200, await manager.apply(set, by));
+  });
+}
+
+function plan(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = { scope: "ingress:read", failure: "failed to plan", query: setQuery } as const;
+  return operation(context, options, async ({ request, response, query }) => {
+    const how = { ...pruning(query), ...requiredRevision(request) };
+    sendJson(response, 200, await manager.plan(await plannedCall(manager, request, context, how)));
+  });
+}
+
+/** What of those present and not in the set goes. */
+function pruning(query: URLSearchParams): Pick<WantedSet, "goes"> | undefined {
+  const prune = enumParameter(query, "prune", ["all", "selected"]);
+  const tags = tagFilter(query);
+  if (prune === undefined && tags.size > 0)
+    throw badParameter("tags", "it selects what `prune=selected` removes: add that");
+  if (prune === "selected" && tags.size === 0)
+    throw badParameter("prune", "`selected` needs `tags[key]=value`, which selects; give `all` for all");
+  if (prune === "all" && tags.size > 0)
+    throw badParameter("prune", "`all` takes no `tags[key]`: give `selected`");
+  if (prune === undefined) return undefined;
+  return { goes: (one) => matchesTags(tagsOf(one), tags) };
+}
+
+function tagsOf(one: Ingress | SetAsideIngress): Ingress["tags"] {
+  return "reason" in one ? one.ingress?.tags : one.tags;
+}
+
+/** The change that a body tells: one, or a set. */
+async function plannedCall(
+  manager: IngressManager,
+  request: Request,
+  { maxBodyBytes: maxBytes }: OperationContext,
+  how: Omit<WantedSet, "ingresses">,
+): Promise<PlannedCall> {
+  if (mediaTypeOf(request) === NDJSON)
+    return { kind: "set", set: { ingresses: await readIngressSet(request, maxBytes), ...how } };
+  const body = await readJson(request, { types: ["application/json", NDJSON], maxBytes });
+  if (Array.isArray(body)) return { kind: "set", set: { ingresses: await wantedOf(body), ...how } };
+  if (how.goes !== undefined) throw badParameter("prune", "it is for sets of ingresses");
+  return singleCall(manager, parseBody("PlanChange", body));
+}
+
+async function singleCall(manager: IngressManager, change: PlanChange): Promise<PlannedCall> {
+  const { create, delete: deletion, patch, replace } = change;
+  if (create !== undefined) return { kind: "create", ingress: create };
+  if (replace !== undefined) {
+    const id = await idOf(manager, replace.id);
+    return { kind: "replace", id, ingress: withoutReadOnly(replace.ingress, { id }) };
+  }
+  if (patch !== undefined) {
+    const id = await idOf(manager, patch.id);
+    return { kind: "patch", id, patch: withoutReadOnly(patch.patch, { id }) as JsonValue };
+  }
+  return { kind: "delete", id: await idOf(manager, deletion?.id ?? "") };
+}
+
+async function idOf(manager: IngressManager, reference: string): Promise<string> {
+  const present = manager.lookup(reference);
+  return present.kind === "set-aside" ? present.ingress.id : (await findOne(() => present)).ingress.id;
+}

@@ -1,0 +1,132 @@
+import { type Request, type RequestHandler, Router } from "express";
+import { GatewrightError } from "../errors.ts";
+import { differencesOf } from "../manager/ingress-difference.ts";
+import type { IngressManager, IngressRevision, RevisedIngress } from "../manager/ingress-manager.ts";
+import type { Revision as RevisionAnswer, RevisionChange, RevisionSummary } from "../model/api.ts";
+import { requiredRevision } from "./conditional.ts";
+import { methodNotAllowed } from "./error-handler.ts";
+import { type OperationContext, operation } from "./operation.ts";
+import { badParameter, enumParameter, integerParameter } from "./query.ts";
+import { sendJson } from "./wire.ts";
+
+const MOST_LISTED = 1_000;
+/** Changes of a revision that its entry in the list names. */
+const MOST_NAMED = 10;
+
+/** `/revisions`, `/revisions/{revision}` and `/revisions/{revision}/rollback`. */
+export function revisionRoutes(manager: IngressManager, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  router
+    .route("/revisions")
+    .get(listRevisions(manager, context))
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  router
+    .route("/revisions/:revision")
+    .get(getRevision(manager, context))
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  router
+    .route("/revisions/:revision/rollback")
+    .post(rollBack(manager, context))
+    .all(methodNotAllowed(["POST"]));
+  return router;
+}
+
+function listRevisions(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "ingress:read",
+    failure: "failed to list revisions",
+    query: ["limit", "before"],
+  } as const;
+  return operation(context, options, async ({ response, query }) => {
+    const limit = integerParameter(query, "limit", { min: 1, max: MOST_LISTED }) ?? 50;
+    const before = integerParameter(query, "before", { min: 1, max: Number.MAX_SAFE_INTEGER });
+    const listed: RevisionSummary[] = [];
+    for await (const revision of manager.revisions(before)) {
+      const last = listed.at(-1);
+      if (listed.length === limit && last !== undefined) {
+        response.setHeader("Link", `</revisions?limit=${limit}&before=${last.revision}>; rel="next"`);
+        break;
+      }
+      listed.push(summaryOf(revision));
+    }
+    sendJson(response, 200, listed);
+  });
+}
+
+function getRevision(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "ingress:read",
+    failure: "failed to get revision",
+    query: ["limit", "offset"],
+  } as const;
+  return operation(context, options, async ({ request, response, query }) => {
+    const number = numberOf(request);
+    const limit = integerParameter(query, "limit", { min: 1, max: MOST_LISTED }) ?? 100;
+    const offset = integerParameter(query, "offset", { min: 0, max: 1_000_000 }) ?? 0;
+    for await (const revision of manager.revisions(number + 1)) {
+      if (revision.revision !== number) break;
+      return sendJson(response, 200, answerOf(revision, offset, limit));
+    }
+    throw new GatewrightError("not_found", `revision ${number} is not kept, or never was`);
+  });
+}
+
+function rollBack(manager: IngressManager, context: OperationContext): RequestHandler {
+  const options = {
+    scope: "ingress:write",
+    failure: "failed to roll back",
+    changes: "ingress",
+    query: ["dry_run"],
+  } as const;
+  return operation(context, options, async ({ request, response, query, by, permit }) => {
+    permit("ingress:delete");
+    const to = numberOf(request);
+    const set = await manager.rollbackTo(to, requiredRevision(request).revision);
+    if (enumParameter(query, "dry_run", ["true", "false"]) === "true")
+      return sendJson(response, 200, await manager.plan({ kind: "set", set }));
+    sendJson(response, 200, await manager.apply(set, { message: `rollback to revision ${to}`, ...by }));
+  });
+}
+
+function numberOf(request: Request): number {
+  const text = request.params["revision"];
+  if (typeof text !== "string" || !/^\d{1,15}$/.test(text))
+    throw badParameter("revision", "value must be a whole number");
+  return Number(text);
+}
+
+function summaryOf(revision: IngressRevision): RevisionSummary {
+  const { authors, at, changed, created, deleted } = revision;
+  const [first = []] = revision.changes();
+  const changes = first.slice(0, MOST_NAMED).map(toldChange);
+  return { revision: revision.revision, at, authors, created, changed, deleted, changes };
+}
+
+function answerOf(revision: IngressRevision, offset: number, limit: number): RevisionAnswer {
+  const changes: RevisionChange[] = [];
+  let passed = 0;
+  for (const part of revision.changes()) {
+    for (const change of part.slice(Math.max(0, offset - passed)))
+      if (changes.length < limit) changes.push(wholeChange(change));
+    passed += part.length;
+    if (changes.length === limit) break;
+  }
+  return { ...summaryOf(revision), changes };
+}
+
+function toldChange({ before, after }: RevisedIngress): RevisionSummary["changes"][number] {
+  const op = before === undefined ? "created" : after === undefined ? "deleted" : "changed";
+  const { id = "", name = "" } = after ?? before ?? {};
+  return { op, id, name };
+}
+
+function wholeChange(change: RevisedIngress): RevisionChange {
+  const { author, before, after } = change;
+  return {
+    ...toldChange(change),
+    author,
+    ...(before === undefined ? {} : { before }),
+    ...(after === undefined ? {} : { after }),
+    differences: after === undefined ? [] : differencesOf(before, after),
+  };
+}

@@ -1,0 +1,58 @@
+import { GatewrightError } from "../errors.ts";
+import type { Ingress } from "../model/api.ts";
+import type { Revision } from "../store/history/revision.ts";
+import type { IngressStore } from "../store/ingress-store.ts";
+import { requestOf } from "./ingress-document.ts";
+import type { WantedSet } from "./ingress-set.ts";
+import type { Writer } from "./writer.ts";
+
+/**
+ * What was changed since a revision, as it was then; what was created since goes. Throws `not_found` when a revision on
+ * the way is not kept, `bad_request` for one that is still to come.
+ */
+export async function rollbackSet(
+  to: number,
+  {
+    store,
+    writer,
+  }: { readonly store: Pick<IngressStore, "revisions">; readonly writer: Pick<Writer, "revision"> },
+): Promise<WantedSet> {
+  if (to > writer.revision)
+    throw new GatewrightError(
+      "bad_request",
+      `there is no revision ${to}: the last one is ${writer.revision}`,
+    );
+  const before = new Map<string, Ingress | undefined>();
+  let reached = writer.revision;
+  for await (const revision of store.revisions.newestFirst(reached + 1)) {
+    if (revision.revision <= to || revision.revision !== reached) break;
+    remember(revision, before);
+    reached -= 1;
+    if (reached === to) break;
+  }
+  if (reached > to)
+    throw new GatewrightError(
+      "not_found",
+      `what revision ${reached} changed is not kept: the ingresses can be brought back to revision ${reached} at the most`,
+    );
+  const gone = new Set([...before].flatMap(([id, ingress]) => (ingress === undefined ? [id] : [])));
+  const wanted = [...before.values()].filter((ingress) => ingress !== undefined);
+  return {
+    ingresses: wanted.map((ingress) => ({
+      id: ingress.id,
+      created_at: ingress.created_at,
+      request: requestOf(ingress),
+    })),
+    byId: true,
+    goes: ({ id }) => gone.has(id),
+  };
+}
+
+/** An older revision overwrites what a newer one says: it was so before both. */
+function remember(revision: Revision<Ingress>, before: Map<string, Ingress | undefined>): void {
+  for (const part of revision.changes())
+    for (const { before: earlier, after } of part) {
+      const id = earlier?.id ?? after?.id;
+      if (id !== undefined) before.set(id, earlier);
+    }
+}
