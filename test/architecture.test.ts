@@ -108,7 +108,7 @@ describe("side effects", () => {
   });
 
   it("C9: durations are measured by a clock that nobody puts back; the wall's is for dates alone", () => {
-    // Dates of certificates, tokens and files, which are told by the wall's clock, and the times of ingresses.
+    // Dates of certificates, tokens and files, which are told by the wall's clock, and the times of ingresses and revisions.
     const dates = [
       "certificates/certificate-events.ts",
       "certificates/condition.ts",
@@ -116,8 +116,9 @@ describe("side effects", () => {
       "certificates/monitor.ts",
       "certificates/report.ts",
       "http/event-streams.ts",
-      "manager/ingress-service.ts",
+      "manager/ingress-document.ts",
       "store/bundle/bundle.ts",
+      "store/history/history.ts",
     ];
     const readers = files.filter((file) => /\bDate\.now\b/.test(readFileSync(join(source, file), "utf8")));
     expect(readers.filter((file) => !dates.includes(file))).toEqual([]);

@@ -1,6 +1,5 @@
 import { type Request, type RequestHandler, Router } from "express";
-import type { IngressManager, JsonValue, PlannedCall } from "../manager/ingress-manager.ts";
-import type { WantedSet } from "../manager/ingress-set.ts";
+import type { IngressManager, JsonValue, PlannedCall, WantedSet } from "../manager/ingress-manager.ts";
 import type { Ingress, PlanChange, SetAsideIngress } from "../model/api.ts";
 import { parseBody } from "../validation/schema.ts";
 import { mediaTypeOf, readJson } from "./body.ts";

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
-import type { WantedIngress } from "../manager/ingress-set.ts";
+import type { WantedIngress } from "../manager/ingress-manager.ts";
 import { mapInSlices } from "../util/slices.ts";
 import { refusal } from "../validation/refusal.ts";
 import { parseBody } from "../validation/schema.ts";

@@ -6,7 +6,7 @@ import type { Revision as RevisionAnswer, RevisionChange, RevisionSummary } from
 import { requiredRevision } from "./conditional.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { type OperationContext, operation } from "./operation.ts";
-import { badParameter, enumParameter, integerParameter } from "./query.ts";
+import { enumParameter, integerParameter } from "./query.ts";
 import { sendJson } from "./wire.ts";
 
 const MOST_LISTED = 1_000;
@@ -91,7 +91,7 @@ function rollBack(manager: IngressManager, context: OperationContext): RequestHa
 function numberOf(request: Request): number {
   const text = request.params["revision"];
   if (typeof text !== "string" || !/^\d{1,15}$/.test(text))
-    throw badParameter("revision", "value must be a whole number");
+    throw new GatewrightError("not_found", "resource not found: revisions are numbers");
   return Number(text);
 }
 

@@ -1,7 +1,6 @@
 import type { ApplyResult, CreateIngressRequest, Ingress, Plan, SetAsideIngress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
 import type { DocumentChange, Revision } from "../store/history/revision.ts";
-import type { WantedSet } from "./ingress-set.ts";
 
 /** Anything that JSON can say. */
 export type JsonValue =
@@ -25,6 +24,25 @@ export type IngressRevision = Revision<Ingress>;
 
 /** What became of one ingress in a revision. */
 export type RevisedIngress = DocumentChange<Ingress>;
+
+/** An ingress as it shall be. */
+export interface WantedIngress {
+  /** Which one it is. Default, and where nobody has it: the one of this name, else a new one. */
+  readonly id?: string;
+  readonly created_at?: string;
+  readonly request: CreateIngressRequest;
+}
+
+/** A whole desired set. */
+export interface WantedSet {
+  readonly ingresses: readonly WantedIngress[];
+  /** An id is that of one ingress alone: nobody of the same name takes its place. Default: false. */
+  readonly byId?: boolean;
+  /** Which of those that are not wanted go. Default: none. */
+  readonly goes?: (ingress: Ingress | SetAsideIngress) => boolean;
+  /** The set must be of this revision; another one throws `precondition_failed`. Default: any. */
+  readonly revision?: number;
+}
 
 /** A change that is planned. */
 export type PlannedCall =

@@ -7,8 +7,15 @@ import type { IngressStore } from "../store/ingress-store.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog } from "./catalog.ts";
 import { requestOf } from "./ingress-document.ts";
-import type { IngressManager, JsonValue, Lookup, PlannedCall, Readiness } from "./ingress-manager.ts";
-import { setMutation, type WantedSet } from "./ingress-set.ts";
+import type {
+  IngressManager,
+  JsonValue,
+  Lookup,
+  PlannedCall,
+  Readiness,
+  WantedSet,
+} from "./ingress-manager.ts";
+import { setMutation } from "./ingress-set.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { creation, type Decision, deletion, etagOf, presentIn, replacement } from "./mutations.ts";
 import { countsOf, MOST_TOLD, planner, refusedPlan, toldChange, unchangedOf } from "./plan.ts";

@@ -1,5 +1,5 @@
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
-import type { CreateIngressRequest, Ingress, SetAsideIngress } from "../model/api.ts";
+import type { Ingress } from "../model/api.ts";
 import { makeId } from "../model/id.ts";
 import { isDocumentId } from "../store/document-id.ts";
 import { mapInSlices } from "../util/slices.ts";
@@ -7,26 +7,8 @@ import { refusal } from "../validation/refusal.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import { ingressOf, timesAfter } from "./ingress-document.ts";
+import type { WantedIngress, WantedSet } from "./ingress-manager.ts";
 import type { Mutation, WriterState } from "./writer.ts";
-
-/** An ingress as it shall be. */
-export interface WantedIngress {
-  /** Which one it is. Default, and where nobody has it: the one of this name, else a new one. */
-  readonly id?: string;
-  readonly created_at?: string;
-  readonly request: CreateIngressRequest;
-}
-
-/** A whole desired set. */
-export interface WantedSet {
-  readonly ingresses: readonly WantedIngress[];
-  /** An id is that of one ingress alone: nobody of the same name takes its place. Default: false. */
-  readonly byId?: boolean;
-  /** Which of those that are not wanted go. Default: none. */
-  readonly goes?: (ingress: Ingress | SetAsideIngress) => boolean;
-  /** The set must be of this revision; another one throws `precondition_failed`. Default: any. */
-  readonly revision?: number;
-}
 
 interface Examined {
   readonly wanted: WantedIngress;

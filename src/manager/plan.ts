@@ -6,7 +6,7 @@ import { isGatewrightError } from "../errors.ts";
 import type { AppliedChange, Plan, PlanEffect, PlannedChange } from "../model/api.ts";
 import { type Catalog, changedId, type IngressChange } from "./catalog.ts";
 import { differencesOf } from "./ingress-difference.ts";
-import type { WantedSet } from "./ingress-set.ts";
+import type { WantedSet } from "./ingress-manager.ts";
 import type { Rehearsal } from "./writer.ts";
 
 /** Changes that are told one by one; the counts are of all. */

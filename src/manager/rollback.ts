@@ -3,7 +3,7 @@ import type { Ingress } from "../model/api.ts";
 import type { Revision } from "../store/history/revision.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import { requestOf } from "./ingress-document.ts";
-import type { WantedSet } from "./ingress-set.ts";
+import type { WantedSet } from "./ingress-manager.ts";
 import type { Writer } from "./writer.ts";
 
 /**

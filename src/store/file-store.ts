@@ -167,7 +167,10 @@ class FolderStore<T extends Document> implements FileStore<T> {
       revision: recovery.snapshot.revision,
     });
     const bounds = { maxBytes: historyBytes, maxAgeMs: historyAgeMs };
-    const history = new History<T>({ ...shared, bounds, committed: recovery.snapshot.revision });
+    // What the journal has, it has for sure: the history's own lines of these may never have reached the disk.
+    const [first] = recovery.commits;
+    const durable = first === undefined ? recovery.snapshot.revision : first.revision - 1;
+    const history = new History<T>({ ...shared, bounds, durable });
     history.replay(recovery.commits);
     const checkpointer = new Checkpointer(
       { journal, files, history, commits: this.#commits },

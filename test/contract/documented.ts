@@ -56,7 +56,7 @@ export function documentedOperations(): readonly DocumentedOperation[] {
   return Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => {
       const body = Object.values(operation.requestBody?.content ?? {})[0]
-        ?.schema.$ref.split("/")
+        ?.schema.$ref?.split("/")
         .at(-1);
       return {
         method: method.toUpperCase(),

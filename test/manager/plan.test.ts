@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Row } from "../../src/compiler/row.ts";
 import { GatewrightError } from "../../src/errors.ts";
-import type { WantedSet } from "../../src/manager/ingress-set.ts";
+import type { WantedSet } from "../../src/manager/ingress-manager.ts";
 import type { CreateIngressRequest, Ingress, Plan } from "../../src/model/api.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { type ManagerOverMemory, startManagerOverMemory } from "../support/manager-over-memory.ts";

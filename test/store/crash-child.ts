@@ -21,8 +21,8 @@ const store = openFileStore<Note>({
 });
 
 let { revision } = await store.open();
-for (const { puts, deletes } of workload) {
-  revision = await store.commit({ expected: revision, puts, deletes });
+for (const batch of workload) {
+  revision = await store.commit({ expected: revision, ...batch });
   writeSync(1, `${revision}\n`);
   if (checkpointAfter.has(revision)) await store.checkpoint();
 }

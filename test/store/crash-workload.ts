@@ -1,4 +1,6 @@
+import type { Attribution } from "../../src/model/attribution.ts";
 import type { Batch } from "../../src/store/document-store.ts";
+import type { BatchRecord } from "../../src/store/history/revision.ts";
 import { type Note, note } from "./document-store.contract.ts";
 
 /** Documents that stand in the folder beforehand and cannot be read; one gets replaced, one deleted, one stays. */
@@ -9,7 +11,9 @@ export const spoiltText = '{"id": "spoilt", "host": "kept.example.com"';
 /** After these revisions the workload makes a checkpoint. */
 export const checkpointAfter: ReadonlySet<number> = new Set([2, 4]);
 
-/** What the crashing process commits, one batch a revision. */
+const author: Attribution = { actor: { subject: "ann", via: "api" } };
+
+/** What the crashing process commits, one batch a revision, each with a record for the history. */
 export const workload: readonly Omit<Batch<Note>, "expected">[] = [
   { puts: [note("a"), note("b"), note("c")], deletes: [] },
   { puts: [note("b", "b, second"), note("d")], deletes: ["a"] },
@@ -17,7 +21,12 @@ export const workload: readonly Omit<Batch<Note>, "expected">[] = [
   { puts: [note("c", "c, second"), note("a", "a, again")], deletes: ["spoilt-2"] },
   { puts: Array.from({ length: 10 }, (_, index) => note(`many-${index}`)), deletes: ["b"] },
   { puts: [note("a", "a, third")], deletes: ["many-3", "many-4"] },
-];
+].map((batch, index) => ({ ...batch, record: recordOf(batch.puts, index) }));
+
+function recordOf(puts: readonly Note[], index: number): BatchRecord<Note> {
+  const changes = puts.map((after) => ({ author: 0, after }));
+  return { at: new Date(index).toISOString(), authors: [author], changes };
+}
 
 /** The documents at a revision of the workload, by ascending id. */
 export function documentsAt(revision: number): Note[] {

@@ -2,7 +2,9 @@ import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { DocumentStore } from "../../src/store/document-store.ts";
 import { openFileStore } from "../../src/store/file-store.ts";
+import { readSegment } from "../../src/store/history/segment.ts";
 import { parseJournal } from "../../src/store/journal/journal-format.ts";
 import type { StoreStep } from "../../src/store/store-step.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -39,6 +41,10 @@ const crashes: readonly [StoreStep, number, Fate][] = [
   ["document-sync", 5, "absent"],
   ["folder-sync", 1, "absent"],
   ["folder-sync", 2, "absent"],
+  ["history-write", 1, "either"],
+  ["history-write", 3, "either"],
+  ["history-sync", 1, "absent"],
+  ["history-sync", 2, "absent"],
   ["journal-remove", 1, "absent"],
   ["journal-remove", 2, "absent"],
 ];
@@ -87,13 +93,30 @@ async function expectWhole(folder: string, acknowledged: number, fate: Fate): Pr
     spoiltAt(revision).map((id) => [id, spoiltText]),
   );
 
+  expect(await historyOf(store)).toEqual(historyAt(revision));
+
   // The rest of the workload goes through, and the files alone then hold it.
-  for (const [index, { puts, deletes }] of workload.entries()) {
-    if (index >= revision) await store.commit({ expected: index, puts, deletes });
-  }
+  for (const [index, batch] of workload.entries())
+    if (index >= revision) await store.commit({ expected: index, ...batch });
   await store.close();
+  const again = openFileStore<Note>({ folder });
+  await again.open();
+  expect(await historyOf(again)).toEqual(historyAt(workload.length));
+  await again.close();
   expect(await readDocumentFiles(folder)).toEqual(documentsAt(workload.length));
   expect(await readSpoilt(folder)).toEqual(spoiltIds.map(() => spoiltText));
+}
+
+/** What the history says of each revision, the oldest first. */
+async function historyOf(store: DocumentStore<Note>) {
+  const found = [];
+  for await (const { revision, at, authors, changes } of store.revisions.newestFirst())
+    found.unshift({ revision, at, authors, changes: [...changes()].flat() });
+  return found;
+}
+
+function historyAt(revision: number) {
+  return workload.slice(0, revision).map(({ record }, index) => ({ revision: index + 1, ...record }));
 }
 
 it("leaves the same files without any crash", async () => {
@@ -126,14 +149,23 @@ async function loseUnsynced(
   folder: string,
   lose: (path: string, id: string) => Promise<void>,
 ): Promise<void> {
-  for (const name of await readdir(folder)) {
+  const names = await readdir(folder);
+  let first = Number.POSITIVE_INFINITY;
+  for (const name of names) {
     if (!name.startsWith(".journal-")) continue;
     for (const entry of parseJournal(await readFile(join(folder, name)))) {
       if (entry.kind !== "commit") continue;
+      first = Math.min(first, entry.revision);
       for (const id of [...entry.puts.map((put) => put.id), ...entry.deletes]) {
         if (!id.startsWith("spoilt")) await lose(join(folder, `${id}.json`), id);
       }
     }
+  }
+  for (const name of names) {
+    if (!name.startsWith(".history-")) continue;
+    const bytes = await readFile(join(folder, name));
+    const durable = bytes.subarray(0, readSegment(bytes, first - 1).end);
+    await writeFile(join(folder, name), Buffer.concat([durable, Buffer.alloc(100)]));
   }
 }
 

@@ -51,17 +51,17 @@ export class History<T extends Document> implements RevisionLog<T> {
   #last: number;
   #unsynced = new Set<Segment>();
 
-  /** Finds what is there: whole revisions up to `committed`. What follows them is cut off at the first write. */
+  /** Finds what is there: whole revisions up to `durable`. What follows them is cut off at the first write. */
   constructor(options: {
     readonly folder: string;
     readonly step: StepHook;
     readonly bounds: HistoryBounds;
-    readonly committed: number;
+    readonly durable: number;
   }) {
     this.#folder = options.folder;
     this.#step = options.step;
     this.#bounds = options.bounds;
-    const { segments, last } = findSegments<T>(options.folder, options.committed);
+    const { segments, last } = findSegments<T>(options.folder, options.durable);
     this.#segments = segments;
     this.#last = last;
   }
@@ -191,10 +191,10 @@ export class History<T extends Document> implements RevisionLog<T> {
   }
 }
 
-/** What a folder has: files, and the last revision that is whole. What was never committed is left out. */
+/** What a folder has: files, and the last revision that is whole. What follows `durable` is left out. */
 function findSegments<T extends Document>(
   folder: string,
-  committed: number,
+  durable: number,
 ): { readonly segments: Segment[]; readonly last: number } {
   const starts = readdirSync(folder)
     .flatMap((name) => segmentStart(name) ?? [])
@@ -202,7 +202,7 @@ function findSegments<T extends Document>(
   const segments: Segment[] = [];
   for (const start of starts) {
     const path = join(folder, segmentName(start));
-    if (start > committed) rmSync(path);
+    if (start > durable) rmSync(path);
     else {
       const { mtimeMs, size } = statSync(path);
       segments.push({ start, bytes: size, newestMs: mtimeMs });
@@ -210,7 +210,7 @@ function findSegments<T extends Document>(
   }
   const newest = segments.at(-1);
   if (newest === undefined) return { segments, last: 0 };
-  const { revisions, end } = readSegment<T>(readFileSync(join(folder, segmentName(newest.start))), committed);
+  const { revisions, end } = readSegment<T>(readFileSync(join(folder, segmentName(newest.start))), durable);
   newest.bytes = end;
   return { segments, last: revisions.at(-1)?.revision ?? newest.start - 1 };
 }

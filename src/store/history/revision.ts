@@ -1,8 +1,7 @@
 import type { Attribution } from "../../model/attribution.ts";
-import type { Document } from "../document-store.ts";
 
 /** What became of one document in a batch: created without `before`, deleted without `after`. */
-export interface DocumentChange<T extends Document> {
+export interface DocumentChange<T> {
   /** Whose change it was: a place in `authors`. */
   readonly author: number;
   readonly before?: T;
@@ -10,7 +9,7 @@ export interface DocumentChange<T extends Document> {
 }
 
 /** What is remembered of a batch, beside what it leaves. */
-export interface BatchRecord<T extends Document> {
+export interface BatchRecord<T> {
   /** RFC 3339. */
   readonly at: string;
   /** Whose changes went together. */
@@ -32,13 +31,13 @@ export interface RevisionHead {
 }
 
 /** A batch that was committed. */
-export interface Revision<T extends Document> extends RevisionHead {
+export interface Revision<T> extends RevisionHead {
   /** What it did, a part at a time. */
   changes(): Iterable<readonly DocumentChange<T>[]>;
 }
 
 /** What was committed, as far back as it is kept. */
-export interface RevisionLog<T extends Document> {
+export interface RevisionLog<T> {
   /** The newest first, from `before` down. What is committed meanwhile is left out. */
   newestFirst(before?: number): AsyncIterable<Revision<T>>;
 }
@@ -47,7 +46,7 @@ export interface RevisionLog<T extends Document> {
 export const PART_SIZE = 100;
 
 /** A record's head and its changes in parts. */
-export function partsOf<T extends Document>(
+export function partsOf<T>(
   revision: number,
   { at, authors, changes }: BatchRecord<T>,
 ): { readonly head: RevisionHead; readonly parts: readonly (readonly DocumentChange<T>[])[] } {
@@ -61,7 +60,7 @@ export function partsOf<T extends Document>(
 }
 
 /** The revision that a record makes. */
-export function revisionOf<T extends Document>(revision: number, record: BatchRecord<T>): Revision<T> {
+export function revisionOf<T>(revision: number, record: BatchRecord<T>): Revision<T> {
   const { head, parts } = partsOf(revision, record);
   return { ...head, changes: () => parts };
 }
