@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, stat } from "node:fs/promises";
+import { chmod, type FileHandle, open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { lineOf, readLines } from "./event-lines.ts";
 import type { KeptEvent } from "./kept-event.ts";
@@ -75,6 +75,7 @@ export class EventFile {
     const path = this.#path(name);
     const size = (await stat(path).catch(() => undefined))?.size ?? 0;
     if (size === 0) return "";
+    await chmod(path, PRIVATE_FILE_MODE);
     const most = this.#options.bytes * 2;
     await using file = await open(path, "r");
     const buffer = Buffer.alloc(Math.min(size, most));

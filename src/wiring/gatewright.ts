@@ -99,6 +99,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
   const parts = { instances, dns, targets, manager, certificates, follower, events, otlp, version };
+  events.emit(await startedEvent(config, version));
   await api.serve(config, {
     caddy: caddy.api,
     draining: caddy.draining,
@@ -106,7 +107,6 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     ...parts,
     logger: logger.child("api"),
   });
-  events.emit(await startedEvent(config, version));
   const running = stack.move();
   const stop = async (): Promise<void> => {
     events.emit({ type: "gateway.stopping", message: "Gatewright is stopping" });

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import type { EventDraft } from "../model/event.ts";
-import { writeDurably } from "../store/durable.ts";
+import { PRIVATE_FILE_MODE, writeDurably } from "../store/durable.ts";
 
 type Given = Config["given"];
 
@@ -15,7 +15,8 @@ export async function startedEvent(config: Config, version: string): Promise<Eve
   const before = await readGiven(path);
   const { given } = config;
   const text = `${JSON.stringify(given)}\n`;
-  if (text !== before?.text) await writeDurably(path, text).catch(() => undefined);
+  const kept = text === before?.text ? chmod(path, PRIVATE_FILE_MODE) : writeDurably(path, text);
+  await kept.catch(() => undefined);
   const changed = before === undefined ? [] : differences(before.given, given);
   const names = changed.map(({ name }) => name);
   const what = names.length === 0 ? "" : `; settings changed since the last start: ${names.join(", ")}`;
