@@ -78,7 +78,7 @@ func TestExplainNamesTheRowAndWhatWasPassedOver(t *testing.T) {
 	}
 	why := []string{}
 	for _, one := range told.Considered {
-		why = append(why, one.ID+" "+one.Why)
+		why = append(why, one.ID+" "+string(one.Why))
 	}
 	if got := strings.Join(why, ", "); got != "narrow path, posts method" {
 		t.Errorf("considered %s", got)

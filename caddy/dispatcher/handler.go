@@ -93,6 +93,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		defer h.ended(s, r)
 	}
 	h.serve(w, r, s, rehearsed)
+	rehearsed.Ended(&s.Exchange)
 	return nil
 }
 

@@ -93,8 +93,9 @@ type Explanation struct {
 	Sent           *rehearsal.Sent     `json:"sent,omitempty"`
 	// Answer is what the client gets from here, if its TLS comes about; absent where an instance answers, or nobody does.
 	Answer *Answer `json:"answer,omitempty"`
-	// Error is why no instance answers, in words of the log.
+	// Error is why no instance answers, in words of the log, and Cause the word for it in metrics; both absent where one does.
 	Error string `json:"error,omitempty"`
+	Cause string `json:"cause,omitempty"`
 }
 
 // Row is a row of the host table.
@@ -259,7 +260,7 @@ func (e *Explanation) record(rec *rehearsal.Record) {
 	if rec.Steps != nil {
 		e.Steps = rec.Steps
 	}
-	e.Upstream, e.Sent = rec.Upstream, rec.Sent
+	e.Upstream, e.Sent, e.Cause = rec.Upstream, rec.Sent, rec.Cause
 	if rec.Err != nil {
 		e.Error = rec.Err.Error()
 	}

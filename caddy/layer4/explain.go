@@ -23,12 +23,14 @@ func Explain(ctx context.Context, row *table.Row, name string, client netip.Addr
 	s := row.Layer4()
 	if len(s.Allow)+len(s.Deny) > 0 {
 		network, admitted := s.Decide(client)
+		// By the name of the policy, since there is no handler.
 		step := &rehearsal.Step{Handler: "access", Verdict: rehearsal.Passed}
 		if network.IsValid() {
 			step.Network = network.String()
 		}
 		if !admitted {
 			step.Verdict, step.Reason, rec.Err = rehearsal.Refused, errNotAdmitted.Error(), errNotAdmitted
+			rec.Cause = step.Handler
 		}
 		if rec.Steps = append(rec.Steps, step); !admitted {
 			return
@@ -57,14 +59,17 @@ func Explain(ctx context.Context, row *table.Row, name string, client netip.Addr
 	}
 	if len(found.List) == 0 {
 		rec.Err = found.Err()
-		rec.Upstream.Error = rec.Err.Error()
+		rec.Upstream.Error, rec.Cause = rec.Err.Error(), string(targets.Cause(rec.Err))
 		return
 	}
 	if index, sure := found.Sure(policy, key); sure {
 		rec.Upstream.Choose(found.List[index].Dial)
 	}
-	if s.Protocol != "udp" {
-		rec.Err = rec.Connect(ctx, rec.Upstream)
+	if s.Protocol == "udp" {
+		return
+	}
+	if rec.Err = rec.Connect(ctx, rec.Upstream); rec.Err != nil {
+		rec.Cause = string(rehearsal.FailureOf(rec.Err))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/targets"
 )
@@ -108,22 +109,27 @@ func (rec *Record) Connect(ctx context.Context, up *Upstream) error {
 }
 
 func connection(err error) string {
+	if err == nil {
+		return "open"
+	}
+	return string(FailureOf(err))
+}
+
+// FailureOf is the word for why a connection was not opened.
+func FailureOf(err error) exchange.Failure {
 	var timeout net.Error
 	switch {
-	case err == nil:
-		return "open"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "refused"
+		return exchange.Refused
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
+		return exchange.Timeout
 	}
-	return err.Error()
+	return exchange.Unreachable
 }
 
 // StatusOf is the status that the proxy answers with when a connection has failed.
 func StatusOf(err error) int {
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if FailureOf(err) == exchange.Timeout {
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusBadGateway

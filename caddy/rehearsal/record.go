@@ -6,9 +6,11 @@
 package rehearsal
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/table"
 )
 
@@ -29,8 +31,10 @@ type Record struct {
 	Upstream *Upstream
 	// Sent is the request as the instance would get it; nil as above.
 	Sent *Sent
-	// Err is why the request is not answered by an instance; nil when it is.
-	Err error
+	// Err is why the request is not answered by an instance; nil when it is. Cause is a word for it: a Miss, Policy or
+	// Failure of package exchange.
+	Err   error
+	Cause string
 
 	// came are the headers as the request came.
 	came http.Header
@@ -52,6 +56,13 @@ func Of(r *http.Request) *Record {
 func (rec *Record) Found(row *table.Row, host string) {
 	if rec != nil {
 		rec.Row, rec.Host = row, host
+	}
+}
+
+// Ended takes over the word for what became of the request. It does nothing for a request that a client sent.
+func (rec *Record) Ended(e *exchange.Exchange) {
+	if rec != nil {
+		rec.Cause = cmp.Or(string(e.Miss), string(e.Policy), string(e.Failure))
 	}
 }
 
@@ -141,6 +152,6 @@ type Address struct {
 	Reason string `json:"reason,omitempty"`
 	// Chosen: it takes the request. With several and none that is certain, the next in turn does.
 	Chosen bool `json:"chosen,omitempty"`
-	// Connection is what connecting found: "open", or why it failed.
+	// Connection is what connecting found: "open", or the word for why it failed.
 	Connection string `json:"connection,omitempty"`
 }

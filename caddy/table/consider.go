@@ -6,13 +6,8 @@ type Considered struct {
 	Ingress string `json:"ingress"`
 	// Host is the row's, with `*` for captures.
 	Host string `json:"host"`
-	// Why is what the request lacks: see the texts of lacks.
-	Why string `json:"why"`
-}
-
-// texts name what a request lacks.
-var texts = map[lack]string{
-	lacksLayer: "layer4", lacksTLS: "tls", lacksPlain: "plain", lacksListen: "listen", lacksPath: "path", lacksMethod: "method", lacksHeader: "header",
+	// Why is what sets it apart.
+	Why Miss `json:"why"`
 }
 
 // Consider names the rows of the hosts that cover the one of a request, in the order of precedence, until one takes it:
@@ -27,12 +22,11 @@ func (t *Table) Consider(r *Request, most int) (passed []Considered, more int) {
 	}
 	hosts.each(host, func(rules rules) bool {
 		for _, row := range rules.rows() {
-			lack := row.lacks(r)
 			switch {
-			case lack == fits:
+			case row.takes(r):
 				return false
 			case len(passed) < most:
-				passed = append(passed, Considered{row.id, row.ingress, row.host, texts[lack]})
+				passed = append(passed, Considered{row.id, row.ingress, row.host, row.miss(r)})
 			default:
 				more++
 			}

@@ -130,44 +130,9 @@ func firstMatch(rows []*Row, q *Request) *Row {
 	return nil
 }
 
-func (r *Row) takes(q *Request) bool { return r.lacks(q) == fits }
-
-// lack is what keeps a row from taking a request.
-type lack uint8
-
-const (
-	fits lack = iota
-	lacksLayer
-	lacksTLS
-	lacksPlain
-	lacksListen
-	lacksPath
-	lacksMethod
-	lacksHeader
-)
-
-// lacks is the first thing that keeps the row from taking a request.
-func (r *Row) lacks(q *Request) lack {
-	switch {
-	case r.layer4 != nil:
-		return lacksLayer
-	case r.tls && !q.TLS:
-		return lacksTLS
-	case !r.tls && q.TLS:
-		return lacksPlain
-	}
+func (r *Row) takes(q *Request) bool {
 	cond := r.cond
-	switch {
-	case !cond.listens(q.Local):
-		return lacksListen
-	case !cond.fitsPath(q):
-		return lacksPath
-	case !cond.fitsMethod(q):
-		return lacksMethod
-	case !cond.fitsHeaders(q):
-		return lacksHeader
-	}
-	return fits
+	return r.tls == q.TLS && r.layer4 == nil && cond.listens(q.Local) && cond.fitsPath(q) && cond.fitsMethod(q) && cond.fitsHeaders(q)
 }
 
 func (c *conditions) fitsPath(q *Request) bool {

@@ -31,6 +31,7 @@ func (s *Source) Explain(r *http.Request, rec *rehearsal.Record, _ *rehearsal.St
 		rec.Upstream.Error = q.Err.Error()
 		wait := max(f.Pause, time.Until(f.Unchecked), time.Duration(s.TryDuration))
 		if len(f.Sleeping) > 0 {
+			q.Err = targets.ErrWaking
 			rec.Upstream.Wakes, wait = f.Sleeping, max(wait, f.Wake)
 		}
 		rec.Upstream.WaitMS = max(wait, 0).Milliseconds()
@@ -40,8 +41,8 @@ func (s *Source) Explain(r *http.Request, rec *rehearsal.Record, _ *rehearsal.St
 		rec.Upstream.Choose(f.List[index].Dial)
 	}
 	if err := rec.Connect(r.Context(), rec.Upstream); err != nil {
-		q.picked = ""
-		q.Err = err
+		q.Try("", "")
+		q.Last().Failure = rehearsal.FailureOf(err)
 		return caddyhttp.Error(rehearsal.StatusOf(err), err)
 	}
 	return nil

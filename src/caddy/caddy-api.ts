@@ -9,6 +9,7 @@ import type {
   ExplainedPolicy,
   ExplainedTargets,
   ExplainedTls,
+  ExplainReason,
 } from "../model/api.ts";
 
 /** What runs in Caddy, by the version strings that were given to it; "" where it never got one. */
@@ -224,8 +225,9 @@ export interface RehearsedRequest {
     readonly type?: string;
     readonly body?: string;
   };
-  /** Why no instance answers. */
+  /** Why no instance answers, and the word for it in metrics; both absent where one does. */
   readonly error?: string;
+  readonly cause?: ExplainReason;
 }
 
 /** What one handler of the policy set made of it. */

@@ -113,12 +113,11 @@ export class Explainer {
     switch (reason) {
       case "no_certificate":
         return { ...verdict, message: `${message} ${condition("CertificateReady") ?? ""}`.trim() };
-      case "unknown_instance":
       case "no_address":
         return { ...verdict, message: `${message} ${this.#instanceWords(told)}`.trim() };
-      case "port_not_served":
+      case "port":
         return difference === undefined ? verdict : { ...verdict, message: difference.message };
-      case "unknown_hostname": {
+      case "host": {
         if (difference === undefined) return verdict;
         return { ...verdict, reason: "not_programmed", message: `${message} ${difference.message}` };
       }

@@ -1,51 +1,17 @@
 import type { ExplainQuestion, RehearsedRequest } from "../caddy/caddy-api.ts";
-import type { ExplainedConsidered, ExplainedPolicy, ExplainReason, Explanation } from "../model/api.ts";
-import { upstreamReason } from "./upstream-reason.ts";
+import type { ExplainedPolicy, ExplainReason, Explanation } from "../model/api.ts";
 
 /** How a request ends, and why. */
 export type Verdict = Pick<Explanation, "outcome" | "reason" | "message">;
 
-/** In the order in which a request comes by what may lack; the furthest says most. */
-const lacks: readonly ExplainedConsidered["lacks"][] = [
-  "layer4",
-  "tls",
-  "plain",
-  "listen",
-  "path",
-  "method",
-  "header",
-];
-
-const lackReasons: { readonly [lack in ExplainedConsidered["lacks"]]: ExplainReason } = {
-  layer4: "protocol",
-  tls: "protocol",
-  plain: "protocol",
-  listen: "listen_address",
-  path: "path",
-  method: "method",
-  header: "header",
-};
-
-const lackWords: { readonly [lack in ExplainedConsidered["lacks"]]: string } = {
-  layer4: "they take connections, and no requests",
-  tls: "they take requests over TLS only",
-  plain: "they take requests without TLS only",
-  listen: "they are of other listen addresses (listen_address)",
+/** What no rule of the host has, by the word for it. */
+const misses: { readonly [reason in ExplainReason]?: string } = {
   path: "none has the path",
   method: "none that has the path takes the method",
-  header: "none that has the path and the method finds its headers",
+  headers: "none that has path and method finds its headers",
+  address: "those that fit are of other listen addresses (listen_address)",
+  scheme: "those that fit are for https where this is http, or the other way round",
 };
-
-/** Policies that a verdict may name. */
-const policyReasons: ReadonlySet<string> = new Set<ExplainReason>([
-  "access",
-  "rate_limit",
-  "maintenance",
-  "request_header_auth",
-  "basic_auth",
-  "forward_auth",
-  "max_request_body",
-]);
 
 /** How a rehearsed request ends. */
 export function verdictOf(
@@ -53,10 +19,9 @@ export function verdictOf(
   told: RehearsedRequest,
   policies: readonly ExplainedPolicy[],
 ): Verdict {
-  const { considered, row, served } = told;
-  if (!served) return unserved(asked);
-  if (row === undefined && considered.length === 0 && told.upstream === undefined)
-    return unknownHost(asked, told);
+  const { row } = told;
+  if (!told.served) return unserved(asked);
+  if (row === undefined && told.considered.length === 0) return unknownHost(asked, told);
   if (told.tls?.error !== undefined && asked.tls)
     return {
       outcome: "closed",
@@ -64,25 +29,27 @@ export function verdictOf(
       message: `The TLS handshake for ${asked.server_name || "a client that names no host"} fails: ${told.tls.error}.`,
     };
   if (row === undefined) return noRule(asked, told);
+  const { ingress } = row;
+  if (told.cause === undefined && told.answer === undefined)
+    return { outcome: "instance", reason: "served", message: `Ingress ${ingress} takes it.` };
+  if (told.cause === undefined)
+    return {
+      outcome: "answer",
+      reason: "redirected",
+      message: `Ingress ${ingress} redirects to ${told.answer?.location ?? "https"}.`,
+    };
   const outcome = row.layer4 === true ? "closed" : "answer";
   const refused = policies.find(({ verdict }) => verdict === "refused");
-  if (refused !== undefined && policyReasons.has(refused.policy))
-    return {
-      outcome,
-      reason: refused.policy as ExplainReason,
-      message: refusalMessage(refused, row.ingress),
-    };
-  const upstream = told.upstream === undefined ? undefined : upstreamReason(told.upstream);
-  if (upstream !== undefined)
-    return { outcome, reason: upstream, message: upstreamMessage(told, row.ingress) };
-  if (told.answer === undefined && told.error === undefined)
-    return { outcome: "instance", reason: "served", message: `Ingress ${row.ingress} takes it.` };
-  return answered(told, row.ingress, outcome);
+  const message =
+    told.upstream?.error !== undefined || told.upstream?.addresses.some(({ connection }) => connection)
+      ? upstreamMessage(told, ingress)
+      : refusalMessage(told, refused, ingress);
+  return { outcome, reason: told.cause, message };
 }
 
 function unserved({ network, port }: ExplainQuestion): Verdict {
   const message = `Nothing listens on port ${port}${network === "udp" ? " of UDP" : ""}.`;
-  return { outcome: "unserved", reason: "port_not_served", message };
+  return { outcome: "unserved", reason: "port", message };
 }
 
 function unknownHost({ host, port, server_name, tls }: ExplainQuestion, told: RehearsedRequest): Verdict {
@@ -90,22 +57,28 @@ function unknownHost({ host, port, server_name, tls }: ExplainQuestion, told: Re
   const closed = told.answer === undefined || (tls && told.tls?.certificate === undefined);
   return {
     outcome: closed ? "closed" : "answer",
-    reason: "unknown_hostname",
+    reason: told.cause ?? "host",
     message: `No rule on port ${port} has the hostname ${(closed && server_name) || host}.`,
   };
 }
 
-function noRule({ host, port }: ExplainQuestion, { considered }: RehearsedRequest): Verdict {
-  const furthest = [...considered].sort((one, other) => lacks.indexOf(other.why) - lacks.indexOf(one.why))[0];
-  const lack = furthest?.why ?? "path";
+function noRule({ host, port }: ExplainQuestion, { cause = "host" }: RehearsedRequest): Verdict {
+  const lack = misses[cause] ?? "they are for connections, and not for requests";
   return {
     outcome: "answer",
-    reason: lackReasons[lack],
-    message: `Of the rules for ${host} on port ${port} none takes it: ${lackWords[lack]}.`,
+    reason: cause,
+    message: `Of the rules for ${host} on port ${port} none takes it: ${lack}.`,
   };
 }
 
-function refusalMessage({ policy, reason, network, limit }: ExplainedPolicy, ingress: string): string {
+function refusalMessage(
+  { error, cause }: RehearsedRequest,
+  refused: ExplainedPolicy | undefined,
+  ingress: string,
+): string {
+  if (refused === undefined)
+    return `Ingress ${ingress} refuses it (${cause}): ${error ?? "the path can be read in more than one way"}.`;
+  const { policy, reason, network, limit } = refused;
   const where = network === undefined ? "" : ` (${network})`;
   const used =
     limit === undefined ? "" : ` (${limit.used} of ${limit.events} requests in ${limit.window_seconds} s)`;
@@ -120,29 +93,7 @@ function upstreamMessage({ upstream, error }: RehearsedRequest, ingress: string)
       const at = [name, address].filter((text) => text !== undefined && text !== "").join(" at ");
       return `${at}: ${connection ?? reason ?? ""}`;
     });
-  const wait = upstream?.wait_ms === undefined ? "" : ` Requests wait up to ${upstream.wait_ms} ms.`;
+  const waitMs = upstream?.wait_ms ?? 0;
+  const wait = waitMs === 0 ? "" : ` Requests wait up to ${waitMs / 1000} s.`;
   return `No target of ingress ${ingress} takes it: ${error ?? upstream?.error ?? "none"} (${named.join("; ")}).${wait}`;
-}
-
-function answered(
-  { answer, error, row }: RehearsedRequest,
-  ingress: string,
-  outcome: "answer" | "closed",
-): Verdict {
-  const status = answer?.status ?? 0;
-  if (answer?.location !== undefined && row?.policy_set === undefined)
-    return { outcome, reason: "redirected", message: `Ingress ${ingress} redirects to ${answer.location}.` };
-  if (status === 421 || status === 403)
-    return {
-      outcome,
-      reason: "client_certificate",
-      message: `Ingress ${ingress} demands more of TLS: ${error}.`,
-    };
-  if (status === 400)
-    return {
-      outcome,
-      reason: "unclean_path",
-      message: `Ingress ${ingress} refuses it: ${error ?? "the path can be read in more than one way"}.`,
-    };
-  return { outcome, reason: "refused", message: `Ingress ${ingress} answers ${status}: ${error ?? ""}.` };
 }

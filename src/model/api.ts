@@ -97,43 +97,45 @@ export type EventType =
   | "drift.mended"
   | "port.lost"
   | "port.regained";
-/** Why the request ends as it does, in one word. A policy that refuses is named by its key in a rule. */
+/** Why the request ends as it does, in the word that metrics have for it: what sets the nearest rule apart, the policy that refuses (its key in a rule), or why no target takes it. */
 export type ExplainReason =
   | "served"
   | "redirected"
-  | "port_not_served"
-  | "unknown_hostname"
-  | "protocol"
-  | "listen_address"
+  | "not_programmed"
+  | "port"
+  | "host"
   | "path"
   | "method"
-  | "header"
-  | "not_programmed"
+  | "headers"
+  | "address"
+  | "scheme"
+  | "no_sni"
+  | "target"
   | "no_certificate"
   | "client_certificate"
   | "access"
-  | "rate_limit"
-  | "maintenance"
-  | "request_header_auth"
   | "basic_auth"
   | "forward_auth"
+  | "maintenance"
   | "max_request_body"
-  | "unclean_path"
-  | "unknown_instance"
+  | "rate_limit"
+  | "request_header_auth"
+  | "unclean_paths"
+  | "tls_options"
+  | "loop"
+  | "lacking"
+  | "refused"
+  | "timeout"
+  | "unreachable"
   | "no_address"
-  | "source_silent"
+  | "dns"
+  | "guarded"
   | "drained"
   | "paused"
-  | "waking"
   | "unhealthy"
-  | "unchecked"
-  | "failing"
-  | "target_not_allowed"
-  | "no_weight"
-  | "connection_refused"
-  | "connection_timeout"
-  | "connection_failed"
-  | "refused";
+  | "asleep"
+  | "full"
+  | "other";
 
 /** Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case. */
 export interface IngressPath {
@@ -942,8 +944,8 @@ export interface ExplainedConsidered {
   readonly ingress: ExplainedRow;
   /** The rule's, with `*` for captures. */
   readonly hostname: string;
-  /** What the request lacks of it: the first thing that does not fit. */
-  readonly lacks: "layer4" | "tls" | "plain" | "listen" | "path" | "method" | "header";
+  /** What sets it apart; `host` for a rule of layer 4. */
+  readonly lacks: "host" | "path" | "method" | "headers" | "address" | "scheme";
 }
 export interface ExplainedCertificate {
   readonly names: readonly string[];
@@ -1022,7 +1024,7 @@ export interface ExplainedAddress {
   readonly reason?: string;
   /** It takes the request. Of several `ready` ones without a chosen one, the next in turn does. */
   readonly chosen?: boolean;
-  /** With `connect`: `open`, `refused`, `timeout`, or what went wrong. */
+  /** With `connect`: `open`, `refused`, `timeout` or `unreachable`. */
   readonly connection?: string;
 }
 export interface ExplainedTargets {
