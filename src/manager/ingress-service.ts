@@ -91,8 +91,8 @@ export class IngressService implements IngressManager {
       const mutation = await this.#decisionOf(wanted);
       return await writer.rehearse(mutation, () => {
         const plan = planner(catalog, compiler);
-        return (rehearsal) => ({
-          ...plan(rehearsal),
+        return async (rehearsal) => ({
+          ...(await plan(rehearsal)),
           revision: writer.revision,
           unchanged: wanted.kind === "set" ? unchangedOf(wanted.set, rehearsal.changes) : 0,
         });

@@ -4,6 +4,7 @@ import { type CompiledRow, compileRows } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import { isGatewrightError } from "../errors.ts";
 import type { AppliedChange, Plan, PlanEffect, PlannedChange } from "../model/api.ts";
+import { mapInSlices, Slices } from "../util/slices.ts";
 import { type Catalog, changedId, type IngressChange } from "./catalog.ts";
 import { differencesOf } from "./ingress-difference.ts";
 import type { WantedSet } from "./ingress-manager.ts";
@@ -16,15 +17,18 @@ export const MOST_TOLD = 1_000;
 export function planner(
   catalog: Catalog,
   settings: CompilerSettings,
-): (rehearsal: Rehearsal) => Omit<Plan, "revision" | "unchanged"> {
+): (rehearsal: Rehearsal) => Promise<Omit<Plan, "revision" | "unchanged">> {
   const before = new NeedsSnapshot(catalog.needs);
-  return ({ changes }) => ({
-    accepted: true,
-    problems: [],
-    ...countsOf(changes),
-    changes: changes.slice(0, MOST_TOLD).flatMap((change) => plannedChange(change) ?? []),
-    effect: effectOf(changes, { catalog, settings, before }),
-  });
+  return async ({ changes }) => {
+    const told = await mapInSlices(changes.slice(0, MOST_TOLD), plannedChange);
+    return {
+      accepted: true,
+      problems: [],
+      ...countsOf(changes),
+      changes: told.filter((change) => change !== undefined),
+      effect: await effectOf(changes, { catalog, settings, before }),
+    };
+  };
 }
 
 /** How many changes of each kind there are. */
@@ -87,14 +91,16 @@ export function refusedPlan(error: unknown, revision: number): Plan {
 /** Names are told one by one up to this many. */
 const MOST_NAMES = 1_000;
 
-function effectOf(
+async function effectOf(
   changes: readonly IngressChange[],
   { catalog, settings, before }: { catalog: Catalog; settings: CompilerSettings; before: NeedsView },
-): PlanEffect {
+): Promise<PlanEffect> {
   const rows = { added: 0, changed: 0, removed: 0 };
   const sets = new Counts();
   const names = new Counts();
+  const slices = new Slices();
   for (const change of changes) {
+    await slices.after(1);
     const [old, fresh] = [change.before, change.after].map(
       (ingress) =>
         new Map(

@@ -1,7 +1,8 @@
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Ingress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
-import type { BatchRecord } from "../store/history/revision.ts";
+import type { Batch } from "../store/document-store.ts";
+import type { DocumentChange } from "../store/history/revision.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
 import { mapInSlices, Slices } from "../util/slices.ts";
@@ -112,7 +113,7 @@ export class Writer {
         new Slices(),
       );
       try {
-        return look({ changes, rows });
+        return await look({ changes, rows });
       } finally {
         await this.#unstage(steps);
       }
@@ -230,8 +231,7 @@ export class Writer {
 
   async #persist(staged: readonly Staged[]): Promise<void> {
     const { catalog, store, track } = this.#options;
-    const changed = mergeDocuments(staged);
-    const batch = { expected: this.#revision, ...changed, record: recordOf(staged) };
+    const batch = { expected: this.#revision, ...(await documentsOf(staged)) };
     this.#revision = await track("persist", () => store.commit(batch));
     await track("commit", async () => catalog.commit());
     this.#options.onCommit?.(staged.map(({ changes, mutation: { by } }) => ({ changes, by })));
@@ -284,23 +284,13 @@ function mergeRows(steps: readonly RowChanges[]): RowChanges {
   return { remove, upsert };
 }
 
-/** The documents that a batch leaves: the last state of each ingress. */
-function mergeDocuments(staged: readonly Staged[]): { puts: Ingress[]; deletes: string[] } {
-  const documents = new Map<string, Ingress | undefined>();
-  for (const change of staged.flatMap(({ changes }) => changes)) {
-    const id = changedId(change);
-    if (id !== undefined) documents.set(id, change.after);
-  }
-  const puts = [...documents.values()].filter((document) => document !== undefined);
-  const deletes = [...documents].filter(([, document]) => document === undefined).map(([id]) => id);
-  return { puts, deletes };
-}
-
-/** What the history keeps of a batch: of each ingress what it was before all, what it is after all, and who was last. */
-function recordOf(staged: readonly Staged[]): BatchRecord<Ingress> {
-  const changes = new Map<string, { author: number; before?: Ingress; after?: Ingress }>();
+/** What a batch leaves, and what the history keeps of it: what each ingress was before all, and who changed it last. */
+async function documentsOf(staged: readonly Staged[]): Promise<Omit<Batch<Ingress>, "expected">> {
+  const slices = new Slices();
+  const changes = new Map<string, DocumentChange<Ingress>>();
   for (const [author, one] of staged.entries()) {
     for (const change of one.changes) {
+      await slices.after(1);
       const id = changedId(change);
       if (id === undefined) continue;
       const before = changes.has(id) ? changes.get(id)?.before : (change.before ?? change.setAside?.ingress);
@@ -312,9 +302,16 @@ function recordOf(staged: readonly Staged[]): BatchRecord<Ingress> {
       });
     }
   }
+  const all = [...changes];
   return {
-    at: new Date().toISOString(),
-    authors: staged.map(({ mutation }) => mutation.by),
-    changes: [...changes.values()].filter(({ before, after }) => before !== undefined || after !== undefined),
+    puts: all.flatMap(([, { after }]) => after ?? []),
+    deletes: all.flatMap(([id, { after }]) => (after === undefined ? id : [])),
+    record: {
+      at: new Date().toISOString(),
+      authors: staged.map(({ mutation }) => mutation.by),
+      changes: all.flatMap(([, change]) =>
+        change.before === undefined && change.after === undefined ? [] : change,
+      ),
+    },
   };
 }
