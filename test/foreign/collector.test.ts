@@ -22,6 +22,7 @@ describe.skipIf(program === undefined)("OpenTelemetry's Collector", () => {
         serviceName: "gatewright",
         instanceId: "edge-1",
         attributes: [],
+        traces: { sampler: "parentbased_always_on", share: 1 },
       },
     });
     otlp.readFrom(async () => [

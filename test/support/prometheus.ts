@@ -19,7 +19,7 @@ export interface Sampled {
   readonly value: number;
 }
 
-/** A Prometheus that scrapes one target every 200 ms. */
+/** A Prometheus that scrapes one target every two seconds. */
 export interface Prometheus extends AsyncDisposable {
   /** Answers an expression. Throws where Prometheus refuses it. */
   query(expression: string): Promise<readonly Sampled[]>;
@@ -34,7 +34,7 @@ export async function startPrometheus(target: string, rules?: string): Promise<P
   const folder = await temporaryFolder();
   const port = await freePort();
   const config = {
-    global: { scrape_interval: "200ms", scrape_timeout: "200ms", evaluation_interval: "200ms" },
+    global: { scrape_interval: "2s", scrape_timeout: "2s", evaluation_interval: "1s" },
     ...(rules === undefined ? {} : { rule_files: [rules] }),
     scrape_configs: [{ job_name: "gatewright", static_configs: [{ targets: [target] }] }],
   };

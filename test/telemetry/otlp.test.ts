@@ -24,6 +24,7 @@ async function exportingTo({ endpoint }: Pick<OtlpReceiver, "endpoint">, more: P
       serviceName: "gatewright",
       instanceId: "edge-1",
       attributes: [["deployment.environment.name", "test"]],
+      traces: { sampler: "parentbased_always_on", share: 1 },
       ...more,
     },
   });
@@ -200,6 +201,36 @@ it("a counter that begins again has another start", async () => {
   count = 2;
   await until(seen(2));
   expect(starts().size).toBe(2);
+});
+
+it.each([
+  [undefined, 0],
+  [{ sampler: "parentbased_always_on", share: 0 }, 100],
+  [{ sampler: "parentbased_always_off", share: 1 }, 0],
+  [{ sampler: "parentbased_traceidratio", share: 0 }, 0],
+  [{ sampler: "traceidratio", share: 1 }, 100],
+  [{ sampler: "always_on", share: 0 }, 100],
+  [{ sampler: "always_off", share: 1 }, 0],
+] as const)("with the sampler %j there are %i of 100 spans", async (traces, alone) => {
+  await using receiver = await startOtlpReceiver();
+  await using otlp = await exportingTo(receiver, { traces });
+  for (let index = 0; index < 100; index++) otlp.tracing.begin("alone").end();
+  await otlp.close();
+  expect(receiver.traces).toHaveLength(alone);
+});
+
+it.each([
+  ["parentbased_always_off", "01", 1],
+  ["parentbased_always_on", "00", 0],
+  ["always_off", "01", 0],
+  ["always_on", "00", 1],
+])("with %s a caller whose trace has the flags %s gets %i spans", async (sampler, flags, count) => {
+  await using receiver = await startOtlpReceiver();
+  await using otlp = await exportingTo(receiver, { traces: { sampler, share: 1 } });
+  const traceparent = `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`;
+  otlp.tracing.begin("asked", { headers: { traceparent } }).end();
+  await otlp.close();
+  expect(receiver.traces).toHaveLength(count);
 });
 
 it("keeps no more than a queue's length of what comes faster than it is sent", async () => {

@@ -1,7 +1,7 @@
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
-import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { AlwaysOffSampler, BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { MetricFamily } from "../../caddy-json/metric-family.ts";
 import type { LogEntry, Logger } from "../../log.ts";
 import type { Tracing } from "../tracing.ts";
@@ -9,6 +9,7 @@ import { ExportWatch } from "./export-watch.ts";
 import { createExporters } from "./exporters.ts";
 import { FamilyProducer } from "./family-producer.ts";
 import { logRecordOf } from "./log-records.ts";
+import { samplerOf } from "./sampler.ts";
 import type { OtlpSettings } from "./settings.ts";
 import { OtlpTracer } from "./tracer.ts";
 
@@ -62,6 +63,7 @@ export async function startOtlp({ logger, settings, version }: OtlpOptions): Pro
   });
   const traces = new TracerProvider({
     resource,
+    sampler: settings.traces === undefined ? new AlwaysOffSampler() : samplerOf(settings.traces),
     spanProcessors: [new BatchSpanProcessor({ exporter: exporters.traces, ...queue })],
   });
   const tracing = new OtlpTracer(traces.getTracer("gatewright", version));

@@ -13,4 +13,14 @@ export interface OtlpSettings {
   readonly instanceId: string;
   /** Attributes of the resource besides these. */
   readonly attributes: readonly (readonly [name: string, value: string])[];
+  /** Absent: there are no spans. */
+  readonly traces?: TraceSettings | undefined;
+}
+
+/** Of what there are spans. */
+export interface TraceSettings {
+  /** OpenTelemetry's name of it. */
+  readonly sampler: string;
+  /** For samplers of the name `traceidratio`. */
+  readonly share: number;
 }

@@ -36,6 +36,8 @@ const gatewright = useGatewright(() => ({
   OTEL_METRIC_EXPORT_INTERVAL: "200",
   LOG_LEVEL: "debug",
   LOG_LEVEL_CADDY: "info",
+  // In a file of its own, which has what others must not.
+  ACCESS_LOG: "all",
   ACCESS_LOG_CLIENT: "none",
 }));
 
