@@ -179,6 +179,21 @@ describe("a slow reader", () => {
   });
 });
 
+it("a reader that takes nothing is cut, and makes room for another", async () => {
+  await using api = await startApi({ limits: { eventStreams: 1, writeTimeoutMs: 200 } });
+  await new Promise<IncomingMessage>((resolve, reject) => {
+    request(`${api.url}/events`, { agent: false }, resolve).on("error", reject).end();
+  });
+  expect((await api.call({ path: "/events" })).status).toBe(503);
+  // More than the buffers of both kernels take.
+  for (let sent = 0; sent < 3_000; sent++) bytesOf(api, String(sent), 10_000);
+  await until(async () => {
+    const other = await openEventStream(api.url).catch(() => undefined);
+    other?.[Symbol.dispose]();
+    return other !== undefined;
+  });
+});
+
 describe("a list", () => {
   const api = use(() => startApi());
   const list = async (query: string, headers: { readonly [name: string]: string } = {}) => {

@@ -34,7 +34,7 @@ export interface TestApi extends AsyncDisposable {
   readonly world: ManagerOverMemory;
   readonly registry: InstanceRegistry;
   readonly logger: RecordingLogger;
-  /** What has happened so far. */
+  /** What has happened since the start. */
   readonly events: readonly EventDraft[];
   /** The same, as it is served. */
   readonly log: EventLog;
@@ -87,8 +87,10 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const folder = await mkdtemp(join(tmpdir(), "gatewright-events-"));
   const log = new EventLog({ folder, logger, ...(capacity === undefined ? {} : { capacity }) });
   await log.open();
+  let hasStarted = false;
   const events = {
     emit: (event: EventDraft) => {
+      if (!hasStarted) return;
       told.push(event);
       log.emit(event);
     },
@@ -102,6 +104,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const { ingresses = [] } = options;
   const world = await startManagerOverMemory({ resolver: registry, events, logger, ingresses });
   const manager = world.manager.ingresses;
+  hasStarted = true;
   const { certificates, imported, telemetry, close } = memoryCertificates(logger, events);
   await imported.open();
   const { requests = { traffic: async () => ({}) } } = options;

@@ -207,6 +207,7 @@ it("events and their ids survive an orderly end and a kill, and a stream goes on
     await site.stop(signal);
     await until(() => client.ended !== "no");
     expect([signal, client.ended]).toEqual([signal, signal === "SIGTERM" ? "ended" : "cut"]);
+    expect(client.events.at(-1)?.type === "gateway.stopping").toBe(signal === "SIGTERM");
     await site.start();
     using resumed = await openEventStream(site.url, "", { "Last-Event-ID": client.lastId });
     await resumed.find(({ type }) => type === "gateway.started");
