@@ -219,7 +219,7 @@ func (f *front) serve(client net.Conn, p *preface, to *choice) {
 		rule.refused.Add(1)
 		return
 	}
-	defer rule.enter()()
+	defer rule.enter(s.Protocol)()
 	where := &dialer{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, netaddr.Of(p.client).Addr()}
 	target, err := where.dial(context.Background(), p.client, p.local)
 	if err != nil {

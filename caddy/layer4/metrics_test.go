@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,6 @@ import (
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/internal/freeport"
 	"gatewright.dev/caddy/internal/metricstest"
-	"gatewright.dev/caddy/metrics"
 	"gatewright.dev/caddy/table"
 )
 
@@ -29,7 +29,7 @@ import (
 func failedBy(rule, why string) metricstest.Series {
 	return metricstest.Series{
 		"layer4_connections_total{" + rule + ",0}": 1, "layer4_connections_failed_total{" + rule + ",0}": 1,
-		"layer4_connection_duration_seconds{" + rule + ",0}": 1, "layer4_failures_total{" + why + "}": 1,
+		"layer4_connection_duration_seconds{tls}": 1, "layer4_failures_total{" + why + "}": 1,
 	}
 }
 
@@ -158,7 +158,7 @@ func TestFailedConnectionsAreCountedByCause(t *testing.T) {
 	awaited(t, "the connection has ended, and its bytes are counted", func() bool {
 		now := metricstest.Read(t, "layer4_")
 		return now["layer4_connections_active{full,0}"] == 0 && now["layer4_received_bytes_total{full,0}"] > 5 &&
-			now["layer4_sent_bytes_total{full,0}"] > 5 && now["layer4_connection_duration_seconds{full,0}"] == 2
+			now["layer4_sent_bytes_total{full,0}"] > 5 && now["layer4_connection_seconds_total{full,0}"] > all["layer4_connection_seconds_total{full,0}"]
 	})
 	w.rows()
 	if left := metricstest.Read(t, "layer4_connections_"); len(left) != 0 {
@@ -171,7 +171,11 @@ func eventually(t *testing.T, name string, before, want metricstest.Series) {
 	t.Helper()
 	var got metricstest.Series
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if got = before.Since(t, "layer4_"); maps.Equal(got, want) {
+		got = before.Since(t, "layer4_")
+		maps.DeleteFunc(got, func(series string, _ float64) bool {
+			return strings.HasPrefix(series, "layer4_connection_seconds_total")
+		})
+		if maps.Equal(got, want) {
 			return
 		}
 	}
@@ -306,51 +310,55 @@ func TestHandshakesOfEachProtocolAreCounted(t *testing.T) {
 	before.Expect(t, "quic_", metricstest.Series{"quic_handshakes_total{false}": 1, "quic_handshakes_total{true}": 1})
 }
 
-func TestTheBusiestRulesHaveSeries(t *testing.T) {
-	var all []counted
-	for i := range uint64(40) {
-		all = append(all, counted{
-			ingress: fmt.Sprintf("i%02d", i), rule: "0", active: 1, total: i, failed: 2, refused: 3, received: 4, sent: 5, seconds: 6,
-			durations: [len(durationBounds) + 1]uint64{1, 0, 2},
-		})
+// TestPlacesOfRules: series go up alone, whichever rules come, go and get a place, and nothing is lost of what was counted.
+func TestPlacesOfRules(t *testing.T) {
+	var p places
+	all := make(map[string]told)
+	count := func(id string, total float64) {
+		all[id] = told{ingress: id, rule: "0", counts: counts{countTotal: total, countActive: 1}}
 	}
-	for _, c := range []struct{ most, named, lasting int }{{100, 40, 11}, {30, 31, 4}, {20, 21, 3}, {5, 6, 2}, {0, 1, 1}} {
-		for _, family := range families(all, c.most) {
-			want := c.named
-			if family.Type == "histogram" {
-				want = c.lasting
+	before := make(map[string]float64)
+	tell := func(most int, want string) {
+		t.Helper()
+		var got []string
+		active := 0.0
+		for _, one := range p.share(maps.Clone(all), most) {
+			total := one.counts[countTotal]
+			got = append(got, fmt.Sprint(one.ingress, " ", total))
+			if total < before[one.ingress] {
+				t.Errorf("%s goes down from %v to %v", one.ingress, before[one.ingress], total)
 			}
-			if len(family.Samples) != want {
-				t.Errorf("%s has %d series of at most %d rules, not %d", family.Name, len(family.Samples), c.most, want)
-			}
-			sum := 0.0
-			for _, sample := range family.Samples {
-				sum += sample.Value + sample.Sum + float64(sample.Count)
-			}
-			if family.Type == "gauge" && sum != 40 || family.Type == "histogram" && sum != 40*(6+3) {
-				t.Errorf("%s of %d rules: the sum is %v", family.Name, c.most, sum)
-			}
+			before[one.ingress] = total
+			active += one.counts[countActive]
+		}
+		slices.Sort(got)
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("told: %s, not %s", text, want)
+		}
+		if active != float64(len(all)) {
+			t.Errorf("%v connections are open of %d", active, len(all))
 		}
 	}
-	told := families(all, 1)[1].Samples
-	if names := []string{told[0].Labels[0], told[1].Labels[0]}; !slices.Equal(names, []string{"i39", metrics.Other}) {
-		t.Errorf("the busiest is %v", names)
-	}
-	cumulative := durationFamily(all[:1]).Samples[0].Counts
-	if !slices.Equal(cumulative, []uint64{1, 1, 3, 3, 3, 3, 3}) {
-		t.Errorf("of durations %v", cumulative)
-	}
-}
-
-func TestDurationsHaveBounds(t *testing.T) {
-	var d durations
-	for _, took := range []time.Duration{0, 100 * time.Millisecond, 101 * time.Millisecond, time.Hour, time.Hour + 1} {
-		d.observe(took)
-	}
-	want := []uint64{2, 1, 0, 0, 0, 1, 1}
-	for i := range d.counts {
-		if got := d.counts[i].Load(); got != want[i] {
-			t.Errorf("bucket %d has %d, not %d", i, got, want[i])
-		}
-	}
+	count("a", 5)
+	count("b", 9)
+	count("c", 1)
+	tell(2, "_other 1, a 5, b 9")
+	// A place is kept.
+	count("c", 100)
+	tell(2, "_other 100, a 5, b 9")
+	count("b", 10)
+	delete(all, "a")
+	count("c", 103)
+	// What was told of c with the others stays there.
+	tell(2, "_other 100, b 10, c 3")
+	count("d", 7)
+	tell(2, "_other 107, b 10, c 3")
+	delete(all, "d")
+	tell(2, "_other 107, b 10, c 3")
+	delete(all, "c")
+	count("e", 1)
+	tell(2, "_other 107, b 10, e 1")
+	tell(1, "_other 107, b 10, e 1")
+	count("f", 2)
+	tell(3, "_other 107, b 10, e 1, f 2")
 }

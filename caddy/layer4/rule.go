@@ -22,8 +22,9 @@ type rule struct {
 	active, total, failed, refused atomic.Uint64
 	// received came from clients, sent went to them.
 	received, sent atomic.Uint64
-	durations      durations
-	pool           targets.Pool
+	// open is how long those were open that have ended, in nanoseconds.
+	open atomic.Int64
+	pool targets.Pool
 
 	mu        sync.Mutex
 	lastError string
@@ -61,13 +62,15 @@ func countOf(row *table.Row) *rule {
 }
 
 // enter counts a connection until leave is called.
-func (r *rule) enter() (leave func()) {
+func (r *rule) enter(protocol string) (leave func()) {
 	r.total.Add(1)
 	r.active.Add(1)
 	began := time.Now()
 	return func() {
+		took := time.Since(began)
 		r.active.Add(^uint64(0))
-		r.durations.observe(time.Since(began))
+		r.open.Add(int64(took))
+		durations.WithLabelValues(protocol).Observe(took.Seconds())
 	}
 }
 

@@ -122,7 +122,7 @@ func (s *session) run() {
 		counted.refused.Add(1)
 		return
 	}
-	defer counted.enter()()
+	defer counted.enter(options.Protocol)()
 	where := &dialer{row, "", counted, owner.app.Addresses(), &owner.app.Guard, s.client.Addr().Unmap()}
 	to, err := s.connect(where, options)
 	if errors.Is(err, errFull) && options.MaxConnections <= 0 && s.socket.makeRoom(s) {
