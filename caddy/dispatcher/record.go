@@ -14,6 +14,7 @@ import (
 	"gatewright.dev/caddy/accesslog"
 	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/policies"
+	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/targets"
 	"gatewright.dev/caddy/tracing"
 	"gatewright.dev/caddy/upstreams"
@@ -56,6 +57,9 @@ var observers []func(e *exchange.Exchange, r *http.Request)
 // ended is called when a request has been served.
 func (h *Handler) ended(s *served, r *http.Request) {
 	s.end(r)
+	if s.Row != nil && s.Failure != "" && !s.Failure.IsClients() {
+		rehearsal.Failed(&s.Exchange)
+	}
 	for _, observe := range observers {
 		observe(&s.Exchange, r)
 	}

@@ -96,6 +96,8 @@ type Explanation struct {
 	// Error is why no instance answers, in words of the log, and Cause the word for it in metrics; both absent where one does.
 	Error string `json:"error,omitempty"`
 	Cause string `json:"cause,omitempty"`
+	// LastFailure is that of the row; absent where none is known.
+	LastFailure *rehearsal.Failure `json:"last_failure,omitempty"`
 }
 
 // Row is a row of the host table.
@@ -255,6 +257,7 @@ func (e *Explanation) consider(q *Question, r *http.Request) {
 // record takes over what a request met.
 func (e *Explanation) record(rec *rehearsal.Record) {
 	if row := rec.Row; row != nil {
+		e.LastFailure = rehearsal.LastFailure(row.ID())
 		e.Row = &Row{row.ID(), row.Ingress(), row.Layer4() != nil, row.Policy()}
 	}
 	if rec.Steps != nil {

@@ -5,6 +5,7 @@ import type { Table, TableDelta } from "../compiler/row.ts";
 import type {
   ConnectionCounts,
   ExplainedConsidered,
+  ExplainedFailure,
   ExplainedForward,
   ExplainedPolicy,
   ExplainedTargets,
@@ -228,6 +229,7 @@ export interface RehearsedRequest {
   /** Why no instance answers, and the word for it in metrics; both absent where one does. */
   readonly error?: string;
   readonly cause?: ExplainReason;
+  readonly last_failure?: ExplainedFailure;
 }
 
 /** What one handler of the policy set made of it. */

@@ -49,7 +49,7 @@ export class Explainer {
     const policies = policyVerdicts(told.steps, this.#namesOf(told, taker));
     const conditions = await this.#conditionsOf(taker ?? found.rules[0]?.ingress);
     const verdict = this.#inWords(verdictOf(asked, told, policies), told, conditions, differences);
-    const { tls, considered_more, sent, upstream, answer } = told;
+    const { tls, considered_more, sent, upstream, answer, last_failure } = told;
     return {
       ...verdict,
       ...(row === undefined ? {} : { ingress: row }),
@@ -64,6 +64,7 @@ export class Explainer {
       policies,
       ...(sent === undefined ? {} : { forwarded: sent }),
       ...(upstream === undefined ? {} : { targets: upstream }),
+      ...(last_failure === undefined ? {} : { last_failure }),
       differences,
       conditions,
       ...(found.nearest.length === 0 ? {} : { nearest_hostnames: found.nearest }),

@@ -1064,6 +1064,18 @@ export interface ExplainedDifference {
   readonly message: string;
   readonly ingress?: ExplainedRow;
 }
+/** The last request of the rule that had no whole answer of an instance, since Caddy was started: what cannot be explained without asking the instance. */
+export interface ExplainedFailure {
+  readonly at: string;
+  /** In the word of metrics. */
+  readonly cause: string;
+  /** What the client got. */
+  readonly status?: number;
+  /** Name of the last target that was tried. */
+  readonly target?: string;
+  /** Its address. */
+  readonly address?: string;
+}
 /** What becomes of a request, found by the running Caddy. */
 export interface Explanation {
   /** `instance`: a target gets it; `answer`: Gatewright answers; `closed`: the connection ends without an answer; `unserved`: nothing listens there. */
@@ -1085,6 +1097,7 @@ export interface Explanation {
   readonly differences: readonly ExplainedDifference[];
   /** Those of the ingress that are not `True`. */
   readonly conditions: readonly Condition[];
+  readonly last_failure?: ExplainedFailure;
   /** Where no rule has the host: hostnames of rules that look like it. */
   readonly nearest_hostnames?: readonly string[];
 }
