@@ -10,7 +10,6 @@ import (
 	_ "gatewright.dev/caddy/explain"
 
 	"gatewright.dev/caddy/internal/freeport"
-	"gatewright.dev/caddy/internal/refusals"
 	"gatewright.dev/caddy/table"
 )
 
@@ -105,13 +104,14 @@ func TestExplainHasNoEffect(t *testing.T) {
 	closed, limited := w.row("closed", "closed.test", "web-1", 80), w.row("limited", "limited.test", "web-1", w.serve("web-1"))
 	closed.Policy, limited.Policy = "closed", "limited"
 	w.put("t1", closed, limited)
+	before := w.counters(100)
 	for range 3 {
 		told := w.explain("closed.test", "/")
 		if told.Answer == nil || told.Answer.Status != 403 || told.Error != "closed" || told.Steps[0].Verdict != "refused" {
 			t.Errorf("%+v", told)
 		}
 	}
-	if counted := refusals.All.Read()["closed"]; len(counted) != 0 {
+	if counted := moved(before, w.counters(100)); counted != "" {
 		t.Errorf("counted: %v", counted)
 	}
 	used := func(want int) {

@@ -125,6 +125,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *served, rehea
 		h.notFound(w, r, s.Miss)
 		return
 	}
+	s.take()
 	if set != nil {
 		defer set.Leave()
 		s.logged = set.AccessLog

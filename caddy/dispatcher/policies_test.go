@@ -3,7 +3,6 @@ package dispatcher
 import (
 	"testing"
 
-	"gatewright.dev/caddy/internal/refusals"
 	"gatewright.dev/caddy/table"
 )
 
@@ -57,28 +56,27 @@ func TestOwnErrorPages(t *testing.T) {
 	}
 }
 
-func TestRefusalsAreCounted(t *testing.T) {
+func TestCountsOutliveReloadsAndGoWithTheirIngress(t *testing.T) {
 	w := newWorld(t)
-	refusals.All = refusals.Counts{}
-	w.sets = map[string]any{"closed": closedSet(403, nil), "limited": closedSet(429, nil)}
+	ended := recorded(t)
+	w.sets = map[string]any{"closed": closedSet(403, map[string]any{"policy": "access"})}
 	w.load("c1")
-	closed, limited := w.row("c", "closed.test", "nobody", 80), w.row("l", "limited.test", "nobody", 80)
-	closed.Policy, limited.Policy = "closed", "limited"
-	w.put("t1", closed, limited)
+	one, other := w.row("one/0", "one.test", "nobody", 80), w.row("other/0", "other.test", "nobody", 80)
+	one.Policy, other.Policy = "closed", "closed"
+	w.put("t1", one, other)
 	for range 3 {
-		w.expect(w.get("closed.test", "/"), 403, "")
+		w.expect(w.get("one.test", "/"), 403, "")
+		next(t, ended)
 	}
-	w.expect(w.get("limited.test", "/"), 429, "")
-	_, answer := w.call("GET", "/gatewright/refusals", nil)
-	rules := answer["rules"].(map[string]any)
-	if rules["c"].(map[string]any)["403"] != 3.0 || rules["l"].(map[string]any)["429"] != 1.0 {
-		t.Errorf("counts are %v", rules)
+	w.expect(w.get("other.test", "/"), 403, "")
+	next(t, ended)
+	const ofOne, ofOther = "refused_requests{ingress-one/0,access}", "refused_requests{ingress-other/0,access}"
+	if counts := w.counters(100); counts[ofOne] != 3 || counts[ofOther] != 1 {
+		t.Errorf("counts are %v", counts)
 	}
 	w.load("c2")
-	w.put("t2", closed)
-	_, answer = w.call("GET", "/gatewright/refusals", nil)
-	rules = answer["rules"].(map[string]any)
-	if rules["c"].(map[string]any)["403"] != 3.0 || len(rules) != 1 {
-		t.Errorf("after a reload and without the row, counts are %v", rules)
+	w.put("t2", one)
+	if counts := w.counters(100); counts[ofOne] != 3 || counts[ofOther] != 0 {
+		t.Errorf("after a reload and without the row, counts are %v", counts)
 	}
 }

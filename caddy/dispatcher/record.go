@@ -13,6 +13,7 @@ import (
 
 	"gatewright.dev/caddy/accesslog"
 	"gatewright.dev/caddy/exchange"
+	"gatewright.dev/caddy/metrics"
 	"gatewright.dev/caddy/policies"
 	"gatewright.dev/caddy/rehearsal"
 	"gatewright.dev/caddy/targets"
@@ -23,6 +24,8 @@ import (
 // served is a request that is served: all that is kept of it, in one allocation.
 type served struct {
 	upstreams.Request
+	// ingress counts the request while it is under way; nil where no ingress has taken it.
+	ingress *metrics.Ingress
 	answer answerWriter
 	body   countedBody
 	// ids are the values of the header X-Request-ID, of the request and of the answer.
@@ -41,6 +44,15 @@ func (s *served) watch(w http.ResponseWriter, r *http.Request) http.ResponseWrit
 	return &s.answer
 }
 
+// take counts the request as one of its ingress's.
+func (s *served) take() {
+	if s.Start.IsZero() {
+		return
+	}
+	s.ingress = metrics.Of(s.Row)
+	s.ingress.Begin()
+}
+
 // end completes the record. The client's context has ended where it has left before the answer's end.
 func (s *served) end(r *http.Request) {
 	e := &s.Exchange
@@ -57,6 +69,10 @@ var observers []func(e *exchange.Exchange, r *http.Request)
 // ended is called when a request has been served.
 func (h *Handler) ended(s *served, r *http.Request) {
 	s.end(r)
+	metrics.Observe(&s.Exchange)
+	if s.ingress != nil {
+		s.ingress.End(&s.Exchange, r)
+	}
 	if s.Row != nil && s.Failure != "" && !s.Failure.IsClients() {
 		rehearsal.Failed(&s.Exchange)
 	}

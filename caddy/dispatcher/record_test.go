@@ -92,13 +92,17 @@ func forwardAuthTo(port int) map[string]any {
 	}
 }
 
-// causes is a world with an ingress for each way in which a request can end: its host is the ingress's name.
+// mark is what a client writes where it can, to be found again.
+const mark = "marked-4711"
+
+// causes is a world with an ingress for each way in which a request can end: its host is the ingress's name. Their ids are the
+// test's, since counts belong to the process.
 func causes(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	status := func(code int) func(net.Conn) {
 		text := fmt.Sprintf("HTTP/1.1 %d Told\r\nContent-Length: 2\r\n\r\nok", code)
-		return replies(map[string]string{"/": text, "/verify": text})
+		return replies(map[string]string{"/": text, "/verify": text, "/" + mark: text})
 	}
 	secured := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secured.Close)
@@ -116,7 +120,7 @@ func causes(t *testing.T) *world {
 			_, _ = conn.Read(make([]byte, 4096))
 			fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
 		}),
-		"babbling": w.instance("babbling", replies(map[string]string{"/": "hello\r\n\r\n"})),
+		"babbling": w.instance("babbling", replies(map[string]string{"/": "hello\r\n\r\n", "/" + mark: "hello\r\n\r\n"})),
 		"gone":     freeport.Find(t),
 		"secured":  secured.Listener.Addr().(*net.TCPAddr).Port,
 		"unknown":  80,
@@ -125,11 +129,14 @@ func causes(t *testing.T) *world {
 	w.named("gone")
 	w.named("secured")
 	w.dns.Set("metadata.test.internal", dnstest.Record{Addresses: []string{"169.254.169.254"}})
+	first := proxySetBy(map[string]any{"protocol": "gatewright"})
+	first["handle"].([]any)[0].(map[string]any)["dynamic_upstreams"] = map[string]any{"source": "gatewright", "policy": "first"}
 	refuse := func(status int, policy string) map[string]any {
 		return map[string]any{"handler": "gatewright_refuse", "status": status, "policy": policy, "reason": "a test"}
 	}
 	w.sets = map[string]any{
 		"proxy":       behind(),
+		"first":       first,
 		"impatient":   proxySetBy(map[string]any{"protocol": "gatewright", "response_header_timeout": "100ms"}),
 		"secure":      proxySetBy(map[string]any{"protocol": "gatewright_http", "tls": map[string]any{}}),
 		"stock":       proxySetBy(map[string]any{"protocol": "gatewright_http", "response_header_timeout": "100ms"}),
@@ -153,7 +160,7 @@ func causes(t *testing.T) *world {
 	}
 	rows := []table.RowJSON{}
 	row := func(name, policy, instance string, edit ...func(*table.RowJSON)) {
-		r := w.row(name+"/0", name+".test", instance, instances[instance])
+		r := w.row(name+t.Name()+"/0", name+".test", instance, instances[instance])
 		r.Ingress, r.Policy = name, policy
 		for _, change := range edit {
 			change(&r)
@@ -174,7 +181,7 @@ func causes(t *testing.T) *world {
 	row("insecure", "secure", "secured")
 	row("header", "header", "well", func(r *table.RowJSON) { r.Auth = &table.Auth{Header: "X-Key", SHA256: strings.Repeat("0", 64)} })
 	row("asks-in-vain", "asks", "unknown")
-	row("second", "proxy", "gone", func(r *table.RowJSON) {
+	row("second", "first", "gone", func(r *table.RowJSON) {
 		r.Targets = append([]table.Target{{Instance: "well", Port: freeport.Find(t)}}, table.Target{Instance: "well", Port: instances["well"]})
 	})
 	row("drained", "proxy", "well", func(r *table.RowJSON) { r.Targets[0].Mode = "drain" })
@@ -186,42 +193,43 @@ func causes(t *testing.T) *world {
 	return w
 }
 
-// outcomes are the ways in which requests end.
-var outcomes = []struct{ method, host, path, body, want string }{
-	{"GET", "well.test", "/", "", "200, well(200)"},
-	{"POST", "well.test", "/", "hello", "200, well(200)"},
-	{"GET", "stock.test", "/", "", "200, well(200)"},
-	{"GET", "broken.test", "/", "", "500, broken(500)"},
-	{"GET", "gone.test", "/", "", "502, for refused, gone(refused0), gone(refused0)"},
-	{"GET", "stock-gone.test", "/", "", "502, for refused, gone(refused0), gone(refused0)"},
-	{"GET", "second.test", "/", "", "200, well(refused0), well(200)"},
-	{"POST", "impatient.test", "/", "hello", "504, for timeout, hanging(timeout0)"},
-	{"POST", "stock-hanging.test", "/", "hello", "504, for timeout, hanging(timeout0)"},
-	{"POST", "resetting.test", "/", "", "502, for reset, resetting(reset0)"},
-	{"POST", "stock-resetting.test", "/", "", "502, for reset, resetting(reset0)"},
-	{"GET", "breaking.test", "/", "", "200, for broken_answer, breaking(broken_answer200)"},
-	{"POST", "babbling.test", "/", "", "502, for broken_answer, babbling(broken_answer0)"},
+// outcomes are the ways in which requests end: what their records say, and which counters they move beside those of every
+// request.
+var outcomes = []struct{ method, host, path, body, want, moves string }{
+	{"GET", "well.test", "/", "", "200, well(200)", ""},
+	{"POST", "well.test", "/", "hello", "200, well(200)", ""},
+	{"GET", "stock.test", "/", "", "200, well(200)", ""},
+	{"GET", "broken.test", "/", "", "500, broken(500)", ""},
+	{"GET", "gone.test", "/", "", "502, for refused, gone(refused0), gone(refused0)", "upstream_errors{gone,refused}+2 upstream_retries{gone}+1"},
+	{"GET", "stock-gone.test", "/", "", "502, for refused, gone(refused0), gone(refused0)", "upstream_errors{stock-gone,refused}+2 upstream_retries{stock-gone}+1"},
+	{"GET", "second.test", "/", "", "200, well(refused0), well(200)", "upstream_errors{second,refused}+1 upstream_retries{second}+1"},
+	{"POST", "impatient.test", "/", "hello", "504, for timeout, hanging(timeout0)", "upstream_errors{impatient,timeout}+1"},
+	{"POST", "stock-hanging.test", "/", "hello", "504, for timeout, hanging(timeout0)", "upstream_errors{stock-hanging,timeout}+1"},
+	{"POST", "resetting.test", "/", "", "502, for reset, resetting(reset0)", "upstream_errors{resetting,reset}+1"},
+	{"POST", "stock-resetting.test", "/", "", "502, for reset, resetting(reset0)", "upstream_errors{stock-resetting,reset}+1"},
+	{"GET", "breaking.test", "/", "", "200, for broken_answer, breaking(broken_answer200)", "upstream_errors{breaking,broken_answer}+1"},
+	{"POST", "babbling.test", "/", "", "502, for broken_answer, babbling(broken_answer0)", "upstream_errors{babbling,broken_answer}+1"},
 	// Nothing of it was sent: it is tried again, as where no connection is made.
-	{"POST", "insecure.test", "/", "", "502, for tls, secured(tls0), secured(tls0)"},
-	{"GET", "unknown.test", "/", "", "503, for no_address"},
-	{"GET", "metadata.test", "/", "", "502, for guarded"},
-	{"GET", "drained.test", "/", "", "503, for drained"},
-	{"GET", "nobody.test", "/", "", "404, miss host"},
-	{"GET", "narrow.test", "/", "", "404, miss path"},
-	{"GET", "narrow.test", "/in", "", "404, miss method"},
-	{"GET", "access.test", "/", "", "403, by access"},
-	{"GET", "nameless.test", "/", "", "403, by other"},
-	{"GET", "maintenance.test", "/", "", "503, by maintenance"},
-	{"GET", "header.test", "/", "", "403, by request_header_auth"},
-	{"GET", "unclean.test", "/a//b", "", "400, by unclean_paths"},
-	{"POST", "sized.test", "/", "too long", "413, by max_request_body"},
-	{"GET", "limited.test", "/", "", "200, well(200)"},
-	{"GET", "limited.test", "/", "", "429, by rate_limit"},
-	{"GET", "basic.test", "/", "", "401, by basic_auth"},
-	{"GET", "asks.test", "/", "", "200, well(200)"},
-	{"GET", "asks-refusing.test", "/", "", "500, by forward_auth"},
-	{"GET", "asks-nobody.test", "/", "", "502, by forward_auth"},
-	{"GET", "asks-in-vain.test", "/", "", "503, for no_address"},
+	{"POST", "insecure.test", "/", "", "502, for tls, secured(tls0), secured(tls0)", "upstream_errors{insecure,tls}+2 upstream_retries{insecure}+1"},
+	{"GET", "unknown.test", "/", "", "503, for no_address", "upstream_errors{unknown,no_address}+1"},
+	{"GET", "metadata.test", "/", "", "502, for guarded", "upstream_errors{metadata,guarded}+1"},
+	{"GET", "drained.test", "/", "", "503, for drained", "upstream_errors{drained,drained}+1"},
+	{"GET", "nobody.test", "/", "", "404, miss host", "unrouted_requests{host}+1"},
+	{"GET", "narrow.test", "/", "", "404, miss path", "unrouted_requests{path}+1"},
+	{"GET", "narrow.test", "/in", "", "404, miss method", "unrouted_requests{method}+1"},
+	{"GET", "access.test", "/", "", "403, by access", "refused_requests{access,access}+1"},
+	{"GET", "nameless.test", "/", "", "403, by other", "refused_requests{nameless,other}+1"},
+	{"GET", "maintenance.test", "/", "", "503, by maintenance", "refused_requests{maintenance,maintenance}+1"},
+	{"GET", "header.test", "/", "", "403, by request_header_auth", "refused_requests{header,request_header_auth}+1"},
+	{"GET", "unclean.test", "/a//b", "", "400, by unclean_paths", "refused_requests{unclean,unclean_paths}+1"},
+	{"POST", "sized.test", "/", "too long", "413, by max_request_body", "refused_requests{sized,max_request_body}+1"},
+	{"GET", "limited.test", "/", "", "200, well(200)", ""},
+	{"GET", "limited.test", "/", "", "429, by rate_limit", "refused_requests{limited,rate_limit}+1"},
+	{"GET", "basic.test", "/", "", "401, by basic_auth", "refused_requests{basic,basic_auth}+1"},
+	{"GET", "asks.test", "/", "", "200, well(200)", "forward_auth_duration_seconds{asks}+1"},
+	{"GET", "asks-refusing.test", "/", "", "500, by forward_auth", "forward_auth_duration_seconds{asks-refusing}+1 refused_requests{asks-refusing,forward_auth}+1"},
+	{"GET", "asks-nobody.test", "/", "", "502, by forward_auth", "forward_auth_duration_seconds{asks-nobody}+1 refused_requests{asks-nobody,forward_auth}+1"},
+	{"GET", "asks-in-vain.test", "/", "", "503, for no_address", "forward_auth_duration_seconds{asks-in-vain}+1 upstream_errors{asks-in-vain,no_address}+1"},
 }
 
 // ask sends a request; what is wrong with the answer is for the record to say.

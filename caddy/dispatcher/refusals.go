@@ -6,16 +6,14 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/internal/refusals"
 	"gatewright.dev/caddy/internal/sample"
 )
 
 var refused sample.Limiter
 
-// refuse counts a request that a policy turned away, and logs at most one a second and row: an attack must not fill
+// refuse logs a request that a policy turned away, at most one a second and row: an attack must not fill
 // the disk.
 func (h *Handler) refuse(r *http.Request, to *route, status int, err error) {
-	refusals.All.Add(to.row.ID(), status)
 	suppressed, ok := refused.Allow(to.row.ID())
 	if !ok {
 		return

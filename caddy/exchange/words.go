@@ -14,6 +14,11 @@ const (
 	MissSNI Miss = "no_sni"
 )
 
+// Misses are all of them.
+var Misses = []Miss{
+	table.MissPort, table.MissHost, table.MissPath, table.MissMethod, table.MissHeaders, table.MissAddress, table.MissScheme, MissTarget, MissSNI,
+}
+
 // Policy is what turned a request away, by its name in a rule where it has one.
 type Policy string
 

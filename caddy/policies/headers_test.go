@@ -16,7 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"gatewright.dev/caddy/internal/refusals"
+	"gatewright.dev/caddy/exchange"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/upstreams"
 )
@@ -260,22 +260,22 @@ func TestHostsAreChecked(t *testing.T) {
 	}
 }
 
-// What forward auth refused is counted with its status, and goes on to be answered.
-func TestRefusalsOfOthersAreCounted(t *testing.T) {
-	refusals.All.Keep(func(string) bool { return false })
-	for told, want := range map[string]int{"403": 403, "": 401, "nonsense": 401} {
-		rule := "counted/" + told
+// What forward auth refused is recorded with its status, and goes on to be answered.
+func TestRefusalsOfOthersAreRecorded(t *testing.T) {
+	for told, want := range map[string]string{"403": "403", "": "401", "nonsense": "401"} {
 		r := request("192.0.2.1:1", nil)
 		repl := caddy.NewReplacer()
 		if told != "" {
 			repl.Set("http.reverse_proxy.status_code", told)
 		}
-		ctx := context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{"gatewright.rule": rule})
+		r = r.WithContext(context.WithValue(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{}), caddy.ReplacerCtxKey, repl))
+		q := &upstreams.Request{}
+		q.Attach(r)
 		answered := false
-		err := (&Count{logger: zap.NewNop()}).ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, repl)),
+		err := (&Count{logger: zap.NewNop()}).ServeHTTP(httptest.NewRecorder(), r,
 			caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { answered = true; return nil }))
-		if got := refusals.All.Read()[rule]; err != nil || !answered || len(got) != 1 || got[want] != 1 {
-			t.Errorf("%q: %v, answered %v, %v", told, got, answered, err)
+		if err != nil || !answered || q.Policy != exchange.ForwardAuth || !strings.HasSuffix(q.Reason, want) {
+			t.Errorf("%q: %v, answered %v, %s %q", told, err, answered, q.Policy, q.Reason)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/exchange"
-	"gatewright.dev/caddy/internal/refusals"
 	"gatewright.dev/caddy/internal/sample"
 	"gatewright.dev/caddy/upstreams"
 )
@@ -73,7 +72,7 @@ func (f *Refuse) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.H
 
 var counted sample.Limiter
 
-// Count is the module `http.handlers.gatewright_count`: it counts and logs, in samples, a refusal whose answer comes
+// Count is the module `http.handlers.gatewright_count`: it records and logs, in samples, a refusal whose answer comes
 // from another service, such as that of forward auth.
 type Count struct {
 	logger *zap.Logger
@@ -90,7 +89,7 @@ func (c *Count) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// ServeHTTP counts, and lets the next handler answer.
+// ServeHTTP records the refusal, and lets the next handler answer.
 func (c *Count) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	rule := ruleOf(r)
 	status := http.StatusUnauthorized
@@ -100,7 +99,6 @@ func (c *Count) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 			status = n
 		}
 	}
-	refusals.All.Add(rule, status)
 	if q := upstreams.RequestOf(r); q != nil {
 		q.Refuse(exchange.ForwardAuth, "forward auth answered with "+strconv.Itoa(status))
 	}

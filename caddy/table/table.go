@@ -31,6 +31,9 @@ type Table struct {
 	// names are those of the rows; the writers' own, too.
 	names    nameCounts
 	follower func(came, went []ManagedName)
+	// ingresses are the names as they were after so many changes; the writers' own, too.
+	ingresses   map[string]string
+	ingressesOf uint64
 }
 
 // Request is what a row is chosen by.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatewright.dev/caddy/internal/notify"
+	"gatewright.dev/caddy/metrics"
 	"gatewright.dev/caddy/table"
 )
 
@@ -80,6 +81,16 @@ func (h *health) isUnhealthy(dial string) bool {
 	}
 	_, is := h.unhealthy[dial]
 	return is
+}
+
+// more is how many addresses have become unhealthy.
+func (h *health) more(before *health) (count int) {
+	for dial := range h.unhealthy {
+		if !before.isUnhealthy(dial) {
+			count++
+		}
+	}
+	return count
 }
 
 // isUnknown tells whether the address was not checked yet.
@@ -156,7 +167,11 @@ func (s *States) applyRules() {
 		maps.Copy(next, before)
 	}
 	for row, state := range s.Rules {
-		if now := state.after(before[row], states.told.Load()); len(now.unhealthy) > 0 || now.healthy != nil {
+		now := state.after(before[row], states.told.Load())
+		if ejected := now.more(before[row]); ejected > 0 {
+			metrics.OfRow(row).Eject(metrics.EjectedByCheck, ejected)
+		}
+		if len(now.unhealthy) > 0 || now.healthy != nil {
 			next[row] = now
 		} else {
 			delete(next, row)

@@ -46,7 +46,8 @@ type conn struct {
 	// mayRead bounds what is read of the answer.
 	mayRead int64
 	// since is when it became idle.
-	since time.Time
+	since  time.Time
+	closed bool
 }
 
 type buffers struct {
@@ -59,6 +60,7 @@ var spare = sync.Pool{New: func() any {
 }}
 
 func newConn(tcp net.Conn, address string, home *idleConns) *conn {
+	open.Add(1)
 	c := &conn{address: address, home: home, tcp: tcp}
 	c.equip()
 	below := tcp
@@ -105,7 +107,13 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *conn) close() { _ = c.tcp.Close() }
+func (c *conn) close() {
+	if !c.closed {
+		c.closed = true
+		open.Add(-1)
+	}
+	_ = c.tcp.Close()
+}
 
 // quiet tells whether nothing has come in: no end of the connection, and no answer without a question, which would be
 // taken for that to the next one (servers send 408 before they close an idle connection).
@@ -166,6 +174,7 @@ func (i *idleConns) take(address string) *conn {
 		conns[len(conns)-1] = nil
 		s.conns[address] = conns[:len(conns)-1]
 		s.mu.Unlock()
+		resting.Add(-1)
 		if time.Since(c.since) < idleFor && c.quiet() {
 			c.equip()
 			return c
@@ -187,6 +196,7 @@ func (i *idleConns) put(c *conn) {
 			s.conns = make(map[string][]*conn)
 		}
 		s.conns[c.address] = append(conns, c)
+		resting.Add(1)
 	}
 	s.mu.Unlock()
 	if full {
@@ -231,6 +241,7 @@ func (s *idleShard) sweep(now time.Time) (kept int) {
 			if now.Sub(c.since) < idleFor && c.quiet() {
 				left = append(left, c)
 			} else {
+				resting.Add(-1)
 				c.close()
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
+	"gatewright.dev/caddy/metrics"
 	"gatewright.dev/caddy/targets"
 )
 
@@ -204,6 +205,7 @@ func (q *Request) blame() {
 	if !b.pool.Fail(q.picked, "", b.source.Passive) {
 		return
 	}
+	metrics.Of(q.Row).Eject(metrics.EjectedByRequest, 1)
 	if suppressed, ok := warnings.Allow(q.Row.ID()); ok {
 		b.source.logger.Warn("address left out after failed requests",
 			zap.String("rule", q.Row.ID()),

@@ -13,8 +13,6 @@ import type {
   ExplainSource,
   Layer4Source,
   MetricSource,
-  RefusalCounts,
-  RefusalSource,
   RehearsedRequest,
   RunningConfig,
   RunningVersions,
@@ -51,7 +49,6 @@ export interface AdminClient
   extends CaddyApi,
     CertificateSource,
     ExplainSource,
-    RefusalSource,
     RunsSource,
     Layer4Source,
     MetricSource {
@@ -239,10 +236,6 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       });
       if (answer.status !== 200) throw refusal(answer.status, answer.body, scrub);
       return (JSON.parse(answer.body) as { readonly instances: readonly string[] }).instances;
-    },
-    refusals: async () => {
-      const answer = await demand("GET", "/gatewright/refusals");
-      return (JSON.parse(answer.body) as { readonly rules: RefusalCounts }).rules;
     },
     metrics: async (ingresses) => {
       const { body } = await demand("GET", `/gatewright/metrics?ingresses=${ingresses}`);

@@ -148,17 +148,6 @@ export interface Layer4Source {
   layer4(): Promise<{ readonly [row: string]: Layer4Counts }>;
 }
 
-/** Requests that policies turned away since Caddy started: row id → status → how many. */
-export interface RefusalCounts {
-  readonly [row: string]: { readonly [status: string]: number };
-}
-
-/** What counts the requests that policies refuse. */
-export interface RefusalSource {
-  /** Throws `caddy_unavailable`. */
-  refusals(): Promise<RefusalCounts>;
-}
-
 /** What counts requests and connections. */
 export interface MetricSource {
   /** What an ingress had of late, by its id. Throws `caddy_unavailable`. */

@@ -29,7 +29,7 @@ import { createTelemetry } from "./telemetry.ts";
 export interface ApiParts {
   readonly caddy: Pick<
     AdminClient,
-    "config" | "running" | "runs" | "explain" | "layer4" | "metrics" | "refusals" | "traffic"
+    "config" | "running" | "runs" | "explain" | "layer4" | "metrics" | "traffic"
   >;
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;

@@ -1,5 +1,5 @@
 import type { Registry } from "prom-client";
-import type { MetricSource, RefusalSource } from "../caddy/caddy-api.ts";
+import type { MetricSource } from "../caddy/caddy-api.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { DnsServer } from "../dns/server.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
@@ -13,14 +13,13 @@ import { addHealthMetrics } from "../telemetry/health-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { addOnDemandMetrics } from "../telemetry/on-demand-metrics.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
-import { addRefusalMetrics } from "../telemetry/refusal-metrics.ts";
 import { addSourceMetrics } from "../telemetry/source-metrics.ts";
 import { noTracing } from "../telemetry/tracing.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
 
 export interface TelemetrySources {
-  readonly api: RefusalSource & MetricSource;
+  readonly api: MetricSource;
   readonly manager: Pick<RunningManager, "ingresses" | "caddyHealth" | "waitingChanges">;
   readonly instances: Pick<Instances, "resolver" | "source">;
   readonly dns: Pick<DnsServer, "counts">;
@@ -53,10 +52,6 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
     unservedTlsRules: () => unserved.size,
     waitingChanges: () => manager.waitingChanges(),
     ...(follower === undefined ? {} : { followed: () => follower.reasons().length === 0 }),
-  });
-  addRefusalMetrics(metrics.registry, {
-    refusals: () => api.refusals(),
-    nameOf: (id) => manager.ingresses.get(id)?.name,
   });
   if (onDemand !== undefined) addOnDemandMetrics(metrics.registry, () => onDemand.answers);
   addDnsMetrics(metrics.registry, () => dns.counts());

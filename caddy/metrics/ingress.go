@@ -1,0 +1,192 @@
+package metrics
+
+import (
+	"hash/maphash"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatewright.dev/caddy/exchange"
+	"gatewright.dev/caddy/table"
+)
+
+// Ingress is what is counted of an ingress, from its first request on and for as long as it is in the host table.
+type Ingress struct {
+	active atomic.Int64
+
+	mu     sync.Mutex
+	name   string
+	counts counts
+	// ring is nil of an ingress without traffic of late.
+	ring *ring
+	// ringSize is what the ring had when that was last looked at.
+	ringSize int64
+
+	place place
+	// gone tells that the ingress is not in the host table any more.
+	gone bool
+}
+
+// shardCount is that of the locks between which ingresses are spread.
+const shardCount = 64
+
+type shard struct {
+	mu sync.RWMutex
+	// by is by the ingress's id.
+	by map[string]*Ingress
+}
+
+var (
+	shards [shardCount]shard
+	seed   = maphash.MakeSeed()
+)
+
+// idOf is the id of a row's ingress: rows are `<ingress id>/<index>`.
+func idOf(row string) string {
+	id, _, _ := strings.Cut(row, "/")
+	return id
+}
+
+// known is what is counted of an ingress; nil before there was anything.
+func known(id string) *Ingress {
+	s := &shards[maphash.String(seed, id)%shardCount]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.by[id]
+}
+
+// Of is what is counted of the ingress of a row.
+func Of(row *table.Row) *Ingress { return of(row.ID(), row.Ingress()) }
+
+// OfRow is Of by the row's id; the ingress's name is learnt when it is told.
+func OfRow(id string) *Ingress { return of(id, "") }
+
+func of(row, name string) *Ingress {
+	id := idOf(row)
+	s := &shards[maphash.String(seed, id)%shardCount]
+	s.mu.RLock()
+	i := s.by[id]
+	s.mu.RUnlock()
+	if i != nil {
+		return i
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i = s.by[id]; i == nil {
+		i = &Ingress{name: name}
+		if s.by == nil {
+			s.by = make(map[string]*Ingress)
+		}
+		s.by[strings.Clone(id)] = i
+	}
+	return i
+}
+
+// Begin counts a request that is under way, until End.
+func (i *Ingress) Begin() { i.active.Add(1) }
+
+// End counts an exchange that Begin has begun.
+func (i *Ingress) End(e *exchange.Exchange, r *http.Request) {
+	i.active.Add(-1)
+	at := e.Start.Add(e.Duration)
+	i.mu.Lock()
+	if i.gone {
+		i.mu.Unlock()
+		gathering.late(e, r)
+		return
+	}
+	i.counts.observe(e, r)
+	if i.ring == nil {
+		i.ring = &ring{}
+	}
+	begun := i.ring.last()
+	i.ring.add(at, e)
+	if i.ring.last() != begun {
+		size := i.ring.size()
+		ringBytes.Add(size - i.ringSize)
+		i.ringSize = size
+	}
+	i.mu.Unlock()
+	sweepLater(at)
+}
+
+// Eject counts addresses that are left out.
+func (i *Ingress) Eject(why Ejection, addresses int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.counts.ejections.add(why, uint64(addresses))
+}
+
+const (
+	// maxRingBytes bounds the memory of all rings. Above it those unused for longest go.
+	maxRingBytes = 128 << 20
+	sweepEvery   = 60
+)
+
+var (
+	ringBytes atomic.Int64
+	swept     atomic.Int64
+)
+
+// sweepLater drops the rings without traffic of late, once a minute, and earlier where they take too much.
+func sweepLater(now time.Time) {
+	last := swept.Load()
+	since := now.Unix() - last
+	if since < sweepEvery && (since < 5 || ringBytes.Load() <= maxRingBytes) || !swept.CompareAndSwap(last, now.Unix()) {
+		return
+	}
+	if last != 0 {
+		go sweep(tickOf(now), maxRingBytes)
+	}
+}
+
+// sweep drops rings that are idle, and then the ones unused for longest until they take no more than so many bytes.
+func sweep(now, most int64) {
+	type use struct {
+		of   *Ingress
+		last int64
+	}
+	byAge := make([][]use, keptTicks+1)
+	each(func(_ string, i *Ingress) {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.ring == nil {
+			return
+		}
+		last := i.ring.last()
+		if age := now - last; age > keptTicks {
+			i.dropRing()
+		} else {
+			byAge[max(age, 0)] = append(byAge[max(age, 0)], use{i, last})
+		}
+	})
+	for age := keptTicks; age > 0 && ringBytes.Load() > most; age-- {
+		for _, u := range byAge[age] {
+			u.of.mu.Lock()
+			if u.of.ring != nil && u.of.ring.last() == u.last && ringBytes.Load() > most {
+				u.of.dropRing()
+			}
+			u.of.mu.Unlock()
+		}
+	}
+}
+
+// dropRing forgets the traffic of late. mu is held.
+func (i *Ingress) dropRing() {
+	ringBytes.Add(-i.ringSize)
+	i.ring, i.ringSize = nil, 0
+}
+
+// each visits all that is counted.
+func each(visit func(id string, i *Ingress)) {
+	for at := range shards {
+		s := &shards[at]
+		s.mu.RLock()
+		for id, i := range s.by {
+			visit(id, i)
+		}
+		s.mu.RUnlock()
+	}
+}

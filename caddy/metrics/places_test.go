@@ -1,0 +1,207 @@
+package metrics
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// alone gives a test ingresses of its own, whose names are by their ids.
+func alone(t *testing.T) (names map[string]string) {
+	t.Helper()
+	clear := func() {
+		for at := range shards {
+			shards[at].by = nil
+		}
+		gathering = gatherer{}
+		ringBytes.Store(0)
+	}
+	clear()
+	// No sweep but those of the test.
+	swept.Store(1 << 40)
+	before := Ingresses
+	names = map[string]string{}
+	Ingresses = func() map[string]string { return names }
+	t.Cleanup(func() {
+		Ingresses = before
+		swept.Store(0)
+		clear()
+	})
+	return names
+}
+
+var get = &http.Request{Method: "GET", ProtoMajor: 1, ProtoMinor: 1}
+
+func visit(id, name string) {
+	i := of(id+"/0", name)
+	i.Begin()
+	e := ended(200, time.Millisecond)
+	e.Start = time.Unix(1_800_000_000, 0)
+	i.End(e, get)
+}
+
+// requests are those of each label.
+func requests(list []told) map[string]uint64 {
+	by := map[string]uint64{}
+	for _, t := range list {
+		for _, c := range t.counts.requests {
+			by[t.label] += c.count
+		}
+	}
+	return by
+}
+
+func TestNoSeriesDecreasesWhenPlacesChange(t *testing.T) {
+	names := alone(t)
+	const places = 10
+	random := rand.New(rand.NewPCG(3, 4))
+	now := time.Unix(1_800_000_000, 0)
+	last, total, changes := map[string]uint64{}, uint64(0), 0
+	for i := range 200 {
+		names[fmt.Sprint("i", i)] = fmt.Sprint("name-", i)
+	}
+	labels := map[string]bool{}
+	for round := range 300 {
+		// Those that are busy change from time to time.
+		for range 200 {
+			at := (round/20*7 + random.IntN(20)) % 200
+			visit(fmt.Sprint("i", at), names[fmt.Sprint("i", at)])
+			total++
+		}
+		now = now.Add(15 * time.Second)
+		got := requests(gathering.gather(places, now))
+		if len(got) > places+1 {
+			t.Fatalf("round %d: %d labels", round, len(got))
+		}
+		sum := uint64(0)
+		for label, count := range got {
+			if count < last[label] {
+				t.Fatalf("round %d: %s went from %d to %d", round, label, last[label], count)
+			}
+			if !labels[label] {
+				labels[label] = true
+				changes++
+			}
+			last[label] = count
+			sum += count
+		}
+		// What is in series that have ended is in none.
+		for label, count := range last {
+			if _, shown := got[label]; !shown {
+				sum += count
+			}
+		}
+		if sum != total {
+			t.Fatalf("round %d: %d requests in all series, %d were counted", round, sum, total)
+		}
+	}
+	if changes < 50 {
+		t.Errorf("only %d ingresses had a place", changes)
+	}
+}
+
+func TestTheBusiestHaveNames(t *testing.T) {
+	names := alone(t)
+	for i := range 50 {
+		id := fmt.Sprint("i", i)
+		names[id] = fmt.Sprintf("name-%02d", i)
+		for range i + 1 {
+			visit(id, names[id])
+		}
+	}
+	now := time.Unix(1_800_000_000, 0)
+	got := requests(gathering.gather(3, now))
+	if len(got) != 4 || got["name-49"] != 50 || got["name-48"] != 49 || got["name-47"] != 48 || got[Other] != 47*48/2 {
+		t.Errorf("%v", got)
+	}
+	// A little more is no reason to take a place.
+	for range 20 {
+		visit("i46", "name-46")
+	}
+	if got = requests(gathering.gather(3, now)); got["name-46"] != 0 {
+		t.Errorf("a little busier: %v", got)
+	}
+	for range 200 {
+		visit("i46", "name-46")
+	}
+	if got = requests(gathering.gather(3, now)); got["name-46"] != 0 || got["name-48"] != 49 || got["name-47"] != 0 || len(got) != 4 {
+		t.Errorf("much busier: %v", got)
+	}
+	visit("i46", "name-46")
+	if got = requests(gathering.gather(3, now)); got["name-46"] != 1 {
+		t.Errorf("its own series begin with what comes: %v", got)
+	}
+	if got = requests(gathering.gather(0, now)); len(got) != 1 {
+		t.Errorf("without places: %v", got)
+	}
+}
+
+func TestIngressesThatAreGoneAreForgotten(t *testing.T) {
+	names := alone(t)
+	names["a"], names["b"], names["c"] = "one", "two", "three"
+	for _, id := range []string{"a", "b", "c"} {
+		visit(id, names[id])
+	}
+	visit("a", "one")
+	now := time.Unix(1_800_000_000, 0)
+	if got := requests(gathering.gather(1, now)); got["one"] != 2 || got[Other] != 2 {
+		t.Fatalf("%v", got)
+	}
+	under := of("b/0", "two")
+	under.Begin()
+	delete(names, "a")
+	delete(names, "b")
+	// The name is another ingress's now.
+	names["d"] = "one"
+	visit("d", "one")
+	got := requests(gathering.gather(1, now))
+	if got[Other] < 2 {
+		t.Errorf("the others' series decreased: %v", got)
+	}
+	if known("a") != nil || known("b") != nil {
+		t.Error("an ingress that is gone is kept")
+	}
+	// A request that was under way ends.
+	under.End(ended(200, time.Millisecond), get)
+	if again := requests(gathering.gather(1, now)); again[Other] != got[Other]+1 {
+		t.Errorf("%v after %v", again, got)
+	}
+	names["c"] = "renamed"
+	if got := requests(gathering.gather(9, now)); got["renamed"] == 0 && got["one"] == 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestRingsAreBounded(t *testing.T) {
+	names := alone(t)
+	for i := range 300 {
+		names[fmt.Sprint("i", i)] = fmt.Sprint(i)
+		e := ended(200, time.Millisecond)
+		// One each ten seconds.
+		e.Start = time.Unix(1_800_000_000+int64(i)*10, 0)
+		i := of(fmt.Sprint("i", i), "")
+		i.Begin()
+		i.End(e, get)
+	}
+	all := func() (rings int, bytes int64) {
+		each(func(_ string, i *Ingress) {
+			if i.ring != nil {
+				rings++
+				bytes += i.ring.size()
+			}
+		})
+		return rings, bytes
+	}
+	now := tickOf(time.Unix(1_800_000_000+2990, 0))
+	sweep(now, maxRingBytes)
+	rings, bytes := all()
+	if rings != keptTicks+1 || bytes != ringBytes.Load() {
+		t.Errorf("%d rings of %d bytes, counted as %d", rings, bytes, ringBytes.Load())
+	}
+	sweep(now, bytes/2)
+	if rings, bytes := all(); bytes > ringBytes.Load() || rings < 30 || rings > 60 || of("i299", "").ring == nil {
+		t.Errorf("of half the bytes: %d rings", rings)
+	}
+}
