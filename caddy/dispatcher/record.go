@@ -26,8 +26,8 @@ type served struct {
 	upstreams.Request
 	// ingress counts the request while it is under way; nil where no ingress has taken it.
 	ingress *metrics.Ingress
-	answer answerWriter
-	body   countedBody
+	answer  answerWriter
+	body    countedBody
 	// ids are the values of the header X-Request-ID, of the request and of the answer.
 	ids [2]string
 	// logged is which requests of the rule are logged; "" leaves that to the app.
