@@ -31,12 +31,15 @@ const variants: readonly { readonly name: string; readonly policies?: Policies }
   { name: "access", policies: access },
   { name: "headers", policies: headers },
   { name: "all three", policies: { ...rateLimit, ...access, ...headers } },
+  // The peer's requests are not logged either; with `errors` none of these is, since none fails.
+  { name: "access_log errors", policies: { access_log: "errors" } },
+  { name: "access_log all", policies: { access_log: "all" } },
 ];
 
 /** What a policy costs a request: one route with it and one without, of the same Gatewright, in turn. */
 export const policiesCost: Row = {
   key: ROW,
-  about: "cost of rate_limit, access, headers and all three on a route, against none",
+  about: "cost of rate_limit, access, headers, all three, and the access log on a route, against none",
   once: true,
   async measure(bench, site) {
     const { path, body } = creates(bench, site, PREFIX);

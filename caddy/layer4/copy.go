@@ -24,7 +24,7 @@ var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // join copies between two connections until both sides have ended, one fails, or nothing was sent for idle.
 // A side that ends only what it sends (FIN) gets the rest of what the other sends. A panic of either direction is the
 // caller's.
-func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) error {
+func join(client, target net.Conn, idle time.Duration, up, down counter) error {
 	var last atomic.Int64
 	last.Store(time.Now().UnixNano())
 	// A side that ends last needs no end of its own: both connections are closed then.
@@ -55,7 +55,7 @@ func join(client, target net.Conn, idle time.Duration, up, down *atomic.Uint64) 
 }
 
 // pipe copies one direction. After an error it ends both, so that the other direction ends too.
-func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count *atomic.Uint64, finish func(net.Conn) error, end func()) error {
+func pipe(to, from net.Conn, idle time.Duration, last *atomic.Int64, count counter, finish func(net.Conn) error, end func()) error {
 	step := min(max(idle/4, 10*time.Millisecond), longestStep)
 	for steps := 0; ; steps++ {
 		if steps == 1 {

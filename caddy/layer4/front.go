@@ -156,19 +156,28 @@ func (f *front) awaitsHeader(p *preface) bool {
 // them: clients could fill the disk.
 func (f *front) carry(p *preface, to *choice) {
 	defer p.conn.Close()
+	r := f.record(p, to.row, to.name)
+	defer r.end()
 	client := p.rest()
 	if to.row.Layer4().Terminate {
-		if client = f.terminate(client, p, to); client == nil {
+		if client = f.terminate(client, p, to, r); client == nil {
 			return
 		}
 	}
-	f.serve(client, p, to)
+	f.serve(client, p, to, r)
+}
+
+// record begins the record of a connection; row is nil for one that nobody takes.
+func (f *front) record(p *preface, row *table.Row, host string) *record {
+	return recordOf(f.app.Log(), row, netaddr.Of(p.client), netaddr.Of(p.conn.LocalAddr()).Port(), host)
 }
 
 // terminate ends TLS; nil when it came to nothing, or was all there is to it.
-func (f *front) terminate(client net.Conn, p *preface, to *choice) net.Conn {
+func (f *front) terminate(client net.Conn, p *preface, to *choice, r *record) net.Conn {
 	if f.raw == nil {
-		f.refuse(p, errors.New("TLS is not ended on this port"))
+		err := errors.New("TLS is not ended on this port")
+		r.failed(err)
+		f.refuse(p, err)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Duration(f.HelloTimeout))
@@ -179,7 +188,9 @@ func (f *front) terminate(client net.Conn, p *preface, to *choice) net.Conn {
 		return nil
 	}
 	if err != nil {
-		countOf(to.row).fail(&failed{clientTLS, fmt.Errorf("TLS with the client: %w", err)})
+		why := &failed{clientTLS, fmt.Errorf("TLS with the client: %w", err)}
+		r.failed(why)
+		countOf(to.row).fail(why)
 		f.refuse(p, err)
 		return nil
 	}
@@ -192,6 +203,9 @@ var unrecognizedName = []byte{21, 3, 3, 0, 2, 2, 112}
 // turnAway closes a connection that nobody takes.
 func (f *front) turnAway(p *preface, err error) {
 	unrouted.WithLabelValues(string(missOf(err))).Inc()
+	r := f.record(p, nil, "")
+	r.Protocol, r.Miss, r.Reason = "tcp", string(missOf(err)), err.Error()
+	r.end()
 	f.refuse(p, err)
 }
 
@@ -204,7 +218,7 @@ func (f *front) refuse(p *preface, err error) {
 	_ = p.conn.Close()
 	if suppressed, ok := warnings.Allow("refused"); ok {
 		f.logger.Info("connection closed before it had a rule",
-			zap.Stringer("client", p.client), zap.Stringer("local", p.local),
+			zap.String("client", f.show(p.client)), zap.Stringer("local", p.local),
 			zap.String("reason", err.Error()), zap.Uint32("suppressed", suppressed))
 	}
 }
@@ -212,23 +226,27 @@ func (f *front) refuse(p *preface, err error) {
 // warnings hold back all but one message of a rule and second.
 var warnings sample.Limiter
 
-func (f *front) serve(client net.Conn, p *preface, to *choice) {
+func (f *front) serve(client net.Conn, p *preface, to *choice, r *record) {
 	rule := countOf(to.row)
 	s := to.row.Layer4()
 	if !s.Admits(netaddr.Of(p.client).Addr()) {
 		rule.refused.Add(1)
+		r.refused()
 		return
 	}
 	defer rule.enter(s.Protocol)()
 	where := &dialer{to.row, to.name, rule, f.app.Addresses(), &f.app.Guard, netaddr.Of(p.client).Addr()}
 	target, err := where.dial(context.Background(), p.client, p.local)
 	if err != nil {
+		r.failed(err)
 		rule.fail(err)
 		f.warn(to.row, p.client, err)
 		return
 	}
 	defer target.release()
-	_ = join(client, target.Conn, s.Idle(), &rule.received, &rule.sent)
+	r.reached(target.to)
+	r.bytesOf(rule)
+	_ = join(client, target.Conn, s.Idle(), &r.received, &r.sent)
 }
 
 func (f *front) warn(row *table.Row, client net.Addr, err error) {
@@ -237,6 +255,11 @@ func (f *front) warn(row *table.Row, client net.Addr, err error) {
 		return
 	}
 	f.logger.Warn("connection has no target",
-		zap.String("rule", row.ID()), zap.String("ingress", row.Ingress()), zap.Stringer("client", client),
+		zap.String("rule", row.ID()), zap.String("ingress", row.Ingress()), zap.String("client", f.show(client)),
 		zap.String("reason", err.Error()), zap.Uint32("suppressed", suppressed))
+}
+
+// show is what may be told of a client's address.
+func (f *front) show(client net.Addr) string {
+	return f.app.Log().Client().Show(netaddr.Of(client).Addr())
 }

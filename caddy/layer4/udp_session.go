@@ -45,7 +45,7 @@ type session struct {
 	queued [][]byte
 	target *net.UDPConn
 	out    syscall.RawConn // of target
-	rule   *rule
+	noted  *record
 	ended  bool
 }
 
@@ -72,7 +72,7 @@ func (s *session) send(packet []byte) {
 // pass sends a packet on, if there is room in the socket's buffer: there may be none for long, as where a target does not
 // answer ARP. mu is held.
 func (s *session) pass(packet []byte) {
-	s.rule.received.Add(uint64(len(packet)))
+	s.noted.received.Add(uint64(len(packet)))
 	_ = s.out.Write(func(fd uintptr) bool {
 		_, _ = syscall.SendmsgN(int(fd), packet, nil, nil, syscall.MSG_DONTWAIT)
 		return true
@@ -118,10 +118,17 @@ func (s *session) run() {
 		return
 	}
 	options, counted := row.Layer4(), countOf(row)
+	noted := recordOf(owner.app.Log(), row, s.client, s.socket.port, "")
+	defer noted.end()
 	if !options.Admits(s.client.Addr()) {
 		counted.refused.Add(1)
+		noted.refused()
 		return
 	}
+	noted.bytesOf(counted)
+	s.mu.Lock()
+	s.noted = noted
+	s.mu.Unlock()
 	defer counted.enter(options.Protocol)()
 	where := &dialer{row, "", counted, owner.app.Addresses(), &owner.app.Guard, s.client.Addr().Unmap()}
 	to, err := s.connect(where, options)
@@ -129,6 +136,7 @@ func (s *session) run() {
 		to, err = s.connect(where, options)
 	}
 	if err != nil {
+		noted.failed(err)
 		counted.fail(err)
 		if suppressed, ok := warnings.Allow(row.ID()); ok {
 			owner.logger.Warn("packet has no target", zap.String("rule", row.ID()), zap.String("ingress", row.Ingress()),
@@ -137,7 +145,9 @@ func (s *session) run() {
 		return
 	}
 	defer to.leave()
+	noted.reached(to)
 	if err := s.answer(to, options.Idle()); err != nil {
+		noted.failed(err)
 		to.fail(err)
 		counted.fail(err)
 	}
@@ -162,7 +172,7 @@ func (s *session) connect(where *dialer, options *table.Layer4) (*destination, e
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.target, s.out, s.rule = conn, out, where.rule
+		s.target, s.out = conn, out
 		for _, packet := range s.dequeue() {
 			s.pass(packet)
 		}
@@ -234,7 +244,7 @@ func (s *session) forward() error {
 	if err != nil {
 		return err
 	}
-	s.rule.sent.Add(uint64(n))
+	s.noted.sent.Add(uint64(n))
 	s.answered.Store(true)
 	_, _ = s.socket.conn.WriteToUDPAddrPort(buf[:n], s.client)
 	return nil

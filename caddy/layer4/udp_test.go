@@ -90,7 +90,9 @@ func TestSendingNeverWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := &session{out: raw, rule: ruleOf(t.Name())}
+	noted := &record{}
+	noted.bytesOf(ruleOf(t.Name()))
+	one := &session{out: raw, noted: noted}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { rule } from "../../support/api.ts";
@@ -177,4 +178,41 @@ it("has no secret of a request, and no file has", async () => {
   }
   expect(found).toEqual([]);
   expect(gatewright.output()).not.toMatch(/marked-/);
+});
+
+it("has a line of each connection of layer 4, at its end", async () => {
+  const port = await freePort();
+  await gatewright.make("wire", {
+    match: { protocol: "tcp", hostname: "*", port },
+    target: { instance: "web-1", port: backend.port },
+  } as never);
+  await until(async () => {
+    const socket = connect(port, "127.0.0.1");
+    const opened = await new Promise((resolve) =>
+      socket.on("connect", () => resolve(true)).on("error", () => resolve(false)),
+    );
+    socket.destroy();
+    return opened === true;
+  });
+  const asked = "GET / HTTP/1.1\r\nHost: wire.test\r\nConnection: close\r\n\r\n";
+  const answer = await exchange(port, asked);
+  expect(answer).toMatch(/^HTTP\/1.1 200 /);
+  let line: Line | undefined;
+  await until(async () => {
+    const lines = (await readFile(fileOf(gatewright), "utf8")).split("\n").slice(0, -1);
+    line = lines
+      .map((text) => JSON.parse(text) as Line)
+      .find((one) => one.kind === "connection" && Number(one["sent"]) > 0);
+    return line !== undefined;
+  });
+  expect(line).toMatchObject({
+    ingress: "wire",
+    protocol: "tcp",
+    port,
+    client: "127.0.0.0",
+    target: "web-1",
+    address: `127.0.0.1:${backend.port}`,
+    received: asked.length,
+    sent: answer.length,
+  });
 });
