@@ -8,8 +8,17 @@ import { promisify } from "node:util";
 const TICKS_PER_SECOND = 100;
 
 /** Processor time that a process has used since its start, in seconds (proc_pid_stat(5)). */
-export async function cpuSeconds(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/stat`, "utf8");
+export function cpuSeconds(pid: number): Promise<number> {
+  return cpuSecondsOf(`/proc/${pid}/stat`);
+}
+
+/** The same of its first thread alone: in Node the one that runs JavaScript. */
+export function mainThreadCpuSeconds(pid: number): Promise<number> {
+  return cpuSecondsOf(`/proc/${pid}/task/${pid}/stat`);
+}
+
+async function cpuSecondsOf(file: string): Promise<number> {
+  const text = await readFile(file, "utf8");
   // The fields begin behind the command, which may hold spaces itself.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

@@ -140,6 +140,10 @@ export const checkSteps: readonly Step[] = [
     path.join(top, "scripts/generate-settings.ts"),
     "--check",
   ]),
+  commandStep("the generated dashboard is current", node, [
+    path.join(top, "scripts/generate-dashboard.ts"),
+    "--check",
+  ]),
   commandStep("lint and format", installed("biome"), ["check", "."]),
   commandStep("types", installed("tsc"), []),
 ];

@@ -26,6 +26,15 @@ describe("a Gatewright that exports", () => {
   it("tells its metrics, as /metrics has them, and Caddy's", async () => {
     const named = () => new Set(receiver.metrics.map(({ name }) => name));
     await until(() => named().has("gatewright_ingresses") && named().has("gatewright_caddy_scrape_up"));
+    await gatewright.make("asked", rule("asked.test", "web-1", backend.port));
+    await gatewright.visit("asked.test");
+    const answered = () =>
+      receiver.metrics.find(
+        ({ attributes, name, value }) =>
+          name === "http.server.request.duration" && attributes["ingress"] === "asked" && value === 1,
+      );
+    await until(() => answered() !== undefined);
+    expect(answered()).toMatchObject({ kind: "histogram", unit: "s" });
     expect(receiver.metrics[0]?.resource).toMatchObject({
       "service.name": "gatewright",
       "service.instance.id": "edge-1",
