@@ -216,5 +216,9 @@ func (t *TLS) countIngress(local net.Addr, name string, good bool) {
 	if row == nil {
 		return
 	}
-	byRow.count(row.ID(), row.Ingress(), good)
+	how := metrics.Succeeded
+	if !good {
+		how = metrics.Failed
+	}
+	metrics.Of(row).Handshake(how)
 }

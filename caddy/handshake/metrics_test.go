@@ -6,12 +6,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
 	"gatewright.dev/caddy/internal/certtest"
 	"gatewright.dev/caddy/internal/metricstest"
+	"gatewright.dev/caddy/metrics"
 	"gatewright.dev/caddy/table"
 )
 
@@ -228,50 +228,15 @@ func TestHandshakesUnderWay(t *testing.T) {
 
 func TestHandshakesByIngress(t *testing.T) {
 	e := newEnding(t, map[string]*table.TLSOptions{"a.test": nil, "nobody.test": nil})
-	var counts rowCounts
-	exists := func(id string) bool { return id != "gone" }
-	for range 3 {
-		counts.count("1/0", "shop", true)
-	}
-	counts.count("1/1", "shop", false)
-	counts.count("2/0", "blog", true)
-	counts.count("3/0", "wiki", false)
-	counts.count("gone", "gone", true)
-	told := func(most int) string {
-		var lines []string
-		for _, sample := range counts.families(most, exists)[0].Samples {
-			if sample.Value > 0 {
-				lines = append(lines, strings.Join(sample.Labels, " "))
-			}
-		}
-		return strings.Join(lines, ", ")
-	}
-	if got := told(1); got != "shop ok, shop failed, _other ok, _other failed" {
-		t.Error(got)
-	}
-	if _, kept := counts.rows.Load("gone"); kept {
-		t.Error("a row that is gone is kept")
-	}
-	if families := counts.families(1000, exists)[0].Samples; len(families) != 6 {
-		t.Errorf("%d series", len(families))
-	}
-	good, failed := byRowOf("a")
+	all := metrics.Ingresses
+	t.Cleanup(func() { metrics.Ingresses = all })
+	// The rows of these tests have their hosts for ids.
+	metrics.Ingresses = func() map[string]string { return map[string]string{"a.test": "shop", "nobody.test": "blog"} }
+	before := metricstest.Read(t, "tls_ingress")
 	_ = e.serve(e.speaking(nil))
 	_ = e.serve(e.speaking(named("nobody.test")))
 	_ = e.serve(e.speaking(named("stranger.test")))
-	if nowGood, nowFailed := byRowOf("a"); nowGood != good+1 || nowFailed != failed+1 {
-		t.Errorf("%d more have come to their end, and %d have failed", nowGood-good, nowFailed-failed)
-	}
-}
-
-// byRowOf is how many handshakes of an ingress's rows came to their end, and how many failed.
-func byRowOf(ingress string) (good, failed uint64) {
-	byRow.rows.Range(func(_, item any) bool {
-		if counted := item.(*rowCount); *counted.ingress.Load() == ingress {
-			good += counted.good.Load()
-			failed += counted.failed.Load()
-		}
-		return true
+	before.Expect(t, "tls_ingress", metricstest.Series{
+		"tls_ingress_handshakes_total{shop,ok}": 1, "tls_ingress_handshakes_total{blog,failed}": 1,
 	})
-	return good, failed
 }

@@ -15,6 +15,8 @@ type counts struct {
 	errors    tally[exchange.Failure]
 	refusals  tally[exchange.Policy]
 	ejections tally[Ejection]
+	// handshakes are by whether they came to their end.
+	handshakes tally[Outcome]
 
 	duration, firstByte durations
 	// decision is nil where nobody asks.
@@ -33,6 +35,14 @@ type answered struct {
 }
 
 var protocols = []string{"1.1", "2", "3", "1.0"}
+
+// Outcome is how a handshake of TLS ended.
+type Outcome string
+
+const (
+	Succeeded Outcome = "ok"
+	Failed    Outcome = "failed"
+)
 
 // Ejection is why an address is left out.
 type Ejection string
@@ -136,6 +146,11 @@ func (c *counts) empty() bool {
 			return false
 		}
 	}
+	for i := range c.handshakes {
+		if c.handshakes[i].count > 0 {
+			return false
+		}
+	}
 	return true
 }
 
@@ -153,6 +168,7 @@ func (c *counts) add(other *counts, sign int64) {
 	c.errors.addAll(other.errors, sign)
 	c.refusals.addAll(other.refusals, sign)
 	c.ejections.addAll(other.ejections, sign)
+	c.handshakes.addAll(other.handshakes, sign)
 	c.duration.add(&other.duration, sign)
 	c.firstByte.add(&other.firstByte, sign)
 	if other.decision != nil {

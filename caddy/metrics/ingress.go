@@ -119,6 +119,13 @@ func (i *Ingress) Eject(why Ejection, addresses int) {
 	i.counts.ejections.add(why, uint64(addresses))
 }
 
+// Handshake counts one for a name of the ingress.
+func (i *Ingress) Handshake(how Outcome) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.counts.handshakes.add(how, 1)
+}
+
 const (
 	// maxRingBytes bounds the memory of all rings. Above it those unused for longest go.
 	maxRingBytes = 128 << 20

@@ -205,3 +205,33 @@ func TestRingsAreBounded(t *testing.T) {
 		t.Errorf("of half the bytes: %d rings", rings)
 	}
 }
+
+func TestHandshakesStayWhereTheyWereCounted(t *testing.T) {
+	names := alone(t)
+	names["a"], names["b"] = "shop", "blog"
+	now := time.Unix(1_800_000_000, 0)
+	handshakes := func() map[string]uint64 {
+		by := map[string]uint64{}
+		for _, t := range gathering.gather(1, now) {
+			by[t.label] += t.counts.handshakes.of(Succeeded)
+		}
+		return by
+	}
+	visit("a", "shop")
+	of("b/0", "blog").Handshake(Succeeded)
+	if got := handshakes(); got["shop"] != 0 || got[Other] != 1 {
+		t.Errorf("%v", got)
+	}
+	for range 10 {
+		visit("b", "blog")
+	}
+	// Told now, with its place, and what was counted before it had one stays with the others.
+	if got := handshakes(); got[Other] != 1 || got["blog"] != 0 {
+		t.Errorf("when it gets a place: %v", got)
+	}
+	of("b/0", "blog").Handshake(Succeeded)
+	of("b/0", "blog").Handshake(Failed)
+	if got := handshakes(); got[Other] != 1 || got["blog"] != 1 {
+		t.Errorf("with a place: %v", got)
+	}
+}

@@ -88,6 +88,8 @@ var byIngress = []series{
 		[]string{"ingress"}, nil, func(t *told) []Sample { return one(t.label, t.counts.retries) }},
 	{"upstream_ejections_total", "counter", "Addresses that were left out after failed checks or requests.",
 		[]string{"ingress", "by"}, nil, func(t *told) []Sample { return counted(t.label, t.counts.ejections) }},
+	{"tls_ingress_handshakes_total", "counter", "Handshakes of TLS over TCP for a name of an ingress, by outcome.",
+		[]string{"ingress", "outcome"}, nil, func(t *told) []Sample { return counted(t.label, t.counts.handshakes) }},
 }
 
 // one is a series; none where there is nothing to tell.
