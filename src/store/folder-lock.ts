@@ -54,17 +54,27 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
 }
 
-/** Linux lists who holds which file by inode (proc_locks(5)); elsewhere the holder stays unnamed. */
 function describeHolder(path: string): string {
+  const pid = holderOf(path);
+  if (pid === process.pid) return `this process (${pid}) itself`;
+  return pid === undefined ? "another process" : `process ${pid}`;
+}
+
+/** The process that holds a folder; undefined when nobody does, or it cannot be seen. */
+export function folderHolder(folder: string): number | undefined {
+  return holderOf(join(folder, LOCK_FILE));
+}
+
+/** Linux lists who holds which file by inode (proc_locks(5)); elsewhere the holder stays unnamed. */
+function holderOf(path: string): number | undefined {
   try {
     const inode = `:${statSync(path).ino} `;
     const line = readFileSync("/proc/locks", "utf8")
       .split("\n")
       .find((candidate) => candidate.includes(inode));
-    const pid = / WRITE +(\d+) /.exec(line ?? "")?.[1];
-    if (pid === String(process.pid)) return `this process (${pid}) itself`;
-    return pid === undefined || pid === "0" ? "another process" : `process ${pid}`;
+    const pid = Number(/ WRITE +(\d+) /.exec(line ?? "")?.[1]);
+    return pid > 0 ? pid : undefined;
   } catch {
-    return "another process";
+    return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { policies } from "../../../src/policies/index.ts";
@@ -6,6 +6,7 @@ import { startBackend } from "../../support/backend.ts";
 import { docExamples } from "../../support/doc-examples.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startPasteShell } from "../../support/paste-shell.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { use } from "../../support/use.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
 
@@ -26,10 +27,17 @@ const gatewright = useGatewright({ CADDY_ADMIN_PORT: "", TLS_ISSUER: "internal" 
 const ports = use(async () => ({ site: await freePort(), tls: await freePort(), pool: await freePort() }));
 /** Loopback addresses of this test alone. */
 const pool = `127.7.${process.pid % 250}`;
+/** What `npm link` would put on the path. */
+const commands = use(async () => {
+  const folder = await temporaryFolder();
+  symlinkSync(join(top, "bin/gatewright.mjs"), join(folder.path, "gatewright"));
+  return folder;
+});
 const shell = use(async () =>
   startPasteShell(gatewright.dataDir, {
     DATA_DIR: gatewright.dataDir,
-    PATH: `${join(process.execPath, "..")}:${process.env["PATH"]}`,
+    PATH: `${commands.path}:${join(process.execPath, "..")}:${process.env["PATH"]}`,
+    GATEWRIGHT_URL: `http://127.0.0.1:${gatewright.ports.api}`,
   }),
 );
 

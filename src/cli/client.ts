@@ -1,0 +1,133 @@
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { text } from "node:stream/consumers";
+import type { ErrorResponse } from "../model/api.ts";
+import { exitCodeOf, exitCodes, Failure } from "./failure.ts";
+
+/** Where a Gatewright answers, and as whom it is asked. */
+export interface Endpoint {
+  /** `http://…`, `https://…`, or `unix:///path` for a socket. */
+  readonly url: string;
+  readonly token?: string;
+}
+
+/** One call of the API. */
+export interface ApiCall {
+  readonly method?: string;
+  /** Path and query. */
+  readonly path: string;
+  /** Sent as JSON unless `type` says otherwise; then it is a text. */
+  readonly body?: unknown;
+  readonly type?: string;
+  readonly headers?: { readonly [name: string]: string };
+}
+
+/** An answer that was not refused. */
+export interface ApiAnswer<T> {
+  readonly body: T;
+  /** The next page's path; undefined on the last one. */
+  readonly next: string | undefined;
+  readonly etag: string | undefined;
+}
+
+/** The API of one Gatewright. Methods throw a Failure. */
+export class ApiClient {
+  readonly #endpoint: Endpoint;
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  async get<T>(path: string): Promise<T> {
+    return (await this.call<T>({ path })).body;
+  }
+
+  /** The entries of a list, page by page. */
+  async *pages<T>(path: string): AsyncGenerator<readonly T[]> {
+    for (let next: string | undefined = path; next !== undefined; ) {
+      const answer: ApiAnswer<readonly T[]> = await this.call({ path: next });
+      yield answer.body;
+      next = answer.next;
+    }
+  }
+
+  async call<T>(call: ApiCall): Promise<ApiAnswer<T>> {
+    const response = await this.open(call);
+    const body = await text(response);
+    const { link = "", etag } = response.headers;
+    return {
+      body: (body === "" ? undefined : parse(body)) as T,
+      next: /<([^>]*)>; rel="next"/.exec(String(link))?.[1],
+      etag,
+    };
+  }
+
+  /** The answer as it comes. */
+  async open(call: ApiCall): Promise<IncomingMessage> {
+    const response = await this.#send(call);
+    const { statusCode: status = 0 } = response;
+    if (status >= 200 && status < 300) return response;
+    throw refusalOf(status, await text(response));
+  }
+
+  #send({ method = "GET", path, body, type, headers = {} }: ApiCall): Promise<IncomingMessage> {
+    const { url, token } = this.#endpoint;
+    const content = type !== undefined ? String(body) : body === undefined ? undefined : JSON.stringify(body);
+    const options: RequestOptions = {
+      method,
+      path,
+      headers: {
+        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...(content === undefined
+          ? {}
+          : { "Content-Type": type ?? "application/json", "Content-Length": Buffer.byteLength(content) }),
+        ...headers,
+      },
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const made = requestTo(url, options);
+    made.on("response", resolve);
+    made.on("error", (error) => reject(unreachable(url, error)));
+    made.end(content);
+    return promise;
+  }
+}
+
+function requestTo(url: string, options: RequestOptions) {
+  if (url.startsWith("unix:"))
+    return httpRequest({ ...options, socketPath: url.replace(/^unix:(\/\/)?/, ""), host: "localhost" });
+  let target: URL;
+  try {
+    target = new URL(url);
+  } catch {
+    throw new Failure(`${url} is no URL: give one such as http://127.0.0.1:8080`, exitCodes.usage);
+  }
+  const at = { host: target.hostname.replace(/^\[|\]$/g, ""), port: target.port };
+  const path = target.pathname.replace(/\/$/, "") + (options.path ?? "");
+  return (target.protocol === "https:" ? httpsRequest : httpRequest)({ ...options, ...at, path });
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}
+
+function unreachable(url: string, error: Error): Failure {
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.message;
+  const hint = "is it running, and is this its address? Give --url, GATEWRIGHT_URL or a context";
+  return new Failure(
+    `no Gatewright answers at ${url} (${code || error.message}): ${hint}`,
+    exitCodes.unavailable,
+  );
+}
+
+function refusalOf(status: number, body: string): Failure {
+  const answer = parse(body) as Partial<ErrorResponse> | string;
+  if (typeof answer !== "object" || answer === null || answer.message === undefined)
+    return new Failure(`the answer was ${status}: ${body.slice(0, 300).trim()}`, exitCodeOf(status));
+  const hint = status === 401 ? "; give a token by --token, GATEWRIGHT_TOKEN or a context" : "";
+  return new Failure(`${answer.message}${hint}`, exitCodeOf(status), answer.details ?? []);
+}

@@ -1,0 +1,42 @@
+import type { Plan } from "../../model/api.ts";
+import { exitCodes, Failure } from "../failure.ts";
+import type { Session } from "../session.ts";
+
+/** For options that may be repeated. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+/** A path with the reason of the change. */
+export function withMessage(path: string, message: string | undefined): string {
+  return message === undefined
+    ? path
+    : `${path}${path.includes("?") ? "&" : "?"}message=${encodeURIComponent(message)}`;
+}
+
+/** Shows a plan to people. Throws when it would be refused. */
+export function showPlan(session: Session, plan: Plan): void {
+  if (!plan.accepted)
+    throw new Failure("this would be refused; nothing was changed", exitCodes.conflict, plan.problems);
+  session.note(planText(plan));
+}
+
+/** A plan in words. */
+export function planText({ changed, changes, created, deleted, effect, unchanged }: Plan): string {
+  const marks = { created: "+", changed: "~", deleted: "-" } as const;
+  const lines = changes.flatMap(({ differences, id, name, op, traffic }) => [
+    `${marks[op]} ${name ?? id}${traffic === undefined ? "" : ` (${traffic.requests} requests in the last 15 minutes)`}`,
+    ...differences.map(({ text }) => `    ${text}`),
+  ]);
+  const untold = created + changed + deleted - changes.length;
+  if (untold > 0) lines.push(`… and ${untold} more`);
+  lines.push(`${created} to create, ${changed} to change, ${deleted} to delete, ${unchanged} as they are.`);
+  if (effect === undefined) return lines.join("\n");
+  const { certificates, ports, reload } = effect;
+  if (ports.opened.length > 0) lines.push(`Ports that open: ${ports.opened.join(", ")}.`);
+  if (ports.closed.length > 0) lines.push(`Ports that close: ${ports.closed.join(", ")}.`);
+  if (certificates.wanted.length > 0)
+    lines.push(`Names that get certificates: ${certificates.wanted.join(", ")}.`);
+  if (reload) lines.push("Caddy loads another configuration; connections are kept.");
+  return lines.join("\n");
+}

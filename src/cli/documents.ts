@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { exitCodes, Failure } from "./failure.ts";
+import type { Io } from "./io.ts";
+
+const ENDINGS = [".json", ".yaml", ".yml", ".ndjson"] as const;
+
+/** The documents of files, of all files in folders, or of the standard input (`-`), in their order. */
+export async function readDocuments(paths: readonly string[], io: Io): Promise<readonly unknown[]> {
+  const documents: unknown[] = [];
+  for (const path of paths.flatMap(filesOf)) {
+    const text = path === "-" ? (await buffer(io.stdin)).toString() : readText(path);
+    documents.push(...(await documentsOf(text, path)));
+  }
+  return documents;
+}
+
+/** The files that a path stands for, in the order of their names. */
+export function filesOf(path: string): readonly string[] {
+  if (path === "-") return [path];
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    return readdirSync(path, { recursive: true, encoding: "utf8" })
+      .filter((name) => ENDINGS.some((ending) => name.endsWith(ending)))
+      .sort()
+      .map((name) => join(path, name));
+  } catch (error) {
+    throw new Failure(`${path} cannot be read: ${(error as Error).message}`, exitCodes.usage);
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Failure(`${path} cannot be read: ${(error as Error).message}`, exitCodes.usage);
+  }
+}
+
+/** A text is one document, a list of them, lines of JSON, or several documents of YAML. */
+export async function documentsOf(text: string, path: string): Promise<readonly unknown[]> {
+  if (path.endsWith(".ndjson"))
+    return text.split("\n").flatMap((line) => (line.trim() === "" ? [] : [parseJson(line, path)]));
+  if (/^\s*[[{]/.test(text) && !path.endsWith(".yaml") && !path.endsWith(".yml"))
+    return listed(parseJson(text, path));
+  const { parseAllDocuments } = await import("yaml");
+  const parsed = parseAllDocuments(text, { uniqueKeys: true });
+  return [...parsed].flatMap((document) => {
+    const [error] = document.errors;
+    if (error !== undefined) throw new Failure(`${path}: ${error.message}`, exitCodes.usage);
+    const value: unknown = document.toJS();
+    return value === null || value === undefined ? [] : listed(value);
+  });
+}
+
+function listed(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Failure(`${path}: ${(error as Error).message}`, exitCodes.usage);
+  }
+}

@@ -1,0 +1,56 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import type { Plan } from "../model/api.ts";
+import { showPlan } from "./commands/shared.ts";
+import { documentsOf } from "./documents.ts";
+import { exitCodes, Failure } from "./failure.ts";
+import type { Session } from "./session.ts";
+
+/** A text that was changed in an editor. */
+export interface Edited {
+  /** Shows what a change would do. Throws when it would be refused. */
+  plan(change: object): Promise<void>;
+  /** Runs a change with the document that the text is. When it fails, the text is kept, and its place told. */
+  keepingOnFailure(run: (document: unknown) => Promise<void>): Promise<void>;
+}
+
+/** Has a text changed in $VISUAL or $EDITOR; undefined when it was left as it is. */
+export async function editText(session: Session, text: string, name: string): Promise<Edited | undefined> {
+  const { env } = session.io;
+  const editor = env["VISUAL"] || env["EDITOR"] || "vi";
+  const folder = mkdtempSync(join(tmpdir(), "gatewright-edit-"));
+  const path = join(folder, basename(name));
+  writeFileSync(path, `${text}\n`, { mode: 0o600 });
+  // By a shell, since editors are set with arguments (`code --wait`).
+  const { status, error } = spawnSync("/bin/sh", ["-c", `${editor} "$1"`, "sh", path], { stdio: "inherit" });
+  if (error !== undefined || status !== 0) {
+    rmSync(folder, { recursive: true });
+    throw new Failure(
+      `${editor} ended with ${error?.message ?? status}: nothing was changed`,
+      exitCodes.failed,
+    );
+  }
+  const edited = readFileSync(path, "utf8");
+  if (edited.trim() === text.trim()) {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+  return {
+    plan: async (change) => {
+      const { body } = await session.api.call<Plan>({ method: "POST", path: "/plan", body: change });
+      showPlan(session, body);
+    },
+    keepingOnFailure: async (run) => {
+      try {
+        const [document] = await documentsOf(edited, path);
+        await run(document);
+      } catch (failure) {
+        session.note(`Your text is kept in ${path}.`);
+        throw failure;
+      }
+      rmSync(folder, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { CommanderError } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import { exitCodes, Failure } from "./failure.ts";
+import { type Io, styled } from "./io.ts";
+import { createProgram } from "./program.ts";
+
+/** Problems that are told one by one. */
+const MOST_PROBLEMS = 20;
+
+const io: Io = { stdout: process.stdout, stderr: process.stderr, stdin: process.stdin, env: process.env };
+
+// A reader that has enough (`gatewright ingress list | head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  const run = async (): Promise<void> => void (await import("../main.ts"));
+  await createProgram({ io, run, version: manifest.version }).parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Tells what went wrong, and returns what the program ends with. */
+function report(error: unknown): number {
+  // Commander has told it.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  if (!(error instanceof Failure)) throw error;
+  io.stderr.write(`${styled(io.stderr, "red", "error:")} ${error.message}\n`);
+  const told = error.details.slice(0, MOST_PROBLEMS);
+  const isTold =
+    told.length === 1 && told[0]?.field === undefined && error.message.includes(told[0]?.message ?? "");
+  if (!isTold)
+    for (const { code, field, message } of told)
+      io.stderr.write(`  ${field === undefined ? "" : `${field}: `}${message} (${code})\n`);
+  const more = error.details.length - told.length;
+  if (more > 0) io.stderr.write(`  … and ${more} more\n`);
+  return error.exitCode;
+}

@@ -1,0 +1,100 @@
+import { createInterface } from "node:readline/promises";
+import type { Command } from "commander";
+import { ApiClient } from "./client.ts";
+import { type EndpointOptions, endpointOf } from "./contexts.ts";
+import { exitCodes, Failure } from "./failure.ts";
+import { type Io, styled, widthOf, writeLine } from "./io.ts";
+import { type Column, tableOf } from "./table.ts";
+
+/** Forms in which answers are written. */
+export const outputForms = ["table", "json", "yaml", "name"] as const;
+
+/** Options of every command. */
+export interface GlobalOptions extends EndpointOptions {
+  readonly output: (typeof outputForms)[number];
+}
+
+/** How a list is shown to people. */
+export interface Shown<T> {
+  readonly columns: readonly Column<T>[];
+  /** What scripts call an entry: `ingress/shop`. */
+  readonly name: (entry: T) => string;
+  /** What is said when there is none. */
+  readonly none: string;
+}
+
+/** One run of a command: whom it asks, and how it answers. */
+export class Session {
+  readonly io: Io;
+  readonly options: GlobalOptions;
+
+  constructor(io: Io, command: Command) {
+    this.io = io;
+    this.options = command.optsWithGlobals<GlobalOptions>();
+  }
+
+  get api(): ApiClient {
+    return new ApiClient(endpointOf(this.options, this.io.env));
+  }
+
+  line(text: string): Promise<void> {
+    return writeLine(this.io, text);
+  }
+
+  /** For people only: it never mixes with what a script reads. */
+  note(text: string): void {
+    this.io.stderr.write(`${text}\n`);
+  }
+
+  warn(text: string): void {
+    this.note(styled(this.io.stderr, "yellow", text));
+  }
+
+  /** A value as scripts want it; `people` is what a terminal gets. */
+  async show(value: unknown, people: () => string, name: () => string): Promise<void> {
+    const { output } = this.options;
+    if (output === "json") return this.line(JSON.stringify(value, null, 2));
+    if (output === "yaml") return this.line(await toYaml(value));
+    return this.line(output === "name" ? name() : people());
+  }
+
+  /** A list that comes in pages: a table is written while they come. */
+  async list<T>(pages: AsyncIterable<readonly T[]>, { columns, name, none }: Shown<T>): Promise<void> {
+    const { output } = this.options;
+    if (output === "json" || output === "yaml") {
+      const all: T[] = [];
+      for await (const page of pages) for (const one of page) all.push(one);
+      return this.line(output === "json" ? JSON.stringify(all, null, 2) : await toYaml(all));
+    }
+    let table: ReturnType<typeof tableOf<T>> | undefined;
+    for await (const page of pages) {
+      if (page.length === 0) continue;
+      if (output === "name") {
+        await this.line(page.map(name).join("\n"));
+        continue;
+      }
+      if (table === undefined) {
+        table = tableOf(columns, page, widthOf(this.io));
+        await this.line(styled(this.io.stdout, "bold", table.head));
+      }
+      await this.line(page.map(table.row).join("\n"));
+    }
+    if (table === undefined && output === "table") this.note(none);
+  }
+
+  /** Asks before something is lost. Without a terminal to ask at it takes `--yes`. */
+  async confirm(question: string, yes: boolean | undefined): Promise<void> {
+    if (yes === true) return;
+    if (!this.io.stdin.isTTY || !this.io.stderr.isTTY)
+      throw new Failure(`${question} Say --yes to do it without being asked.`, exitCodes.usage);
+    const reader = createInterface({ input: this.io.stdin, output: this.io.stderr });
+    const answer = await reader.question(`${question} [y/N] `).finally(() => reader.close());
+    if (!/^y(es)?$/i.test(answer.trim())) throw new Failure("Nothing was changed.", exitCodes.failed);
+  }
+}
+
+/** Loaded when it is needed: most calls write no YAML. */
+export async function toYaml(value: unknown): Promise<string> {
+  const { stringify } = await import("yaml");
+  return stringify(value).trimEnd();
+}

@@ -1,0 +1,260 @@
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Ingress } from "../../src/model/api.ts";
+import { startApi } from "../support/http-api.ts";
+import { instanceFrom } from "../support/instances.ts";
+import { CliHome } from "../support/run-cli.ts";
+import { signToken } from "../support/sign-token.ts";
+import { use } from "../support/use.ts";
+
+const secret = "secret-of-the-command-line-0123456";
+const token = signToken(secret, { sub: "ann" });
+
+const api = use(() =>
+  startApi({ secret, instances: ["web-1", "web-2"].map((name) => instanceFrom({ name })) }),
+);
+const home = use(async () => new CliHome({ GATEWRIGHT_URL: api.url, GATEWRIGHT_TOKEN: token }));
+
+/** Runs the command line and demands that it goes well. */
+async function run(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await home.run(args);
+  expect({ args, code, stderr: code === 0 ? "" : stderr }).toEqual({ args, code: 0, stderr: "" });
+  return stdout;
+}
+
+const document = (name: string, host = `${name}.test`) => ({
+  name,
+  rules: [{ match: { hostname: host }, target: { instance: "web-1", port: 80 } }],
+});
+
+function file(name: string, content: unknown): string {
+  const path = join(home.path, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+describe("ingresses", () => {
+  it("are created, listed, shown and deleted", async () => {
+    expect(
+      await run(
+        "ingress",
+        "create",
+        "shop",
+        "--host",
+        "shop.test",
+        "--to",
+        "web-1:8080",
+        "--tag",
+        "team=web",
+      ),
+    ).toMatch(/^Ingress shop \(\w+\) is served\.\n$/);
+    const [head, row] = (await run("ingress", "list")).split("\n");
+    expect(head).toMatch(/^NAME +TAKES +LEADS TO +TAGS +CHANGED$/);
+    expect(row).toContain(`shop  http://shop.test:${api.world.httpPort}  web-1:8080  team=web`);
+    const [listed] = JSON.parse(await run("ingress", "list", "-o", "json")) as Ingress[];
+    expect(listed).toMatchObject({ name: "shop", tags: { team: "web" } });
+    expect(await run("ingress", "get", "shop", "-o", "yaml")).toContain("\nname: shop\n");
+    expect(await run("ingress", "ls", "--search", "shop", "-o", "name")).toBe("ingress/shop\n");
+    expect(await run("ingress", "list", "--tag", "team=other", "-o", "name")).toBe("");
+    await run("ingress", "create", "pool", "--host", "pool.test", "--to", "web-1:80", "--to", "web-2:81");
+    expect(JSON.parse(await run("ingress", "get", "pool", "-o", "json"))).toMatchObject({
+      rules: [
+        {
+          targets: [
+            { instance: "web-1", port: 80 },
+            { instance: "web-2", port: 81 },
+          ],
+        },
+      ],
+    });
+    await run("ingress", "delete", "shop", "pool", "--yes");
+    expect(await run("ingress", "list", "-o", "name")).toBe("");
+  });
+
+  it("are not deleted by a script that does not say so", async () => {
+    await run("ingress", "create", "kept", "--host", "kept.test", "--to", "web-1:80");
+    const refused = await home.run(["ingress", "delete", "kept"]);
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain("--yes");
+    expect(await run("ingress", "list", "-o", "name")).toBe("ingress/kept\n");
+    await run("ingress", "rm", "kept", "-y");
+  });
+});
+
+describe("apply and plan", () => {
+  it("take YAML, JSON, folders and the standard input", async () => {
+    mkdirSync(join(home.path, "set"));
+    file(
+      "set/a.yaml",
+      "name: a\nrules:\n- match: {hostname: a.test}\n  target: {instance: web-1, port: 80}\n---\nname: b\nrules:\n- match: {hostname: b.test}\n  target: {instance: web-1, port: 80}\n",
+    );
+    file("set/c.json", [document("c")]);
+    const planned = await run("plan", "-f", join(home.path, "set"));
+    expect(planned).toContain("3 to create, 0 to change, 0 to delete, 0 as they are.");
+    expect(planned).toContain("+ a\n");
+    expect(await run("apply", "-f", join(home.path, "set"), "--dry-run")).toBe(planned);
+    expect(await run("apply", "-f", join(home.path, "set"))).toMatch(
+      /3 created, 0 changed, 0 deleted, 0 as they were/,
+    );
+    const piped = await home.run(["apply", "-f", "-", "-o", "json"], {
+      input: JSON.stringify([document("a"), document("d")]),
+    });
+    expect(JSON.parse(piped.stdout)).toMatchObject({ created: 1, unchanged: 1 });
+  });
+
+  it("prune what the files do not have, after the plan", async () => {
+    const only = file("only.json", [document("a")]);
+    const refused = await home.run(["apply", "-f", only, "--prune"]);
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain("0 to create, 0 to change, 3 to delete");
+    expect(await run("apply", "-f", only, "--prune", "--yes")).toContain("3 deleted");
+    expect(await run("ingress", "list", "-o", "name")).toBe("ingress/a\n");
+  });
+
+  it("name every problem, and change nothing", async () => {
+    const bad = file("bad.json", [document("x", "not a host"), { ...document("y"), nmae: "y" }]);
+    const refused = await home.run(["apply", "-f", bad]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("ingresses[1].nmae");
+    const taken = file("taken.json", [document("thief", "a.test")]);
+    expect(await home.run(["plan", "-f", taken])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining("hostname_in_use"),
+    });
+    expect(await home.run(["apply", "-f", join(home.path, "missing")])).toMatchObject({ code: 2 });
+    expect(await home.run(["apply", "-f", file("broken.yaml", "a: [")])).toMatchObject({ code: 2 });
+    expect(await run("ingress", "list", "-o", "name")).toBe("ingress/a\n");
+  });
+});
+
+describe("revisions", () => {
+  it("are listed, shown in words, and rolled back to", async () => {
+    const [first = ""] = (await run("revision", "list", "-o", "name", "--limit", "1")).split("\n");
+    const before = first.replace("revision/", "");
+    await run(
+      "ingress",
+      "create",
+      "oops",
+      "--host",
+      "oops.test",
+      "--to",
+      "web-2:80",
+      "--message",
+      "a mistake",
+    );
+    expect(await run("revision", "list")).toMatch(/ann +\+1 ~0 -0 +oops +a mistake/);
+    expect(await run("revision", "diff", String(Number(before) + 1))).toContain("+ oops\n");
+    const plan = await home.run(["revision", "rollback", before, "--dry-run"]);
+    expect(plan.stderr).toContain("- oops\n");
+    await run("revision", "rollback", before, "--yes");
+    expect(await run("ingress", "list", "-o", "name")).toBe("ingress/a\n");
+    expect(await home.run(["revision", "rollback", "999999", "--yes"])).toMatchObject({ code: 1 });
+  });
+});
+
+describe("edit", () => {
+  const editor = (script: string): { EDITOR: string } => {
+    const path = file("editor.sh", `#!/bin/sh\n${script}\n`);
+    chmodSync(path, 0o755);
+    return { EDITOR: path };
+  };
+
+  it("shows the plan and applies what was changed", async () => {
+    const edited = await home.run(["ingress", "edit", "a", "--yes"], {
+      env: editor('sed -i s/a.test/edited.test/ "$1"'),
+    });
+    expect(edited).toMatchObject({ code: 0 });
+    expect(edited.stderr).toContain("edited.test");
+    expect(await run("ingress", "get", "a")).toContain("hostname: edited.test");
+  });
+
+  it("keeps the text of a failed edit, and does nothing for one that changed nothing", async () => {
+    const failed = await home.run(["ingress", "edit", "a", "--yes"], {
+      env: editor('sed -i s/edited.test/not_a_host!/ "$1"'),
+    });
+    expect(failed.code).toBe(4);
+    const path = /Your text is kept in (\S+)\./.exec(failed.stderr)?.[1] ?? "";
+    expect(readFileSync(path, "utf8")).toContain("not_a_host!");
+    const same = await home.run(["ingress", "edit", "a", "--yes"], { env: editor("true") });
+    expect(same).toMatchObject({ code: 0, stderr: "Nothing was changed.\n" });
+    expect(await home.run(["ingress", "edit", "a"], { env: editor("exit 3") })).toMatchObject({ code: 1 });
+  });
+});
+
+describe("what else there is", () => {
+  it("instances are registered, drained and deleted", async () => {
+    await run("instance", "put", "vm-9", "--ip", "10.0.0.9", "--service", "web");
+    expect(await run("instance", "list")).toMatch(/vm-9 +Running +10\.0\.0\.9 +web/);
+    await run("instance", "delete", "vm-9", "-y");
+    expect(await home.run(["instance", "get", "vm-9"])).toMatchObject({ code: 3 });
+  });
+
+  it("status, events, raw calls and completions", async () => {
+    const status = await home.run(["status", "-o", "json"]);
+    expect(JSON.parse(status.stdout)).toHaveProperty("version");
+    expect(await run("events", "--limit", "3")).toMatch(/ingress\.\w+: ingress .* \(ann\)\n/);
+    expect(JSON.parse(await run("api", "get", "/health"))).toEqual({ status: "ok" });
+    expect(await run("__complete", "ingress")).toContain("\ncreate\n");
+    expect(await run("completion", "bash")).toContain("complete -o default -F _gatewright gatewright");
+  });
+
+  it("contexts name several Gatewrights, for their owner alone", async () => {
+    using own = new CliHome();
+    await own.run(["context", "set", "prod", "--url", api.url, "--token", token]);
+    expect(statSync(join(own.path, ".config/gatewright/contexts.json")).mode & 0o777).toBe(0o600);
+    expect(await own.run(["ingress", "list", "-o", "name"])).toMatchObject({
+      code: 0,
+      stdout: "ingress/a\n",
+    });
+    await own.run(["context", "set", "other", "--url", "http://127.0.0.1:1"]);
+    expect(await own.run(["ingress", "list"])).toMatchObject({ code: 5 });
+    expect(await own.run(["ingress", "list", "--context", "prod"])).toMatchObject({ code: 0 });
+    expect(await own.run(["ingress", "list", "--context", "nope"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("there are prod, other"),
+    });
+    // A token goes only where its context says.
+    expect(await own.run(["ingress", "list", "--url", api.url])).toMatchObject({ code: 6 });
+  });
+
+  it("mistakes are met with what was meant", async () => {
+    expect(await home.run(["ingres"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("Did you mean ingress?"),
+    });
+    expect(await home.run(["ingress", "list", "--nmae", "x"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--name"),
+    });
+    expect(await home.run(["ingress", "get", "nobody"])).toMatchObject({ code: 3 });
+    expect(await home.run(["status"], { env: { GATEWRIGHT_TOKEN: "wrong" } })).toMatchObject({ code: 6 });
+  });
+});
+
+describe("in a terminal", () => {
+  it("tables fit its width, in colours unless they are not wanted", async () => {
+    await run("ingress", "create", "long", "--host", `${"very-".repeat(10)}long.test`, "--to", "web-1:80");
+    const shown = await home.run(["ingress", "list"], { terminal: 60 });
+    const lines = shown.stdout.trim().split("\r\n");
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are made of them
+    const plain = lines.map((line) => line.replace(/\x1b\[\d+m/g, ""));
+    expect(plain.length).toBe(3);
+    expect(Math.max(...plain.map((line) => [...line].length))).toBeLessThanOrEqual(60);
+    expect(plain.join("")).toContain("…");
+    expect(lines[0]).toContain("\x1b[1m");
+    const bare = await home.run(["ingress", "list"], { terminal: 60, env: { NO_COLOR: "1" } });
+    expect(bare.stdout).not.toContain("\x1b[1m");
+  });
+
+  it("what destroys is asked for", async () => {
+    const kept = await home.run(["ingress", "delete", "long"], {
+      terminal: 80,
+      typed: [{ at: "[y/N]", text: "n" }],
+    });
+    expect(kept.stdout).toContain("Nothing was changed.");
+    expect(await run("ingress", "list", "-o", "name")).toContain("ingress/long");
+    await home.run(["ingress", "delete", "long"], { terminal: 80, typed: [{ at: "[y/N]", text: "y" }] });
+    expect(await run("ingress", "list", "-o", "name")).not.toContain("ingress/long");
+  });
+});
