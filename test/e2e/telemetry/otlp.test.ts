@@ -85,6 +85,17 @@ describe("a Gatewright that exports", () => {
     );
   });
 
+  it("tells what Caddy logs, with its fields", async () => {
+    await gatewright.make("away", rule("away.test", "web-1", await freePort()));
+    await gatewright.visit("away.test");
+    const told = () => receiver.logs.find(({ attributes }) => attributes["ingress"] === "away");
+    await until(() => told() !== undefined);
+    expect(told()).toMatchObject({
+      level: expect.stringMatching(/WARN|ERROR/),
+      attributes: { subsystem: "caddy", caddy_logger: expect.any(String) },
+    });
+  });
+
   it("makes no span of probes", async () => {
     await call(`${gatewright.url}/health`);
     await call(`${gatewright.url}/status`);
