@@ -23,52 +23,82 @@ export async function* matching<Item>(
   yield batch;
 }
 
-/** Answers 200 with a JSON array, written as the iteration goes; see `streamText`. */
-export function streamJsonArray(
+/** Answers 200 with a JSON array, written as the iteration goes; see `JsonAnswer`. */
+export async function streamJsonArray(
   response: Response,
   batches: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
 ): Promise<void> {
-  return streamText(response, arrayText(batches));
-}
-
-async function* arrayText(
-  batches: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
-): AsyncGenerator<string> {
+  const answer = new JsonAnswer(response);
   let separator = "[";
   for await (const batch of batches) {
     for (const item of batch) {
-      yield separator + toWire(item);
+      answer.addItem(separator, item);
       separator = ",";
+      if (!(await answer.flush())) return;
     }
   }
-  yield `${separator === "[" ? "[" : ""}]\n`;
+  answer.end(`${separator === "[" ? "[" : ""}]\n`);
+}
+
+/** Answers 200 with JSON that comes in texts; see `JsonAnswer`. */
+export async function streamText(response: Response, texts: AsyncIterable<string>): Promise<void> {
+  const answer = new JsonAnswer(response);
+  for await (const text of texts) {
+    answer.add(text);
+    if (!(await answer.flush())) return;
+  }
+  answer.end("");
 }
 
 /**
- * Answers 200 with JSON that comes in texts, written as the iteration goes: a slow client slows the iteration down, and
- * other requests are served meanwhile. Stops when the client goes away. What is held of a large text until the client has
- * taken it counts as a large answer does; throws `overloaded`.
+ * An answer of JSON that is written as it is made: a slow client slows its making down, and other requests are served
+ * meanwhile. What is held of a large piece until the client has taken it counts as a large answer does; then `flush` throws
+ * `overloaded`.
  */
-export async function streamText(response: Response, texts: AsyncIterable<string>): Promise<void> {
-  response.statusCode = 200;
-  response.setHeader("Content-Type", "application/json");
-  let chunk = "";
-  // A piece of each answer is not counted.
-  let held = PIECE_BYTES;
-  for await (const text of texts) {
-    chunk += text;
-    if (chunk.length < PIECE_BYTES) continue;
-    const bytes = Buffer.from(chunk);
-    chunk = "";
-    if (bytes.length > held) hold(response, bytes.length - held);
-    held = Math.max(held, bytes.length);
+class JsonAnswer {
+  readonly #response: Response;
+  #chunk = "";
+  /** A piece of each answer is not counted. */
+  #held = PIECE_BYTES;
+
+  constructor(response: Response) {
+    this.#response = response;
+    response.statusCode = 200;
+    response.setHeader("Content-Type", "application/json");
+  }
+
+  add(text: string): void {
+    this.#chunk += text;
+  }
+
+  /** Made here, and not by who waits for `flush`: a function that waits keeps its last values, and this text is large. */
+  addItem(separator: string, item: unknown): void {
+    this.#chunk += separator + toWire(item);
+  }
+
+  /** Writes what there is, once it is worth it. Returns whether the client is still there. */
+  async flush(): Promise<boolean> {
+    if (this.#chunk.length < PIECE_BYTES) return true;
+    const bytes = this.#takeBytes();
+    if (bytes.length > this.#held) hold(this.#response, bytes.length - this.#held);
+    this.#held = Math.max(this.#held, bytes.length);
     for (const piece of pieces(bytes)) {
-      if (!response.write(piece)) await drained(response);
-      if (response.destroyed) return;
+      if (!this.#response.write(piece)) await drained(this.#response);
+      if (this.#response.destroyed) return false;
     }
     await nextTurn();
+    return true;
   }
-  response.end(chunk);
+
+  #takeBytes(): Buffer {
+    const bytes = Buffer.from(this.#chunk);
+    this.#chunk = "";
+    return bytes;
+  }
+
+  end(text: string): void {
+    this.#response.end(this.#chunk + text);
+  }
 }
 
 /** Resolves when the client has taken what was written, or has gone away. */
