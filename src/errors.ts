@@ -5,7 +5,8 @@
 export const errorCatalogue = {
   // Codes of the wire contract, in the words of hypeman's middleware.
   "Bad Request": "The request is not well-formed, or does not fit the document in /openapi.json.",
-  Unauthorized: "The bearer token is missing, malformed, expired or not signed with JWT_SECRET.",
+  Unauthorized:
+    "The bearer token is missing, malformed, unknown, deleted, expired or not signed with JWT_SECRET.",
   Forbidden: "The token is valid but lacks the scope or the origin that this call needs.",
   bad_request: "The document fits the schema but breaks a rule of ingresses.",
   already_exists: "Another ingress has this name.",

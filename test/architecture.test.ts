@@ -120,6 +120,7 @@ describe("side effects", () => {
       "manager/ingress-document.ts",
       "store/bundle/bundle.ts",
       "store/history/history.ts",
+      "tokens/tokens.ts",
     ];
     const readers = files.filter((file) => /\bDate\.now\b/.test(readFileSync(join(source, file), "utf8")));
     expect(readers.filter((file) => !dates.includes(file))).toEqual([]);

@@ -7,7 +7,7 @@ import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
-import type { AuthOptions } from "./auth.ts";
+import { type AuthOptions, isOpen } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { changeRoutes } from "./changes.ts";
 import { configRoutes } from "./config.ts";
@@ -25,6 +25,7 @@ import { revisionRoutes } from "./revisions.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
 import { statusRoutes } from "./status.ts";
 import { type TelemetryParts, telemetryRoutes } from "./telemetry.ts";
+import { type TokenParts, tokenRoutes } from "./tokens.ts";
 import { trafficRoutes } from "./traffic.ts";
 
 /** What the API is made of. */
@@ -50,6 +51,8 @@ export interface AppDependencies {
   /** Absent: no `/status` and `/metrics`. */
   readonly telemetry?: TelemetryParts;
   readonly auth: AuthOptions;
+  /** Absent: no `/tokens`. */
+  readonly tokens?: TokenParts;
   /** Hosts beside localhost and loopback addresses that an open API answers to: listen address, API_ALLOWED_HOSTS. */
   readonly allowedHosts?: readonly string[];
   /** Whether the whole process serves. Default: the manager's own word. */
@@ -85,7 +88,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(commonHeaders, countAndLog(logger, dependencies.telemetry));
   app.use(probeRoutes(dependencies.readiness ?? (() => manager.ready())));
   if (dependencies.telemetry !== undefined) app.use(traceRequests(dependencies.telemetry.tracing));
-  if (auth.secret === undefined || auth.secret === "") app.use(hostGuard(dependencies.allowedHosts ?? []));
+  if (isOpen(auth)) app.use(hostGuard(dependencies.allowedHosts ?? []));
   app.use(documentRoutes(dependencies.version));
   app.use(ingressRoutes(manager, context, dependencies.storeId));
   app.use(changeRoutes(manager, context), revisionRoutes(manager, context));
@@ -97,6 +100,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(instanceRoutes(dependencies, context));
   app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));
   if (dependencies.certificates !== undefined) app.use(certificateRoutes(dependencies.certificates, context));
+  if (dependencies.tokens !== undefined) app.use(tokenRoutes(dependencies.tokens, context));
   if (dependencies.telemetry !== undefined) app.use(telemetryRoutes(dependencies.telemetry, context));
   if (dependencies.history !== undefined) app.use(eventRoutes(dependencies.history, context));
   app.use(notFound, errorHandler(logger));

@@ -1,75 +1,93 @@
 import jwt from "jsonwebtoken";
 import { GatewrightError } from "../errors.ts";
+import type { Token } from "../model/api.ts";
+import { permits, type Rights, type Scope } from "../model/rights.ts";
+import { isTokenText } from "../tokens/token-text.ts";
+import type { Tokens } from "../tokens/tokens.ts";
 
 /** How callers prove who they are. */
 export interface AuthOptions {
-  /** Key that tokens are signed with (JWT_SECRET). Absent or "": every call is open. */
+  /** Key that tokens are signed with (JWT_SECRET). Absent or "": calls without a token are open. */
   readonly secret?: string;
+  /** Tokens that were made here. Default: none. */
+  readonly tokens?: Pick<Tokens, "verify">;
 }
 
-/** What a token can be limited to by its `permissions` claim. */
-export type Scope =
-  | "ingress:read"
-  | "ingress:write"
-  | "ingress:delete"
-  | "instance:read"
-  | "instance:write"
-  | "certificate:read"
-  | "certificate:write"
-  | "admin:read";
-
-/** Who was let in. */
-export interface Caller {
-  /** The claim `sub`; `unnamed` without one, `anonymous` where every call is open. */
+/** Who was let in, and what they may do. */
+export interface Caller extends Rights {
+  /** The claim `sub`, or that of the token; `unnamed` without one, `anonymous` for a call without a token. */
   readonly subject: string;
-  /** The claim `jti`. */
+  /** The claim `jti`, or the id of the token. */
   readonly tokenId?: string;
-  /** The claim `exp`, in milliseconds since 1970; absent for a token without an end. */
+  /** When the token ends, in milliseconds since 1970; absent for a token without an end. */
   readonly expiresAtMs?: number;
 }
 
-const anonymous: Caller = { subject: "anonymous" };
+const anonymous: Caller = { subject: "anonymous", permissions: undefined };
 
 /** Claims that hypeman's image registry puts into tokens of its own, which are no tokens for the API. */
 const registryClaims = ["repos", "scope", "build_id"];
 
-/**
- * Finds out who calls. Throws `Unauthorized` with hypeman's reasons. HS256, HS384 and HS512; `exp` and `nbf` are checked
- * when present, without leeway.
- */
-export function authenticate(authorization: string | undefined, { secret }: AuthOptions): Authenticated {
-  if (secret === undefined || secret === "") return { caller: anonymous, permissions: undefined };
-  if (authorization === undefined || authorization === "")
-    throw unauthorized("authorization header required");
-  const space = authorization.indexOf(" ");
-  const scheme = authorization.slice(0, space);
-  const token = authorization.slice(space + 1);
-  if (space < 0 || scheme.toLowerCase() !== "bearer" || token === "") {
-    throw unauthorized("invalid authorization header format");
-  }
-  const claims = verify(token, secret);
-  if (registryClaims.some((claim) => Object.hasOwn(claims, claim))) throw unauthorized("invalid token type");
-  return { caller: callerOf(claims), permissions: claims["permissions"] };
+/** Whether calls without a token are open. */
+export function isOpen({ secret }: AuthOptions): boolean {
+  return secret === undefined || secret === "";
 }
 
-/** Who calls, and what their token may do. */
-export interface Authenticated {
-  readonly caller: Caller;
-  /** The claim as it stands in the token. */
-  readonly permissions: unknown;
+/**
+ * Finds out who calls. Throws `Unauthorized` with hypeman's reasons. Tokens that were made here, and signed ones: HS256, HS384
+ * and HS512; `exp` and `nbf` are checked when present, without leeway. Where calls are open other headers mean nothing, and a
+ * token that was made here is held to what it permits.
+ */
+export function authenticate(authorization: string | undefined, options: AuthOptions): Caller {
+  const { secret, tokens } = options;
+  const token = bearerOf(authorization);
+  if (token.kind === "bearer" && isTokenText(token.text)) {
+    const found = tokens?.verify(token.text);
+    if (found === undefined) throw unauthorized("invalid token");
+    return callerWith(found);
+  }
+  if (secret === undefined || secret === "") return anonymous;
+  if (token.kind === "none") throw unauthorized("authorization header required");
+  if (token.kind === "malformed") throw unauthorized("invalid authorization header format");
+  const claims = verify(token.text, secret);
+  if (registryClaims.some((claim) => Object.hasOwn(claims, claim))) throw unauthorized("invalid token type");
+  return callerOf(claims);
 }
 
 /** Checks that a caller may do what takes a scope. Throws `Forbidden` when the token lacks it. */
-export function authorize({ permissions }: Authenticated, scope: Scope): void {
-  if (!permits(permissions, scope))
-    throw new GatewrightError("Forbidden", `missing required scope: ${scope}`);
+export function authorize(caller: Caller, scope: Scope): void {
+  if (!permits(caller, scope)) throw new GatewrightError("Forbidden", `missing required scope: ${scope}`);
 }
 
-function callerOf({ sub, jti, exp }: jwt.JwtPayload): Caller {
+type Bearer =
+  | { readonly kind: "none" }
+  | { readonly kind: "malformed" }
+  | { readonly kind: "bearer"; readonly text: string };
+
+function bearerOf(authorization: string | undefined): Bearer {
+  if (authorization === undefined || authorization === "") return { kind: "none" };
+  const space = authorization.indexOf(" ");
+  const scheme = authorization.slice(0, space);
+  const text = authorization.slice(space + 1);
+  const isBearer = space >= 0 && scheme.toLowerCase() === "bearer" && text !== "";
+  return isBearer ? { kind: "bearer", text } : { kind: "malformed" };
+}
+
+function callerWith({ id, subject, scopes, expires_at }: Token): Caller {
+  return {
+    subject,
+    tokenId: id,
+    ...(expires_at === undefined ? {} : { expiresAtMs: Date.parse(expires_at) }),
+    permissions: scopes,
+  };
+}
+
+function callerOf({ sub, jti, exp, permissions }: jwt.JwtPayload): Caller {
   return {
     subject: typeof sub === "string" && sub !== "" ? sub : "unnamed",
     ...(typeof jti === "string" && jti !== "" ? { tokenId: jti } : {}),
     ...(typeof exp === "number" ? { expiresAtMs: exp * 1000 } : {}),
+    permissions: permissions as unknown,
   };
 }
 
@@ -81,12 +99,6 @@ function verify(token: string, secret: string): jwt.JwtPayload {
     // Why it is refused is not the caller's business: a forger learns nothing. A payload that is no JSON is a SyntaxError.
   }
   throw unauthorized("invalid token");
-}
-
-/** No claim means everything, as `*` does; one that is no list means nothing, so that a mistake never opens. */
-function permits(permissions: unknown, scope: Scope): boolean {
-  if (permissions === undefined) return true;
-  return Array.isArray(permissions) && (permissions.includes("*") || permissions.includes(scope));
 }
 
 function unauthorized(reason: string): GatewrightError {

@@ -4,8 +4,10 @@ import type { Actor } from "../model/api.ts";
 import type { Caller } from "./auth.ts";
 
 /** Who makes a call, as changes remember it. Of a caller who has not shown who they are, `unknown`. */
-export function actorOf(request: Request, caller: Caller = { subject: "unknown" }): Actor {
-  const { subject, tokenId } = caller;
+export function actorOf(
+  request: Request,
+  { subject, tokenId }: Pick<Caller, "subject" | "tokenId"> = { subject: "unknown" },
+): Actor {
   const address = addressOf(request.socket.remoteAddress);
   const requestId = requestIdOf(request);
   return {

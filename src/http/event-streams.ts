@@ -16,6 +16,8 @@ export interface StreamOptions {
   readonly matches: (event: Event) => boolean;
   /** When the client's token ends, and the stream with it. */
   readonly endsAtMs?: number | undefined;
+  /** The client's token. */
+  readonly tokenId?: string | undefined;
 }
 
 /** Clients that lose their connection come back after so long. */
@@ -32,7 +34,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 export class EventStreams {
   readonly #log: EventReader;
   readonly #limits: StreamLimits;
-  readonly #open = new Set<EventStream>();
+  readonly #open = new Map<EventStream, string | undefined>();
   #isClosed = false;
 
   constructor(log: EventReader, limits: StreamLimits) {
@@ -49,7 +51,7 @@ export class EventStreams {
         "as many streams of events are open as may be; try again later",
       );
     const stream = new EventStream(response, this.#log, options, this.#limits.heartbeatMs);
-    this.#open.add(stream);
+    this.#open.set(stream, options.tokenId);
     response.once("close", () => {
       stream.stop();
       this.#open.delete(stream);
@@ -57,10 +59,15 @@ export class EventStreams {
     stream.start();
   }
 
+  /** Cuts the streams of a token that is taken no more. */
+  cutThoseOf(token: string): void {
+    for (const [stream, tokenId] of this.#open) if (tokenId === token) stream.cut();
+  }
+
   /** Ends every stream, after what there is to say. */
   close(): void {
     this.#isClosed = true;
-    for (const stream of this.#open) stream.end();
+    for (const stream of this.#open.keys()) stream.end();
   }
 }
 
@@ -113,6 +120,12 @@ class EventStream {
   stop(): void {
     this.#unwatch();
     for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  /** Says nothing more. */
+  cut(): void {
+    this.stop();
+    this.#response.destroy();
   }
 
   /** After what there is to say. A client that does not take it is cut when the server closes. */

@@ -50,7 +50,8 @@ function getEvents({ log, streams }: EventParts, context: OperationContext): Req
       response.setHeader("Content-Type", "text/event-stream");
       return sendEmpty(response, 200);
     }
-    streams.begin(response, { after: since ?? log.lastId, matches, endsAtMs: caller.expiresAtMs });
+    const { expiresAtMs: endsAtMs, tokenId } = caller;
+    streams.begin(response, { after: since ?? log.lastId, matches, endsAtMs, tokenId });
   });
 }
 

@@ -1,8 +1,9 @@
 import type { Request, RequestHandler, Response } from "express";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Attribution } from "../model/attribution.ts";
+import type { Scope } from "../model/rights.ts";
 import { parseBody, type SchemaName, type SchemaTypes } from "../validation/schema.ts";
-import { type AuthOptions, authenticate, authorize, type Caller, type Scope } from "./auth.ts";
+import { type AuthOptions, authenticate, authorize, type Caller } from "./auth.ts";
 import { readJson } from "./body.ts";
 import { actorOf } from "./caller.ts";
 import { changeMessage, MESSAGE } from "./change-message.ts";
@@ -96,11 +97,10 @@ function admit(
   { scope, query: known = [], changes }: OperationOptions,
   progress: Progress,
 ): Admitted {
-  const authenticated = authenticate(request.headers.authorization, auth);
-  const { caller } = authenticated;
+  const caller = authenticate(request.headers.authorization, auth);
   const actor = actorOf(request, caller);
   progress.by = { actor };
-  const permit = (one: Scope): void => authorize(authenticated, one);
+  const permit = (one: Scope): void => authorize(caller, one);
   permit(scope);
   if (changes === undefined) return { query: queryOf(request, known), caller, permit, by: progress.by };
   const query = queryOf(request, [...known, MESSAGE]);

@@ -4,6 +4,18 @@
 export type TrafficMode = "active" | "drain" | "pause";
 /** `ready`: served. `pending`: an order is under way, the first or another after a failure that `error` tells. `failed`: there is none and the last order failed; another follows. `expired`: its time has passed. `idle`: it is ordered or renewed at the next handshake, since TLS_ON_DEMAND is set and nobody asks for the name now. */
 export type CertificateState = "ready" | "pending" | "failed" | "expired" | "idle";
+/** What a token is for; `*` is everything. */
+export type Scope =
+  | "*"
+  | "ingress:read"
+  | "ingress:write"
+  | "ingress:delete"
+  | "instance:read"
+  | "instance:write"
+  | "certificate:read"
+  | "certificate:write"
+  | "admin:read"
+  | "admin:write";
 /** Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among ingresses. */
 export type IngressName = string;
 /** Stable; docs/errors.md explains each. */
@@ -84,6 +96,9 @@ export type EventType =
   | "certificate.imported"
   | "certificate.deleted"
   | "certificate.refused"
+  | "token.created"
+  | "token.deleted"
+  | "token.refused"
   | "source.answering"
   | "source.failing"
   | "caddy.started"
@@ -277,6 +292,34 @@ export interface ImportCertificateRequest {
   readonly certificate_pem: string;
   /** PEM: its private key, without a passphrase. It is never answered or logged. */
   readonly key_pem: string;
+}
+export interface CreateTokenRequest {
+  /** Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among tokens. */
+  readonly name: string;
+  /** Who makes the changes that are made with the token. Default: its name. */
+  readonly subject?: string;
+  /** What it permits: no more than the token that it is made with. */
+  readonly scopes: readonly Scope[];
+  /** It ends so much later, such as `720h`. Without this and `expires_at` it has no end. */
+  readonly expires_in?: string;
+  /** It ends then. */
+  readonly expires_at?: string;
+}
+export interface Token {
+  readonly id: string;
+  readonly name: string;
+  /** Who makes the changes that are made with it. */
+  readonly subject: string;
+  readonly scopes: readonly Scope[];
+  /** Subject of who made it. */
+  readonly created_by: string;
+  readonly created_at: string;
+  /** Absent: it has no end. */
+  readonly expires_at?: string;
+  /** To the minute after a restart. Absent: it was never used. */
+  readonly last_used_at?: string;
+  /** What goes behind `Authorization: Bearer`. Only in the answer to `POST /tokens`. */
+  readonly token?: string;
 }
 export interface ServerStatus {
   /** `degraded`: something in `problems` wants attention. */
@@ -724,9 +767,9 @@ export interface Author {
 }
 /** Who makes a change. */
 export interface Actor {
-  /** The claim `sub` of the token; `unnamed` for a token without one, `anonymous` where the API is open, `gatewright` for what Gatewright does by itself. */
+  /** The claim `sub` of the token, or the `subject` of one that was made here; `unnamed` for a token without one, `anonymous` where the API is open, `gatewright` for what Gatewright does by itself. */
   readonly subject: string;
-  /** The claim `jti` of the token. */
+  /** The claim `jti` of the token, or the id of one that was made here. */
   readonly token_id?: string;
   /** IP address at the other end of the connection. */
   readonly address?: string;
@@ -905,6 +948,7 @@ export interface Event {
   readonly ingress?: EventReference;
   readonly instance?: EventReference;
   readonly certificate?: EventReference;
+  readonly token?: EventReference;
   readonly actor?: Actor;
   /** Why, in the words of who made the change: its `X-Change-Message`. */
   readonly change_message?: string;

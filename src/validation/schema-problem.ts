@@ -130,7 +130,7 @@ function explain(error: ErrorObject): Explanation {
       return {
         code: "invalid_value",
         reason: `value is not one of the allowed values ${allowed}`,
-        remedy: "use one of them",
+        remedy: nearestOf(error, params.allowedValues ?? []),
       };
     }
     case "uniqueItems":
@@ -180,4 +180,11 @@ function remedyOf(error: ErrorObject, otherwise: string): string {
   if (description === undefined) return otherwise;
   const start = /^[A-Z][a-z]/.test(description) ? description.charAt(0).toLowerCase() : description.charAt(0);
   return start + description.slice(1).replace(/\.$/, "");
+}
+
+/** A word that is nearly one of those allowed is taken for a slip; the value itself is never repeated. */
+function nearestOf({ data }: ErrorObject, allowed: readonly unknown[]): string {
+  const words = allowed.filter((one) => typeof one === "string");
+  const meant = typeof data === "string" ? nearest(data.slice(0, 100), words, 3) : undefined;
+  return meant === undefined ? "use one of them" : `use one of them; the nearest is ${JSON.stringify(meant)}`;
 }

@@ -3,6 +3,7 @@ import ajvFormats from "ajv-formats";
 import { GatewrightError, type Problem } from "../errors.ts";
 import type {
   CreateIngressRequest,
+  CreateTokenRequest,
   ExplainRequest,
   ImportCertificateRequest,
   Ingress,
@@ -26,6 +27,7 @@ export interface SchemaTypes {
   readonly PutInstanceTrafficRequest: PutInstanceTrafficRequest;
   readonly ExplainRequest: ExplainRequest;
   readonly PlanChange: PlanChange;
+  readonly CreateTokenRequest: CreateTokenRequest;
   readonly Ingress: Ingress;
   readonly Instance: Instance;
 }

@@ -21,6 +21,7 @@ import { storeId } from "../store/store-id.ts";
 import { targetsResolved } from "../targets/target-report.ts";
 import type { Targets } from "../targets/targets.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
+import type { Tokens } from "../tokens/tokens.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
 import { createTelemetry } from "./telemetry.ts";
@@ -37,6 +38,7 @@ export interface ApiParts {
   readonly dns: DnsServer;
   readonly targets: Targets;
   readonly certificates: Certificates;
+  readonly tokens: Tokens;
   readonly follower: Follower | undefined;
   /** Where metrics are added to. */
   readonly registry: Registry;
@@ -61,7 +63,9 @@ export async function listenForCalls({ api }: Config): Promise<Api> {
   await server.listen(api.address, api.port);
   return {
     serve: async (config, parts) => {
-      streams = new EventStreams(parts.events, defaultLimits);
+      const opened = new EventStreams(parts.events, defaultLimits);
+      parts.tokens.watchDeleted((id) => opened.cutThoseOf(id));
+      streams = opened;
       app = await appOf(config, parts, streams);
     },
     close: () => {
@@ -77,7 +81,7 @@ async function appOf(
   streams: EventStreams,
 ): Promise<ReturnType<typeof createApp>> {
   const { caddy, certificates, dns, draining, events, follower, instances, logger, manager, otlp } = parts;
-  const { registry, targets, version } = parts;
+  const { registry, targets, tokens, version } = parts;
   const readiness = (): Readiness => {
     const { ready, reasons } = manager.ingresses.ready();
     return {
@@ -125,7 +129,8 @@ async function appOf(
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
     events,
     history: { log: events, streams },
-    auth: config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() },
+    auth: { tokens, ...(config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() }) },
+    tokens,
     allowedHosts: [config.api.address, ...config.api.allowedHosts],
     logger,
     version,

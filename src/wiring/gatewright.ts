@@ -27,6 +27,7 @@ import { openOtlp } from "./otlp.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { startedEvent } from "./started-event.ts";
 import { createTargets } from "./targets.ts";
+import { openTokens } from "./tokens.ts";
 
 export interface GatewrightOptions {
   readonly config: Config;
@@ -98,7 +99,8 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const certificates = started(
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
-  const parts = { instances, dns, targets, manager, certificates, follower, events, otlp, version };
+  const tokens = started(await openTokens(config, events, logger.child("api")));
+  const parts = { instances, tokens, dns, targets, manager, certificates, follower, events, otlp, version };
   events.emit(await startedEvent(config, version));
   await api.serve(config, {
     caddy: caddy.api,

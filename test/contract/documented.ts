@@ -79,7 +79,7 @@ export function undocumented(method: string, target: string, reply: HttpReply): 
   if (reply.status === 405 || reply.headers["content-type"]?.startsWith("text/plain") === true)
     return undefined;
   const path = (target.split("?")[0] ?? "").replace(
-    /^\/(ingresses|instances|certificates)\/[^/]+$/,
+    /^\/(ingresses|instances|certificates|tokens)\/[^/]+$/,
     "/$1/{id}",
   );
   const operation = paths[path]?.[method === "HEAD" ? "get" : method.toLowerCase()];

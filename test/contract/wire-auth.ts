@@ -99,6 +99,7 @@ export function authContract(run: ContractRun): void {
           "certificate:read",
           "certificate:write",
           "admin:read",
+          "admin:write",
         ];
         const lacking = signToken(run.target.secret, {
           permissions: others.filter((scope) => !scopes.includes(scope)),

@@ -62,6 +62,8 @@ it("a path that another method is for says which it takes, and that there is no 
   for (const [path, method, allowed] of [
     ["/certificates", "PUT", "GET, HEAD, POST"],
     ["/certificates/x", "POST", "GET, HEAD, DELETE"],
+    ["/tokens", "PUT", "GET, HEAD, POST"],
+    ["/tokens/x", "POST", "GET, HEAD, DELETE"],
     ["/instances", "POST", "GET, HEAD"],
     ["/instances/x", "POST", "GET, HEAD, PUT, DELETE"],
     ["/instances/x/traffic", "POST", "GET, HEAD, PUT"],

@@ -18,6 +18,8 @@ import type { EventDraft } from "../../src/model/event.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { StatusBoard } from "../../src/status/status-board.ts";
 import type { TrafficControl } from "../../src/targets/targets.ts";
+import type { StoredToken } from "../../src/tokens/stored-token.ts";
+import { Tokens } from "../../src/tokens/tokens.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
 import { type ManagerOverMemory, startManagerOverMemory } from "./manager-over-memory.ts";
 import { memoryCertificates } from "./memory-certificates.ts";
@@ -41,6 +43,7 @@ export interface TestApi extends AsyncDisposable {
   readonly streams: EventStreams;
   readonly certificates: CertificateParts;
   readonly telemetry: TelemetryParts;
+  readonly tokens: Tokens;
   readonly requests: TrafficSource;
   call(call: HttpCall): Promise<HttpReply>;
   /** The next change meets this failure when it is stored. */
@@ -110,11 +113,15 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const { requests = { traffic: async () => ({}) } } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const streams = new EventStreams(log, limits);
+  const tokens = new Tokens({ store: new MemoryStore<StoredToken>(), events, logger });
+  await tokens.open();
+  tokens.watchDeleted((id) => streams.cutThoseOf(id));
   const dependencies: AppDependencies = {
     manager,
     resolver: registry,
     ...(options.readOnlyInstances === true ? {} : { registry }),
-    auth: options.secret === undefined ? {} : { secret: options.secret },
+    auth: { tokens, ...(options.secret === undefined ? {} : { secret: options.secret }) },
+    tokens,
     ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
     certificates,
     telemetry,
@@ -152,6 +159,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     streams,
     certificates,
     telemetry,
+    tokens,
     requests,
     call: (call) => httpCall(url, call),
     failNextChange: (failure) => {
@@ -166,6 +174,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       await world[Symbol.asyncDispose]();
       await registry.close();
       await close();
+      await tokens.close();
       await log.close();
       await rm(folder, { recursive: true, force: true });
     },

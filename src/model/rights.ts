@@ -1,0 +1,16 @@
+import type { Scope as AnyScope } from "./api.ts";
+
+/** One thing that a token may be for. */
+export type Scope = Exclude<AnyScope, "*">;
+
+/** What a caller may do. */
+export interface Rights {
+  /** Scopes, as they stand in the token. Undefined: all, as `*` is; what is no list is none, so that a mistake never opens. */
+  readonly permissions: unknown;
+}
+
+/** Whether rights have a scope; `*`: all of them, also those that are still to come. */
+export function permits({ permissions }: Rights, scope: AnyScope): boolean {
+  if (permissions === undefined) return true;
+  return Array.isArray(permissions) && (permissions.includes("*") || permissions.includes(scope));
+}

@@ -1,0 +1,201 @@
+import { GatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { CreateTokenRequest, Token } from "../model/api.ts";
+import { type Attribution, ourselves } from "../model/attribution.ts";
+import { attributed, type EventSink, noEvents } from "../model/event.ts";
+import { makeId } from "../model/id.ts";
+import type { Rights } from "../model/rights.ts";
+import type { DocumentStore } from "../store/document-store.ts";
+import { SerialQueue } from "../util/serial-queue.ts";
+import { LastUses } from "./last-uses.ts";
+import { checkGrant, expiryOf } from "./request.ts";
+import { isOver, type StoredToken, shownToken } from "./stored-token.ts";
+import { isSecretOf, makeTokenText, readTokenText } from "./token-text.ts";
+
+export interface TokensOptions {
+  readonly store: DocumentStore<StoredToken>;
+  /** Hears of tokens that are made and deleted. Default: nobody does. */
+  readonly events?: EventSink;
+  readonly logger: Logger;
+  /** The time, in milliseconds since 1970. Default: the machine's. */
+  readonly nowMs?: () => number;
+  /** Uses are written so often at the most. Default: 60,000. */
+  readonly usesEveryMs?: number;
+}
+
+const MOST_TOKENS = 10_000;
+/** Tokens that have ended are listed for so long: whose stopped working can be seen. */
+const ENDED_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** The tokens that were made here, in memory and on disk, each as the hash of its secret. */
+export class Tokens {
+  readonly #options: TokensOptions;
+  readonly #tokens = new Map<string, StoredToken>();
+  readonly #listeners = new Set<(id: string) => void>();
+  readonly #writes = new SerialQueue();
+  readonly #uses: LastUses;
+  #revision = 0;
+
+  constructor(options: TokensOptions) {
+    this.#options = options;
+    this.#uses = new LastUses(options.usesEveryMs ?? 60_000, () => this.#writeUses());
+  }
+
+  /** Throws `store_unavailable`. */
+  async open(): Promise<void> {
+    const { store, logger } = this.#options;
+    const { revision, documents, unreadable } = await store.open();
+    this.#revision = revision;
+    for (const document of documents) this.#tokens.set(document.id, document);
+    for (const { path, reason } of unreadable)
+      logger.error("a token cannot be read and is not taken; make another one", { path, reason });
+  }
+
+  async close(): Promise<void> {
+    await this.#uses.close();
+    await this.#writes.run(() => this.#options.store.close());
+  }
+
+  /** The token that a caller shows; undefined for one that is unknown, deleted or over, without saying which. */
+  verify(text: string): Token | undefined {
+    const parts = readTokenText(text);
+    const stored = parts === undefined ? undefined : this.#tokens.get(parts.id);
+    if (parts === undefined || stored === undefined || !isSecretOf(stored.secret_sha256, parts.secret))
+      return undefined;
+    const now = this.#now();
+    if (isOver(stored, now)) return undefined;
+    this.#uses.note(stored.id, now);
+    return shownToken(stored);
+  }
+
+  /** By name. */
+  list(): readonly Token[] {
+    return [...this.#tokens.values()]
+      .map((stored) => this.#shown(stored))
+      .sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /** By id, then by name. */
+  find(reference: string): Token | undefined {
+    const stored = this.#tokens.get(reference) ?? this.#named(reference);
+    return stored === undefined ? undefined : this.#shown(stored);
+  }
+
+  /**
+   * Makes a token, and resolves with its text, which nobody can ask for later, when it is durable. Throws `Forbidden` when
+   * it would permit more than its maker may do, `bad_request`, `already_exists`, `store_unavailable`. `by` says who makes it;
+   * default: Gatewright itself.
+   */
+  create(request: CreateTokenRequest, maker: Rights, by: Attribution = ourselves): Promise<Token> {
+    return this.#writes.run(async () => {
+      const now = this.#now();
+      checkGrant(request, maker);
+      const expiresAt = expiryOf(request, now);
+      const ended = this.#endedLongAgo(now);
+      this.#checkRoom(request.name, ended);
+      const id = makeId();
+      const { text, secretHash } = makeTokenText(id);
+      const stored: StoredToken = {
+        id,
+        name: request.name,
+        subject: request.subject ?? request.name,
+        scopes: request.scopes,
+        created_by: by.actor.subject,
+        created_at: new Date(now).toISOString(),
+        ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+        secret_sha256: secretHash,
+      };
+      await this.#commit([stored], ended);
+      this.#tell("token.created", "made", stored, by);
+      return { ...shownToken(stored), token: text };
+    });
+  }
+
+  /** It is taken no more when this resolves. Throws `not_found`, `store_unavailable`. */
+  delete(reference: string, by: Attribution = ourselves): Promise<void> {
+    return this.#writes.run(async () => {
+      const stored = this.#tokens.get(reference) ?? this.#named(reference);
+      if (stored === undefined) throw new GatewrightError("not_found", "resource not found");
+      await this.#commit([], [stored.id]);
+      this.#tell("token.deleted", "deleted", stored, by);
+    });
+  }
+
+  /** Calls the listener with the id of each token that is taken no more since it was deleted. */
+  watchDeleted(listener: (id: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #now(): number {
+    return this.#options.nowMs?.() ?? Date.now();
+  }
+
+  #named(name: string): StoredToken | undefined {
+    for (const stored of this.#tokens.values()) if (stored.name === name) return stored;
+    return undefined;
+  }
+
+  #shown(stored: StoredToken): Token {
+    const usedAtMs = this.#uses.of(stored.id);
+    const used = usedAtMs === undefined ? {} : { last_used_at: new Date(usedAtMs).toISOString() };
+    return { ...shownToken(stored), ...used };
+  }
+
+  #endedLongAgo(now: number): readonly string[] {
+    return [...this.#tokens.values()]
+      .filter((stored) => isOver(stored, now - ENDED_KEPT_MS))
+      .map(({ id }) => id);
+  }
+
+  #checkRoom(name: string, leaving: readonly string[]): void {
+    const taken = this.#named(name);
+    if (taken !== undefined && !leaving.includes(taken.id))
+      throw new GatewrightError(
+        "already_exists",
+        `another token has the name ${name}: delete it, or choose another name`,
+      );
+    if (this.#tokens.size - leaving.length >= MOST_TOKENS)
+      throw new GatewrightError(
+        "bad_request",
+        `invalid request: there are ${MOST_TOKENS} tokens already; delete those that nobody needs`,
+      );
+  }
+
+  async #commit(puts: readonly StoredToken[], deletes: readonly string[]): Promise<void> {
+    this.#revision = await this.#options.store.commit({ expected: this.#revision, puts, deletes });
+    for (const stored of puts) this.#tokens.set(stored.id, stored);
+    for (const id of deletes) {
+      this.#tokens.delete(id);
+      this.#uses.forget(id);
+      for (const listener of this.#listeners) listener(id);
+    }
+  }
+
+  #writeUses(): Promise<void> {
+    return this.#writes.run(async () => {
+      const used = this.#uses.unwritten().flatMap(({ id, atMs }) => {
+        const stored = this.#tokens.get(id);
+        return stored === undefined ? [] : [{ ...stored, last_used_at: new Date(atMs).toISOString() }];
+      });
+      if (used.length === 0) return;
+      try {
+        await this.#commit(used, []);
+      } catch (error) {
+        this.#options.logger.warn("when tokens were last used could not be written", { error });
+      }
+    });
+  }
+
+  #tell(type: "token.created" | "token.deleted", what: string, stored: StoredToken, by: Attribution): void {
+    const { events = noEvents } = this.#options;
+    const { id, name, subject, scopes, expires_at } = stored;
+    events.emit({
+      type,
+      message: `token ${name} is ${what}`,
+      token: { id, name },
+      ...attributed(by),
+      data: { subject, scopes, ...(expires_at === undefined ? {} : { expires_at }) },
+    });
+  }
+}
