@@ -2,6 +2,7 @@ import type { Row } from "../row.ts";
 import { addedLatency } from "./added-latency.ts";
 import { apply } from "./apply.ts";
 import { churn } from "./churn.ts";
+import { counting } from "./counting.ts";
 import { create, createBurst } from "./create.ts";
 import { dns } from "./dns.ts";
 import { flatProxied } from "./flat-proxied.ts";
@@ -48,4 +49,5 @@ export const rows: readonly Row[] = [
   policiesMany,
   policiesCreate,
   policiesCost,
+  counting,
 ];

@@ -153,23 +153,59 @@ func (g *gatherer) score(now time.Time) []*Ingress {
 
 // share gives places to the busiest, and takes them from those that are much less busy.
 func share(all []*Ingress, places int) {
-	slices.SortFunc(all, func(a, b *Ingress) int {
-		if order := cmp.Compare(b.place.weight(), a.place.weight()); order != 0 {
-			return order
+	named := busiest(all, places)
+	for _, i := range all {
+		if i.place.named == named[i] {
+			continue
 		}
-		return cmp.Compare(a.name, b.name)
-	})
-	for rank, i := range all {
-		if named := rank < places; named != i.place.named {
-			i.mu.Lock()
-			// What was in no series yet can be in any.
-			if i.place.told {
-				i.place.rest = i.place.switched(&i.counts)
-			}
-			i.place.named = named
-			i.mu.Unlock()
+		i.mu.Lock()
+		// What was in no series yet can be in any.
+		if i.place.told {
+			i.place.rest = i.place.switched(&i.counts)
+		}
+		i.place.named = named[i]
+		i.mu.Unlock()
+	}
+}
+
+// busiest are those with the greatest weights, and of equal ones the first by name.
+func busiest(all []*Ingress, places int) map[*Ingress]bool {
+	named := make(map[*Ingress]bool, min(places, len(all)))
+	var equal []*Ingress
+	least := leastOf(all, places)
+	for _, i := range all {
+		switch weight := i.place.weight(); {
+		case weight > least:
+			named[i] = true
+		case weight == least:
+			equal = append(equal, i)
 		}
 	}
+	room := places - len(named)
+	if len(equal) > room {
+		slices.SortFunc(equal, func(a, b *Ingress) int { return cmp.Compare(a.name, b.name) })
+		equal = equal[:room]
+	}
+	for _, i := range equal {
+		named[i] = true
+	}
+	return named
+}
+
+// leastOf is the weight that has a place just so.
+func leastOf(all []*Ingress, places int) float64 {
+	if len(all) <= places {
+		return -1
+	}
+	if places == 0 {
+		return math.Inf(1)
+	}
+	weights := make([]float64, len(all))
+	for at, i := range all {
+		weights[at] = i.place.weight()
+	}
+	slices.Sort(weights)
+	return weights[len(weights)-places]
 }
 
 // weight is what places are shared out by.

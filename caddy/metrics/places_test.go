@@ -9,7 +9,7 @@ import (
 )
 
 // alone gives a test ingresses of its own, whose names are by their ids.
-func alone(t *testing.T) (names map[string]string) {
+func alone(t testing.TB) (names map[string]string) {
 	t.Helper()
 	clear := func() {
 		for at := range shards {
