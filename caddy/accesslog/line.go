@@ -53,7 +53,7 @@ func (l *line) milliseconds(key string, value time.Duration) {
 func (l *Log) write(kind string, fields []zap.Field) {
 	text, err := encoder.EncodeEntry(zapcore.Entry{Time: time.Now().UTC(), Message: kind}, fields)
 	if err != nil {
-		Counts.Dropped.Add(1)
+		dropped.Inc()
 		return
 	}
 	l.sink.put(text)

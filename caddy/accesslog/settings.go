@@ -7,6 +7,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/logging" // its file writer
+
+	"gatewright.dev/caddy/handover"
 )
 
 // Settings say what is logged, and where.
@@ -71,7 +73,7 @@ func Open(ctx caddy.Context, settings Settings, file string) (*Log, error) {
 		return nil, fmt.Errorf("writer: %w", err)
 	}
 	opener := loaded.(caddy.WriterOpener)
-	shared, _, err := sinks.LoadOrNew(opener.WriterKey(), func() (caddy.Destructor, error) { return newSink(), nil })
+	shared, _, err := sinks.LoadOrNew(opener.WriterKey(), func() (caddy.Destructor, error) { return newSink(handover.Draining()), nil })
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
-
-	"gatewright.dev/caddy/handover"
 )
 
 const (
@@ -25,12 +23,6 @@ const (
 	// toldEvery is the time between two warnings of lines that were left out.
 	toldEvery = time.Second
 )
-
-// Counts are those of all logs of the process since its start.
-var Counts struct {
-	// Written and Dropped are lines; Dropped are those that found the queue full or could not be written.
-	Written, Dropped atomic.Uint64
-}
 
 // sink writes lines, in the order in which they came, by a goroutine of its own. It belongs to the process: configurations
 // that log to the same place share it, and a reload loses no line.
@@ -49,6 +41,8 @@ type sink struct {
 
 	stop  chan struct{}
 	ended chan struct{}
+	// draining is closed when a successor writes to the same place.
+	draining <-chan struct{}
 
 	// The rest is the goroutine's.
 	writer io.WriteCloser
@@ -57,8 +51,10 @@ type sink struct {
 	told time.Time
 }
 
-func newSink() *sink {
-	s := &sink{lines: make(chan *buffer.Buffer, maxQueued), stop: make(chan struct{}), ended: make(chan struct{})}
+func newSink(draining <-chan struct{}) *sink {
+	s := &sink{
+		lines: make(chan *buffer.Buffer, maxQueued), stop: make(chan struct{}), ended: make(chan struct{}), draining: draining,
+	}
 	go s.run()
 	return s
 }
@@ -90,14 +86,14 @@ func (s *sink) put(line *buffer.Buffer) {
 
 func (s *sink) drop(lines uint64) {
 	s.dropped.Add(lines)
-	Counts.Dropped.Add(lines)
+	dropped.Add(float64(lines))
 }
 
 func (s *sink) run() {
 	defer close(s.ended)
 	defer s.close()
 	batch := make([]byte, 0, 2*batchBytes)
-	draining := handover.Draining()
+	draining := s.draining
 	for {
 		select {
 		case line := <-s.lines:
@@ -147,7 +143,7 @@ func (s *sink) write(batch []byte, line *buffer.Buffer) []byte {
 		s.tell(lines, err)
 		return batch
 	}
-	Counts.Written.Add(lines)
+	written.Add(float64(lines))
 	return batch
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -103,9 +105,16 @@ func until(t *testing.T, happened func() bool) {
 	}
 }
 
+// valueOf is what a counter counts now.
+func valueOf(of prometheus.Counter) float64 {
+	var told dto.Metric
+	_ = of.Write(&told)
+	return told.Counter.GetValue()
+}
+
 // logTo is a log of everything that writes to the place.
 func logTo(t *testing.T, to caddy.WriterOpener, logger *zap.Logger) *Log {
-	s := newSink()
+	s := newSink(nil)
 	s.use(to, "{}", logger)
 	l := &Log{settings: Settings{Log: All}, share: 1, sink: s}
 	t.Cleanup(func() {
@@ -147,14 +156,14 @@ func TestWhoWritesNeverWaits(t *testing.T) {
 	to := &place{gate: make(chan struct{}), began: make(chan struct{}, 1)}
 	core, seen := observer.New(zapcore.WarnLevel)
 	l := logTo(t, to, zap.New(core))
-	before := Counts.Dropped.Load()
+	before := valueOf(dropped)
 	l.write("request", nil)
 	<-to.began
 	for range maxQueued + 500 {
 		l.write("request", nil)
 	}
-	if dropped := Counts.Dropped.Load() - before; dropped != 500 {
-		t.Errorf("%d lines were dropped", dropped)
+	if lost := valueOf(dropped) - before; lost != 500 {
+		t.Errorf("%v lines were dropped", lost)
 	}
 	close(to.gate)
 	_ = l.sink.Destruct()
@@ -176,7 +185,7 @@ func TestWhoWritesNeverWaits(t *testing.T) {
 func TestTheQueueIsBoundedInBytesToo(t *testing.T) {
 	to := &place{gate: make(chan struct{}), began: make(chan struct{}, 1)}
 	l := logTo(t, to, zap.NewNop())
-	before := Counts.Dropped.Load()
+	before := valueOf(dropped)
 	long := []zap.Field{zap.String("text", strings.Repeat("a", 1<<20))}
 	for range 20 {
 		l.write("request", long)
@@ -184,8 +193,8 @@ func TestTheQueueIsBoundedInBytesToo(t *testing.T) {
 	if queued := l.sink.queued.Load(); queued > maxQueuedBytes {
 		t.Errorf("%d bytes wait", queued)
 	}
-	if dropped := Counts.Dropped.Load() - before; dropped < 11 {
-		t.Errorf("%d of 20 MiB were dropped", dropped)
+	if lost := valueOf(dropped) - before; lost < 11 {
+		t.Errorf("%v of 20 MiB were dropped", lost)
 	}
 	close(to.gate)
 }
@@ -194,10 +203,10 @@ func TestTheQueueIsBoundedInBytesToo(t *testing.T) {
 func TestAfterAFailure(t *testing.T) {
 	to := &place{}
 	l := logTo(t, to, zap.NewNop())
-	before := Counts.Dropped.Load()
+	before := valueOf(dropped)
 	to.failWith(errors.New("no space left"), 5)
 	l.write("lost", nil)
-	until(t, func() bool { return Counts.Dropped.Load() > before })
+	until(t, func() bool { return valueOf(dropped) > before })
 	to.failWith(nil, 0)
 	l.write("found", nil)
 	_ = l.sink.Destruct()
@@ -239,14 +248,14 @@ func TestTheFileIsBounded(t *testing.T) {
 		t.Error("there is a file before there is a line")
 	}
 	text := []zap.Field{zap.String("text", strings.Repeat("a", 1000))}
-	written := Counts.Written.Load()
+	before := valueOf(written)
 	for range 8 {
 		// Not more than the queue takes.
 		for range 1000 {
 			l.write("request", text)
 		}
-		written += 1000
-		until(t, func() bool { return Counts.Written.Load() >= written })
+		before += 1000
+		until(t, func() bool { return valueOf(written) >= before })
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -265,5 +274,52 @@ func TestTheFileIsBounded(t *testing.T) {
 	}
 	if size > 3<<20 {
 		t.Errorf("%d bytes", size)
+	}
+}
+
+// A process that was replaced writes its last lines to the file that its successor has by then, and tears none of the
+// successor's.
+func TestTwoProcessesWriteToOneFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "access.log")
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	settings := Settings{WriterRaw: defaultWriter(file)}
+	loaded, err := ctx.LoadModule(&settings, "WriterRaw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	draining := make(chan struct{})
+	process := func(draining <-chan struct{}) *Log {
+		s := newSink(draining)
+		s.use(loaded.(caddy.WriterOpener), "{}", zap.NewNop())
+		return &Log{settings: Settings{Log: All}, share: 1, sink: s}
+	}
+	old, next := process(draining), process(nil)
+	before := valueOf(written)
+	old.write("old", []zap.Field{zap.String("text", strings.Repeat("a", 100))})
+	until(t, func() bool { return valueOf(written) == before+1 })
+	// As when the file was rotated by the old one meanwhile: it does not append then, but goes on where it was.
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	close(draining)
+	for i := range 100 {
+		next.write("next", []zap.Field{zap.Int("n", i)})
+		old.write("old", []zap.Field{zap.Int("n", i)})
+	}
+	_ = old.sink.Destruct()
+	_ = next.sink.Destruct()
+	seen := map[string]int{}
+	for _, name := range []string{file, file + ".1"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range parse(t, string(text)) {
+			seen[line["kind"].(string)]++
+		}
+	}
+	if seen["next"] != 100 || seen["old"] != 101 {
+		t.Errorf("%v", seen)
 	}
 }

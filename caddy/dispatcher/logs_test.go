@@ -252,3 +252,71 @@ func TestSpansOfARequestThatIsTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// The question to forward auth is a part of the policies, and the service is told of it.
+func TestForwardAuthIsASpanOfThePolicies(t *testing.T) {
+	receiver := otlptest.StartGRPC(t)
+	w, _, port := logWorld(t, map[string]any{"tracing": map[string]any{"endpoint": receiver.URL}})
+	var told string
+	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		told = r.Header.Get("Traceparent")
+		if r.Header.Get("X-Pass") == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	defer auth.Close()
+	question := map[string]any{
+		"handler":           "reverse_proxy",
+		"dynamic_upstreams": map[string]any{"source": "gatewright_host", "host": "127.0.0.1", "port": auth.Listener.Addr().(*net.TCPAddr).Port},
+		"rewrite":           map[string]any{"method": "GET", "uri": "/verify?key=marked"},
+		"transport":         map[string]any{"protocol": "gatewright"},
+		"handle_response": []any{
+			map[string]any{
+				"match":  map[string]any{"status_code": []int{2}},
+				"routes": []any{map[string]any{"handle": []any{map[string]any{"handler": "vars"}}}},
+			},
+			map[string]any{"routes": []any{map[string]any{"handle": []any{
+				map[string]any{"handler": "gatewright_count"}, map[string]any{"handler": "copy_response"},
+			}}}},
+		},
+	}
+	w.sets["proxy"] = map[string]any{"handle": append([]any{question}, proxySet["handle"].([]any)...)}
+	w.load("v1")
+	w.put("t1", w.row("shop/0", "shop.test", "web-1", port))
+	w.get("shop.test", "/", "X-Pass", "1")
+	passed := told
+	w.get("shop.test", "/")
+	stop(t)
+	names := map[string]*otlptest.Span{}
+	var got []string
+	for _, span := range receiver.Spans() {
+		names[span.ID()] = span
+	}
+	for _, span := range receiver.Spans() {
+		parent := ""
+		if of := names[span.Parent()]; of != nil {
+			parent = of.Name
+		}
+		got = append(got, span.Name+" of "+parent)
+		if span.Name == "GET" && parent == "policies" && !strings.Contains(passed+told, span.ID()) {
+			t.Errorf("forward auth was told %s, then %s, and not of %s", passed, told, span.ID())
+		}
+	}
+	want := []string{
+		"GET of policies", "policies of GET ingress-shop/0", "select of GET ingress-shop/0", "GET of GET ingress-shop/0", "GET ingress-shop/0 of ",
+		"GET of policies", "policies of GET ingress-shop/0", "GET ingress-shop/0 of ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	for _, span := range receiver.Spans() {
+		for _, event := range span.Events {
+			if event.Name != "refused" {
+				t.Errorf("%v", event)
+			}
+		}
+	}
+	if strings.Contains(string(receiver.Raw()), "marked") {
+		t.Error("a query was sent")
+	}
+}
