@@ -103,8 +103,8 @@ func (c *Count) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		q.Refuse(exchange.ForwardAuth, "forward auth answered with "+strconv.Itoa(status))
 	}
 	if suppressed, ok := counted.Allow(rule); ok {
-		c.logger.Info("request refused by forward auth",
-			zap.String("rule", rule), zap.Int("status", status), zap.String("client_ip", clientIP(r)), zap.Uint32("suppressed", suppressed))
+		c.logger.Info("request refused by forward auth", zap.String("rule", rule), zap.Int("status", status),
+			zap.String("request_id", r.Header.Get("X-Request-Id")), zap.Uint32("suppressed", suppressed))
 	}
 	return next.ServeHTTP(w, r)
 }
