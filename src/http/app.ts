@@ -91,7 +91,8 @@ export function createApp(dependencies: AppDependencies): Express {
   if (isOpen(auth)) app.use(hostGuard(dependencies.allowedHosts ?? []));
   app.use(documentRoutes(dependencies.version));
   app.use(ingressRoutes(manager, context, dependencies.storeId));
-  app.use(changeRoutes(manager, context), revisionRoutes(manager, context));
+  const { requests } = dependencies;
+  app.use(changeRoutes(manager, context, requests), revisionRoutes(manager, context, requests));
   app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
   if (dependencies.requests !== undefined)
     app.use(ingressTrafficRoutes(manager, dependencies.requests, context));

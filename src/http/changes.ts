@@ -1,11 +1,12 @@
 import { type Request, type RequestHandler, Router } from "express";
 import type { IngressManager, JsonValue, PlannedCall, WantedSet } from "../manager/ingress-manager.ts";
-import type { Ingress, PlanChange, SetAsideIngress } from "../model/api.ts";
+import type { Ingress, Plan, PlanChange, PlannedChange, SetAsideIngress } from "../model/api.ts";
 import { parseBody } from "../validation/schema.ts";
 import { mediaTypeOf, readJson } from "./body.ts";
 import { requiredRevision } from "./conditional.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { NDJSON, readIngressSet, wantedOf } from "./ingress-set-body.ts";
+import type { TrafficSource } from "./ingress-traffic.ts";
 import { withoutReadOnly } from "./ingresses.ts";
 import { type OperationContext, operation } from "./operation.ts";
 import { badParameter, enumParameter, matchesTags, TAGS, tagFilter } from "./query.ts";
@@ -13,11 +14,15 @@ import { findOne } from "./reference.ts";
 import { sendJson } from "./wire.ts";
 
 /** `/plan` and `/apply`. */
-export function changeRoutes(manager: IngressManager, context: OperationContext): Router {
+export function changeRoutes(
+  manager: IngressManager,
+  context: OperationContext,
+  traffic?: TrafficSource,
+): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router
     .route("/plan")
-    .post(plan(manager, context))
+    .post(plan(manager, context, traffic))
     .all(methodNotAllowed(["POST"]));
   router
     .route("/apply")
@@ -44,12 +49,33 @@ function apply(manager: IngressManager, context: OperationContext): RequestHandl
   });
 }
 
-function plan(manager: IngressManager, context: OperationContext): RequestHandler {
+function plan(manager: IngressManager, context: OperationContext, traffic?: TrafficSource): RequestHandler {
   const options = { scope: "ingress:read", failure: "failed to plan", query: setQuery } as const;
   return operation(context, options, async ({ request, response, query }) => {
     const how = { ...pruning(query), ...requiredRevision(request) };
-    sendJson(response, 200, await manager.plan(await plannedCall(manager, request, context, how)));
+    const told = await manager.plan(await plannedCall(manager, request, context, how));
+    sendJson(response, 200, await withTraffic(told, traffic));
   });
+}
+
+/** Ingresses of a plan whose requests are asked for: each is a question to Caddy. */
+const MOST_ASKED = 100;
+
+/** The plan with the requests of the last minutes, which would be answered otherwise. Without them where Caddy does not answer. */
+export async function withTraffic(told: Plan, traffic: TrafficSource | undefined): Promise<Plan> {
+  if (traffic === undefined) return told;
+  let asked = 0;
+  const changes: PlannedChange[] = [];
+  for (const change of told.changes) {
+    const isServed = change.op !== "created" && asked < MOST_ASKED;
+    if (isServed) asked += 1;
+    const windows = isServed ? await traffic.traffic(change.id).catch(() => undefined) : undefined;
+    // Caddy went away: its answer would be the same for the rest.
+    if (isServed && windows === undefined) return told;
+    const requests = windows?.["900"]?.requests ?? 0;
+    changes.push(requests === 0 ? change : { ...change, traffic: { requests } });
+  }
+  return { ...told, changes };
 }
 
 /** What of those present and not in the set goes. */

@@ -3,8 +3,10 @@ import { GatewrightError } from "../errors.ts";
 import { differencesOf } from "../manager/ingress-difference.ts";
 import type { IngressManager, IngressRevision, RevisedIngress } from "../manager/ingress-manager.ts";
 import type { Revision as RevisionAnswer, RevisionChange, RevisionSummary } from "../model/api.ts";
+import { withTraffic } from "./changes.ts";
 import { requiredRevision } from "./conditional.ts";
 import { methodNotAllowed } from "./error-handler.ts";
+import type { TrafficSource } from "./ingress-traffic.ts";
 import { type OperationContext, operation } from "./operation.ts";
 import { enumParameter, integerParameter } from "./query.ts";
 import { sendJson } from "./wire.ts";
@@ -14,7 +16,11 @@ const MOST_LISTED = 1_000;
 const MOST_NAMED = 10;
 
 /** `/revisions`, `/revisions/{revision}` and `/revisions/{revision}/rollback`. */
-export function revisionRoutes(manager: IngressManager, context: OperationContext): Router {
+export function revisionRoutes(
+  manager: IngressManager,
+  context: OperationContext,
+  traffic?: TrafficSource,
+): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router
     .route("/revisions")
@@ -26,7 +32,7 @@ export function revisionRoutes(manager: IngressManager, context: OperationContex
     .all(methodNotAllowed(["GET", "HEAD"]));
   router
     .route("/revisions/:revision/rollback")
-    .post(rollBack(manager, context))
+    .post(rollBack(manager, context, traffic))
     .all(methodNotAllowed(["POST"]));
   return router;
 }
@@ -71,7 +77,11 @@ function getRevision(manager: IngressManager, context: OperationContext): Reques
   });
 }
 
-function rollBack(manager: IngressManager, context: OperationContext): RequestHandler {
+function rollBack(
+  manager: IngressManager,
+  context: OperationContext,
+  traffic?: TrafficSource,
+): RequestHandler {
   const options = {
     scope: "ingress:write",
     failure: "failed to roll back",
@@ -83,7 +93,7 @@ function rollBack(manager: IngressManager, context: OperationContext): RequestHa
     const to = numberOf(request);
     const set = await manager.rollbackTo(to, requiredRevision(request).revision);
     if (enumParameter(query, "dry_run", ["true", "false"]) === "true")
-      return sendJson(response, 200, await manager.plan({ kind: "set", set }));
+      return sendJson(response, 200, await withTraffic(await manager.plan({ kind: "set", set }), traffic));
     sendJson(response, 200, await manager.apply(set, { message: `rollback to revision ${to}`, ...by }));
   });
 }

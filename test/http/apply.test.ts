@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { TrafficWindows } from "../../src/caddy-json/traffic.ts";
 import type {
   ApplyResult,
   ErrorResponse,
@@ -18,7 +19,15 @@ const bearer = (permissions: readonly string[]) => ({
 });
 const writer = bearer(["ingress:read", "ingress:write", "ingress:delete"]);
 
-const start = () => startApi({ secret, instances: ["vm-1", "vm-2"].map((name) => instanceFrom({ name })) });
+/** What Caddy counted, by ingress. */
+const counted: { [id: string]: TrafficWindows } = {};
+
+const start = () =>
+  startApi({
+    secret,
+    requests: { traffic: async (id) => counted[id] ?? {} },
+    instances: ["vm-1", "vm-2"].map((name) => instanceFrom({ name })),
+  });
 
 /** A document with one rule, as a request has it. */
 const document = (name: string, { host = `${name}.test`, instance = "vm-1", tags = {} } = {}) => ({
@@ -177,6 +186,29 @@ describe("POST /plan", () => {
       new: ['name is set to "new"', 'tags is set to {"team":"web"}', `new.test:${port} is added: to vm-1:80`],
     });
     expect([await get("/ingresses"), api.world.caddy.changes.length]).toEqual(before);
+  });
+
+  it("tells the requests of the last minutes that would be answered otherwise", async () => {
+    const shop = await get<Ingress>("/ingresses/shop");
+    const window = {
+      seconds: 900,
+      requests: 42,
+      rate: 1,
+      statuses: {},
+      p50: 0,
+      p95: 0,
+      p99: 0,
+      received_bytes: 0,
+      sent_bytes: 0,
+      targets: [],
+    };
+    counted[shop.id] = { "900": window };
+    const told = await plan([document("fresh")], "?prune=all");
+    expect(told.changes.find(({ id }) => id === shop.id)).toMatchObject({
+      op: "deleted",
+      traffic: { requests: 42 },
+    });
+    expect(told.changes.filter(({ traffic }) => traffic !== undefined)).toHaveLength(1);
   });
 
   it("tells every problem of what would be refused", async () => {

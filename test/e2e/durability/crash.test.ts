@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { connect } from "node:tls";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { WriterStep } from "../../../src/manager/apply-step.ts";
-import type { Certificate, Ingress } from "../../../src/model/api.ts";
+import type { ApplyResult, Certificate, Ingress, RevisionSummary } from "../../../src/model/api.ts";
 import { askCaddy, call, createIngress, rule, visit } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -90,6 +90,56 @@ describe.each(writerSteps)("a manager killed at the step %s", (step) => {
     await until(
       async () => (await gatewright.reach(`${name}.example.com`, port)) === (kept ? 200 : "ECONNREFUSED"),
     );
+  });
+
+  it(`${kept ? "keeps" : "forgets"} a set, and a rollback, as a whole`, async () => {
+    const tags = { step };
+    const member = (name: string, host: string) => ({
+      name: `${name}-${step}`,
+      tags,
+      rules: [rule(`${host}-${step}.example.com`, "web-1", backend.port)],
+    });
+    const apply = (...set: object[]) => {
+      const query = new URLSearchParams({ prune: "selected", "tags[step]": step });
+      return call<ApplyResult>(`${gatewright.url}/apply?${query}`, { method: "POST", body: set });
+    };
+    const first = await apply(member("a", "one"), member("b", "two"), member("gone", "three"));
+    expect(first.status).toBe(200);
+    const { revision } = first.body;
+    // The two change places, one goes, one comes.
+    await crashDuring(step, () => apply(member("a", "two"), member("b", "one"), member("come", "four")));
+    const codes = async () =>
+      Promise.all(
+        ["one", "two", "three", "four"].map((host) => gatewright.reach(`${host}-${step}.example.com`)),
+      );
+    const hosts = async () => {
+      const { body } = await call<Ingress[]>(`${gatewright.url}/ingresses?tags[step]=${step}`);
+      return Object.fromEntries(
+        body.map(({ name, rules }) => [name, rules[0]?.match.hostname.split("-")[0]]),
+      );
+    };
+    const [a, b, gone, come] = ["a", "b", "gone", "come"].map((name) => `${name}-${step}`) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const before = { [a]: "one", [b]: "two", [gone]: "three" };
+    const after = { [a]: "two", [b]: "one", [come]: "four" };
+    expect(await hosts()).toEqual(kept ? after : before);
+    expect(await codes()).toEqual(kept ? [200, 200, 404, 200] : [200, 200, 200, 404]);
+    if (!kept)
+      expect((await apply(member("a", "two"), member("b", "one"), member("come", "four"))).status).toBe(200);
+    const rollBack = () => call(`${gatewright.url}/revisions/${revision}/rollback`, { method: "POST" });
+    await crashDuring(step, rollBack);
+    expect(await hosts()).toEqual(kept ? before : after);
+    expect(await codes()).toEqual(kept ? [200, 200, 200, 404] : [200, 200, 404, 200]);
+    const { body: revisions } = await call<RevisionSummary[]>(`${gatewright.url}/revisions`);
+    // What was acknowledged, and what was stored without an answer, is in the history.
+    expect(revisions.map((one) => one.revision)).toEqual(
+      Array.from({ length: revisions.length }, (_, index) => (revisions[0]?.revision ?? 0) - index),
+    );
+    expect(revisions[0]?.revision).toBe(revision + (kept ? 2 : 1));
   });
 
   it(`${kept ? "keeps" : "forgets"} a change of policies as a whole`, async () => {
