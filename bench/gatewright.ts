@@ -17,6 +17,7 @@ const START_TIMEOUT_MS = 120_000;
 
 /** Manager and Caddy as processes of their own, on loopback ports. */
 export interface Gatewright extends AsyncDisposable {
+  readonly dataDir: string;
   readonly ports: { readonly api: number; readonly admin: number; readonly dns: number };
   managerPid(): number;
   /** What the manager has printed last. */
@@ -72,6 +73,7 @@ export async function prepareGatewright(options: GatewrightOptions): Promise<Gat
     rmSync(dataDir, { recursive: true, force: true });
   });
   return {
+    dataDir,
     ports,
     managerPid: () => manager?.child.pid ?? 0,
     output: () => manager?.output() ?? "",

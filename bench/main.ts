@@ -46,6 +46,7 @@ async function measureAll(options: Options): Promise<readonly Measurement[]> {
   const coreDns = () => builtTool("coredns");
   const bench: Bench = {
     options,
+    say,
     load,
     caddyBinary,
     scratch,
@@ -102,7 +103,7 @@ function chooseRows({ only, quick }: Options): readonly Row[] {
   const unknown = only.filter((key) => !rows.some((row) => row.key === key));
   if (unknown.length > 0) throw new Error(`no such row: ${unknown.join(", ")}; --list names them`);
   if (only.length > 0) return rows.filter((row) => only.includes(row.key));
-  return quick ? rows.filter((row) => row.quick !== false) : rows;
+  return rows.filter((row) => row.named !== true && !(quick && row.quick === false));
 }
 
 const options = readOptions(process.argv.slice(2));

@@ -16,7 +16,19 @@ export interface Measurement {
   readonly goal?: { readonly text: string; readonly met: boolean };
 }
 
-export type Unit = "/s" | "MB/s" | "ms" | "µs" | "s" | "MB" | "KB" | "failed" | "closed";
+export type Unit =
+  | "/s"
+  | "MB/s"
+  | "ms"
+  | "µs"
+  | "s"
+  | "MB"
+  | "KB"
+  | "failed"
+  | "closed"
+  | "lost"
+  | "orders"
+  | "names";
 
 /** All figures of a run and what they were taken on. */
 export interface Report {

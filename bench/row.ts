@@ -10,6 +10,8 @@ import { median, medianOfPairs, type Pairs } from "./statistics.ts";
 /** What every row has at hand, for a whole run. */
 export interface Bench {
   readonly options: Options;
+  /** Tells who runs it what it does. */
+  readonly say: (line: string) => void;
   readonly load: LoadGenerator;
   readonly caddyBinary: string;
   /** A folder for files of rows; removed at the end. */
@@ -37,6 +39,8 @@ export interface Row {
   readonly once?: true;
   /** False: left out of `--quick`. */
   readonly quick?: false;
+  /** True: measured where `--only` names it, since it takes minutes. */
+  readonly named?: true;
   /** Leaves the site as it found it. */
   measure(bench: Bench, site: Site): Promise<readonly Measurement[]>;
 }

@@ -32,8 +32,16 @@ export interface SiteOptions {
   readonly caddyBinary: string;
   readonly backendPort: number;
   readonly policies?: NonNullable<Seed["policies"]>;
-  /** See `Seed.tls`; Caddy's own authority signs. */
+  /** See `Seed.tls`; Caddy's own authority signs, unless `settings` say otherwise. */
   readonly tls?: boolean;
+  /** More settings, made for the ports that were chosen. Default: none. */
+  readonly settings?: (ports: SitePorts) => Promise<NodeJS.ProcessEnv>;
+}
+
+/** Where a site of TLS listens. */
+export interface SitePorts {
+  readonly http: number;
+  readonly https: number;
 }
 
 const ATTEMPTS = 3;
@@ -51,15 +59,13 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   }
 }
 
-async function openOnce({ caddyBinary, ...seed }: SiteOptions): Promise<Site> {
+async function openOnce({ caddyBinary, settings, ...seed }: SiteOptions): Promise<Site> {
   const { size, kind } = seed;
   const dataDir = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const httpPort = await freePort();
   writeSeed({ ...seed, dataDir, httpPort });
   const environment =
-    seed.tls === true
-      ? { HTTPS_PORT: String(httpPort), HTTP_PORT: String(await freePort()), TLS_ISSUER: "internal" }
-      : { HTTP_PORT: String(httpPort) };
+    seed.tls === true ? await tlsSettings(httpPort, settings) : { HTTP_PORT: String(httpPort) };
   await using stack = new AsyncDisposableStack();
   const gatewright = stack.use(await prepareGatewright({ dataDir, caddyBinary, environment }));
   const coldStart = await gatewright.start();
@@ -81,6 +87,14 @@ async function openOnce({ caddyBinary, ...seed }: SiteOptions): Promise<Site> {
     }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+async function tlsSettings(
+  https: number,
+  settings: SiteOptions["settings"] = async () => ({ TLS_ISSUER: "internal" }),
+): Promise<NodeJS.ProcessEnv> {
+  const http = await freePort();
+  return { HTTPS_PORT: String(https), HTTP_PORT: String(http), ...(await settings({ http, https })) };
 }
 
 /** A start on files that were put there has their bundles written once; what is measured begins after that. */

@@ -9,6 +9,7 @@ import { flatProxied } from "./flat-proxied.ts";
 import { list } from "./list.ts";
 import { memory } from "./memory.ts";
 import { move } from "./move.ts";
+import { orders } from "./orders.ts";
 import { passthrough } from "./passthrough.ts";
 import { policiesCost } from "./policies-cost.ts";
 import { policiesCreate } from "./policies-create.ts";
@@ -46,6 +47,7 @@ export const rows: readonly Row[] = [
   tlsRate,
   tlsChurn,
   upgrade,
+  orders,
   policiesMany,
   policiesCreate,
   policiesCost,

@@ -70,8 +70,21 @@ export async function untilSigned(site: Site): Promise<number> {
   return (site.size / (performance.now() - began + site.coldStart.wallMs)) * 1000;
 }
 
+/** Those of the names that Caddy has no certificate of in memory. */
+export async function lackingNames(
+  { gatewright: { ports } }: Site,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const admin = new HttpClient(ports.admin);
+  try {
+    return await lacking(admin, ports.admin, names);
+  } finally {
+    admin.close();
+  }
+}
+
 /** Asks for what was missing the last time only, since the questions take processor time, too. */
-async function untilInMemory({ gatewright: { ports }, size }: Site): Promise<void> {
+export async function untilInMemory({ gatewright: { ports }, size }: Site): Promise<void> {
   const admin = new HttpClient(ports.admin);
   let missing: readonly string[] = Array.from({ length: size }, (_, number) => `h${number}.bench.test`);
   await until(async () => {
@@ -83,7 +96,6 @@ async function untilInMemory({ gatewright: { ports }, size }: Site): Promise<voi
   admin.close();
 }
 
-/** Those of the names that Caddy has no certificate of in memory. */
 async function lacking(
   admin: HttpClient,
   port: number,

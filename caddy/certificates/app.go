@@ -33,17 +33,26 @@ type Authority struct {
 	// IssuersRaw are Caddy's issuers; the next one is asked where one has refused.
 	IssuersRaw []json.RawMessage `json:"issuers,omitempty" caddy:"namespace=tls.issuance inline_key=module"`
 
+	// Credentials changes with what the issuers read from files, which their configuration does not show. Names that failed
+	// are tried at once when it does. Default: none.
+	Credentials string `json:"credentials,omitempty"`
+
 	// key is equal for equal authorities of different configurations.
 	key    string
 	config *certmagic.Config
 	// local: it signs at once, so that a handshake may wait for it.
 	local bool
-	// orders bounds those that are under way; one that waits for another try is not.
-	orders chan struct{}
+	// orders bounds those that are under way; one that waits for another try is not. retries bounds those of names that have
+	// failed, so that new ones do not wait for long.
+	orders, retries chan struct{}
 }
 
 // maxOrders is how many orders of an authority may be under way, as certmagic has it. Its rate is certmagic's matter.
 const maxOrders = 1000
+
+// maxRetries is how many of them may be of names that have failed: what the rate allows in its window, so that it is the
+// longest that a new name waits for them.
+func maxRetries() int { return max(1, min(certmagic.RateLimitEvents, maxOrders/2)) }
 
 // CaddyModule returns the module's information.
 func (App) CaddyModule() caddy.ModuleInfo {
@@ -90,7 +99,7 @@ func (a *Authority) provision(ctx caddy.Context, of *App) error {
 		// The process's, since orders outlive configurations; the name is that of Caddy's own.
 		Logger: caddy.Log().Named("tls"),
 		OnEvent: func(_ context.Context, event string, data map[string]any) error {
-			record(event, data, time.Now())
+			managed.record(event, data)
 			return nil
 		},
 	})
@@ -99,17 +108,30 @@ func (a *Authority) provision(ctx caddy.Context, of *App) error {
 			wants.SetConfig(a.config)
 		}
 	}
-	a.orders = make(chan struct{}, maxOrders)
+	a.orders, a.retries = make(chan struct{}, maxOrders), make(chan struct{}, maxRetries())
 	return nil
 }
 
-// Start has the authorities asked from now on.
+// succeeds has the authorities go on with the bounds of equal ones. It tells whether one has other credentials.
+func (a *App) succeeds(before *App) (changed bool) {
+	for name, authority := range a.Authorities {
+		old := before.Authorities[name]
+		if old == nil || old.key != authority.key {
+			continue
+		}
+		authority.orders, authority.retries = old.orders, old.retries
+		changed = changed || authority.Credentials != old.Credentials
+	}
+	return changed
+}
+
+// Start has the authorities asked once the configuration runs.
 func (a *App) Start() error {
 	managed.use(a)
 	return nil
 }
 
-// Stop leaves names and orders as they are: a newer configuration has begun, or the one before goes on.
+// Stop leaves names and orders as they are: a newer configuration runs, or the one before goes on.
 func (a *App) Stop() error {
 	managed.disuse(a)
 	return nil
@@ -118,11 +140,17 @@ func (a *App) Stop() error {
 // order has a certificate issued, or renewed, once. How often it failed before tells certmagic whether to ask an authority
 // for tests first, where there is one.
 func (a *Authority) order(ctx context.Context, subject string, renewal bool, failures int) error {
-	select {
-	case a.orders <- struct{}{}:
-		defer func() { <-a.orders }()
-	case <-ctx.Done():
-		return ctx.Err()
+	rooms := []chan struct{}{a.orders}
+	if failures > 0 {
+		rooms = []chan struct{}{a.retries, a.orders}
+	}
+	for _, room := range rooms {
+		select {
+		case room <- struct{}{}:
+			defer func() { <-room }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	ctx = context.WithValue(ctx, certmagic.AttemptsCtxKey, &failures)
 	if renewal {

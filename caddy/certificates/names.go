@@ -29,10 +29,12 @@ type names struct {
 	// mu is never held while the cache is asked: the cache asks back while it is locked.
 	mu        sync.RWMutex
 	bySubject map[string]*name
-	// apps are those of the configurations that were started and not stopped, the newest last.
-	apps []*App
-	// loaded tells that a configuration was started.
-	loaded notify.Notifier
+	// apps are those of the configurations that were started and not stopped, the newest last; current is the one whose
+	// authorities are asked.
+	apps    []*App
+	current *App
+	// credentials tells that issuers were given others.
+	credentials notify.Notifier
 	// cache has their certificates, with no bound but the names; nil before there is an authority.
 	cache atomic.Pointer[certmagic.Cache]
 }
@@ -93,28 +95,43 @@ func (n *names) configOf(certificate certmagic.Certificate) (*certmagic.Config, 
 	return nil, fmt.Errorf("no row has the names %v any more", certificate.Names)
 }
 
-// use has the names' authorities be those of a configuration that starts. Names whose authority is the same notice
-// nothing, others begin again.
+// use takes note of a configuration that starts. It may fail yet: while there is one before it, that one's authorities are
+// asked.
 func (n *names) use(newest *App) {
 	n.change.Lock()
 	defer n.change.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.apps = append(n.apps, newest)
-	n.adopt()
-	n.loaded.Tell()
+	if n.current == nil {
+		n.adopt(newest)
+	}
 }
 
+// disuse takes note of one that ends: it has failed, or another one runs in its place.
 func (n *names) disuse(old *App) {
 	n.change.Lock()
 	defer n.change.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.apps = slices.DeleteFunc(n.apps, func(other *App) bool { return other == old })
-	n.adopt()
+	switch {
+	case n.current != old:
+	case len(n.apps) == 0:
+		n.adopt(nil)
+	default:
+		n.adopt(n.apps[len(n.apps)-1])
+	}
 }
 
-func (n *names) adopt() {
+// adopt has the names' authorities be those of a configuration. Names whose authority is the same notice nothing, and those
+// that failed wait for their time; others begin again. The caller holds the locks.
+func (n *names) adopt(newest *App) {
+	before := n.current
+	n.current = newest
+	if newest != nil && before != nil && newest.succeeds(before) {
+		n.credentials.Tell()
+	}
 	for _, known := range n.bySubject {
 		authority := n.authority(known.Issuer)
 		switch {
@@ -128,12 +145,27 @@ func (n *names) adopt() {
 	}
 }
 
-// authority is that of the newest configuration; nil where that has none of the kind.
+// authority is the one that is asked; nil where the configuration has none of the kind.
 func (n *names) authority(issuer string) *Authority {
-	if len(n.apps) == 0 {
+	if n.current == nil {
 		return nil
 	}
-	return n.apps[len(n.apps)-1].Authorities[issuer]
+	return n.current.Authorities[issuer]
+}
+
+// record takes note of what certmagic tells of a name that a row has.
+func (n *names) record(event string, data map[string]any) {
+	subject, _ := data["identifier"].(string)
+	n.ifWanted(subject, func() { record(event, data, time.Now()) })
+}
+
+// ifWanted does something that must not follow the end of a name.
+func (n *names) ifWanted(subject string, do func()) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if known := n.bySubject[subject]; known != nil && !known.left {
+		do()
+	}
 }
 
 // follow is told by the host table which names came and went.
@@ -223,20 +255,20 @@ func (n *names) run(ctx context.Context, it, before *name) {
 }
 
 // get returns when there is a certificate, which is then renewed in time, or when the context ends. Of trouble it is told by
-// certmagic, or it records it. A configuration that is loaded has it try again at once.
+// certmagic, or it records it. Other credentials have it try again at once.
 func (n *names) get(ctx context.Context, it *name) {
 	for failures := 0; ; failures++ {
-		loaded := n.loaded.Wait()
+		credentials := n.credentials.Wait()
 		err := n.try(ctx, it, n.asked(it), failures)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		it.settle()
-		attempts.trouble(it.Subject, err, time.Now())
+		n.ifWanted(it.Subject, func() { attempts.trouble(it.Subject, err, time.Now()) })
 		pause := time.NewTimer(min(firstPause<<min(failures, 10), maxPause))
 		select {
 		case <-pause.C:
-		case <-loaded:
+		case <-credentials:
 		case <-ctx.Done():
 		}
 		pause.Stop()

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ type world struct {
 	port          int
 	storage       string
 	key           string
+	credentials   string
 	rows, version int
 	present       map[string]string
 }
@@ -67,7 +69,9 @@ func newWorld(t *testing.T) *world {
 func (w *world) load() {
 	w.t.Helper()
 	w.version++
-	issuers := func(issuer any) map[string]any { return map[string]any{"issuers": []any{issuer}} }
+	issuers := func(issuer any) map[string]any {
+		return map[string]any{"issuers": []any{issuer}, "credentials": w.credentials}
+	}
 	text, err := json.Marshal(map[string]any{
 		"admin":   map[string]any{"disabled": true, "config": map[string]any{"persist": false}},
 		"logging": map[string]any{"logs": map[string]any{"default": map[string]any{"level": "FATAL"}}},
@@ -250,9 +254,12 @@ func TestReloadsEndNoOrder(t *testing.T) {
 	}
 }
 
-// TestAConfigurationThatFails leaves the authorities of the one that goes on.
+// TestAConfigurationThatFails leaves the authorities of the one that goes on, and what they signed.
 func TestAConfigurationThatFails(t *testing.T) {
 	w := newWorld(t)
+	w.add("gate", "there.test")
+	w.untilServed("there.test")
+	there := w.must("there.test")
 	set(func() { gates.closed["slow.test"] = true })
 	w.add("gate", "slow.test")
 	w.until("the order", func() bool { return count(gates.orders, "slow.test") == 1 })
@@ -269,12 +276,16 @@ func TestAConfigurationThatFails(t *testing.T) {
 	if err := caddy.Load([]byte(refused), true); err == nil {
 		t.Fatal("a port that is taken was not noticed")
 	}
+	if w.must("there.test").SerialNumber.Cmp(there.SerialNumber) != 0 {
+		t.Error("a configuration that failed brought another certificate")
+	}
 	set(func() { clear(gates.closed) })
-	// An order of the one that failed may come to its end meanwhile.
-	w.until("a certificate of the authority that goes on", func() bool {
-		certificate, err := w.shown("slow.test")
-		return err == nil && certificate.Issuer.CommonName == "gate"
-	})
+	w.untilServed("slow.test")
+	for _, name := range []string{"there.test", "slow.test"} {
+		if orders := count(gates.orders, name); orders != 1 {
+			t.Errorf("%s was ordered %d times", name, orders)
+		}
+	}
 }
 
 func TestARowThatGoesEndsItsOrder(t *testing.T) {
@@ -284,6 +295,11 @@ func TestARowThatGoesEndsItsOrder(t *testing.T) {
 	w.until("the order", func() bool { return count(gates.orders, "slow.test") == 1 })
 	w.remove("slow.test")
 	w.until("the end of the order", func() bool { return count(gates.ended, "slow.test") == 1 && w.known() == 0 })
+	if got := attempts.of("slow.test"); got != nil {
+		t.Fatalf("of a name that has gone it is told %+v", got)
+	}
+	// What was under way may be told later.
+	managed.record("cert_obtaining", map[string]any{"identifier": "slow.test"})
 	if got := attempts.of("slow.test"); got != nil {
 		t.Fatalf("of a name that has gone it is told %+v", got)
 	}
@@ -368,11 +384,60 @@ func TestARefusalIsToldAndTriedAgain(t *testing.T) {
 	})
 	w.mustNot("no.test")
 	set(func() { clear(gates.refused) })
-	// It would be tried again in a minute.
+	// It is tried again in a minute, whatever is loaded until then.
+	w.load()
+	w.add("gate", "other.test")
+	w.untilServed("other.test")
+	if got := count(gates.orders, "no.test"); got != 1 {
+		t.Fatalf("it was ordered %d times", got)
+	}
+	w.credentials = "others"
 	w.load()
 	w.untilServed("no.test")
 	if got := attempts.of("no.test"); got != nil {
 		t.Fatalf("of a name that is served it is told %+v", got)
+	}
+}
+
+// TestNewNamesFirst: however many have failed, few of them are tried again at once.
+func TestNewNamesFirst(t *testing.T) {
+	w := newWorld(t)
+	failing := make([]string, 5*maxRetries())
+	for i := range failing {
+		failing[i] = fmt.Sprintf("f%d.test", i)
+		set(func() { gates.refused[failing[i]] = true })
+	}
+	orders := func() (sum int) {
+		for _, name := range failing {
+			sum += count(gates.orders, name)
+		}
+		return sum
+	}
+	w.add("gate", failing...)
+	w.until("the refusals", func() bool {
+		return !slices.ContainsFunc(failing, func(name string) bool {
+			got := attempts.of(name)
+			return got == nil || got.Failures != 1
+		})
+	})
+	set(func() {
+		clear(gates.refused)
+		for _, name := range failing {
+			gates.closed[name] = true
+		}
+	})
+	w.credentials = "others"
+	w.load()
+	w.until("as many to be tried again as may be", func() bool { return orders() == len(failing)+maxRetries() })
+	w.load()
+	w.add("gate", "new.test")
+	w.untilServed("new.test")
+	if got := orders() - len(failing); got != maxRetries() {
+		t.Fatalf("%d are tried again at once", got)
+	}
+	set(func() { clear(gates.closed) })
+	for _, name := range failing {
+		w.untilServed(name)
 	}
 }
 

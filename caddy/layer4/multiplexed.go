@@ -44,6 +44,8 @@ type multiplexedKey struct {
 	address string
 	idle    time.Duration
 	header  int
+	// first is how long a connection may be without its first request; 0 for no bound.
+	first time.Duration
 }
 
 // doors are where HTTP/2 comes in.
@@ -59,7 +61,7 @@ func init() { doors.ended.L = &doors.mu }
 
 // enterDoor is a configuration's way to the connections of an address, until it leaves.
 func enterDoor(address string, server *caddyhttp.Server, logger *zap.Logger) *multiplexed {
-	key := multiplexedKey{address, time.Duration(server.IdleTimeout), server.MaxHeaderBytes}
+	key := multiplexedKey{address, time.Duration(server.IdleTimeout), server.MaxHeaderBytes, time.Duration(server.ReadHeaderTimeout)}
 	doors.mu.Lock()
 	defer doors.mu.Unlock()
 	m := doors.byKey[key]
@@ -123,7 +125,28 @@ func (m *multiplexed) serve(conn *tls.Conn) {
 		doors.conns--
 		doors.ended.Broadcast()
 	}()
-	m.h2.ServeConn(conn, &http2.ServeConnOpts{BaseConfig: &m.http})
+	options := &http2.ServeConnOpts{BaseConfig: &m.http}
+	if m.key.first > 0 {
+		// As the server does with HTTP/1.1: until then only the idle timeout bounds what says nothing.
+		silent := time.AfterFunc(m.key.first, func() { _ = conn.NetConn().Close() })
+		defer silent.Stop()
+		options.Handler = &spoken{next: m, silent: silent}
+	}
+	m.h2.ServeConn(conn, options)
+}
+
+// spoken ends the bound of a connection's silence with its first request.
+type spoken struct {
+	next   http.Handler
+	has    atomic.Bool
+	silent *time.Timer
+}
+
+func (s *spoken) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.has.Swap(true) {
+		s.silent.Stop()
+	}
+	s.next.ServeHTTP(w, r)
 }
 
 // ServeHTTP has the server of the configuration that runs answer: not one that is starting, and perhaps fails. Where it has

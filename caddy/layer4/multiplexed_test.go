@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,6 +134,34 @@ func TestHTTP2MeetsTheNewest(t *testing.T) {
 	}
 	if dials.Load() != 1 {
 		t.Fatalf("there were %d connections", dials.Load())
+	}
+}
+
+// TestHTTP2ThatSaysNothing ends with the time for a first request, and one that has made it does not.
+func TestHTTP2ThatSaysNothing(t *testing.T) {
+	w := multiplexedWorld(t, false)
+	w.server["read_header_timeout"] = "300ms"
+	w.load()
+	var dials atomic.Int64
+	client := w.client(&dials)
+	if _, err := post(client, "/"); err != nil {
+		t.Fatal(err)
+	}
+	silent, err := tls.Dial("tcp", w.address(), &tls.Config{InsecureSkipVerify: true, ServerName: "secure.test", NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	// All but a request: the preface and empty settings.
+	if _, err := silent.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")); err != nil {
+		t.Fatal(err)
+	}
+	_ = silent.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.Copy(io.Discard, silent); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal("it stays as long as an idle one")
+	}
+	if _, err := post(client, "/"); err != nil || dials.Load() != 1 {
+		t.Fatalf("one that has spoken did not stay: %v, %d connections", err, dials.Load())
 	}
 }
 

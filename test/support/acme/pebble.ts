@@ -1,14 +1,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
 import { openSwingDoor } from "./door.ts";
 import { pebbleBinary } from "./pebble-binary.ts";
 import type { TestAuthority } from "./test-authority.ts";
+
+/** Characters. */
+const KEPT_OUTPUT = 1 << 16;
 
 /** A running ACME authority. */
 export interface Pebble extends AsyncDisposable {
@@ -19,6 +24,9 @@ export interface Pebble extends AsyncDisposable {
   issued(): number;
   /** How many orders it has been asked for. */
   orders(): number;
+  /** How many certificates it has issued for each name; asks for each. */
+  issuedFor(): Promise<ReadonlyMap<string, number>>;
+  /** What it has said last. */
   output(): string;
   /** Makes it unreachable, as when its network is down; it forgets nothing. */
   disconnect(): Promise<void>;
@@ -52,6 +60,15 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
   );
   let child: ChildProcess | undefined;
   let output = "";
+  let orders = 0;
+  const serials: string[] = [];
+
+  function read(line: string): void {
+    output = `${output}${line}\n`.slice(-KEPT_OUTPUT);
+    const serial = /Issued certificate serial (\S+)/.exec(line)?.[1];
+    if (serial !== undefined) serials.push(serial);
+    else if (line.includes('Added order "')) orders += 1;
+  }
 
   async function start(): Promise<void> {
     const started = spawn(binary, ["-config", join(folder, "config.json"), "-dnsserver", options.dns], {
@@ -64,8 +81,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
       stdio: ["ignore", "pipe", "pipe"],
     });
     child = started;
-    for (const stream of [started.stdout, started.stderr])
-      stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    for (const input of [started.stdout, started.stderr]) createInterface({ input }).on("line", read);
     await until(async () => {
       if (started.exitCode !== null) throw new Error(`Pebble ended:\n${output}`);
       return fetchText(`https://127.0.0.1:${port}/dir`).then(
@@ -87,8 +103,17 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
   return {
     directory: `https://127.0.0.1:${front}/dir`,
     root: () => fetchText(`https://127.0.0.1:${management}/roots/0`),
-    issued: () => output.match(/Issued certificate serial/g)?.length ?? 0,
-    orders: () => output.match(/Added order "/g)?.length ?? 0,
+    issued: () => serials.length,
+    orders: () => orders,
+    issuedFor: async () => {
+      const counts = new Map<string, number>();
+      for (const serial of serials) {
+        const url = `https://127.0.0.1:${management}/cert-status-by-serial/${serial}`;
+        const { Certificate } = JSON.parse(await fetchText(url)) as { readonly Certificate: string };
+        for (const name of namesOf(Certificate)) counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+      return counts;
+    },
     output: () => output,
     ...door,
     [Symbol.asyncDispose]: async () => {
@@ -97,6 +122,11 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function namesOf(certificate: string): readonly string[] {
+  const { subjectAltName = "" } = new X509Certificate(certificate);
+  return subjectAltName.split(", ").map((name) => name.replace(/^DNS:/, ""));
 }
 
 function configuration(options: PebbleOptions, folder: string, port: number, management: number): object {

@@ -36,7 +36,8 @@ export interface StepCaOptions {
 
 export async function startStepCa(options: StepCaOptions): Promise<StepCa> {
   const binary = await goBinary({
-    package: "github.com/smallstep/certificates/cmd/step-ca",
+    module: "github.com/smallstep/certificates",
+    folder: "cmd/step-ca",
     version: "v0.28.4",
   });
   const folder = await mkdtemp(join(tmpdir(), "gatewright-step-ca-"));
