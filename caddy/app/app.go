@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -37,6 +38,10 @@ type App struct {
 	// `{"version": "…", "rows": […], "policy_sets": {…}}`. It must be there then. Later configurations, and tables that
 	// came by the admin endpoint, leave it unread.
 	TableFile string `json:"table_file,omitempty"`
+
+	// PolicySets are those of a table file that has none: versions in which sets did not travel with rows wrote them here, and
+	// a full disk may have kept the newer files out.
+	PolicySets map[string]json.RawMessage `json:"policy_sets,omitempty"`
 
 	// Resolver is the DNS server that knows the instances.
 	Resolver Resolver `json:"resolver"`

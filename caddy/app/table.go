@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -34,6 +35,9 @@ func (a *App) readTable() error {
 	rows := table.NewRows()
 	head, err := table.ReadTable(file, rows.Add)
 	if err == nil {
+		if head.PolicySets == nil {
+			head.PolicySets = maps.Clone(a.PolicySets)
+		}
 		apps := append([]*App{a}, policySets.apps...)
 		err = policySets.changeIn(apps, rows, head.PolicySets, func() error { return hostTable.Replace(head.Version, rows) })
 	}

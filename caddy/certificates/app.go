@@ -20,6 +20,10 @@ type App struct {
 	// Authorities are what the rows' names call their issuers.
 	Authorities map[string]*Authority `json:"authorities,omitempty"`
 
+	// Credentials changes with what issuers read from files, which no configuration shows. Names that failed are tried at once
+	// when it does. Default: none.
+	Credentials string `json:"credentials,omitempty"`
+
 	// RenewInterval is how often it is looked for certificates to renew; that of the first configuration of a process
 	// holds. Default: 10m.
 	RenewInterval caddy.Duration `json:"renew_interval,omitempty"`
@@ -32,10 +36,6 @@ type App struct {
 type Authority struct {
 	// IssuersRaw are Caddy's issuers; the next one is asked where one has refused.
 	IssuersRaw []json.RawMessage `json:"issuers,omitempty" caddy:"namespace=tls.issuance inline_key=module"`
-
-	// Credentials changes with what the issuers read from files, which their configuration does not show. Names that failed
-	// are tried at once when it does. Default: none.
-	Credentials string `json:"credentials,omitempty"`
 
 	// key is equal for equal authorities of different configurations.
 	key    string
@@ -112,17 +112,13 @@ func (a *Authority) provision(ctx caddy.Context, of *App) error {
 	return nil
 }
 
-// succeeds has the authorities go on with the bounds of equal ones. It tells whether one has other credentials.
-func (a *App) succeeds(before *App) (changed bool) {
+// succeed has the authorities go on with the bounds of equal ones.
+func (a *App) succeed(before *App) {
 	for name, authority := range a.Authorities {
-		old := before.Authorities[name]
-		if old == nil || old.key != authority.key {
-			continue
+		if old := before.Authorities[name]; old != nil && old.key == authority.key {
+			authority.orders, authority.retries = old.orders, old.retries
 		}
-		authority.orders, authority.retries = old.orders, old.retries
-		changed = changed || authority.Credentials != old.Credentials
 	}
-	return changed
 }
 
 // Start has the authorities asked once the configuration runs.

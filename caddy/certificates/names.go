@@ -129,8 +129,11 @@ func (n *names) disuse(old *App) {
 func (n *names) adopt(newest *App) {
 	before := n.current
 	n.current = newest
-	if newest != nil && before != nil && newest.succeeds(before) {
-		n.credentials.Tell()
+	if newest != nil && before != nil {
+		newest.succeed(before)
+		if newest.Credentials != before.Credentials {
+			n.credentials.Tell()
+		}
 	}
 	for _, known := range n.bySubject {
 		authority := n.authority(known.Issuer)

@@ -69,9 +69,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) load() {
 	w.t.Helper()
 	w.version++
-	issuers := func(issuer any) map[string]any {
-		return map[string]any{"issuers": []any{issuer}, "credentials": w.credentials}
-	}
+	issuers := func(issuer any) map[string]any { return map[string]any{"issuers": []any{issuer}} }
 	text, err := json.Marshal(map[string]any{
 		"admin":   map[string]any{"disabled": true, "config": map[string]any{"persist": false}},
 		"logging": map[string]any{"logs": map[string]any{"default": map[string]any{"level": "FATAL"}}},
@@ -83,6 +81,7 @@ func (w *world) load() {
 					"internal": issuers(map[string]any{"module": "internal"}),
 					"gate":     issuers(map[string]any{"module": "test_gate", "key": w.key}),
 				},
+				"credentials":    w.credentials,
 				"renew_interval": "100ms",
 			},
 			"pki": map[string]any{"certificate_authorities": map[string]any{"local": map[string]any{"install_trust": false}}},

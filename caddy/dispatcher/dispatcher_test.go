@@ -224,6 +224,30 @@ func TestTableFile(t *testing.T) {
 	w.expectState("c2", "t2", 0)
 }
 
+// TestFilesOfAnOlderVersion: its policy sets were in the configuration. Where a full disk keeps newer files out, a start has to do
+// with these.
+func TestFilesOfAnOlderVersion(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "table.json")
+	whole := w.table("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
+	w.app["table_file"], w.app["policy_sets"] = file, whole["policy_sets"]
+	delete(whole, "policy_sets")
+	text, err := json.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.load("c1")
+	w.expectState("c1", "t1", 1)
+	w.expect(w.get("a.test", "/"), 200, "web-1")
+	// They are the table's from then on.
+	delete(w.app, "policy_sets")
+	w.load("c2")
+	w.expect(w.get("a.test", "/"), 200, "web-1")
+}
+
 func TestHeaderAuth(t *testing.T) {
 	w := newWorld(t)
 	w.sets = map[string]any{"proxy": proxySet, "secret": checked(proxySet)}

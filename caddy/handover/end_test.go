@@ -1,6 +1,7 @@
 package handover_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
@@ -30,6 +31,35 @@ func TestTheTimeToFinishIsBounded(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Join(filepath.Dir(w.path), "draining")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+}
+
+// The file of one that finishes says until when twice: a full disk leaves its own times alone.
+func TestTheMarkOfOneThatFinishes(t *testing.T) {
+	w := newWorld(t)
+	one := w.start("one", "", "serves")
+	hanging := w.dial()
+	hanging.send("GET /hang HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	if response, err := http.ReadResponse(hanging.reader, nil); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatal(response, err)
+	}
+	w.start("two", "", "serves")
+	mark := filepath.Join(filepath.Dir(w.path), "draining", strconv.Itoa(one.Process.Pid))
+	var said struct{ Since, Until time.Time }
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		text, _ := os.ReadFile(mark)
+		info, err := os.Stat(mark)
+		if json.Unmarshal(text, &said) == nil && err == nil && info.ModTime().Equal(said.Until) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v, %v", text, info, err)
+		}
+	}
+	if got := said.Until.Sub(said.Since); got != 10*time.Minute {
+		t.Errorf("it may take %v", got)
+	}
+	_ = one.Process.Kill()
+	<-one.ended
 }
 
 // A number that belonged to a process which was killed while it finished is not taken for it.

@@ -240,11 +240,14 @@ func markFile() string {
 	return filepath.Join(filepath.Dir(os.Getenv(pathVariable)), "draining", fmt.Sprint(os.Getpid()))
 }
 
+// mark makes the file. A disk that takes nothing takes an empty one: its time of modification says until when, too.
 func mark(limit time.Duration) {
 	now := time.Now()
-	text := fmt.Sprintf("{\"since\":%q,\"until\":%q}\n", now.UTC().Format(time.RFC3339Nano), now.Add(limit).UTC().Format(time.RFC3339Nano))
-	if err := os.WriteFile(markFile(), []byte(text), 0o600); err != nil {
-		logger().Warn("nobody can see that this process is finishing", zap.Error(err))
+	until := now.Add(limit)
+	text := fmt.Sprintf("{\"since\":%q,\"until\":%q}\n", now.UTC().Format(time.RFC3339Nano), until.UTC().Format(time.RFC3339Nano))
+	err := os.WriteFile(markFile(), []byte(text), 0o600)
+	if err = errors.Join(err, os.Chtimes(markFile(), now, until)); err != nil {
+		logger().Warn("it may not be seen that this process is finishing", zap.Error(err))
 	}
 	caddy.OnExit(func(context.Context) { unmark() })
 }

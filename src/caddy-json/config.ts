@@ -229,6 +229,8 @@ export interface TlsConnectionPolicy {
 export interface CertificatesApp {
   /** By what rows call their issuers. */
   readonly authorities: { readonly [issuer: string]: { readonly issuers: readonly Issuer[] } };
+  /** Changes with what the issuers read from files. */
+  readonly credentials?: string;
   readonly renew_interval?: Duration;
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
@@ -54,13 +54,23 @@ export function findDraining(paths: CaddyPaths): readonly DrainingCaddy[] {
         rmSync(file, { force: true });
         return [];
       }
-      const { since, until } = JSON.parse(readFileSync(file, "utf8")) as DrainingCaddy;
-      return [{ pid: caddy.pid, startTicks: caddy.startTicks, since, until }];
+      return [{ pid: caddy.pid, startTicks: caddy.startTicks, ...drainingTimes(file) }];
     } catch {
       // It has just begun, or ended.
       return [];
     }
   });
+}
+
+/** What the file says; its own times where the disk took no more than its name (caddy/handover). */
+function drainingTimes(file: string): Pick<DrainingCaddy, "since" | "until"> {
+  const text = readFileSync(file, "utf8");
+  if (text !== "") {
+    const { since, until } = JSON.parse(text) as DrainingCaddy;
+    return { since, until };
+  }
+  const { ctime, mtime } = statSync(file);
+  return { since: ctime.toISOString(), until: mtime.toISOString() };
 }
 
 function filesIn(folder: string): readonly string[] {

@@ -79,10 +79,16 @@ function certificatesApp(
   settings: CompilerSettings,
 ): Pick<TlsApps, "gatewright_certificates"> {
   const eager = [...new Set(kinds.filter(({ onDemand }) => !onDemand).map(({ issuer }) => issuer))];
-  if (eager.length === 0) return {};
+  const credentials = kinds.some(({ issuer }) => issuer === "acme") ? settings.acme?.credentials : undefined;
+  if (eager.length === 0 && credentials === undefined) return {};
   const authorities = eager.map((issuer) => [issuer, { issuers: issuersOf(issuer, settings) }] as const);
   return {
-    gatewright_certificates: { authorities: Object.fromEntries(authorities), ...renewal(settings) },
+    gatewright_certificates: {
+      authorities: Object.fromEntries(authorities),
+      // The configuration has paths of secrets only: with another secret it would be the same, and not be loaded.
+      ...(credentials === undefined ? {} : { credentials }),
+      ...renewal(settings),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { adminAddress } from "../caddy/admin-address.ts";
 import { caddyLogging } from "../caddy/log-settings.ts";
@@ -91,6 +92,15 @@ export function secretFiles(config: Config): readonly { readonly path: string; r
   ];
 }
 
+/** A digest that says whether they have changed; too short to be guessed from. */
+function credentialsOf(config: Config): { readonly credentials?: string } {
+  const files = secretFiles(config);
+  if (files.length === 0) return {};
+  const hash = createHash("sha256");
+  for (const { path, secret } of files) hash.update(`${path}\0${secret.reveal()}\0`);
+  return { credentials: hash.digest("hex").slice(0, 12) };
+}
+
 type AcmeConfig = NonNullable<Config["tls"]["acme"]>;
 
 function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
@@ -107,6 +117,7 @@ function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
     acme: {
       email,
       ...authority(acme.ca, acme.eab, "acme-eab.key"),
+      ...credentialsOf(config),
       ...(caRoot === undefined ? {} : { caRoot }),
       // Caddy's own default stays out of the configuration.
       ...(timeout.ms === 90_000 ? {} : { timeout: timeout.text }),

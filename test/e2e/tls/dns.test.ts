@@ -149,6 +149,22 @@ describe("DNS-01", () => {
       expect(await readFile(`/proc/${pid}/${file}`, "utf8")).not.toContain(cloudflareToken);
   });
 
+  it("takes a changed token at once, with the Caddy that runs, for names that failed with the one before", async () => {
+    const token = "the_next_token_of_forty_characters_at_all";
+    world.cloudflare.token = token;
+    const host = "later.example.test";
+    expect((await make("later", secure(host))).status).toBe(201);
+    await until(async () => (await certificates()).find(({ id }) => id === host)?.state === "failed");
+    const pid = await gatewright.caddyPid();
+    await gatewright.stop();
+    await gatewright.start({ environment: { CLOUDFLARE_API_TOKEN: token } });
+    // It would be tried again in a minute.
+    await eventually(() => handshake(host));
+    expect(await gatewright.caddyPid()).toBe(pid);
+    expect((await askCaddy(gatewright.ports.admin, "/config/")).text).not.toContain(token);
+    world.cloudflare.token = cloudflareToken;
+  }, 60_000);
+
   it("stops serving, and reports, what the allow-list does not cover any more", async () => {
     await gatewright.stop();
     await gatewright.start({ environment: { TLS_ALLOWED_DOMAINS: "shop.example.test" } });
