@@ -97,8 +97,13 @@ async function measureOrders(
     figure("names without a certificate in the end", lost.length, "lost", 0),
     figure("names whose order the kill of Caddy met", underWay.size, "names"),
     figure(
-      "orders beyond one for each name, and another where that was met",
-      Math.max(0, pebble.orders() - size - underWay.size),
+      "authorizations that the authority refused, whose orders are made again",
+      pebble.refused(),
+      "orders",
+    ),
+    figure(
+      "orders beyond these and one for each name",
+      Math.max(0, pebble.orders() - size - underWay.size - pebble.refused()),
       "orders",
       0,
     ),

@@ -24,6 +24,8 @@ export interface Pebble extends AsyncDisposable {
   issued(): number;
   /** How many orders it has been asked for. */
   orders(): number;
+  /** How many authorizations came to nothing: it did not find the answer to their challenge. */
+  refused(): number;
   /** How many certificates it has issued for each name; asks for each. */
   issuedFor(): Promise<ReadonlyMap<string, number>>;
   /** What it has said last. */
@@ -61,6 +63,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
   let child: ChildProcess | undefined;
   let output = "";
   let orders = 0;
+  let refused = 0;
   const serials: string[] = [];
 
   function read(line: string): void {
@@ -68,6 +71,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
     const serial = /Issued certificate serial (\S+)/.exec(line)?.[1];
     if (serial !== undefined) serials.push(serial);
     else if (line.includes('Added order "')) orders += 1;
+    else if (line.includes("set INVALID by completed challenge")) refused += 1;
   }
 
   async function start(): Promise<void> {
@@ -105,6 +109,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
     root: () => fetchText(`https://127.0.0.1:${management}/roots/0`),
     issued: () => serials.length,
     orders: () => orders,
+    refused: () => refused,
     issuedFor: async () => {
       const counts = new Map<string, number>();
       for (const serial of serials) {
