@@ -47,8 +47,10 @@ type Authority struct {
 	orders, retries chan struct{}
 }
 
-// maxOrders is how many orders of an authority may be under way, as certmagic has it. Its rate is certmagic's matter.
-const maxOrders = 1000
+// maxOrders is how many orders of an authority may be under way. Its rate is certmagic's matter. With certmagic's own thousand a
+// small authority, on a machine of two busy processors, answered later than its clients wait: they asked again, and it had
+// orders that nobody knew of.
+const maxOrders = 250
 
 // maxRetries is how many of them may be of names that have failed: what the rate allows in its window, so that it is the
 // longest that a new name waits for them.

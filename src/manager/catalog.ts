@@ -51,6 +51,7 @@ export class Catalog {
   #order = new SortedKeys();
   #unsorted = new Set<string>();
   #committedVersion = this.#digest.version();
+  #committedTls = 0;
   /** What changed since the lists under way began: a list is of one moment, and copying all for each costs too much. */
   readonly #lists = new Set<Replaced>();
 
@@ -146,6 +147,11 @@ export class Catalog {
     return this.#digest.version();
   }
 
+  /** Another number whenever the committed ingresses need other certificates. */
+  get committedTls(): number {
+    return this.#committedTls;
+  }
+
   /** What the committed ingresses need. Goes through them all while something is staged. */
   committedNeeds(): NeedsView {
     if (this.#staged.size === 0) return this.needs;
@@ -179,6 +185,7 @@ export class Catalog {
     this.#order.update(new Set(), new Set(this.#committed.keys()));
     this.#unsorted = new Set();
     this.#committedVersion = this.#digest.version();
+    this.#committedTls = this.needs.tlsGeneration;
   }
 
   /** Stages a change and returns what it does to the host table. */
@@ -213,6 +220,7 @@ export class Catalog {
     }
     this.#staged.clear();
     this.#committedVersion = this.#digest.version();
+    this.#committedTls = this.needs.tlsGeneration;
   }
 
   #sorted(): SortedKeys {

@@ -57,6 +57,8 @@ export interface ManagerOptions {
 export interface TlsView {
   /** Changes whenever needs come or go. */
   generation(): number;
+  /** Changes whenever those of the committed ingresses do. */
+  committed(): number;
   /** The names that Caddy gets certificates for, in no order. */
   names(): readonly ManagedName[];
   usesOf(need: TlsNeed): number;
@@ -195,9 +197,11 @@ function reportLackingModules(
   return lacking;
 }
 
-function tlsView({ needs }: Catalog, reconciler: Reconciler): TlsView {
+function tlsView(catalog: Catalog, reconciler: Reconciler): TlsView {
+  const { needs } = catalog;
   return {
     generation: () => needs.tlsGeneration,
+    committed: () => catalog.committedTls,
     names: () => needs.managedNames(),
     usesOf: (need) => needs.usesOf(need),
     usesOfName: (subject) => needs.usesOfName(subject),

@@ -171,7 +171,8 @@ function onDemandNames(
   const names = new OnDemandNames({
     settings: tlsSettings(config),
     rules: () => ({
-      generation: manager.tls.generation(),
+      // That of the rules below: with one of rules that are being staged, what is known would count for them, too.
+      generation: manager.tls.committed(),
       rules: () => [...manager.ingresses.list()].flatMap(({ rules }) => rules),
     }),
     resolver,

@@ -65,6 +65,17 @@ describe("Catalog", () => {
     expect(catalog.getStaged("one")).toBeUndefined();
   });
 
+  it("counts the certificates that committed ingresses need apart from those of staged ones", () => {
+    const catalog = new Catalog(compilerSettings({ acme: { email: "ops@example.com" } }));
+    const before = catalog.committedTls;
+    const one = ingress("a", 443);
+    const rules = one.rules.map((rule) => ({ ...rule, tls: true }));
+    catalog.stage({ after: { ...one, rules } });
+    expect(catalog.committedTls).toBe(before);
+    catalog.commit();
+    expect(catalog.committedTls).not.toBe(before);
+  });
+
   it("merges to a delta that turns the committed table into the staged one", () => {
     const random = seededRandom(8);
     const catalog = new Catalog(settings);
