@@ -16,6 +16,7 @@ export interface PeerRoute {
 
 export interface PeerConfig {
   readonly admin: { readonly listen: string; readonly config: { readonly persist: false } };
+  readonly storage?: { readonly module: "file_system"; readonly root: string };
   readonly apps: {
     readonly http: {
       readonly servers: {
@@ -43,18 +44,29 @@ export interface CaddyPeer extends Child {
   load(config: PeerConfig): Promise<void>;
 }
 
-/** Starts a Caddy with these routes on free loopback ports, over TLS for a name that its own authority signs. */
+/** Names whose certificates Caddy's own authority signs. */
+export interface PeerNames {
+  readonly names: readonly string[];
+  /** Caddy's storage, which may have certificates of theirs. Default: a folder of the peer's own. */
+  readonly storage?: string;
+}
+
+/**
+ * Starts a Caddy with these routes on free loopback ports, over TLS where there are names. Resolves when it answers, and has the
+ * last name's certificate.
+ */
 export async function startCaddyPeer(
   binary: string,
   folder: string,
   routes: readonly PeerRoute[],
-  name?: string,
+  tls?: PeerNames,
 ): Promise<CaddyPeer> {
   const adminPort = await freePort();
   const httpPort = await freePort();
   const render = (all: readonly PeerRoute[]): PeerConfig => ({
     // On a network of ours: of stock Caddy's two sockets during a load, the older resets what waits at it.
     admin: { listen: `gatewright/127.0.0.1:${adminPort}`, config: { persist: false } },
+    ...(tls?.storage === undefined ? {} : { storage: { module: "file_system", root: tls.storage } }),
     apps: {
       http: {
         servers: {
@@ -63,11 +75,11 @@ export async function startCaddyPeer(
             automatic_https: { disable: true },
             protocols: ["h1", "h2"],
             routes: all,
-            ...(name === undefined ? {} : { tls_connection_policies: [{}] }),
+            ...(tls === undefined ? {} : { tls_connection_policies: [{}] }),
           },
         },
       },
-      ...(name === undefined ? {} : signedByItself(name)),
+      ...(tls === undefined ? {} : signedByItself(tls)),
     },
   });
   await mkdir(folder, { recursive: true });
@@ -80,9 +92,10 @@ export async function startCaddyPeer(
   const admin = new HttpClient(adminPort, { keepAlive: false });
   const site = new HttpClient(httpPort);
   const answers = async (): Promise<boolean> => (await site.send({}).catch(() => undefined)) !== undefined;
+  const last = tls?.names.at(-1);
   await Promise.race([
     child.failure,
-    until(() => (name === undefined ? answers() : shakesHands(httpPort, name))),
+    until(() => (last === undefined ? answers() : shakesHands(httpPort, last))),
   ]);
   return {
     ...child,
@@ -100,11 +113,12 @@ export async function startCaddyPeer(
   };
 }
 
-function signedByItself(name: string): Pick<PeerConfig["apps"], "tls" | "pki"> {
+function signedByItself({ names }: PeerNames): Pick<PeerConfig["apps"], "tls" | "pki"> {
   return {
     tls: {
-      automation: { policies: [{ subjects: [name], issuers: [{ module: "internal" }] }] },
-      certificates: { automate: [name] },
+      // As Gatewright has it: thousands of subjects are looked through for each name.
+      automation: { policies: [{ issuers: [{ module: "internal" }] }] },
+      certificates: { automate: names },
     },
     pki: { certificate_authorities: { local: { install_trust: false } } },
   };

@@ -1,14 +1,19 @@
 import { once } from "node:events";
+import { join } from "node:path";
 import { connect } from "node:tls";
 import { until } from "../../test/support/until.ts";
 import { HttpClient } from "../http-client.ts";
-import { settledBytes } from "../process-usage.ts";
+import { startCaddyPeer } from "../peers/caddy.ts";
+import { staticRoute } from "../peers/static-route.ts";
+import { cpuSeconds, settledBytes } from "../process-usage.ts";
 import type { Measurement } from "../report.ts";
 import { atMost, type Bench, compare, type Row } from "../row.ts";
+import { addressOf, hostOf } from "../seed.ts";
 import { openSite, type Site } from "../site.ts";
 import { alternate, median } from "../statistics.ts";
 
 const ROW = "tls-create";
+const STOCK = "stock Caddy, the same certificates";
 const GOAL_MS = 10;
 const GOAL_RATIO = 3;
 const GOAL_START_MS = 5000;
@@ -26,12 +31,13 @@ export const tlsCreate: Row = {
     if (size > LARGEST) return [];
     await using site = await openTls(bench, size);
     const signing = await untilSigned(site);
-    const start = await coldStart(site);
+    const [start, stock] = await coldStart(bench, site);
     const memory = await certificateMemory(site);
     await using one = await openTls(bench, 1);
     await untilSigned(one);
-    await coldStart(one);
+    const [, stockOne] = await coldStart(bench, one);
     const single = await certificateMemory(one);
+    const beside = (value: number) => ({ peer: { name: STOCK, value } });
     return [
       ...(await creates(bench, site, one)),
       {
@@ -40,9 +46,17 @@ export const tlsCreate: Row = {
         size,
         value: start.wallMs,
         unit: "ms",
+        ...beside(stock.wallMs),
         goal: atMost(start.wallMs, GOAL_START_MS, "ms"),
       },
-      { row: ROW, what: "processor time of Caddy until then", size, value: start.caddyMs, unit: "ms" },
+      {
+        row: ROW,
+        what: "processor time of Caddy until then",
+        size,
+        value: start.caddyMs,
+        unit: "ms",
+        ...beside(stock.caddyMs),
+      },
       { row: ROW, what: "certificates signed at the first start", size, value: signing, unit: "/s" },
       ...(size < MANY
         ? []
@@ -53,6 +67,7 @@ export const tlsCreate: Row = {
               size,
               value: (memory - single) / size / 1024,
               unit: "KB",
+              ...beside((stock.bytes - stockOne.bytes) / size / 1024),
             } as const,
           ]),
     ];
@@ -86,7 +101,7 @@ export async function lackingNames(
 /** Asks for what was missing the last time only, since the questions take processor time, too. */
 export async function untilInMemory({ gatewright: { ports }, size }: Site): Promise<void> {
   const admin = new HttpClient(ports.admin);
-  let missing: readonly string[] = Array.from({ length: size }, (_, number) => `h${number}.bench.test`);
+  let missing: readonly string[] = Array.from({ length: size }, (_, number) => hostOf(number));
   await until(async () => {
     const [one] = missing;
     if (missing.length > 1 && (await lacking(admin, ports.admin, [one ?? ""])).length > 0) return false;
@@ -113,25 +128,57 @@ async function lacking(
   return certificates.flatMap(({ name, served }) => (served === undefined ? [name] : []));
 }
 
-/** Resident memory after garbage was collected, settled. */
-async function certificateMemory({ gatewright }: Site): Promise<number> {
-  const admin = new HttpClient(gatewright.ports.admin);
-  const headers = { origin: `http://127.0.0.1:${gatewright.ports.admin}` };
-  await admin.send({ path: "/debug/pprof/heap?gc=1", headers });
-  admin.close();
-  return settledBytes(await gatewright.caddyPid());
+function certificateMemory({ gatewright }: Site): Promise<number> {
+  return gatewright.caddyPid().then((pid) => memoryOf(pid, gatewright.ports.admin));
 }
 
-/** Neither the manager nor Caddy runs; then from the start of the manager until Caddy has each certificate. */
-async function coldStart(site: Site): Promise<{ readonly wallMs: number; readonly caddyMs: number }> {
+/** Resident memory of a Caddy after garbage was collected, settled. */
+async function memoryOf(pid: number, adminPort: number): Promise<number> {
+  const admin = new HttpClient(adminPort);
+  await admin.send({
+    path: "/debug/pprof/heap?gc=1",
+    headers: { origin: `http://127.0.0.1:${adminPort}` },
+  });
+  admin.close();
+  return settledBytes(pid);
+}
+
+interface Start {
+  readonly wallMs: number;
+  readonly caddyMs: number;
+}
+
+/**
+ * Neither the manager nor Caddy runs; then from the start of the manager until Caddy has each certificate. Before that stock Caddy
+ * with the same files, from its start until it has the last of them.
+ */
+async function coldStart(
+  bench: Bench,
+  site: Site,
+): Promise<readonly [ours: Start, stock: Start & { readonly bytes: number }]> {
   const { gatewright } = site;
   await gatewright.kill();
   process.kill(await gatewright.caddyPid(), "SIGKILL");
+  const stock = await stockStart(bench, site);
   const began = performance.now();
   await gatewright.start();
   await untilInMemory(site);
   const wallMs = performance.now() - began;
-  return { wallMs, caddyMs: (await site.cpuSeconds()).caddy * 1000 };
+  return [{ wallMs, caddyMs: (await site.cpuSeconds()).caddy * 1000 }, stock];
+}
+
+async function stockStart({ caddyBinary, scratch, backendPort }: Bench, { gatewright, size }: Site) {
+  const names = Array.from({ length: size }, (_, number) => hostOf(number));
+  const began = performance.now();
+  await using peer = await startCaddyPeer(
+    caddyBinary,
+    join(scratch, `${ROW}-${size}`),
+    [staticRoute(addressOf(0), backendPort)],
+    { names, storage: join(gatewright.dataDir, "caddy/data") },
+  );
+  const wallMs = performance.now() - began;
+  const caddyMs = (await cpuSeconds(peer.pid)) * 1000;
+  return { wallMs, caddyMs, bytes: await memoryOf(peer.pid, peer.adminPort) };
 }
 
 interface Created {

@@ -34,7 +34,7 @@ export const tlsRate: Row = {
       bench.caddyBinary,
       join(bench.scratch, `${ROW}-${size}`),
       [staticRoute(addressOf(0), bench.backendPort)],
-      hostOf(0),
+      { names: [hostOf(0)] },
     );
     const one = { target: `127.0.0.1:${peer.httpPort}`, hosts: hostOf(0), "host-count": 1 };
     const measurements: Measurement[] = [];

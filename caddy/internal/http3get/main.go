@@ -1,9 +1,9 @@
 // Http3get sends a GET over HTTP/3 and prints protocol, status and body; for tests, since Node has no client.
 //
-//	http3get <host:port> <server name> <file with roots> [again]
+//	http3get <host:port> <server name> <file with roots> [again | steady]
 //
 // With `again` it comes back with the session it was given and sends the second GET as early data (0-RTT) where the server
-// lets it; what that had is printed.
+// lets it; what that had is printed. With `steady` clients keep asking until the standard input ends (see steady).
 package main
 
 import (
@@ -21,13 +21,13 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2], os.Args[3], len(os.Args) > 4); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3], append(os.Args, "")[4]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(address, name, roots string, again bool) error {
+func run(address, name, roots, how string) error {
 	pem, err := os.ReadFile(roots)
 	if err != nil {
 		return err
@@ -35,7 +35,10 @@ func run(address, name, roots string, again bool) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
 	trust := &tls.Config{RootCAs: pool, ServerName: name, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
-	if err := get(address, name, trust, http.MethodGet); err != nil || !again {
+	if how == "steady" {
+		return steady(address, name, trust)
+	}
+	if err := get(address, name, trust, http.MethodGet); err != nil || how != "again" {
 		return err
 	}
 	return get(address, name, trust, http3.MethodGet0RTT)

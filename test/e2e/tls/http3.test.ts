@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -6,10 +7,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { buildGo } from "../../../src/caddy/go-build.ts";
 import { eventually, visitSecurely } from "../../support/acme/handshake.ts";
 import { createTestAuthority } from "../../support/acme/test-authority.ts";
-import { call, createIngress, rule } from "../../support/api.ts";
+import { askCaddy, call, createIngress, rule } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { testCacheDir } from "../../support/caddy-binary.ts";
 import { freePort } from "../../support/free-port.ts";
+import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
 
@@ -44,6 +46,9 @@ const secure = (
   match: object = {},
 ) => rule(hostname, "web-1", backend.port, { port, ...match }, { tls: true, tls_options });
 
+const caddyState = async (): Promise<{ readonly generation: number }> =>
+  (await askCaddy<{ generation: number }>(gatewright.ports.admin, "/gatewright/state")).body;
+
 describe("HTTP/3", () => {
   it("is spoken on TLS ports and offered to other clients, also after reloads", async () => {
     const port = gatewright.ports.https;
@@ -62,6 +67,39 @@ describe("HTTP/3", () => {
     ] as const)
       expect(await eventually(() => get(at, host))).toMatch(/^HTTP\/3.0 200/);
   });
+
+  it("answers requests at reloads, or rejects them as ones that nobody has handled", async () => {
+    const port = gatewright.ports.https;
+    const name = "steady.fast.test";
+    const created = await createIngress({ url: gatewright.url, name: "steady", rules: [secure(name, port)] });
+    expect(created.status).toBe(201);
+    await eventually(() => get(port, name));
+    const clients = spawn(client, [`127.0.0.1:${port}`, name, roots(), "steady"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    let said = "";
+    clients.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await until(() => said.includes("asking"));
+    const { generation } = await caddyState();
+    for (let round = 0; round < 5; round += 1) {
+      const rules = [secure(`r${round}.fast.test`, await freePort())];
+      expect((await createIngress({ url: gatewright.url, name: `r${round}`, rules })).status).toBe(201);
+    }
+    expect((await caddyState()).generation).toBeGreaterThanOrEqual(generation + 5);
+    clients.stdin.end();
+    await once(clients, "close");
+    const met = JSON.parse(said.split("\n")[1] ?? "") as {
+      readonly requests: number;
+      readonly connections: number;
+      readonly failures: { readonly [reason: string]: number };
+    };
+    // A client may send them again (RFC 9114 section 4.1.1); this one does so once.
+    const others = Object.keys(met.failures).filter((reason) => !reason.includes("H3_REQUEST_REJECTED"));
+    expect(others).toEqual([]);
+    expect(met.requests).toBeGreaterThan(20);
+    // Each reload has them connect again.
+    expect(met.connections).toBeGreaterThan(4);
+  }, 60_000);
 
   it("takes no early data, which anyone who saw it can send again", async () => {
     const port = await freePort();
