@@ -22,7 +22,7 @@ export const errorCatalogue = {
     "Another rule wants other TLS options for the same host and port, or another issuer for the same name.",
   target_not_allowed:
     "The target is a listener of Gatewright itself, link-local, a metadata service of a cloud, another address that is no instance's, or loopback where that is not allowed.",
-  module_missing: "The running Caddy lacks a module that a policy needs; the message names it.",
+  module_missing: "The running Caddy lacks a module that a policy or a call needs; the message names it.",
   config_validation_failed: "Caddy refused the configuration.",
   not_found: "No resource has this id, name or unique id prefix.",
   ingress_set_aside: "The ingress is stored but not served: it conflicts with another or cannot be read.",

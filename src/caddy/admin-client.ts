@@ -1,7 +1,7 @@
 import { Pool } from "undici";
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Table, TableDelta } from "../compiler/row.ts";
-import { GatewrightError } from "../errors.ts";
+import { GatewrightError, isGatewrightError } from "../errors.ts";
 import { parseAdminUrl } from "./admin-address.ts";
 import { refusal } from "./admin-refusal.ts";
 import type {
@@ -151,7 +151,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         headersTimeout: loadTimeoutMs,
         bodyTimeout: STREAM_STALL_MS,
       });
-      if (statusCode !== 200) throw refusal(statusCode, await body.text(), scrub);
+      if (statusCode !== 200) throw lackingExplain(refusal(statusCode, await body.text(), scrub));
       body.setEncoding("utf8");
       for await (const chunk of body) {
         const lines = `${left}${chunk as string}`.split("\n");
@@ -250,7 +250,10 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),
     runs,
     explain: async (question) => {
-      const { body } = await demand("POST", "/gatewright/explain", question, EXPLAIN_TIMEOUT_MS);
+      const answer = demand("POST", "/gatewright/explain", question, EXPLAIN_TIMEOUT_MS);
+      const { body } = await answer.catch((error: unknown) => {
+        throw lackingExplain(error);
+      });
       return parseRehearsed(body, scrub);
     },
     probe: async () => {
@@ -293,6 +296,14 @@ function parseCertificates({ body }: Answer, scrub: Scrub): readonly CaddyCertif
       ? one
       : { ...one, attempt: { ...one.attempt, error: scrub(one.attempt.error) } },
   );
+}
+
+/** A Caddy of another build has everything but the endpoint that is asked. */
+function lackingExplain(error: unknown): unknown {
+  if (!isGatewrightError(error, "caddy_modules_missing")) return error;
+  const message =
+    "the running Caddy lacks the module admin.api.gatewright_explain; build it from caddy/, or unset CADDY_BIN";
+  return new GatewrightError("module_missing", message, { cause: error });
 }
 
 /** Reasons are words of Caddy's; the rest is what was asked, and is left as it is. */

@@ -9,6 +9,7 @@ import { startBackend } from "../../support/backend.ts";
 import { explain } from "../../support/explain.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startGatewright } from "../../support/gatewright.ts";
+import { moved, readSeries } from "../../support/moved-metrics.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { asSite, useGatewright } from "../../support/use-gatewright.ts";
@@ -40,6 +41,7 @@ interface Failing {
   readonly request?: Partial<ExplainRequest> & { readonly host?: string; readonly path?: string };
   /** The condition that says the same, where one does: what belongs to the request alone is in none. */
   readonly condition?: string;
+  readonly metric: string;
   /** What only a request finds out is in `last_failure`. */
   readonly unforeseen?: true;
 }
@@ -62,6 +64,7 @@ const failing: readonly Failing[] = [
     request: { host: "othr-host.test" },
     reason: "host",
     status: 404,
+    metric: 'unrouted_requests_total{reason="host"}',
   },
   {
     name: "other-path",
@@ -69,6 +72,7 @@ const failing: readonly Failing[] = [
     request: { path: "/apis" },
     reason: "path",
     status: 404,
+    metric: 'unrouted_requests_total{reason="path"}',
   },
   {
     name: "other-method",
@@ -76,18 +80,21 @@ const failing: readonly Failing[] = [
     request: { method: "POST" },
     reason: "method",
     status: 404,
+    metric: 'unrouted_requests_total{reason="method"}',
   },
   {
     name: "other-headers",
     rule: web({}, { headers: { "X-Beta": "1" } }),
     reason: "headers",
     status: 404,
+    metric: 'unrouted_requests_total{reason="headers"}',
   },
   {
     name: "denied",
     rule: web({ access: { deny: ["127.0.0.0/8"] } }),
     reason: "access",
     status: 403,
+    metric: 'refused_requests_total{ingress="denied",policy="access"}',
   },
   {
     name: "limited",
@@ -95,18 +102,21 @@ const failing: readonly Failing[] = [
     provoke: () => gatewright.visit("limited.test"),
     reason: "rate_limit",
     status: 429,
+    metric: 'refused_requests_total{ingress="limited",policy="rate_limit"}',
   },
   {
     name: "private",
     rule: web({ basic_auth: { users: { ann: `$2a$04$${"a".repeat(53)}` } } }),
     reason: "basic_auth",
     status: 401,
+    metric: 'refused_requests_total{ingress="private",policy="basic_auth"}',
   },
   {
     name: "closed",
     rule: web({ maintenance: {} }),
     reason: "maintenance",
     status: 503,
+    metric: 'refused_requests_total{ingress="closed",policy="maintenance"}',
   },
   {
     name: "no-instance",
@@ -115,6 +125,7 @@ const failing: readonly Failing[] = [
     reason: "no_address",
     status: 503,
     condition: "NoAddress",
+    metric: 'upstream_errors_total{ingress="no-instance",cause="no_address"}',
   },
   {
     name: "stopped",
@@ -123,6 +134,7 @@ const failing: readonly Failing[] = [
     reason: "no_address",
     status: 503,
     condition: "NoAddress",
+    metric: 'upstream_errors_total{ingress="stopped",cause="no_address"}',
   },
   {
     name: "refusing",
@@ -130,12 +142,14 @@ const failing: readonly Failing[] = [
     request: { connect: true },
     reason: "refused",
     status: 502,
+    metric: 'upstream_errors_total{ingress="refusing",cause="refused"}',
   },
   {
     name: "hanging",
     rule: at(() => silent.port, { timeouts: { response_header: "500ms" } }),
     reason: "timeout",
     status: 504,
+    metric: 'upstream_errors_total{ingress="hanging",cause="timeout"}',
     unforeseen: true,
   },
   {
@@ -144,6 +158,7 @@ const failing: readonly Failing[] = [
     reason: "unhealthy",
     status: 503,
     condition: "AllUnhealthy",
+    metric: 'upstream_errors_total{ingress="ill",cause="unhealthy"}',
   },
   {
     name: "drained",
@@ -154,8 +169,11 @@ const failing: readonly Failing[] = [
     reason: "drained",
     status: 503,
     condition: "Drained",
+    metric: 'upstream_errors_total{ingress="drained",cause="drained"}',
   },
 ];
+
+const series = async () => readSeries((await call(`${gatewright.url}/metrics`)).text);
 
 /** The one line about a host: what is explained has none. */
 async function accessLine(host: string): Promise<{ readonly [field: string]: unknown }> {
@@ -169,7 +187,7 @@ async function accessLine(host: string): Promise<{ readonly [field: string]: unk
   return JSON.parse(lines[0] ?? "") as { readonly [field: string]: unknown };
 }
 
-describe("explain, the status and a line of the access log name the same cause", () => {
+describe("explain, the status, a metric and a line of the log name the same cause", () => {
   it.each(failing)("$name: $reason", async (one) => {
     const { name, reason, status, request = {}, unforeseen } = one;
     const { path = "/", host = `${name}.test`, ...more } = request;
@@ -178,7 +196,10 @@ describe("explain, the status and a line of the access log name the same cause",
     const ask = () =>
       explain(gatewright.url, { url: `http://${host}${path}`, client_ip: "127.0.0.1", ...more });
     if (unforeseen === undefined) await until(async () => (await ask()).reason === reason);
+    const before = await series();
     const told = await ask();
+    // What is explained moves no metric.
+    expect(moved(before, await series(), /requests_total|upstream_errors/)).toEqual({});
 
     const method = more.method ?? "GET";
     const real = await visitFrom(gatewright.ports.http, host, path, { method });
@@ -189,6 +210,10 @@ describe("explain, the status and a line of the access log name the same cause",
     const line = await accessLine(host);
     expect(line["status"]).toBe(status);
     expect([line["miss"], line["policy"], line["cause"]]).toContain(reason);
+
+    await until(async () =>
+      Object.keys(moved(before, await series(), /unrouted|refused|errors/)).includes(one.metric),
+    );
 
     const conditions = (await gatewright.statusOf(name)).conditions.filter(
       (condition) => condition.status !== "True",
