@@ -8,3 +8,8 @@ export async function explain(url: string, request: ExplainRequest): Promise<Exp
   expect([status, text]).toEqual([200, expect.any(String)]);
   return body;
 }
+
+/** A page of Gatewright's without the id of its request, by which no two are alike. */
+export function withoutId(page: string): string {
+  return page.replace(/Request [\w-]+/, "");
+}
