@@ -1,9 +1,11 @@
 import jwt from "jsonwebtoken";
 import { GatewrightError } from "../errors.ts";
-import type { Token } from "../model/api.ts";
+import type { Token, TokenLimits } from "../model/api.ts";
+import { canOwn } from "../model/limits.ts";
 import { permits, type Rights, type Scope } from "../model/rights.ts";
 import { isTokenText } from "../tokens/token-text.ts";
 import type { Tokens } from "../tokens/tokens.ts";
+import { parseBody } from "../validation/schema.ts";
 
 /** How callers prove who they are. */
 export interface AuthOptions {
@@ -73,22 +75,35 @@ function bearerOf(authorization: string | undefined): Bearer {
   return isBearer ? { kind: "bearer", text } : { kind: "malformed" };
 }
 
-function callerWith({ id, subject, scopes, expires_at }: Token): Caller {
+function callerWith({ id, subject, scopes, limits, expires_at }: Token): Caller {
   return {
     subject,
     tokenId: id,
     ...(expires_at === undefined ? {} : { expiresAtMs: Date.parse(expires_at) }),
     permissions: scopes,
+    ...(limits === undefined ? {} : { limits }),
   };
 }
 
-function callerOf({ sub, jti, exp, permissions }: jwt.JwtPayload): Caller {
+function callerOf({ sub, jti, exp, limits, permissions }: jwt.JwtPayload): Caller {
   return {
     subject: typeof sub === "string" && sub !== "" ? sub : "unnamed",
     ...(typeof jti === "string" && jti !== "" ? { tokenId: jti } : {}),
     ...(typeof exp === "number" ? { expiresAtMs: exp * 1000 } : {}),
     permissions: permissions as unknown,
+    ...(limits === undefined ? {} : { limits: limitsOf(limits, sub) }),
   };
+}
+
+/** Limits that cannot be read, or are nobody's, permit nothing, so that a mistake never opens. */
+function limitsOf(limits: unknown, subject: unknown): TokenLimits {
+  if (typeof subject !== "string" || !canOwn(subject))
+    throw unauthorized("a token with limits needs a subject");
+  try {
+    return parseBody("TokenLimits", limits);
+  } catch {
+    throw unauthorized("invalid limits in the token");
+  }
 }
 
 function verify(token: string, secret: string): jwt.JwtPayload {

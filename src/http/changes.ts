@@ -37,23 +37,30 @@ function apply(manager: IngressManager, context: OperationContext): RequestHandl
   const options = {
     scope: "ingress:write",
     failure: "failed to apply ingresses",
+    ownOnly: true,
     changes: "ingress",
     query: setQuery,
   } as const;
-  return operation(context, options, async ({ request, response, query, by, permit }) => {
+  return operation(context, options, async ({ request, response, query, by, caller, permit }) => {
     const goes = pruning(query);
     if (goes !== undefined) permit("ingress:delete");
     const ingresses = await readIngressSet(request, context.maxBodyBytes);
     const set = { ingresses, ...goes, ...requiredRevision(request) };
-    sendJson(response, 200, await manager.apply(set, by));
+    sendJson(response, 200, await manager.of(caller).apply(set, by));
   });
 }
 
 function plan(manager: IngressManager, context: OperationContext, traffic?: TrafficSource): RequestHandler {
-  const options = { scope: "ingress:read", failure: "failed to plan", query: setQuery } as const;
-  return operation(context, options, async ({ request, response, query }) => {
+  const options = {
+    scope: "ingress:read",
+    failure: "failed to plan",
+    query: setQuery,
+    ownOnly: true,
+  } as const;
+  return operation(context, options, async ({ request, response, query, caller }) => {
+    const own = manager.of(caller);
     const how = { ...pruning(query), ...requiredRevision(request) };
-    const told = await manager.plan(await plannedCall(manager, request, context, how));
+    const told = await own.plan(await plannedCall(own, request, context, how));
     sendJson(response, 200, await withTraffic(told, traffic));
   });
 }

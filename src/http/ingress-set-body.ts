@@ -37,9 +37,20 @@ export async function wantedOf(value: unknown): Promise<readonly WantedIngress[]
   const wanted = await mapInSlices(value, (document: unknown, index): WantedIngress[] => {
     if (problems.length >= MOST_PROBLEMS) return [];
     try {
-      const { id, created_at, updated_at: _, ...request } = parseBody("ReplaceIngressRequest", document);
+      const {
+        id,
+        created_at,
+        updated_at: _,
+        owner,
+        ...request
+      } = parseBody("ReplaceIngressRequest", document);
       return [
-        { request, ...(id === undefined ? {} : { id }), ...(created_at === undefined ? {} : { created_at }) },
+        {
+          request,
+          ...(id === undefined ? {} : { id }),
+          ...(created_at === undefined ? {} : { created_at }),
+          ...(owner === undefined ? {} : { owner }),
+        },
       ];
     } catch (error) {
       if (!isGatewrightError(error)) throw error;

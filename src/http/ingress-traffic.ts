@@ -16,17 +16,21 @@ export interface TrafficSource {
 
 /** `/ingresses/{id}/traffic`. */
 export function ingressTrafficRoutes(
-  manager: Pick<IngressManager, "lookup">,
+  manager: Pick<IngressManager, "of">,
   source: TrafficSource,
   context: OperationContext,
 ): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  const options = { scope: "ingress:read", failure: "failed to get the traffic of the ingress" } as const;
+  const options = {
+    scope: "ingress:read",
+    failure: "failed to get the traffic of the ingress",
+    ownOnly: true,
+  } as const;
   router
     .route("/ingresses/:id/traffic")
     .get(
-      operation(context, options, async ({ request, response }) => {
-        const { ingress } = await findOne(() => manager.lookup(referenceOf(request)));
+      operation(context, options, async ({ request, response, caller }) => {
+        const { ingress } = await findOne(() => manager.of(caller).lookup(referenceOf(request)));
         const { id, name } = ingress;
         const traffic: IngressTraffic = { id, name, windows: windowsOf(await ask(source, id)) };
         sendJson(response, 200, traffic);

@@ -37,20 +37,21 @@ function createIngress(manager: IngressManager, context: OperationContext): Requ
   const options = {
     scope: "ingress:write",
     failure: "failed to create ingress",
+    ownOnly: true,
     changes: "ingress",
     schema: "CreateIngressRequest",
   } as const;
-  return bodyOperation(context, options, async ({ response, body, by }) => {
-    const created = await manager.create(body, by);
+  return bodyOperation(context, options, async ({ response, body, by, caller }) => {
+    const created = await manager.of(caller).create(body, by);
     response.setHeader("Location", `/ingresses/${created.id}`);
     sendIngress(manager, response, 201, created);
   });
 }
 
 function getIngress(manager: IngressManager, context: OperationContext): RequestHandler {
-  const options = { scope: "ingress:read", failure: "failed to get ingress" } as const;
-  return operation(context, options, async ({ request, response }) => {
-    const ingress = await find(manager, request);
+  const options = { scope: "ingress:read", failure: "failed to get ingress", ownOnly: true } as const;
+  return operation(context, options, async ({ request, response, caller }) => {
+    const ingress = await find(manager.of(caller), request);
     const version = manager.etag(ingress);
     if (!hasVersion(request, version)) return sendIngress(manager, response, 200, ingress);
     response.setHeader("ETag", `"${version}"`);
@@ -62,14 +63,16 @@ function replaceIngress(manager: IngressManager, context: OperationContext): Req
   const options = {
     scope: "ingress:write",
     failure: "failed to replace ingress",
+    ownOnly: true,
     changes: "ingress",
     schema: "ReplaceIngressRequest",
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body, by }) => {
-    const ingress = await findStored(manager, request);
+  return bodyOperation(context, options, async ({ request, response, body, by, caller }) => {
+    const own = manager.of(caller);
+    const ingress = await findStored(own, request);
     const wanted: CreateIngressRequest = withoutReadOnly(body, ingress);
     const version = requiredVersion(request, manager.etag(ingress));
-    sendIngress(manager, response, 200, await manager.replace(ingress.id, wanted, version, by));
+    sendIngress(manager, response, 200, await own.replace(ingress.id, wanted, version, by));
   });
 }
 
@@ -77,16 +80,18 @@ function patchIngress(manager: IngressManager, context: OperationContext): Reque
   const options = {
     scope: "ingress:write",
     failure: "failed to change ingress",
+    ownOnly: true,
     changes: "ingress",
     schema: "PatchIngressRequest",
     types: ["application/merge-patch+json", "application/json"],
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body, by }) => {
-    const ingress = await find(manager, request);
+  return bodyOperation(context, options, async ({ request, response, body, by, caller }) => {
+    const own = manager.of(caller);
+    const ingress = await find(own, request);
     // It was parsed from JSON: what the schema's type says of absent keys holds.
     const patch = withoutReadOnly(body, ingress) as JsonValue;
     const version = requiredVersion(request, manager.etag(ingress));
-    sendIngress(manager, response, 200, await manager.patch(ingress.id, patch, version, by));
+    sendIngress(manager, response, 200, await own.patch(ingress.id, patch, version, by));
   });
 }
 
@@ -94,11 +99,13 @@ function deleteIngress(manager: IngressManager, context: OperationContext): Requ
   const options = {
     scope: "ingress:delete",
     failure: "failed to delete ingress",
+    ownOnly: true,
     changes: "ingress",
   } as const;
-  return operation(context, options, async ({ request, response, by }) => {
-    const ingress = await findStored(manager, request);
-    await manager.delete(ingress.id, requiredVersion(request, manager.etag(ingress)), by);
+  return operation(context, options, async ({ request, response, by, caller }) => {
+    const own = manager.of(caller);
+    const ingress = await findStored(own, request);
+    await own.delete(ingress.id, requiredVersion(request, manager.etag(ingress)), by);
     sendEmpty(response, 204);
   });
 }
@@ -111,14 +118,16 @@ function listIngresses(
   const options = {
     scope: "ingress:read",
     failure: "failed to list ingresses",
+    ownOnly: true,
     query: ["name", "hostname", "instance", "q", TAGS, "state", "limit", "cursor"],
   } as const;
-  return operation(context, options, async ({ request, response, query }) => {
+  return operation(context, options, async ({ request, response, query, caller }) => {
+    const own = manager.of(caller);
     if (storeId !== undefined) response.setHeader(STORE_HEADER, storeId);
     const matches = ingressFilter(query);
     const limit = integerParameter(query, "limit", { min: 1, max: MAX_PAGE_SIZE });
     const isSetAside = enumParameter(query, "state", ["served", "set-aside"]) === "set-aside";
-    const selected = matching<Listed>(isSetAside ? manager.setAside() : manager.list(), matches);
+    const selected = matching<Listed>(isSetAside ? own.setAside() : own.list(), matches);
     const listed = limit === undefined ? selected : [await pageOf(response, query, selected, limit)];
     // A HEAD's body would be thrown away, one entry after another.
     await streamJsonArray(response, request.method === "HEAD" ? [] : listed);
@@ -141,11 +150,10 @@ async function findStored(manager: IngressManager, request: Request): Promise<Li
 }
 
 /** What GET answers can be sent back: the keys that are not the caller's to set are dropped. */
-export function withoutReadOnly<Body extends Pick<ReplaceIngressRequest, "id" | "created_at" | "updated_at">>(
-  body: Body,
-  ingress: Pick<Ingress, "id">,
-): Omit<Body, "id" | "created_at" | "updated_at"> {
-  const { id, created_at, updated_at, ...rest } = body;
+export function withoutReadOnly<
+  Body extends Pick<ReplaceIngressRequest, "id" | "created_at" | "updated_at" | "owner">,
+>(body: Body, ingress: Pick<Ingress, "id">): Omit<Body, "id" | "created_at" | "updated_at" | "owner"> {
+  const { id, created_at, updated_at, owner, ...rest } = body;
   if (id === undefined || id === ingress.id) return rest;
   const message = "invalid request: id is not the id of this ingress";
   const problem = {

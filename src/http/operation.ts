@@ -28,6 +28,8 @@ export interface OperationOptions {
   readonly query?: readonly string[];
   /** What it changes: its refusals are told, and it takes the reason of the change. Default: it only reads. */
   readonly changes?: Changeable;
+  /** Shows and changes of ingresses what is the caller's. Default: it is not for callers with limits. */
+  readonly ownOnly?: true;
 }
 
 /** An operation that takes a body. */
@@ -94,7 +96,7 @@ interface Progress {
 function admit(
   request: Request,
   { auth }: OperationContext,
-  { scope, query: known = [], changes }: OperationOptions,
+  { scope, query: known = [], changes, ownOnly }: OperationOptions,
   progress: Progress,
 ): Admitted {
   const caller = authenticate(request.headers.authorization, auth);
@@ -102,6 +104,11 @@ function admit(
   progress.by = { actor };
   const permit = (one: Scope): void => authorize(caller, one);
   permit(scope);
+  if (caller.limits !== undefined && ownOnly !== true)
+    throw new GatewrightError(
+      "Forbidden",
+      "this call is not for tokens with limits: it tells of others, or changes them",
+    );
   if (changes === undefined) return { query: queryOf(request, known), caller, permit, by: progress.by };
   const query = queryOf(request, [...known, MESSAGE]);
   const message = changeMessage(request, query);

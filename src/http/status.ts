@@ -8,17 +8,21 @@ import { sendJson } from "./wire.ts";
 
 /** `/ingresses/{id}/status`. */
 export function statusRoutes(
-  manager: Pick<IngressManager, "lookup">,
+  manager: Pick<IngressManager, "of">,
   board: Pick<StatusBoard, "statusOf">,
   context: OperationContext,
 ): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  const options = { scope: "ingress:read", failure: "failed to get the status of the ingress" } as const;
+  const options = {
+    scope: "ingress:read",
+    failure: "failed to get the status of the ingress",
+    ownOnly: true,
+  } as const;
   router
     .route("/ingresses/:id/status")
     .get(
-      operation(context, options, async ({ request, response }) => {
-        const { ingress } = await findOne(() => manager.lookup(referenceOf(request)));
+      operation(context, options, async ({ request, response, caller }) => {
+        const { ingress } = await findOne(() => manager.of(caller).lookup(referenceOf(request)));
         sendJson(response, 200, await board.statusOf(ingress));
       }),
     )

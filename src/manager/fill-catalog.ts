@@ -121,7 +121,7 @@ function setAside(
  * The document is not changed on disk until it is written again.
  */
 export function readStoredIngress(value: unknown, ports: ListenPorts): Ingress {
-  const { id, created_at, updated_at, ...request } = value as Partial<StoredIngress>;
+  const { id, created_at, updated_at, owner, ...request } = value as Partial<StoredIngress>;
   if (typeof id !== "string" || typeof created_at !== "string")
     throw new TypeError("id and created_at are missing");
   const { name, rules, tags, listen, gateways } = parseBody("CreateIngressRequest", request);
@@ -133,6 +133,7 @@ export function readStoredIngress(value: unknown, ports: ListenPorts): Ingress {
     ...(tags === undefined ? {} : { tags }),
     ...(listen === undefined ? {} : { listen }),
     ...(gateways === undefined ? {} : { gateways }),
+    ...(typeof owner === "string" ? { owner } : {}),
   };
   const ingress = normalizeStored(typeof updated_at === "string" ? { ...stored, updated_at } : stored, ports);
   // Parsed objects have no room to grow, so they take less memory than equal ones put together here.

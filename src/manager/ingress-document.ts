@@ -1,4 +1,6 @@
 import type { CreateIngressRequest, Ingress, IngressRule } from "../model/api.ts";
+import type { Attribution } from "../model/attribution.ts";
+import { canOwn } from "../model/limits.ts";
 import { normalizePlace } from "../validation/ingress.ts";
 
 /** `created_at` and `updated_at` of what replaces an ingress. The clock may have been set back; the order stays. */
@@ -9,6 +11,11 @@ export function timesAfter(before: Ingress | undefined): [createdAt: string, upd
   return [before?.created_at ?? updated, updated];
 }
 
+/** Whose an ingress is that somebody makes; undefined for nobody's. */
+export function ownerOf({ actor: { subject, via } }: Attribution): string | undefined {
+  return via === "api" && canOwn(subject) ? subject : undefined;
+}
+
 /** The document that is stored. */
 export function ingressOf(
   id: string,
@@ -16,6 +23,7 @@ export function ingressOf(
   rules: readonly IngressRule[],
   createdAt: string,
   updatedAt: string,
+  owner: string | undefined,
 ): Ingress {
   const tags =
     request.tags !== undefined && Object.keys(request.tags).length > 0 ? { tags: request.tags } : {};
@@ -25,6 +33,7 @@ export function ingressOf(
     name: request.name,
     ...tags,
     ...place,
+    ...(owner === undefined ? {} : { owner }),
     rules: [...rules],
     created_at: createdAt,
     updated_at: updatedAt,

@@ -1,5 +1,6 @@
 import type { ApplyResult, CreateIngressRequest, Ingress, Plan, SetAsideIngress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
+import type { Rights } from "../model/rights.ts";
 import type { DocumentChange, Revision } from "../store/history/revision.ts";
 
 /** Anything that JSON can say. */
@@ -30,6 +31,8 @@ export interface WantedIngress {
   /** Which one it is. Default, and where nobody has it: the one of this name, else a new one. */
   readonly id?: string;
   readonly created_at?: string;
+  /** Whose it is, where it is new. */
+  readonly owner?: string;
   readonly request: CreateIngressRequest;
 }
 
@@ -68,6 +71,8 @@ export interface Readiness {
  * `caddy_unavailable`, `store_unavailable`, `shutting_down`. `by` says whose change it is; default: Gatewright's own.
  */
 export interface IngressManager {
+  /** The same for a caller with limits: others' ingresses do not exist, and no change goes beyond. Without limits: itself. */
+  of(caller: Pick<Rights, "limits"> & { readonly subject: string }): IngressManager;
   create(request: CreateIngressRequest, by?: Attribution): Promise<Ingress>;
   /** `id` is a full id, also of one that is set aside; `ifMatch` an ETag without its quotes, absent for any version. */
   replace(id: string, request: CreateIngressRequest, ifMatch?: string, by?: Attribution): Promise<Ingress>;

@@ -2,11 +2,12 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { ApplyResult, CreateIngressRequest, Ingress, Plan, SetAsideIngress } from "../model/api.ts";
 import { type Attribution, ourselves } from "../model/attribution.ts";
+import type { Owner } from "../model/limits.ts";
 import type { Revision } from "../store/history/revision.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog } from "./catalog.ts";
-import { requestOf } from "./ingress-document.ts";
+import { ownerOf, requestOf } from "./ingress-document.ts";
 import type {
   IngressManager,
   JsonValue,
@@ -18,6 +19,7 @@ import type {
 import { setMutation } from "./ingress-set.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { creation, type Decision, deletion, etagOf, presentIn, replacement } from "./mutations.ts";
+import { checkLimits, checkSetLimits, isOwn, ownDecision, withoutOthers } from "./own-changes.ts";
 import { countsOf, MOST_TOLD, planner, refusedPlan, toldChange, unchangedOf } from "./plan.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { rollbackSet } from "./rollback.ts";
@@ -34,6 +36,8 @@ export interface IngressServiceOptions {
   readonly problems: readonly string[];
   /** Present: the Gatewright at this URL alone changes ingresses. */
   readonly follows?: string;
+  /** Present: for a caller with limits. Others' ingresses do not exist, and no change goes beyond them. */
+  readonly own?: Owner;
 }
 
 /** Creates, changes and finds ingresses. A promise that resolves means: served by Caddy and durable. */
@@ -44,8 +48,12 @@ export class IngressService implements IngressManager {
     this.#options = options;
   }
 
+  of({ limits, subject }: Parameters<IngressManager["of"]>[0]): IngressManager {
+    return limits === undefined ? this : new IngressService({ ...this.#options, own: { limits, subject } });
+  }
+
   async create(request: CreateIngressRequest, by: Attribution = ourselves): Promise<Ingress> {
-    return changed(await this.#make(by, () => creation(request, this.#options)));
+    return changed(await this.#make(by, { kind: "create", ingress: request }));
   }
 
   async replace(
@@ -54,7 +62,7 @@ export class IngressService implements IngressManager {
     ifMatch?: string,
     by: Attribution = ourselves,
   ): Promise<Ingress> {
-    return changed(await this.#make(by, () => replacement(id, request, ifMatch, this.#options)));
+    return changed(await this.#make(by, { kind: "replace", id, ingress: request }, ifMatch));
   }
 
   async patch(id: string, patch: JsonValue, ifMatch?: string, by: Attribution = ourselves): Promise<Ingress> {
@@ -71,11 +79,11 @@ export class IngressService implements IngressManager {
   }
 
   async delete(id: string, ifMatch?: string, by: Attribution = ourselves): Promise<void> {
-    await this.#make(by, () => deletion(id, ifMatch, this.#options));
+    await this.#make(by, { kind: "delete", id }, ifMatch);
   }
 
   async apply(set: WantedSet, by: Attribution = ourselves): Promise<ApplyResult> {
-    const { changes, revision } = await this.#make(by, () => setMutation(set, this.#options));
+    const { changes, revision } = await this.#make(by, { kind: "set", set });
     return {
       revision,
       ...countsOf(changes),
@@ -88,7 +96,7 @@ export class IngressService implements IngressManager {
     this.#mayWrite();
     const { catalog, compiler, writer } = this.#options;
     try {
-      const mutation = await this.#decisionOf(wanted);
+      const mutation = await this.#decisionOf(wanted, ourselves);
       return await writer.rehearse(mutation, () => {
         const plan = planner(catalog, compiler);
         return async (rehearsal) => ({
@@ -98,7 +106,7 @@ export class IngressService implements IngressManager {
         });
       });
     } catch (error) {
-      return refusedPlan(error, writer.revision);
+      return refusedPlan(this.#told(error), writer.revision);
     }
   }
 
@@ -117,26 +125,59 @@ export class IngressService implements IngressManager {
     return this.#options.writer.revision;
   }
 
-  async #make(by: Attribution, decide: () => Decision | Promise<Decision>): Promise<Committed> {
+  async #make(by: Attribution, wanted: PlannedCall, ifMatch?: string): Promise<Committed> {
     this.#mayWrite();
-    const { decide: decision } = await decide();
-    return this.#options.writer.submit({ by, decide: decision });
+    try {
+      const { decide } = await this.#decisionOf(wanted, by, ifMatch);
+      return await this.#options.writer.submit({ by, decide });
+    } catch (error) {
+      throw this.#told(error);
+    }
   }
 
-  async #decisionOf(wanted: PlannedCall): Promise<Decision> {
+  /** Every change, planned or made, comes from here. */
+  async #decisionOf(wanted: PlannedCall, by: Attribution, ifMatch?: string): Promise<Decision> {
+    const { catalog, own } = this.#options;
+    if (own === undefined) return this.#freeDecision(wanted, ownerOf(by), ifMatch);
+    if (wanted.kind === "create" || wanted.kind === "replace") checkLimits(wanted.ingress.rules, own);
+    if (wanted.kind === "set") checkSetLimits(wanted.set, own);
+    const set = wanted.kind === "set" ? this.#ownSet(wanted.set, own) : undefined;
+    const within = set === undefined ? wanted : ({ kind: "set", set } as const);
+    return ownDecision(await this.#freeDecision(within, own.subject, ifMatch), own, { catalog, set });
+  }
+
+  #told(error: unknown): unknown {
+    return this.#options.own === undefined ? error : withoutOthers(error);
+  }
+
+  /** New ones are the caller's, and of those that are not wanted only their own go. */
+  #ownSet({ goes, ingresses, ...set }: WantedSet, own: Owner): WantedSet {
+    return {
+      ...set,
+      ingresses: ingresses.map(({ owner: _, ...one }) => one),
+      ...(goes === undefined ? {} : { goes: (one) => isOwn(one, own) && goes(one) }),
+    };
+  }
+
+  async #freeDecision(
+    wanted: PlannedCall,
+    owner: string | undefined,
+    ifMatch: string | undefined,
+  ): Promise<Decision> {
     switch (wanted.kind) {
       case "create":
-        return creation(wanted.ingress, this.#options);
+        return creation(wanted.ingress, this.#options, owner);
       case "replace":
-        return replacement(wanted.id, wanted.ingress, undefined, this.#options);
+        return replacement(wanted.id, wanted.ingress, ifMatch, this.#options);
       case "patch": {
-        const { request } = this.#patched(wanted.id, wanted.patch);
-        return replacement(wanted.id, request, undefined, this.#options);
+        const { request } = this.#patched(wanted.id, wanted.patch, ifMatch);
+        if (this.#options.own !== undefined) checkLimits(request.rules, this.#options.own);
+        return replacement(wanted.id, request, ifMatch, this.#options);
       }
       case "delete":
-        return deletion(wanted.id, undefined, this.#options);
+        return deletion(wanted.id, ifMatch, this.#options);
       case "set":
-        return setMutation(wanted.set, this.#options);
+        return setMutation(wanted.set, this.#options, owner);
     }
   }
 
@@ -146,7 +187,9 @@ export class IngressService implements IngressManager {
     patch: JsonValue,
     ifMatch?: string,
   ): { request: CreateIngressRequest; version: string } {
-    const { before } = presentIn(this.#options.catalog, id, ifMatch);
+    const { before, setAside } = presentIn(this.#options.catalog, id, ifMatch);
+    if (this.#shown(before ?? setAside) === undefined)
+      throw new GatewrightError("not_found", "resource not found");
     if (before === undefined)
       throw new GatewrightError("ingress_set_aside", "the ingress is set aside: replace it as a whole (PUT)");
     const patched = mergePatch(requestOf(before) as object as JsonValue, patch);
@@ -164,15 +207,15 @@ export class IngressService implements IngressManager {
   }
 
   get(id: string): Ingress | undefined {
-    return this.#options.catalog.get(id);
+    return this.#shown(this.#options.catalog.get(id));
   }
 
   lookup(reference: string): Lookup {
     const { catalog } = this.#options;
     return (
       this.#byId(reference) ??
-      found(catalog.committedNamed(reference)) ??
-      notServed(catalog.setAside.named(reference)) ??
+      found(this.#shown(catalog.committedNamed(reference))) ??
+      notServed(this.#shown(catalog.setAside.named(reference))) ??
       this.#byPrefix(reference)
     );
   }
@@ -183,11 +226,14 @@ export class IngressService implements IngressManager {
   }
 
   list(): Iterable<Ingress> {
-    return this.#options.catalog.list();
+    const { catalog, own } = this.#options;
+    return own === undefined ? catalog.list() : ownOf(catalog.list(), own);
   }
 
   setAside(): readonly SetAsideIngress[] {
-    return this.#options.catalog.setAside.list();
+    const { catalog, own } = this.#options;
+    const all = catalog.setAside.list();
+    return own === undefined ? all : all.filter((one) => isOwn(one, own));
   }
 
   etag(ingress: Ingress | SetAsideIngress): string {
@@ -208,17 +254,25 @@ export class IngressService implements IngressManager {
     };
   }
 
+  /** Undefined for what is not the caller's. */
+  #shown<One extends Ingress | SetAsideIngress>(one: One | undefined): One | undefined {
+    const { own } = this.#options;
+    return one === undefined || own === undefined || isOwn(one, own) ? one : undefined;
+  }
+
   #byId(id: string): Lookup | undefined {
     const { catalog } = this.#options;
-    return found(catalog.get(id)) ?? notServed(catalog.setAside.get(id));
+    return found(this.#shown(catalog.get(id))) ?? notServed(this.#shown(catalog.setAside.get(id)));
   }
 
   #byPrefix(prefix: string): Lookup {
     if (prefix === "") return { kind: "unknown" };
-    const { catalog } = this.#options;
+    const { catalog, own } = this.#options;
+    // Of others nothing is to be seen, not even that there are several.
+    const served = catalog.idsStartingWith(prefix, own === undefined ? 2 : catalog.size);
     const ids = [
-      ...catalog.idsStartingWith(prefix, 2),
-      ...catalog.setAside.list().flatMap(({ id }) => (id.startsWith(prefix) ? [id] : [])),
+      ...served.filter((id) => this.get(id) !== undefined),
+      ...this.setAside().flatMap(({ id }) => (id.startsWith(prefix) ? [id] : [])),
     ];
     const [id, second] = ids;
     if (second !== undefined) return { kind: "ambiguous" };
@@ -228,6 +282,10 @@ export class IngressService implements IngressManager {
 
 function found(ingress: Ingress | undefined): Lookup | undefined {
   return ingress === undefined ? undefined : { kind: "found", ingress };
+}
+
+function* ownOf(ingresses: Iterable<Ingress>, own: Owner): Generator<Ingress> {
+  for (const one of ingresses) if (isOwn(one, own)) yield one;
 }
 
 function notServed(ingress: SetAsideIngress | undefined): Lookup | undefined {

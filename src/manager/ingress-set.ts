@@ -24,6 +24,7 @@ interface Examined {
 export async function setMutation(
   set: WantedSet,
   { admission, catalog }: { readonly admission: Admission; readonly catalog: Catalog },
+  owner?: string,
 ): Promise<Pick<Mutation, "decide">> {
   const examinations = await mapInSlices(set.ingresses, async (wanted, index) => {
     const { rules, problems } = await admission.examine(wanted.request);
@@ -35,7 +36,7 @@ export async function setMutation(
     ...examined.flatMap((one) => placed(one.field, one.problems)),
   ];
   if (problems.length > 0) throw refusal(problems);
-  return { decide: (state) => decide(set, examined, { admission, catalog, state }) };
+  return { decide: (state) => decide(set, examined, { admission, catalog, state, owner }) };
 }
 
 function freshId(id: string | undefined): string {
@@ -46,13 +47,15 @@ interface Parts {
   readonly admission: Admission;
   readonly catalog: Catalog;
   readonly state: WriterState;
+  /** Whose new ones are, that are not said to be another's. */
+  readonly owner: string | undefined;
 }
 
 /** What has to change leaves its place first; then each takes its own, checked as if they came one after another. */
 function* decide(
   set: WantedSet,
   examined: readonly Examined[],
-  { admission, catalog, state }: Parts,
+  { admission, catalog, state, owner }: Parts,
 ): Generator<IngressChange> {
   if (set.revision !== undefined && set.revision !== state.revision) throw changedMeanwhile(state.revision);
   const coming: { readonly field: string; readonly after: Ingress }[] = [];
@@ -60,7 +63,12 @@ function* decide(
   for (const [index, one] of examined.entries()) {
     const id = ids[index] as string;
     const stored = catalog.stored(id);
-    const after = documentOf(one, id, stored.before ?? stored.setAside?.ingress);
+    const after = documentOf(
+      one,
+      id,
+      stored.before ?? stored.setAside?.ingress,
+      set.byId === true ? undefined : owner,
+    );
     if (stored.before !== undefined && isEqual(stored.before, after)) yield {};
     else {
       coming.push({ field: one.field, after });
@@ -116,10 +124,15 @@ function idsOf(
 }
 
 /** Equal to what is there where nothing changes, its time included. */
-function documentOf({ wanted, rules }: Examined, id: string, before: Ingress | undefined): Ingress {
+function documentOf(
+  { wanted, rules }: Examined,
+  id: string,
+  before: Ingress | undefined,
+  owner: string | undefined,
+): Ingress {
   const { request } = wanted;
   if (before !== undefined) {
-    const same = ingressOf(id, request, rules, before.created_at, before.updated_at);
+    const same = ingressOf(id, request, rules, before.created_at, before.updated_at, before.owner);
     if (isEqual(before, same)) return same;
   }
   const [createdAt, updatedAt] = timesAfter(before);
@@ -129,6 +142,7 @@ function documentOf({ wanted, rules }: Examined, id: string, before: Ingress | u
     rules,
     before === undefined ? (wanted.created_at ?? createdAt) : createdAt,
     updatedAt,
+    before === undefined ? (wanted.owner ?? owner) : before.owner,
   );
 }
 

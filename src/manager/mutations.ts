@@ -21,10 +21,11 @@ export type Decision = Pick<Mutation, "decide">;
 export async function creation(
   request: CreateIngressRequest,
   { admission }: MutationParts,
+  owner?: string,
 ): Promise<Decision> {
   const rules = await admission.admit(request);
   const now = new Date().toISOString();
-  const after = ingressOf(makeId(), request, rules, now, now);
+  const after = ingressOf(makeId(), request, rules, now, now, owner);
   return {
     decide: () => {
       admission.checkClaims(after);
@@ -44,8 +45,8 @@ export async function replacement(
   return {
     decide: () => {
       const present = presentIn(catalog, id, ifMatch);
-      const times = timesAfter(present.before ?? present.setAside?.ingress);
-      const after = ingressOf(id, request, rules, ...times);
+      const stored = present.before ?? present.setAside?.ingress;
+      const after = ingressOf(id, request, rules, ...timesAfter(stored), stored?.owner);
       admission.checkClaims(after);
       return [{ ...present, after }];
     },

@@ -41,6 +41,7 @@ export async function rollbackSet(
     ingresses: wanted.map((ingress) => ({
       id: ingress.id,
       created_at: ingress.created_at,
+      ...(ingress.owner === undefined ? {} : { owner: ingress.owner }),
       request: requestOf(ingress),
     })),
     byId: true,

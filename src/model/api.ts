@@ -293,6 +293,17 @@ export interface ImportCertificateRequest {
   /** PEM: its private key, without a passphrase. It is never answered or logged. */
   readonly key_pem: string;
 }
+/** With limits, even empty ones, a token sees and changes the ingresses of its subject alone. */
+export interface TokenLimits {
+  /** Hostnames that rules may have. `*.team.example.com` covers one label before the suffix; `*` is every one. */
+  readonly hostnames?: readonly string[];
+  /** Instances that rules may lead to, by name. Services, addresses and `forward_auth` are not for such a token. */
+  readonly instances?: readonly string[];
+  /** Listen ports that rules may have. */
+  readonly ports?: readonly number[];
+  /** Policies that rules may have; `[]` is none. */
+  readonly policies?: readonly string[];
+}
 export interface CreateTokenRequest {
   /** Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among tokens. */
   readonly name: string;
@@ -300,6 +311,7 @@ export interface CreateTokenRequest {
   readonly subject?: string;
   /** What it permits: no more than the token that it is made with. */
   readonly scopes: readonly Scope[];
+  readonly limits?: TokenLimits;
   /** It ends so much later, such as `720h`. Without this and `expires_at` it has no end. */
   readonly expires_in?: string;
   /** It ends then. */
@@ -311,6 +323,7 @@ export interface Token {
   /** Who makes the changes that are made with it. */
   readonly subject: string;
   readonly scopes: readonly Scope[];
+  readonly limits?: TokenLimits;
   /** Subject of who made it. */
   readonly created_by: string;
   readonly created_at: string;
@@ -587,6 +600,8 @@ export interface Ingress {
   readonly listen?: readonly string[];
   /** Names (GATEWAY_NAME) of the Gatewrights that serve the rules. Absent: all. */
   readonly gateways?: readonly string[];
+  /** Subject of who created it. Absent: nobody's, as what is created without a token is. */
+  readonly owner?: string;
   readonly rules: readonly IngressRule[];
   readonly created_at: string;
   readonly updated_at: string;
@@ -642,6 +657,8 @@ export interface ReplaceIngressRequest {
   readonly created_at?: string;
   /** Ignored. */
   readonly updated_at?: string;
+  /** Ignored. In a set, of an ingress that does not exist: whose it is. */
+  readonly owner?: string;
   readonly name: IngressName;
   readonly tags?: Tags;
   /** IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS. */
@@ -658,6 +675,8 @@ export interface PatchIngressRequest {
   readonly created_at?: string;
   /** Ignored. */
   readonly updated_at?: string;
+  /** Ignored. In a set, of an ingress that does not exist: whose it is. */
+  readonly owner?: string;
   readonly name?: IngressName;
   readonly tags?: { readonly [k: string]: string | null } | null;
   /** IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS. */

@@ -1,4 +1,4 @@
-import type { Scope as AnyScope } from "./api.ts";
+import type { Scope as AnyScope, TokenLimits } from "./api.ts";
 
 /** One thing that a token may be for. */
 export type Scope = Exclude<AnyScope, "*">;
@@ -7,6 +7,8 @@ export type Scope = Exclude<AnyScope, "*">;
 export interface Rights {
   /** Scopes, as they stand in the token. Undefined: all, as `*` is; what is no list is none, so that a mistake never opens. */
   readonly permissions: unknown;
+  /** Present: the ingresses of its subject alone, within these. */
+  readonly limits?: TokenLimits;
 }
 
 /** Whether rights have a scope; `*`: all of them, also those that are still to come. */

@@ -1,6 +1,8 @@
 import { GatewrightError, type Problem } from "../errors.ts";
 import type { CreateTokenRequest } from "../model/api.ts";
 import { durationMs } from "../model/duration.ts";
+import { isHostnameProblem, parseHostname } from "../model/hostname.ts";
+import { canOwn } from "../model/limits.ts";
 import { permits, type Rights } from "../model/rights.ts";
 
 /** Throws `Forbidden` with everything that a token would permit and whoever asks for it may not do. */
@@ -18,6 +20,20 @@ export function checkGrant({ scopes }: CreateTokenRequest, maker: Rights): void 
   );
   const [first] = details;
   if (first !== undefined) throw new GatewrightError("Forbidden", first.message, { details });
+}
+
+/** Throws `bad_request` for limits of a subject that can own nothing, and for hostnames that are none. */
+export function checkTokenLimits({ limits, name, subject = name }: CreateTokenRequest): void {
+  if (limits === undefined) return;
+  if (!canOwn(subject))
+    throw refused(
+      "subject",
+      "nobody by this subject can own ingresses, which limits are about: choose another",
+    );
+  for (const [index, text] of (limits.hostnames ?? []).entries()) {
+    const parsed = parseHostname(text);
+    if (isHostnameProblem(parsed)) throw refused(`limits.hostnames[${index}]`, parsed.problem);
+  }
 }
 
 /** When the token ends, as RFC 3339; undefined for one without an end. Throws `bad_request`. */

@@ -14,6 +14,8 @@ export function readStoredToken(value: unknown): StoredToken {
   if (!/^[0-9a-f]{64}$/.test(String(token.secret_sha256)))
     throw new Error("secret_sha256 is no SHA-256 in hex");
   if (!Array.isArray(token.scopes)) throw new Error("scopes is no list");
+  if (token.limits !== undefined && (typeof token.limits !== "object" || token.limits === null))
+    throw new Error("limits is no object");
   // A time that cannot be read would never come.
   for (const key of ["expires_at", "last_used_at"] as const)
     if (token[key] !== undefined && Number.isNaN(Date.parse(String(token[key]))))

@@ -8,7 +8,7 @@ import type { Rights } from "../model/rights.ts";
 import type { DocumentStore } from "../store/document-store.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
 import { LastUses } from "./last-uses.ts";
-import { checkGrant, expiryOf } from "./request.ts";
+import { checkGrant, checkTokenLimits, expiryOf } from "./request.ts";
 import { isOver, type StoredToken, shownToken } from "./stored-token.ts";
 import { isSecretOf, makeTokenText, readTokenText } from "./token-text.ts";
 
@@ -90,6 +90,7 @@ export class Tokens {
     return this.#writes.run(async () => {
       const now = this.#now();
       checkGrant(request, maker);
+      checkTokenLimits(request);
       const expiresAt = expiryOf(request, now);
       const ended = this.#endedLongAgo(now);
       this.#checkRoom(request.name, ended);
@@ -100,6 +101,7 @@ export class Tokens {
         name: request.name,
         subject: request.subject ?? request.name,
         scopes: request.scopes,
+        ...(request.limits === undefined ? {} : { limits: request.limits }),
         created_by: by.actor.subject,
         created_at: new Date(now).toISOString(),
         ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
@@ -189,13 +191,18 @@ export class Tokens {
 
   #tell(type: "token.created" | "token.deleted", what: string, stored: StoredToken, by: Attribution): void {
     const { events = noEvents } = this.#options;
-    const { id, name, subject, scopes, expires_at } = stored;
+    const { id, name, subject, scopes, limits, expires_at } = stored;
     events.emit({
       type,
       message: `token ${name} is ${what}`,
       token: { id, name },
       ...attributed(by),
-      data: { subject, scopes, ...(expires_at === undefined ? {} : { expires_at }) },
+      data: {
+        subject,
+        scopes,
+        ...(limits === undefined ? {} : { limits }),
+        ...(expires_at === undefined ? {} : { expires_at }),
+      },
     });
   }
 }

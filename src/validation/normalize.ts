@@ -26,7 +26,7 @@ export interface ListenPorts {
 /** An ingress file: ours, or one of hypeman's, which leaves out `updated_at` and false flags. */
 export type StoredIngress = CreateIngressRequest &
   Pick<Ingress, "id" | "created_at"> &
-  Partial<Pick<Ingress, "updated_at">>;
+  Partial<Pick<Ingress, "updated_at" | "owner">>;
 
 /** The port of `match.port` under a rule with 80: hypeman's default, which it stores for TLS rules too. */
 const HYPEMAN_DEFAULT_PORT = 80;
@@ -68,7 +68,7 @@ export function normalizeStored(document: StoredIngress, ports: ListenPorts): In
   const [first] = problems;
   if (first !== undefined)
     throw new GatewrightError("ingress_unreadable", first.message, { details: problems });
-  const { id, name, tags = {}, created_at, updated_at = created_at } = document;
+  const { id, name, tags = {}, created_at, updated_at = created_at, owner } = document;
   const rules = normalizeRules(document, ports);
   const place = normalizePlace(document);
   return {
@@ -76,6 +76,7 @@ export function normalizeStored(document: StoredIngress, ports: ListenPorts): In
     name,
     ...(Object.keys(tags).length > 0 ? { tags } : {}),
     ...place,
+    ...(owner === undefined ? {} : { owner }),
     rules,
     created_at,
     updated_at,

@@ -13,6 +13,7 @@ import type {
   PutInstanceRequest,
   PutInstanceTrafficRequest,
   ReplaceIngressRequest,
+  TokenLimits,
 } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
 import { compareErrors, describeError, escapePointer } from "./schema-problem.ts";
@@ -28,6 +29,7 @@ export interface SchemaTypes {
   readonly ExplainRequest: ExplainRequest;
   readonly PlanChange: PlanChange;
   readonly CreateTokenRequest: CreateTokenRequest;
+  readonly TokenLimits: TokenLimits;
   readonly Ingress: Ingress;
   readonly Instance: Instance;
 }

@@ -1,0 +1,62 @@
+import type { Ingress } from "../model/api.ts";
+import { hostnameShape } from "../model/hostname.ts";
+
+/**
+ * Which subjects hold which hosts, wildcards included, on whatever port. Documents without an owner are nobody's, and
+ * every host (`*`) is no host. A look-up costs as much as there are different places of stars among the wildcards.
+ */
+export class HostOwners {
+  /** Shape → owner → number of rules. */
+  readonly #owners = new Map<string, Map<string, number>>();
+  /** Places of stars, such as `*..` for `*.example.com` → number of rules. */
+  readonly #masks = new Map<string, number>();
+
+  add(ingress: Ingress): void {
+    this.#count(ingress, 1);
+  }
+
+  remove(ingress: Ingress): void {
+    this.#count(ingress, -1);
+  }
+
+  /** Shapes that cover the hostname and that others than `owner` hold, itself among them. */
+  heldByOthers(hostname: string, owner: string): readonly string[] {
+    const shape = hostnameShape(hostname);
+    const labels = shape.split(".");
+    const shapes = new Set([shape]);
+    for (const mask of this.#masks.keys()) {
+      const stars = mask.split(".");
+      if (stars.length === labels.length)
+        shapes.add(labels.map((label, index) => (stars[index] === "*" ? "*" : label)).join("."));
+    }
+    return [...shapes].filter((one) =>
+      [...(this.#owners.get(one)?.keys() ?? [])].some((who) => who !== owner),
+    );
+  }
+
+  #count({ owner, rules }: Ingress, step: 1 | -1): void {
+    if (owner === undefined) return;
+    for (const { match } of rules) {
+      const shape = hostnameShape(match.hostname);
+      if (shape === "*") continue;
+      const owners = this.#owners.get(shape) ?? new Map<string, number>();
+      count(owners, owner, step);
+      if (owners.size === 0) this.#owners.delete(shape);
+      else this.#owners.set(shape, owners);
+      if (shape.includes("*")) count(this.#masks, maskOf(shape), step);
+    }
+  }
+}
+
+function maskOf(shape: string): string {
+  return shape
+    .split(".")
+    .map((label) => (label === "*" ? "*" : ""))
+    .join(".");
+}
+
+function count(counts: Map<string, number>, key: string, step: 1 | -1): void {
+  const number = (counts.get(key) ?? 0) + step;
+  if (number === 0) counts.delete(key);
+  else counts.set(key, number);
+}

@@ -1,0 +1,121 @@
+import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
+import type { Ingress, IngressRuleInput, SetAsideIngress } from "../model/api.ts";
+import { excessOf, excessPorts, grantsOf, type Owner } from "../model/limits.ts";
+import type { Catalog, IngressChange } from "./catalog.ts";
+import type { WantedSet } from "./ingress-manager.ts";
+import type { Decision } from "./mutations.ts";
+
+/** Whether a caller with limits may know of an ingress. */
+export function isOwn(one: Ingress | SetAsideIngress, { subject }: Owner): boolean {
+  const owner = "reason" in one ? one.ingress?.owner : one.owner;
+  return owner === subject;
+}
+
+/** Throws `Forbidden` with everything in the rules that is beyond the limits, before anything is said of others. */
+export function checkLimits(rules: readonly IngressRuleInput[], { limits }: Owner): void {
+  refuse(excessOf(rules, limits));
+}
+
+/** The same of a set. */
+export function checkSetLimits({ ingresses }: WantedSet, { limits }: Owner): void {
+  refuse(
+    ingresses.flatMap(({ request }, index) =>
+      excessOf(request.rules, limits).map(({ field, message }) => ({
+        field: `ingresses[${index}].${field}`,
+        message,
+      })),
+    ),
+  );
+}
+
+/**
+ * A decision that may change what is the owner's alone, within the limits. It is the writer who asks, on top of everything
+ * that was decided before: no other change comes in between.
+ */
+export function ownDecision(
+  { decide }: Decision,
+  owner: Owner,
+  { catalog, set }: { readonly catalog: Catalog; readonly set: WantedSet | undefined },
+): Decision {
+  return {
+    decide: function* (state) {
+      // Before it is found that one is as it shall be, which nobody else is to know.
+      for (const { id, request } of set?.ingresses ?? [])
+        for (const taken of [id, catalog.idOfName(request.name)])
+          if (taken !== undefined) checkPresent(catalog.stored(taken), owner);
+      for (const change of decide(state)) {
+        checkChange(change, owner, catalog);
+        yield change;
+      }
+    },
+  };
+}
+
+function checkChange({ after, before, setAside }: IngressChange, owner: Owner, catalog: Catalog): void {
+  checkPresent({ ...(before && { before }), ...(setAside && { setAside }) }, owner);
+  if (after === undefined) return;
+  if (!isOwn(after, owner)) throw new GatewrightError("internal_error", "an ingress would be another one's");
+  refuse([
+    ...excessOf(after.rules, owner.limits),
+    ...excessPorts(after.rules, owner.limits),
+    ...heldByOthers(after, owner, catalog),
+  ]);
+}
+
+function checkPresent({ before, setAside }: IngressChange, owner: Owner): void {
+  for (const present of [before, setAside])
+    if (present !== undefined && !isOwn(present, owner))
+      throw new GatewrightError(
+        "already_exists",
+        "ingress already exists: this name or id is that of an ingress which is not yours",
+      );
+}
+
+/** Codes whose messages name who holds what is wanted. */
+const namingCodes: ReadonlySet<string> = new Set(["hostname_in_use", "port_in_use", "tls_options_conflict"]);
+
+/** The same error without the names of others' ingresses. */
+export function withoutOthers(error: unknown): unknown {
+  if (!isGatewrightError(error)) return error;
+  const unnamed = (code: string, message: string): string =>
+    namingCodes.has(code)
+      ? "another rule stands against this one; whose it is, is not told to a token with limits"
+      : message;
+  const details = error.details.map((problem) => ({
+    ...problem,
+    message: unnamed(problem.code, problem.message),
+  }));
+  const { cause, code } = error;
+  return new GatewrightError(code, unnamed(code, error.message), { details, cause });
+}
+
+/**
+ * A name under a host that another subject holds would take its requests, whatever the path or port. A wildcard that is
+ * wider than what the limits name was given away in part by whoever made the token.
+ */
+function heldByOthers({ rules }: Ingress, owner: Owner, catalog: Catalog): readonly Omit<Problem, "code">[] {
+  return rules.flatMap(({ match: { hostname } }, index) => {
+    const grants = grantsOf(hostname, owner.limits);
+    const held = catalog.hostOwners
+      .heldByOthers(hostname, owner.subject)
+      .filter((shape) => !grants.some((grant) => grant !== shape && isUnder(grant, shape)));
+    if (held.length === 0) return [];
+    const message = `hostname ${JSON.stringify(hostname)} is under a host that another subject holds: only they, or a token without limits, can claim it`;
+    return [{ field: `rules[${index}].match.hostname`, message }];
+  });
+}
+
+function isUnder(shape: string, wider: string): boolean {
+  const [labels, others] = [shape.split("."), wider.split(".")];
+  return (
+    labels.length === others.length &&
+    others.every((label, index) => label === "*" || label === labels[index])
+  );
+}
+
+function refuse(excess: readonly Omit<Problem, "code">[]): void {
+  const details = excess.map((one) => ({ code: "Forbidden", ...one }) as const);
+  const [first] = details;
+  if (first !== undefined)
+    throw new GatewrightError("Forbidden", first.message, { details: details.slice(0, 200) });
+}
