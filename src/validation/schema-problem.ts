@@ -185,6 +185,6 @@ function remedyOf(error: ErrorObject, otherwise: string): string {
 /** A word that is nearly one of those allowed is taken for a slip; the value itself is never repeated. */
 function nearestOf({ data }: ErrorObject, allowed: readonly unknown[]): string {
   const words = allowed.filter((one) => typeof one === "string");
-  const meant = typeof data === "string" ? nearest(data.slice(0, 100), words, 3) : undefined;
+  const meant = typeof data === "string" ? nearest(data.slice(0, 100), words, 2) : undefined;
   return meant === undefined ? "use one of them" : `use one of them; the nearest is ${JSON.stringify(meant)}`;
 }
