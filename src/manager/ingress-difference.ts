@@ -2,8 +2,9 @@ import type { Difference, Ingress, IngressRule } from "../model/api.ts";
 
 type Value = { readonly [key: string]: unknown } | readonly unknown[];
 
-/** Keys whose values are secrets, or are made from some: that they differ is all that is told. */
-const secretKeys: ReadonlySet<string> = new Set(["request_header_auth.value", "basic_auth.users"]);
+/** Fields whose values are secrets, are made from some, or are headers that may hold some: that they differ is all that is told. */
+const SECRET =
+  /(?:^|\.)(?:request_header_auth\.value|basic_auth\.users|headers\.(?:request|response)\.(?:set|add)\..+)$/;
 
 /** What a change does to a document, in the order of its keys; rules are told apart by what they match. Pure. */
 export function differencesOf(
@@ -66,7 +67,7 @@ function valueDifferences(before: unknown, after: unknown, field: string, label:
 }
 
 function wordsOf(field: string, before: unknown, after: unknown): string {
-  const text = (value: unknown) => JSON.stringify(shown(field, value));
+  const text = (value: unknown) => JSON.stringify(hidden(value, field));
   if (before === undefined) return `is set to ${text(after)}`;
   if (after === undefined) return `is removed (was ${text(before)})`;
   return isSecret(field) ? "changes" : `changes from ${text(before)} to ${text(after)}`;
@@ -74,16 +75,12 @@ function wordsOf(field: string, before: unknown, after: unknown): string {
 
 const HIDDEN = "(hidden)";
 
-function shown(field: string, value: unknown): unknown {
-  return isSecret(field) ? HIDDEN : hidden(value);
-}
-
 function isSecret(field: string): boolean {
-  return [...secretKeys].some((key) => field.endsWith(key));
+  return SECRET.test(field);
 }
 
-/** A value without its secrets. */
-function hidden(value: unknown, field = ""): unknown {
+/** The value of a field without its secrets. */
+function hidden(value: unknown, field: string): unknown {
   if (isSecret(field)) return HIDDEN;
   if (!isValue(value)) return value;
   if (Array.isArray(value)) return value.map((one) => hidden(one, field));

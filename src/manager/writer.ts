@@ -215,7 +215,7 @@ export class Writer {
       await this.#unstage(steps);
       throw error;
     }
-    return { steps, changes: steps.length === 1 ? steps : netChanges(steps), rows: mergeRows(rows) };
+    return { steps, changes: netChanges(steps), rows: mergeRows(rows) };
   }
 
   async #unstage(steps: readonly IngressChange[]): Promise<void> {

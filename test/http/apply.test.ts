@@ -65,6 +65,9 @@ describe("POST /apply", () => {
       const again = (await post("/apply?prune=all", set)).json<ApplyResult>();
       expect(again).toEqual({ ...first.json<ApplyResult>(), created: 0, unchanged: 2, changes: [] });
     }
+    // Of one document, too.
+    const one = (await post("/apply", [document("one")])).json<ApplyResult>();
+    expect(one).toMatchObject({ revision: first.json<ApplyResult>().revision, unchanged: 1, changes: [] });
     expect(api.world.caddy.changes).toHaveLength(changes);
     expect(await get("/ingresses")).toEqual(listed);
   });
