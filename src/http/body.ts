@@ -2,6 +2,7 @@ import type { Request } from "express";
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import { hold } from "./byte-budget.ts";
 import { duplicateKeys } from "./duplicate-keys.ts";
+import { Gathered } from "./gathered.ts";
 
 /** Deeper nesting than any document of ours has; what follows may recurse. */
 const MAX_DEPTH = 32;
@@ -52,21 +53,19 @@ async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
   const response = request.res;
   const count = (bytes: number): void => void (response !== undefined && hold(response, bytes));
   count(announced);
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const gathered = new Gathered();
   try {
     // The stream must survive a refusal: destroying it would cut the connection before the answer is read.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > maxBytes) throw tooLarge(maxBytes);
+      if (gathered.length + chunk.length > maxBytes) throw tooLarge(maxBytes);
       if (announced === 0) count(chunk.length);
-      chunks.push(chunk);
+      gathered.add(chunk);
     }
   } catch (error) {
     // A client that goes away while it sends is no failure of ours.
     throw isGatewrightError(error) ? error : badBody("the connection ended before the body did");
   }
-  return Buffer.concat(chunks);
+  return gathered.take();
 }
 
 function tooLarge(maxBytes: number): GatewrightError {

@@ -6,6 +6,7 @@ import { refusal } from "../validation/refusal.ts";
 import { parseBody } from "../validation/schema.ts";
 import { mediaTypeOf, parseJson, readJson } from "./body.ts";
 import { hold } from "./byte-budget.ts";
+import { Gathered } from "./gathered.ts";
 
 /** Media type of a set with one document a line. */
 export const NDJSON = "application/x-ndjson";
@@ -94,30 +95,25 @@ function inLine(line: number, { code, details, message }: GatewrightError): Gate
 
 /** The lines of a body, without their ends, as they come. Throws `payload_too_large` for one that is too long. */
 async function* linesOf(request: Request, maxLineBytes: number): AsyncGenerator<Buffer> {
-  let rest: Buffer[] = [];
-  let waiting = 0;
-  const tooLong = (): GatewrightError =>
-    new GatewrightError(
-      "payload_too_large",
-      `a line of the request body is longer than ${maxLineBytes} bytes`,
-    );
+  const rest = new Gathered();
+  const checked = (piece: Buffer): Buffer => {
+    if (rest.length + piece.length <= maxLineBytes) return piece;
+    const message = `a line of the request body is longer than ${maxLineBytes} bytes`;
+    throw new GatewrightError("payload_too_large", message);
+  };
   // The stream must survive a refusal: destroying it would cut the connection before the answer is read.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     if (request.res !== undefined) hold(request.res, chunk.length);
     let start = 0;
     for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, start)) {
-      const line = Buffer.concat([...rest, chunk.subarray(start, end)]);
-      if (line.length > maxLineBytes) throw tooLong();
-      yield trimmed(line);
-      rest = [];
-      waiting = 0;
+      const piece = checked(chunk.subarray(start, end));
+      if (rest.length > 0) rest.add(piece);
+      yield trimmed(rest.length > 0 ? rest.take() : piece);
       start = end + 1;
     }
-    waiting += chunk.length - start;
-    if (waiting > maxLineBytes) throw tooLong();
-    rest.push(chunk.subarray(start));
+    rest.add(checked(chunk.subarray(start)));
   }
-  yield trimmed(Buffer.concat(rest));
+  yield trimmed(rest.take());
 }
 
 function trimmed(line: Buffer): Buffer {

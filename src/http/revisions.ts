@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { type Request, type RequestHandler, Router } from "express";
 import { GatewrightError } from "../errors.ts";
 import { differencesOf } from "../manager/ingress-difference.ts";
@@ -71,7 +72,7 @@ function getRevision(manager: IngressManager, context: OperationContext): Reques
     const offset = integerParameter(query, "offset", { min: 0, max: 1_000_000 }) ?? 0;
     for await (const revision of manager.revisions(number + 1)) {
       if (revision.revision !== number) break;
-      return sendJson(response, 200, answerOf(revision, offset, limit));
+      return sendJson(response, 200, await answerOf(revision, offset, limit));
     }
     throw new GatewrightError("not_found", `revision ${number} is not kept, or never was`);
   });
@@ -112,7 +113,7 @@ function summaryOf(revision: IngressRevision): RevisionSummary {
   return { revision: revision.revision, at, authors, created, changed, deleted, changes };
 }
 
-function answerOf(revision: IngressRevision, offset: number, limit: number): RevisionAnswer {
+async function answerOf(revision: IngressRevision, offset: number, limit: number): Promise<RevisionAnswer> {
   const changes: RevisionChange[] = [];
   let passed = 0;
   for (const part of revision.changes()) {
@@ -120,6 +121,8 @@ function answerOf(revision: IngressRevision, offset: number, limit: number): Rev
       if (changes.length < limit) changes.push(wholeChange(change));
     passed += part.length;
     if (changes.length === limit) break;
+    // There may be a thousand parts.
+    await setImmediate();
   }
   return { ...summaryOf(revision), changes };
 }

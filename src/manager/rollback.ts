@@ -1,7 +1,9 @@
+import { setImmediate } from "node:timers/promises";
 import { GatewrightError } from "../errors.ts";
 import type { Ingress } from "../model/api.ts";
 import type { Revision } from "../store/history/revision.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
+import { mapInSlices } from "../util/slices.ts";
 import { requestOf } from "./ingress-document.ts";
 import type { WantedSet } from "./ingress-manager.ts";
 import type { Writer } from "./writer.ts";
@@ -26,7 +28,7 @@ export async function rollbackSet(
   let reached = writer.revision;
   for await (const revision of store.revisions.newestFirst(reached + 1)) {
     if (revision.revision <= to || revision.revision !== reached) break;
-    remember(revision, before);
+    await remember(revision, before);
     reached -= 1;
     if (reached === to) break;
   }
@@ -38,7 +40,7 @@ export async function rollbackSet(
   const gone = new Set([...before].flatMap(([id, ingress]) => (ingress === undefined ? [id] : [])));
   const wanted = [...before.values()].filter((ingress) => ingress !== undefined);
   return {
-    ingresses: wanted.map((ingress) => ({
+    ingresses: await mapInSlices(wanted, (ingress) => ({
       id: ingress.id,
       created_at: ingress.created_at,
       ...(ingress.owner === undefined ? {} : { owner: ingress.owner }),
@@ -50,10 +52,16 @@ export async function rollbackSet(
 }
 
 /** An older revision overwrites what a newer one says: it was so before both. */
-function remember(revision: Revision<Ingress>, before: Map<string, Ingress | undefined>): void {
-  for (const part of revision.changes())
+async function remember(
+  revision: Revision<Ingress>,
+  before: Map<string, Ingress | undefined>,
+): Promise<void> {
+  for (const part of revision.changes()) {
     for (const { before: earlier, after } of part) {
       const id = earlier?.id ?? after?.id;
       if (id !== undefined) before.set(id, earlier);
     }
+    // There may be a thousand parts.
+    await setImmediate();
+  }
 }

@@ -58,3 +58,21 @@ describe("E1: memory while clients read nothing", () => {
     120_000,
   );
 });
+
+describe("memory for bodies that come in pieces of one byte", () => {
+  // 1.2 MB in all; each piece by itself would take a hundred bytes more.
+  it.each([
+    ["/explain", "application/json"],
+    ["/apply", "application/x-ndjson"],
+  ])(
+    "is that of the bytes: %s",
+    async (path, type) => {
+      await using api = await startApiProcess({ secret });
+      const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${signToken(secret)}\r\n`;
+      const body = "1\r\n \r\n".repeat(200_000);
+      const text = `${head}Content-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n${body}`;
+      expect(await heldUnder(api, { connections: 6, text })).toBeLessThan(16);
+    },
+    120_000,
+  );
+});

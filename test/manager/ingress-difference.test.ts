@@ -6,6 +6,8 @@ const secret = "s3cr3t-0123456789-0123456789-0123456789";
 const bare: IngressRule = {
   match: { hostname: "shop.test", port: 80 },
   target: { instance: "vm-1", port: 80 },
+  tls: false,
+  redirect_http: false,
 };
 const ingress = (rule: Partial<IngressRule>): Ingress => ({
   id: "a".repeat(24),

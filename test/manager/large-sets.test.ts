@@ -53,3 +53,28 @@ it("a set of thousands is applied and planned in pieces, between which DNS quest
   }
   await dns.close();
 });
+
+it("a revision of thousands is rolled back in pieces", async () => {
+  const logger = recordingLogger();
+  const resolver = new InstanceRegistry({
+    store: new MemoryStore([instanceFrom({ name: "web-1", ip: "10.0.0.5" })]),
+    logger,
+  });
+  await resolver.start();
+  await using world = await startManagerOverMemory({ resolver, logger });
+  const { ingresses } = world.manager;
+  const { revision } = await ingresses.apply(setTo(80));
+  await ingresses.apply(setTo(81));
+  let turns = 0;
+  let isDone = false;
+  const done = ingresses.rollbackTo(revision).finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    await setImmediate();
+    turns += 1;
+  }
+  expect((await done).ingresses).toHaveLength(SIZE);
+  // After every hundred that are read, and every hundred that are wanted.
+  expect(turns).toBeGreaterThan((2 * SIZE) / 100 - 10);
+});

@@ -90,6 +90,29 @@ describe("the history", () => {
     await store.close();
   });
 
+  it("is read by one at a time, since each has a file in memory", async () => {
+    const store = openStore();
+    await store.open();
+    await store.commit(batchOf(0));
+    await store.checkpoint();
+    const [first, second] = [store.revisions.newestFirst(), store.revisions.newestFirst()].map((log) =>
+      log[Symbol.asyncIterator](),
+    );
+    const order: string[] = [];
+    await first?.next();
+    const waiting = second?.next().then(() => order.push("second"));
+    // Longer than a file takes to be read.
+    await store.commit(batchOf(1));
+    await store.checkpoint();
+    order.push("first");
+    await first?.return?.();
+    await waiting;
+    expect(order).toEqual(["first", "second"]);
+    await second?.return?.();
+    expect(await readAll(store.revisions)).toHaveLength(2);
+    await store.close();
+  });
+
   it("cuts off what a crash left half-written, and takes it from the journal", async () => {
     const store = openStore();
     await store.open();

@@ -50,6 +50,7 @@ export class History<T extends Document> implements RevisionLog<T> {
   #pending: Pending<T>[] = [];
   #last: number;
   #unsynced = new Set<Segment>();
+  #readers: Promise<void> = Promise.resolve();
 
   /** Finds what is there: whole revisions up to `durable`. What follows them is cut off at the first write. */
   constructor(options: {
@@ -126,7 +127,20 @@ export class History<T extends Document> implements RevisionLog<T> {
     await this.#prune();
   }
 
+  /** One reader at a time has a file in memory; the others wait for its end. */
   async *newestFirst(before = Number.POSITIVE_INFINITY): AsyncGenerator<Revision<T>> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const earlier = this.#readers;
+    this.#readers = promise;
+    await earlier;
+    try {
+      yield* this.#newestFirst(before);
+    } finally {
+      resolve();
+    }
+  }
+
+  async *#newestFirst(before: number): AsyncGenerator<Revision<T>> {
     let bound = before;
     const waiting = this.#pending.map(({ revision, record }) => revisionOf(revision, record));
     const starts = this.#segments.map(({ start }) => start);
