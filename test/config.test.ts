@@ -273,6 +273,8 @@ describe("warnings", () => {
     ["JWT_SECRT", "JWT_SECRET"],
     ["DATADIR", "DATA_DIR"],
     ["LOG_LEVEL_DSN", "LOG_LEVEL_DNS"],
+    ["DNS_PORT", "INTERNAL_DNS_PORT"],
+    ["CADDY_ADMIN", "CADDY_ADMIN_ADDRESS or CADDY_ADMIN_PORT"],
   ])("%s: did you mean %s?", (name, meant) => {
     expect(load({ [name]: "x" }).warnings).toEqual([`${name} is not a setting; did you mean ${meant}?`]);
   });
@@ -287,6 +289,7 @@ describe("warnings", () => {
     "SPORT",
     "LOGNAME",
     "OTEL_SDK_DISABLED",
+    "SERVICE_NAME",
   ])("%s is somebody else's", (name) => expect(load({ [name]: "x" }).warnings).toEqual([]));
 
   test("a short secret", () => {

@@ -8,15 +8,16 @@ const foreign = new Set(["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CADDY_VERSION
 
 /**
  * A warning for each variable that looks like a setting of ours and is none: few letters apart from one, and
- * beginning with the same word, or the same but for underscores (`ACME_E_MAIL`).
+ * beginning with the same word, the same but for underscores (`ACME_E_MAIL`), or a part of one (`DNS_PORT`).
  */
 export function misspeltNames(environment: Environment): readonly string[] {
   const known = new Set(settings.map((setting) => setting.name));
   const warnings: string[] = [];
   for (const name of Object.keys(environment)) {
     if (known.has(name) || foreign.has(name) || isHypemanName(name)) continue;
-    const meant = nearest(name);
-    if (meant !== undefined) warnings.push(`${name} is not a setting; did you mean ${meant}?`);
+    const one = nearest(name);
+    const meant = one === undefined ? havingPart(name) : [one];
+    if (meant.length > 0) warnings.push(`${name} is not a setting; did you mean ${meant.join(" or ")}?`);
   }
   return warnings;
 }
@@ -26,6 +27,14 @@ function nearest(name: string): string | undefined {
     .map((setting) => ({ setting: setting.name, apart: apart(name, setting.name) }))
     .filter((candidate) => candidate.apart <= tolerance(candidate.setting));
   return candidates.sort((one, other) => one.apart - other.apart)[0]?.setting;
+}
+
+/** Settings that have all of the name's words at their beginning or end; the first word begins one of ours. */
+function havingPart(name: string): readonly string[] {
+  if (!name.includes("_") || !settings.some((setting) => familyOf(setting.name) === familyOf(name))) return [];
+  return settings
+    .map((setting) => setting.name)
+    .filter((setting) => setting.startsWith(`${name}_`) || setting.endsWith(`_${name}`));
 }
 
 /** Letters that differ; Infinity for names of different families. */

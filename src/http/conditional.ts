@@ -1,8 +1,12 @@
 import type { Request } from "express";
 import { GatewrightError } from "../errors.ts";
 
-/** RFC 9110 section 8.8.3: an optional `W/`, then the opaque tag in quotes. */
-const ENTITY_TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
+/**
+ * One of a list (RFC 9110 sections 5.6.1 and 8.8.3): an optional `W/`, then the opaque tag in quotes, in which a comma is
+ * a letter like any other.
+ */
+const ENTITY_TAG = /[\t ,]*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[\t ]*(?=,|$)/gy;
+const END_OF_LIST = /^[\t ,]*$/;
 
 interface EntityTag {
   readonly weak: boolean;
@@ -49,13 +53,11 @@ export function hasVersion(request: Request, current: string): boolean {
 }
 
 function parseTags(name: string, header: string): readonly EntityTag[] {
-  const parts = header.split(",").map((part) => part.trim());
-  return parts
-    .filter((part) => part !== "")
-    .map((part) => {
-      const match = ENTITY_TAG.exec(part);
-      if (match !== null) return { weak: match[1] !== undefined, opaque: match[2] ?? "" };
-      const message = `parameter "${name}" in header has an error: give "*" or quoted entity tags, as the ETag header has them`;
-      throw new GatewrightError("Bad Request", message);
-    });
+  const found = [...header.matchAll(ENTITY_TAG)];
+  const length = found.reduce((sum, [text]) => sum + text.length, 0);
+  if (!END_OF_LIST.test(header.slice(length))) {
+    const message = `parameter "${name}" in header has an error: give "*" or quoted entity tags, as the ETag header has them`;
+    throw new GatewrightError("Bad Request", message);
+  }
+  return found.map(([, weak, opaque = ""]) => ({ weak: weak !== undefined, opaque }));
 }

@@ -94,7 +94,10 @@ describe("versions", () => {
   it.each([
     ["the present version", (etag: string) => etag, 200],
     ["a list with it", (etag: string) => `"other", ${etag}`, 200],
+    ["a list with commas in its tags", (etag: string) => `"a,b" ,, W/"c,", ${etag},`, 200],
     ["any", () => "*", 200],
+    ["a tag of which it is a part", (etag: string) => etag.replace(/"$/, ',x"'), 412],
+    ["a list without a comma", (etag: string) => `"other" ${etag}`, 400],
     ["another", () => '"other"', 412],
     ["the weak form of it", (etag: string) => `W/${etag}`, 412],
     ["an empty list", () => ",", 412],
