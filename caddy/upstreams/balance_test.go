@@ -43,7 +43,13 @@ func newStand(t testing.TB, source *Source, given ...table.Target) *stand {
 	s.resolver = resolver.New(s.dns.Address, "test.internal", 0)
 	t.Cleanup(func() { _ = s.resolver.Destruct() })
 	(&targets.States{Reset: true}).Apply()
-	t.Cleanup(func() { (&targets.States{Reset: true}).Apply() })
+	t.Cleanup(func() {
+		(&targets.States{Reset: true}).Apply()
+		// Nor is any instance left that is to be woken.
+		ended, end := context.WithCancel(context.Background())
+		end()
+		targets.Wakes(ended)
+	})
 	if err := source.provision(zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
@@ -432,6 +438,7 @@ func TestSourceRefusesNonsense(t *testing.T) {
 }
 
 func TestPoolsThatNobodyAsksForAreForgotten(t *testing.T) {
+	t.Cleanup(pools.Clear)
 	kept := func(row string) bool {
 		_, is := pools.Load(row)
 		return is
