@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -11,11 +12,13 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"gatewright.dev/caddy/internal/certtest"
 )
 
 // TestHTTP2 holds which instances may be sent gRPC, for which the client has no limit of silence.
 func TestHTTP2(t *testing.T) {
-	tls := func() *reverseproxy.TLSConfig { return new(reverseproxy.TLSConfig) }
+	withTLS := func() *reverseproxy.TLSConfig { return new(reverseproxy.TLSConfig) }
 	for _, c := range []struct {
 		name string
 		with reverseproxy.HTTPTransport
@@ -24,8 +27,8 @@ func TestHTTP2(t *testing.T) {
 		{"plain", reverseproxy.HTTPTransport{}, false},
 		{"PROXY protocol", reverseproxy.HTTPTransport{ProxyProtocol: "v1"}, false},
 		{"h2c", reverseproxy.HTTPTransport{Versions: []string{"h2c"}}, true},
-		{"TLS", reverseproxy.HTTPTransport{TLS: tls()}, true},
-		{"TLS with HTTP/1.1 alone", reverseproxy.HTTPTransport{TLS: tls(), Versions: []string{"1.1"}}, false},
+		{"TLS", reverseproxy.HTTPTransport{TLS: withTLS()}, true},
+		{"TLS with HTTP/1.1 alone", reverseproxy.HTTPTransport{TLS: withTLS(), Versions: []string{"1.1"}}, false},
 	} {
 		if h := provisionedHTTP(t, c.with); h.http2 != c.want {
 			t.Errorf("E9 %s: carries HTTP/2: %v, want %v", c.name, h.http2, c.want)
@@ -67,6 +70,30 @@ func TestTheInstanceChooses(t *testing.T) {
 	_, _ = io.WriteString(both, "ping")
 	if back, _ := io.ReadAll(both); string(back) != "ping" {
 		t.Errorf("%q", back)
+	}
+}
+
+// TestTheNameThatIsAskedFor is the setting's, else that of the address.
+func TestTheNameThatIsAskedFor(t *testing.T) {
+	asked := make(chan string, 1)
+	config := certtest.Server(t, "wire.test")
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		asked <- hello.ServerName
+		return nil, nil
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(startWireOn(t, listener, always(hello)).address)
+	for _, c := range []struct{ name, host, want string }{
+		{"wire.test", "127.0.0.1", "wire.test"}, {"", "localhost", "localhost"}, {"", "127.0.0.1", ""},
+	} {
+		via := provisionedHTTP(t, reverseproxy.HTTPTransport{TLS: &reverseproxy.TLSConfig{ServerName: c.name}})
+		get(t, via, request("GET", net.JoinHostPort(c.host, port), nil))
+		if got := <-asked; got != c.want {
+			t.Errorf("%q at %s: asked for %q", c.name, c.host, got)
+		}
 	}
 }
 
