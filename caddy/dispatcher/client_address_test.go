@@ -1,8 +1,12 @@
 package dispatcher
 
 import (
+	"context"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // TestClientOf holds E5: what a proxy writes is read, and nothing that stands before what it could not write is believed.
@@ -50,6 +54,32 @@ func TestClientOf(t *testing.T) {
 	} {
 		if got := clientOf(c.lines, peer, trusts); got.String() != c.want {
 			t.Errorf("E5 %q: %v, want %s", c.lines, got, c.want)
+		}
+	}
+}
+
+// TestWhoseClientIsCorrected: of a connection that a trusted proxy has made, and of no other.
+func TestWhoseClientIsCorrected(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for name, c := range map[string]struct {
+		trusted []netip.Prefix
+		isProxy bool
+		peer    string
+		want    string
+	}{
+		"a trusted proxy":            {trusted, true, "10.0.0.1:80", "10.0.0.1"},
+		"somebody else":              {trusted, false, "192.0.2.9:80", "found"},
+		"no proxies":                 {nil, true, "10.0.0.1:80", "found"},
+		"a connection of no address": {trusted, true, "@", "found"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{
+			caddyhttp.TrustedProxyVarKey: c.isProxy, caddyhttp.ClientIPVarKey: "found",
+		}))
+		r.RemoteAddr, r.Header["X-Forwarded-For"] = c.peer, []string{"6.6.6.6, unknown"}
+		(&Handler{trusted: c.trusted}).correctClient(r)
+		if got := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey); got != c.want {
+			t.Errorf("E5 %s: %v, want %s", name, got, c.want)
 		}
 	}
 }

@@ -57,6 +57,15 @@ func (d *destination) moved() bool {
 	return d.origin.Left(ctx, d.dial, d.dialer)
 }
 
+// search is for all addresses that take connections.
+func (p *dialer) search() targets.Search {
+	s := p.row.Layer4()
+	return targets.Search{
+		Row: p.row, Host: p.name, Resolver: p.resolver, Guard: p.guard, Asker: p, Health: true, Checked: s.Health,
+		Passive: passiveOf(s), Pool: &p.rule.pool,
+	}
+}
+
 // reach tries the row's addresses until one takes the connection: by the row's policy, those that have failed of late
 // behind the others. When none does, it tries those that the DNS gives when it is asked again, since the instance may have
 // moved. Where none was tried, all being full, nothing says so. The caller calls leave.
@@ -66,9 +75,7 @@ func (p *dialer) reach(ctx context.Context, limit int64, try func(dial string, o
 	if s.Policy == "ip_hash" {
 		key = p.client.String()
 	}
-	search := targets.Search{
-		Row: p.row, Host: p.name, Resolver: p.resolver, Guard: p.guard, Asker: p, Health: true, Passive: passive, Pool: pool,
-	}
+	search := p.search()
 	var found targets.Field
 	var tried []string
 	var failure error

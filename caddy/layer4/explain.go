@@ -48,9 +48,7 @@ func Explain(ctx context.Context, row *table.Row, name string, client netip.Addr
 		key = client.String()
 	}
 	where := &dialer{row, name, rule, running.Addresses(), &running.Guard, client}
-	search := targets.Search{
-		Row: row, Host: name, Resolver: where.resolver, Guard: where.guard, Asker: where, Health: true, Passive: passiveOf(s), Pool: &rule.pool,
-	}
+	search := where.search()
 	var found targets.Field
 	if rec.Upstream = rehearsal.Addresses(ctx, &found, &search, policy); len(found.List) == 0 && found.Failing {
 		// Better one that has failed than none, as reach has it.

@@ -33,6 +33,8 @@ type Layer4 struct {
 	IdleTimeoutMS int64 `json:"idle_timeout_ms,omitempty"`
 	// MaxConnections is how many connections one address of a target takes. Default: no limit, of UDP 10,000.
 	MaxConnections int64 `json:"max_connections,omitempty"`
+	// Health tells that its addresses are checked: before anything was told of them they are unknown, and take nothing.
+	Health bool `json:"health,omitempty"`
 	// MaxFails failed connections within FailDurationMS have an address tried after the others. Default: 1 in 30 s, as for HTTP.
 	MaxFails       int64 `json:"max_fails,omitempty"`
 	FailDurationMS int64 `json:"fail_duration_ms,omitempty"`
@@ -116,7 +118,7 @@ func compileLayer4(row *RowJSON, problem func(string, ...any)) *Layer4 {
 	// Rows are decoded into memory that is used again.
 	copied := &Layer4{
 		Protocol: s.Protocol, Terminate: s.Terminate, Policy: s.Policy, ConnectTimeoutMS: s.ConnectTimeoutMS,
-		IdleTimeoutMS: s.IdleTimeoutMS, MaxConnections: s.MaxConnections, MaxFails: s.MaxFails,
+		IdleTimeoutMS: s.IdleTimeoutMS, MaxConnections: s.MaxConnections, Health: s.Health, MaxFails: s.MaxFails,
 		FailDurationMS: s.FailDurationMS, ProxyProtocol: s.ProxyProtocol, Allow: s.Allow, Deny: s.Deny, TLS: s.TLS,
 		AccessLog: s.AccessLog,
 	}

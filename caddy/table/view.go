@@ -75,7 +75,7 @@ func (s *Layer4) view() *Layer4 {
 	}
 	view := &Layer4{
 		Protocol: s.Protocol, Terminate: s.Terminate, Policy: s.Policy, ConnectTimeoutMS: s.ConnectTimeoutMS, IdleTimeoutMS: s.IdleTimeoutMS,
-		MaxConnections: s.MaxConnections, MaxFails: s.MaxFails, FailDurationMS: s.FailDurationMS, ProxyProtocol: s.ProxyProtocol,
+		MaxConnections: s.MaxConnections, Health: s.Health, MaxFails: s.MaxFails, FailDurationMS: s.FailDurationMS, ProxyProtocol: s.ProxyProtocol,
 		Allow: s.Allow, Deny: s.Deny,
 	}
 	if s.TLS != nil {

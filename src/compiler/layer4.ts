@@ -29,13 +29,14 @@ export function rowLayer4(rule: IngressRule, settings: CompilerSettings): RowLay
 
 function policyFields(policies: Policies): Partial<RowLayer4> {
   const { load_balancing, health_check, timeouts, max_connections } = policies;
-  const passive = health_check?.passive;
+  const { active, passive } = health_check ?? {};
   const { policy = "round_robin" } = load_balancing ?? {};
   return {
     ...(policy === "round_robin" ? {} : { policy: policy as NonNullable<RowLayer4["policy"]> }),
     ...msField("connect_timeout_ms", timeouts?.connect),
     ...msField("idle_timeout_ms", timeouts?.idle),
     ...(max_connections === undefined ? {} : { max_connections }),
+    ...(active === undefined ? {} : { health: true }),
     ...(passive?.max_fails === undefined ? {} : { max_fails: passive.max_fails }),
     ...msField("fail_duration_ms", passive?.fail_duration),
   };

@@ -80,6 +80,8 @@ export interface RowLayer4 {
   readonly connect_timeout_ms?: number;
   readonly idle_timeout_ms?: number;
   readonly max_connections?: number;
+  /** Its addresses are checked: before anything was told of them they are unknown, and take nothing. */
+  readonly health?: true;
   readonly max_fails?: number;
   readonly fail_duration_ms?: number;
   readonly proxy_protocol?: "v1" | "v2";

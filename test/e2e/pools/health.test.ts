@@ -1,7 +1,8 @@
+import { createServer } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { HealthCheckPolicy, IngressRuleInput } from "../../../src/model/api.ts";
-import { askCaddy, call, rule } from "../../support/api.ts";
+import { askCaddy, call, rule, visit } from "../../support/api.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startMoody } from "../../support/moody-backend.ts";
 import { until } from "../../support/until.ts";
@@ -190,6 +191,53 @@ it("C8: no address takes requests before its first check when Caddy and Gatewrig
   expect(await healthOf(pool.name)).toBe("unknown healthy");
   expect((await gatewright.visit(single.host)).status).toBe(503);
   for (const backend of [one, witness]) backend.status = 200;
+});
+
+it("C8: nor do connections of layer 4 reach an unhealthy address when Gatewright, or Caddy too, is new", async () => {
+  for (const backend of [one, two]) backend.status = 200;
+  const [port, checkedPort] = [await freePort(), await freePort()];
+  const doors = [one, two].map(({ address }) => createServer().listen(checkedPort, address));
+  await gatewright.make("doors", {
+    match: { protocol: "tcp", port },
+    target: { service: "moody", port: one.port },
+    policies: { health_check: { active: { port: checkedPort, interval: "100ms", timeout: "20s" } } },
+  });
+  // As long as its check gets no answer the first round of checks is not over.
+  const silent = await serve({ target: { instance: "one", port: one.port }, ...checked({ timeout: "20s" }) });
+  await until(async () => (await healthOf("doors")) === "healthy healthy");
+  await until(async () => (await healthOf(silent.name)) === "healthy");
+  doors[0]?.close();
+  await until(async () => (await healthOf("doors")) === "unhealthy healthy");
+  const connect = () => visit(port, "doors.test").catch(() => setTimeout(10));
+  await until(async () => {
+    const before = one.requests();
+    for (let count = 0; count < 10; count += 1) await connect();
+    return one.requests() === before;
+  });
+  one.status = 0;
+  const before = one.requests();
+  for (const isCaddyNew of [false, true]) {
+    const caddy = await gatewright.caddyPid();
+    await gatewright.stop();
+    if (isCaddyNew) process.kill(caddy, "SIGKILL");
+    const ended = new AbortController();
+    const clients = [1, 2].map(async () => {
+      while (!ended.signal.aborted) await connect();
+    });
+    await gatewright.start();
+    const served = two.requests();
+    await until(() => two.requests() > served + 30);
+    ended.abort();
+    await Promise.all(clients);
+    expect([isCaddyNew, one.requests()]).toEqual([isCaddyNew, before]);
+  }
+  one.status = 200;
+  doors[0]?.listen(checkedPort, one.address);
+  await until(async () => {
+    await connect();
+    return one.requests() > before;
+  });
+  for (const door of doors) door.close();
 });
 
 describe("passive checks", () => {
