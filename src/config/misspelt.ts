@@ -31,7 +31,8 @@ function nearest(name: string): string | undefined {
 
 /** Settings that have all of the name's words at their beginning or end; the first word begins one of ours. */
 function havingPart(name: string): readonly string[] {
-  if (!name.includes("_") || !settings.some((setting) => familyOf(setting.name) === familyOf(name))) return [];
+  if (!name.includes("_") || !settings.some((setting) => familyOf(setting.name) === familyOf(name)))
+    return [];
   return settings
     .map((setting) => setting.name)
     .filter((setting) => setting.startsWith(`${name}_`) || setting.endsWith(`_${name}`));
