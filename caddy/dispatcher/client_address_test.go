@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -80,6 +81,33 @@ func TestWhoseClientIsCorrected(t *testing.T) {
 		(&Handler{trusted: c.trusted}).correctClient(r)
 		if got := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey); got != c.want {
 			t.Errorf("E5 %s: %v, want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestTrustedNetworks: one of IPv4 may be written as IPv6, of which it is a part.
+func TestTrustedNetworks(t *testing.T) {
+	for _, c := range []struct{ network, last, want string }{
+		{"127.0.0.0/8", "127.0.0.9", "192.0.2.7"}, {"::ffff:127.0.0.0/104", "127.0.0.9", "192.0.2.7"},
+		{"::ffff:0.0.0.0/96", "127.0.0.9", "127.0.0.1"}, {"127.0.0.9", "127.0.0.9", "192.0.2.7"}, {"::1/128", "::2", "::2"},
+	} {
+		w := newWorld(t)
+		w.servers["main"] = map[string]any{
+			"listen": []string{fmt.Sprint("127.0.0.1:", w.port)}, "automatic_https": map[string]any{"disable": true},
+			"trusted_proxies": map[string]any{"source": "static", "ranges": []string{"127.0.0.1/32"}},
+			"routes": []any{map[string]any{"handle": []any{map[string]any{
+				"handler": "gatewright", "trusted_proxies": []string{c.network},
+			}}}},
+		}
+		w.sets["whose"] = map[string]any{"handle": []any{map[string]any{
+			"handler": "static_response", "body": "{http.vars.client_ip}",
+		}}}
+		w.load("c1")
+		row := w.row("a", "a.test", "nobody", 80)
+		row.Policy = "whose"
+		w.put("t1", row)
+		if got := w.get("a.test", "/", "X-Forwarded-For", "192.0.2.7, "+c.last); got.body != c.want {
+			t.Errorf("E5 %s: %d %q, want %s", c.network, got.status, got.body, c.want)
 		}
 	}
 }

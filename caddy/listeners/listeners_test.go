@@ -271,6 +271,20 @@ func TestARequestHasItsTime(t *testing.T) {
 	}
 }
 
+// TestTheServersTimeIsKept: what is read of a request that did not come from another server moves no deadline.
+func TestTheServersTimeIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.more = map[string]any{"read_header_timeout": "200ms"}
+	w.mustLoad("1", at("127.0.0.1", w.port))
+	c := w.dial()
+	if err := c.send("GET / HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.conn.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("a request that does not end was let be: %d, %v", n, err)
+	}
+}
+
 // TestClosesWhatIsDone: a connection that the server or the client ends is closed while another configuration runs.
 func TestClosesWhatIsDone(t *testing.T) {
 	w := newWorld(t)
