@@ -116,7 +116,10 @@ async function mutateSource(
 }
 
 /** Tests of other packages that a package of caddy/ is tested by, beside its own. */
-const testedBy: { readonly [name: string]: readonly string[] } = { "caddy/app": ["dispatcher"] };
+const testedBy: { readonly [name: string]: readonly string[] } = {
+  "caddy/app": ["dispatcher"],
+  "caddy/listeners": ["handover"],
+};
 
 /** Mutates a package of caddy/. */
 async function mutateGo(name: string): Promise<readonly Outcome[]> {

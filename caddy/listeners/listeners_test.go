@@ -285,6 +285,13 @@ func TestTheServersTimeIsKept(t *testing.T) {
 	}
 }
 
+// TestNothingEndsWithAProcessThatStays: as long as no successor has taken over, no client is told to come again.
+func TestNothingEndsWithAProcessThatStays(t *testing.T) {
+	if r, err := http.NewRequest("GET", "/", nil); err != nil || Stays(r) {
+		t.Errorf("stays, %v", err)
+	}
+}
+
 // TestClosesWhatIsDone: a connection that the server or the client ends is closed while another configuration runs.
 func TestClosesWhatIsDone(t *testing.T) {
 	w := newWorld(t)
