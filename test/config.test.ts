@@ -212,6 +212,7 @@ describe("wrong values", () => {
 
 describe("settings that need each other", () => {
   test.each<[Variables, string, RegExp]>([
+    [{ JWT_SECRET_PREVIOUS: "s".repeat(32) }, "JWT_SECRET", /would leave the API open/],
     [{ LISTEN_ADDRESS: "0.0.0.0" }, "JWT_SECRET", /LISTEN_ADDRESS=0\.0\.0\.0/],
     [{ INSTANCE_SOURCE: "file" }, "INSTANCE_FILE", /INSTANCE_SOURCE=file/],
     [{ INSTANCE_SOURCE: "hypeman" }, "HYPEMAN_URL", /INSTANCE_SOURCE=hypeman/],

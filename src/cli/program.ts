@@ -8,6 +8,7 @@ import { addInstanceCommands } from "./commands/instance.ts";
 import { addLocalCommands } from "./commands/local.ts";
 import { addRevisionCommands } from "./commands/revision.ts";
 import { addServerCommands } from "./commands/server.ts";
+import { addTokenCommands } from "./commands/token.ts";
 import { completionScripts, completionsOf } from "./completion.ts";
 import type { Io } from "./io.ts";
 import { outputForms } from "./session.ts";
@@ -44,6 +45,7 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
   addExplainCommand(program, io);
   addInstanceCommands(program, io);
   addCertificateCommands(program, io);
+  addTokenCommands(program, io);
   addRevisionCommands(program, io);
   addContextCommands(program, io);
   program

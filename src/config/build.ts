@@ -50,6 +50,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       /** 0 until `choosePorts` has chosen one; the same for every port here. */
       port: values.number("PORT"),
       ...optional("secret", secret(values, "JWT_SECRET")),
+      ...optional("previousSecret", secret(values, "JWT_SECRET_PREVIOUS")),
       allowedHosts: values.list("API_ALLOWED_HOSTS"),
       /** Whether only this machine reaches the API. */
       loopback: isLoopback(address),

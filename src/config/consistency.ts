@@ -26,6 +26,11 @@ function missingSettings(values: Values, config: Config): readonly Problem[] {
       `JWT_SECRET is needed since LISTEN_ADDRESS=${config.api.address} lets other machines call the API; set it, or listen on 127.0.0.1`,
     );
   }
+  if (values.text("JWT_SECRET_PREVIOUS") !== undefined)
+    need(
+      "JWT_SECRET",
+      "JWT_SECRET is needed for JWT_SECRET_PREVIOUS, which alone would leave the API open; set it to the new key",
+    );
   const { source } = config.instances;
   if (source === "file")
     need(

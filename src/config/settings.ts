@@ -88,6 +88,13 @@ export const settingGroups: readonly SettingGroup[] = [
           "Key that callers' tokens are signed with (HS256, HS384 or HS512). Without it every caller may do everything.",
       },
       {
+        name: "JWT_SECRET_PREVIOUS",
+        kind: "secret",
+        default: "",
+        effect:
+          "The key of before: JWTs that are signed with it are taken too, while callers are given new ones.",
+      },
+      {
         name: "API_ALLOWED_HOSTS",
         kind: "hosts",
         default: "",

@@ -23,9 +23,11 @@ function openAdmin({ adminAddress, adminPort }: AdminConfig): readonly string[] 
 }
 
 function weakSecret(values: Values): readonly string[] {
-  const length = Buffer.byteLength(values.text("JWT_SECRET") ?? "");
-  // RFC 7518 section 3.2: a key at least as long as the hash.
-  return length === 0 || length >= 32
-    ? []
-    : [`JWT_SECRET has ${length} bytes; 32 or more are safe against guessing`];
+  return ["JWT_SECRET", "JWT_SECRET_PREVIOUS"].flatMap((name) => {
+    const length = Buffer.byteLength(values.text(name) ?? "");
+    // RFC 7518 section 3.2: a key at least as long as the hash.
+    return length === 0 || length >= 32
+      ? []
+      : [`${name} has ${length} bytes; 32 or more are safe against guessing`];
+  });
 }

@@ -11,6 +11,8 @@ import { parseBody } from "../validation/schema.ts";
 export interface AuthOptions {
   /** Key that tokens are signed with (JWT_SECRET). Absent or "": calls without a token are open. */
   readonly secret?: string;
+  /** The key of before, which is taken too where there is a present one (JWT_SECRET_PREVIOUS). */
+  readonly previousSecret?: string;
   /** Tokens that were made here. Default: none. */
   readonly tokens?: Pick<Tokens, "verify">;
 }
@@ -41,7 +43,7 @@ export function isOpen({ secret }: AuthOptions): boolean {
  * token that was made here is held to what it permits.
  */
 export function authenticate(authorization: string | undefined, options: AuthOptions): Caller {
-  const { secret, tokens } = options;
+  const { previousSecret = "", secret, tokens } = options;
   const token = bearerOf(authorization);
   if (token.kind === "bearer" && isTokenText(token.text)) {
     const found = tokens?.verify(token.text);
@@ -51,7 +53,7 @@ export function authenticate(authorization: string | undefined, options: AuthOpt
   if (secret === undefined || secret === "") return anonymous;
   if (token.kind === "none") throw unauthorized("authorization header required");
   if (token.kind === "malformed") throw unauthorized("invalid authorization header format");
-  const claims = verify(token.text, secret);
+  const claims = verify(token.text, [secret, previousSecret]);
   if (registryClaims.some((claim) => Object.hasOwn(claims, claim))) throw unauthorized("invalid token type");
   return callerOf(claims);
 }
@@ -106,12 +108,16 @@ function limitsOf(limits: unknown, subject: unknown): TokenLimits {
   }
 }
 
-function verify(token: string, secret: string): jwt.JwtPayload {
-  try {
-    const claims = jwt.verify(token, secret, { algorithms: ["HS256", "HS384", "HS512"] });
-    if (typeof claims === "object" && claims !== null && !Array.isArray(claims)) return claims;
-  } catch {
-    // Why it is refused is not the caller's business: a forger learns nothing. A payload that is no JSON is a SyntaxError.
+/** The claims, where one of the keys signed them. "" is no key. */
+function verify(token: string, keys: readonly string[]): jwt.JwtPayload {
+  for (const key of keys) {
+    if (key === "") continue;
+    try {
+      const claims = jwt.verify(token, key, { algorithms: ["HS256", "HS384", "HS512"] });
+      if (typeof claims === "object" && claims !== null && !Array.isArray(claims)) return claims;
+    } catch {
+      // Why it is refused is not the caller's business: a forger learns nothing. A payload that is no JSON is a SyntaxError.
+    }
   }
   throw unauthorized("invalid token");
 }

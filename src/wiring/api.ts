@@ -7,6 +7,7 @@ import type { DnsServer } from "../dns/server.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { Explainer } from "../explain/explainer.ts";
 import { createApp } from "../http/app.ts";
+import type { AuthOptions } from "../http/auth.ts";
 import { EventStreams } from "../http/event-streams.ts";
 import { defaultLimits } from "../http/limits.ts";
 import { createHttpServer } from "../http/server.ts";
@@ -129,10 +130,17 @@ async function appOf(
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
     events,
     history: { log: events, streams },
-    auth: { tokens, ...(config.api.secret === undefined ? {} : { secret: config.api.secret.reveal() }) },
+    auth: { tokens, ...secretsOf(config) },
     tokens,
     allowedHosts: [config.api.address, ...config.api.allowedHosts],
     logger,
     version,
   });
+}
+
+function secretsOf({ api: { previousSecret, secret } }: Config): Omit<AuthOptions, "tokens"> {
+  return {
+    ...(secret === undefined ? {} : { secret: secret.reveal() }),
+    ...(previousSecret === undefined ? {} : { previousSecret: previousSecret.reveal() }),
+  };
 }

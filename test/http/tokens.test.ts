@@ -4,7 +4,7 @@ import type { Token } from "../../src/model/api.ts";
 import { openEventStream } from "../support/event-stream.ts";
 import { startApi, type TestApi } from "../support/http-api.ts";
 import type { HttpReply } from "../support/http-call.ts";
-import { signToken } from "../support/sign-token.ts";
+import { signToken, unsignedToken } from "../support/sign-token.ts";
 import { until } from "../support/until.ts";
 import { use } from "../support/use.ts";
 
@@ -193,5 +193,23 @@ describe("an open API", () => {
     expect(await status("/instances", bearer(token))).toBe(403);
     expect(await status("/ingresses", bearer(`${token.slice(0, -1)}!`))).toBe(401);
     expect(await status("/ingresses", { ...bearer(token), Host: "evil.example.com" })).toBe(403);
+  });
+});
+
+describe("the key of before", () => {
+  const status = async (own: TestApi, key: string): Promise<number> =>
+    (await own.call({ path: "/ingresses", headers: bearer(signToken(key)) })).status;
+
+  it("is taken beside the present one, and nothing else is", async () => {
+    await using own = await startApi({ secret: "new", previousSecret: "old" });
+    expect([await status(own, "new"), await status(own, "old"), await status(own, "other")]).toEqual([
+      200, 200, 401,
+    ]);
+  });
+
+  it("is no key when it is empty", async () => {
+    await using own = await startApi({ secret: "new", previousSecret: "" });
+    const unsigned = await own.call({ path: "/ingresses", headers: bearer(unsignedToken()) });
+    expect([await status(own, "old"), unsigned.status]).toEqual([401, 401]);
   });
 });

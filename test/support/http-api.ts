@@ -53,6 +53,7 @@ export interface TestApi extends AsyncDisposable {
 /** What a test wants otherwise. */
 export interface TestApiOptions {
   readonly secret?: string;
+  readonly previousSecret?: string;
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<HttpLimits>;
   /** True: instances come from elsewhere. */
@@ -120,7 +121,11 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     manager,
     resolver: registry,
     ...(options.readOnlyInstances === true ? {} : { registry }),
-    auth: { tokens, ...(options.secret === undefined ? {} : { secret: options.secret }) },
+    auth: {
+      tokens,
+      ...(options.secret === undefined ? {} : { secret: options.secret }),
+      ...(options.previousSecret === undefined ? {} : { previousSecret: options.previousSecret }),
+    },
     tokens,
     ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
     certificates,
