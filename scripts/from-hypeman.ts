@@ -36,7 +36,7 @@ function quoted(value: string): string {
   return `${quote}${value}${quote}`;
 }
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   const [file] = process.argv.slice(2);
   if (file === undefined) {
     process.stderr.write("usage: npm run --silent from-hypeman -- /etc/hypeman/config.yaml > .env\n");

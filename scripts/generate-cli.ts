@@ -20,4 +20,4 @@ export function pageOf(page: string): string {
   return `${page.slice(0, page.indexOf(MARKER))}${MARKER}\n\n${referenceOf(program)}`;
 }
 
-if (import.meta.main) writeFileSync(path, pageOf(readFileSync(path, "utf8")));
+if (process.argv[1] === import.meta.filename) writeFileSync(path, pageOf(readFileSync(path, "utf8")));

@@ -67,7 +67,7 @@ export class ApiClient {
     const response = await this.#send(call);
     const { statusCode: status = 0 } = response;
     if (status >= 200 && status < 300) return response;
-    throw refusalOf(status, await text(response));
+    throw refusalOf(status, await text(response), call.path);
   }
 
   #send({ method = "GET", path, body, type, headers = {} }: ApiCall): Promise<IncomingMessage> {
@@ -124,10 +124,27 @@ function unreachable(url: string, error: Error): Failure {
   );
 }
 
-function refusalOf(status: number, body: string): Failure {
+/** What is listed where one of them is not found. */
+const collections: { readonly [segment: string]: { readonly noun: string; readonly list: string } } = {
+  ingresses: { noun: "ingress", list: "gatewright ingress list" },
+  instances: { noun: "instance", list: "gatewright instance list" },
+  certificates: { noun: "certificate", list: "gatewright cert list" },
+};
+
+/** The API's words for what is missing are the same for everything: the path has what was asked for. */
+function missingText(path: string): string | undefined {
+  const [, segment = "", name] = path.split(/[/?]/);
+  const collection = collections[segment];
+  if (collection === undefined || name === undefined) return undefined;
+  return `there is no ${collection.noun} ${decodeURIComponent(name)}; \`${collection.list}\` shows what there is`;
+}
+
+function refusalOf(status: number, body: string, path: string): Failure {
   const answer = parse(body) as Partial<ErrorResponse> | string;
   if (typeof answer !== "object" || answer === null || answer.message === undefined)
     return new Failure(`the answer was ${status}: ${body.slice(0, 300).trim()}`, exitCodeOf(status));
+  const missing = status === 404 && answer.message === "resource not found" ? missingText(path) : undefined;
+  if (missing !== undefined) return new Failure(missing, exitCodes.notFound);
   const hint = status === 401 ? "; give a token by --token, GATEWRIGHT_TOKEN or a context" : "";
   return new Failure(`${answer.message}${hint}`, exitCodeOf(status), answer.details ?? []);
 }

@@ -6,14 +6,36 @@ import type { Io } from "./io.ts";
 
 const ENDINGS = [".json", ".yaml", ".yml", ".ndjson"] as const;
 
-/** The documents of files, of all files in folders, or of the standard input (`-`), in their order. */
-export async function readDocuments(paths: readonly string[], io: Io): Promise<readonly unknown[]> {
-  const documents: unknown[] = [];
+/** A document, and the file that has it. */
+export interface Read {
+  readonly value: unknown;
+  /** `-` is the standard input. */
+  readonly path: string;
+}
+
+/**
+ * The documents of files, of all files in folders, or of the standard input (`-`), in their order. Throws where there is
+ * none, since with `--prune` a folder by the wrong name would delete everything; `[]` says that none is wanted.
+ */
+export async function readDocuments(paths: readonly string[], io: Io): Promise<readonly Read[]> {
+  const documents: Read[] = [];
+  let isNoneWanted = false;
   for (const path of paths.flatMap(filesOf)) {
     const text = path === "-" ? (await buffer(io.stdin)).toString() : readText(path);
-    documents.push(...(await documentsOf(text, path)));
+    for (const value of await documentsOf(text, path)) documents.push({ value, path });
+    isNoneWanted ||= /^\s*\[\s*\]\s*$/.test(text);
   }
+  if (documents.length === 0 && !isNoneWanted)
+    throw new Failure(
+      `no document is in ${paths.map(nameOf).join(", ")} (files end in ${ENDINGS.join(", ")}); a file with [] says that none is wanted`,
+      exitCodes.usage,
+    );
   return documents;
+}
+
+/** What people call a path. */
+export function nameOf(path: string): string {
+  return path === "-" ? "the standard input" : path;
 }
 
 /** The files that a path stands for, in the order of their names. */
@@ -48,7 +70,8 @@ export async function documentsOf(text: string, path: string): Promise<readonly 
   const parsed = parseAllDocuments(text, { uniqueKeys: true });
   return [...parsed].flatMap((document) => {
     const [error] = document.errors;
-    if (error !== undefined) throw new Failure(`${path}: ${error.message}`, exitCodes.usage);
+    if (error !== undefined)
+      throw new Failure(`${nameOf(path)}: ${error.message.trimEnd()}`, exitCodes.usage);
     const value: unknown = document.toJS();
     return value === null || value === undefined ? [] : listed(value);
   });
@@ -62,6 +85,6 @@ function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Failure(`${path}: ${(error as Error).message}`, exitCodes.usage);
+    throw new Failure(`${nameOf(path)}: ${(error as Error).message}`, exitCodes.usage);
   }
 }

@@ -1,4 +1,4 @@
-import { Argument, Command, Option } from "commander";
+import { Argument, Command, Help, Option } from "commander";
 import { addApplyCommands } from "./commands/apply.ts";
 import { addCertificateCommands } from "./commands/certificate.ts";
 import { addContextCommands } from "./commands/context.ts";
@@ -36,6 +36,7 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
       new Option("-o, --output <form>", "how answers are written").choices([...outputForms]).default("table"),
     )
     .showSuggestionAfterError()
+    .configureHelp({ optionDescription })
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .exitOverride();
   addLocalCommands(program, io, run);
@@ -60,6 +61,12 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
   // Errors of inner commands end in the same way.
   for (const command of descendantsOf(program)) command.exitOverride().showSuggestionAfterError();
   return program;
+}
+
+/** What the help says of an option: that it is required, and no default that is an empty list. */
+function optionDescription(option: Option): string {
+  if (option.mandatory) return `${option.description}; required`;
+  return Array.isArray(option.defaultValue) ? option.description : new Help().optionDescription(option);
 }
 
 /** All commands below one. */

@@ -47,3 +47,8 @@ export function pairsOf(texts: readonly string[], separator = "="): { readonly [
     }),
   );
 }
+
+/** `1 ingress`, `2 ingresses`. */
+export function counted(count: number, noun: "ingress"): string {
+  return `${count} ${noun}${count === 1 ? "" : "es"}`;
+}

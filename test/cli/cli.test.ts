@@ -112,11 +112,34 @@ describe("apply and plan", () => {
     expect(await run("ingress", "list", "-o", "name")).toBe("ingress/a\n");
   });
 
+  it("delete nothing for want of files", async () => {
+    const empty = join(home.path, "empty");
+    mkdirSync(empty);
+    for (const args of [[], ["-f", empty], ["-f", "-"]])
+      expect(await home.run(["apply", ...args, "--prune", "--yes"])).toMatchObject({ code: 2, stdout: "" });
+    expect(await run("ingress", "list", "-o", "name")).toBe("ingress/a\n");
+    expect(await run("apply", "-f", file("none.json", []), "--prune", "--dry-run")).toContain("1 to delete");
+  });
+
   it("name every problem, and change nothing", async () => {
     const bad = file("bad.json", [document("x", "not a host"), { ...document("y"), nmae: "y" }]);
     const refused = await home.run(["apply", "-f", bad]);
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain("ingresses[1].nmae");
+    expect(refused.stderr).toContain(`  ${bad}, ingress y, nmae: `);
+    const folder = join(home.path, "wrong");
+    mkdirSync(folder);
+    file(
+      "wrong/1.yaml",
+      "name: one\nrules:\n- match: {hostname: one.test}\n  target: {instance: web-1, port: 80}\n",
+    );
+    file(
+      "wrong/2.yaml",
+      "name: two\nrules:\n- match: {hostname: two.test}\n  target: {instance: nobody, port: 80}\n",
+    );
+    const planned = await home.run(["plan", "-f", folder]);
+    expect(planned.stderr).toContain(`  ${join(folder, "2.yaml")}, ingress two, rules[0].target.instance: `);
+    const nameless = await home.run(["plan", "-f", "-"], { input: "rules: 3" });
+    expect(nameless.stderr).toContain("  the standard input, document 1, rules: ");
     const taken = file("taken.json", [document("thief", "a.test")]);
     expect(await home.run(["plan", "-f", taken])).toMatchObject({
       code: 4,
@@ -227,7 +250,14 @@ describe("what else there is", () => {
       code: 2,
       stderr: expect.stringContaining("--name"),
     });
-    expect(await home.run(["ingress", "get", "nobody"])).toMatchObject({ code: 3 });
+    expect(await home.run(["ingress", "get", "nobody"])).toMatchObject({
+      code: 3,
+      stderr: "error: there is no ingress nobody; `gatewright ingress list` shows what there is\n",
+    });
+    expect((await home.run(["ingress", "create", "x", "--host", "x.test"])).stderr).toContain(
+      "'--to <instance",
+    );
+    expect(await run("ingress", "create", "--help")).not.toContain("default: []");
     expect(await home.run(["status"], { env: { GATEWRIGHT_TOKEN: "wrong" } })).toMatchObject({ code: 6 });
   });
 });

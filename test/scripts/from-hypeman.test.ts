@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,6 +43,20 @@ it("E14: a YAML file of hypeman's becomes a .env file that means the same here",
       log: { level: "debug" },
     });
     expect(config.api.secret?.reveal()).toBe("a secret with spaces, # and 'quotes' of 32 bytes");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+it("is run by `npm run from-hypeman`", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gatewright-hypeman-"));
+  try {
+    const file = join(folder, "config.yaml");
+    await writeFile(file, yaml);
+    const top = join(import.meta.dirname, "../..");
+    const args = ["scripts/run.mjs", "scripts/from-hypeman.ts", file];
+    const { status, stdout } = spawnSync(process.execPath, args, { cwd: top, encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: settingsOf(yaml) });
   } finally {
     await rm(folder, { recursive: true });
   }

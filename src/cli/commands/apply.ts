@@ -1,11 +1,13 @@
 import { watch } from "node:fs";
 import type { Command } from "commander";
+import type { Problem } from "../../errors.ts";
 import type { ApplyResult, Plan } from "../../model/api.ts";
-import { filesOf, readDocuments } from "../documents.ts";
+import type { ApiCall } from "../client.ts";
+import { filesOf, nameOf, type Read, readDocuments } from "../documents.ts";
 import { Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Session } from "../session.ts";
-import { pairsOf } from "../words.ts";
+import { counted, pairsOf } from "../words.ts";
 import { collect, planText, showPlan, withMessage } from "./shared.ts";
 
 interface SetOptions {
@@ -51,7 +53,6 @@ function withSetOptions(command: Command): Command {
       "-f, --file <path>",
       "file, folder, or - for the standard input; YAML or JSON; may be repeated",
       collect,
-      [],
     )
     .option("--prune", "delete ingresses that the files do not have; all, or those that --selector selects")
     .option(
@@ -69,32 +70,50 @@ async function showPlanOf(session: Session, plan: Plan): Promise<void> {
 }
 
 async function planOf(session: Session, options: SetOptions): Promise<Plan> {
-  return planFor(session, await textOf(session, options), options);
+  return planFor(session, await readDocuments(options.file, session.io), options);
 }
 
-async function planFor(session: Session, body: string, options: SetOptions): Promise<Plan> {
-  const call = { method: "POST", path: `/plan${pruneQuery(options)}`, body, type: "application/x-ndjson" };
-  return (await session.api.call<Plan>(call)).body;
+async function planFor(session: Session, documents: readonly Read[], options: SetOptions): Promise<Plan> {
+  const plan = await send<Plan>(session, documents, { method: "POST", path: `/plan${pruneQuery(options)}` });
+  return plan.problems === undefined ? plan : { ...plan, problems: placed(plan.problems, documents) };
 }
 
-/** One document a line, so that sets of any size go. */
-async function textOf(session: Session, { file }: SetOptions): Promise<string> {
-  const documents = await readDocuments(file, session.io);
-  return documents.map((document) => JSON.stringify(document)).join("\n");
+/** One document a line, so that sets of any size go. What is refused is told by its file. */
+async function send<T>(session: Session, documents: readonly Read[], call: ApiCall): Promise<T> {
+  const body = documents.map(({ value }) => JSON.stringify(value)).join("\n");
+  try {
+    return (await session.api.call<T>({ ...call, body, type: "application/x-ndjson" })).body;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(error.message, error.exitCode, placed(error.details, documents));
+  }
+}
+
+/** Problems of a set, `ingresses[4].rules`, by the files that they are in: `a.yaml, ingress shop, rules`. */
+function placed(problems: readonly Problem[], documents: readonly Read[]): readonly Problem[] {
+  return problems.map((problem) => {
+    const [, place, field = ""] = /^ingresses\[(\d+)\]\.?(.*)$/.exec(problem.field ?? "") ?? [];
+    const document = documents[Number(place)];
+    if (document === undefined) return problem;
+    const { path, value } = document;
+    const name = value instanceof Object && "name" in value ? value.name : undefined;
+    const order = documents.filter((one) => one.path === path).indexOf(document) + 1;
+    const which = typeof name === "string" ? `ingress ${name}` : `document ${order}`;
+    return { ...problem, field: [nameOf(path), which, field].filter((part) => part !== "").join(", ") };
+  });
 }
 
 async function apply(session: Session, options: ApplyOptions): Promise<void> {
-  const body = await textOf(session, options);
+  const documents = await readDocuments(options.file, session.io);
   const headers: { [name: string]: string } = {};
   if (options.prune === true && options.yes !== true) {
-    const plan = await planFor(session, body, options);
+    const plan = await planFor(session, documents, options);
     showPlan(session, plan);
-    if (plan.deleted > 0) await session.confirm(`Delete ${plan.deleted} ingresses?`, false);
+    if (plan.deleted > 0) await session.confirm(`Delete ${counted(plan.deleted, "ingress")}?`, false);
     headers["If-Match"] = `"${plan.revision}"`;
   }
   const path = withMessage(`/apply${pruneQuery(options)}`, options.message);
-  const call = { method: "POST", path, body, type: "application/x-ndjson", headers };
-  const { body: result } = await session.api.call<ApplyResult>(call);
+  const result = await send<ApplyResult>(session, documents, { method: "POST", path, headers });
   const { changed, created, deleted, revision, unchanged } = result;
   await session.show(
     result,

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { Explanation } from "../../model/api.ts";
+import type { ExplainedFailure, Explanation } from "../../model/api.ts";
 import type { Io } from "../io.ts";
 import { Session } from "../session.ts";
-import { pairsOf } from "../words.ts";
+import { ageOf, pairsOf } from "../words.ts";
 import { collect } from "./shared.ts";
 
 interface ExplainOptions {
@@ -20,7 +20,7 @@ export function addExplainCommand(program: Command, io: Io): void {
     .description("Tell what answer a request would get, and why, without sending it")
     .option("-X, --method <method>", "method of the request")
     .option("-H, --header <name: value>", "header of the request; may be repeated", collect, [])
-    .option("--client-ip <address>", "address that the request comes from")
+    .option("--client-ip <address>", "address that the request comes from; default 192.0.2.1")
     .option("--sni <name>", "name in the TLS handshake")
     .option("--connect", "have Caddy connect to the addresses that could take it")
     .action(async (url: string, options: ExplainOptions, command: Command) => {
@@ -37,16 +37,26 @@ export function addExplainCommand(program: Command, io: Io): void {
       const { body: found } = await session.api.call<Explanation>({ method: "POST", path: "/explain", body });
       await session.show(
         found,
-        () => explainText(found),
+        () => explainText(found, client_ip),
         () => found.reason,
       );
     });
 }
 
+/** Whom the API takes for the client when a question names none. */
+const ASSUMED_CLIENT = "192.0.2.1";
+
+const outcomeWords: { readonly [outcome in Explanation["outcome"]]: string } = {
+  instance: "an instance gets it",
+  answer: "Gatewright answers",
+  closed: "the connection is closed",
+  unserved: "nothing listens",
+};
+
 /** An explanation from the outcome to its details. */
-export function explainText(found: Explanation): string {
+export function explainText(found: Explanation, client?: string): string {
   const { answer, considered, differences, ingress, targets, tls } = found;
-  const lines = [`${found.outcome}: ${found.message} (${found.reason})`];
+  const lines = [found.message, `outcome  ${outcomeWords[found.outcome]} (${found.reason})`];
   if (ingress !== undefined) lines.push(`rule     ${ingress.name}, rule ${ingress.rule}`);
   if (answer !== undefined)
     lines.push(`answer   ${answer.status}${answer.location === undefined ? "" : ` to ${answer.location}`}`);
@@ -59,12 +69,15 @@ export function explainText(found: Explanation): string {
     lines.push(
       `policy   ${policy}: ${verdict}${status === undefined ? "" : ` with ${status}`}${reason === undefined ? "" : `, ${reason}`}`,
     );
+  if (client === undefined && found.policies.some(({ policy }) => policy === "access"))
+    lines.push(`client   ${ASSUMED_CLIENT} is assumed; --client-ip gives another`);
   if (found.forwarded !== undefined)
     lines.push(`forwards ${found.forwarded.method} ${found.forwarded.uri} for ${found.forwarded.host}`);
-  for (const { address = "no address", chosen, name, reason, state } of targets?.addresses ?? [])
+  for (const { address = "no address", chosen, connection, name, reason, state } of targets?.addresses ?? [])
     lines.push(
-      `target   ${name === undefined ? "" : `${name} `}${address}: ${state}${chosen === true ? ", chosen" : ""}${reason === undefined ? "" : `, ${reason}`}`,
+      `target   ${name === undefined ? "" : `${name} `}${address}: ${state}${chosen === true ? ", chosen" : ""}${connection === undefined ? "" : `, connection ${connection}`}${reason === undefined ? "" : `, ${reason}`}`,
     );
+  if (found.last_failure !== undefined) lines.push(...failureLines(found, found.last_failure));
   if (targets?.error !== undefined) lines.push(`target   ${targets.error}`);
   for (const { hostname, ingress: row, lacks } of considered)
     lines.push(`passed   ${row.name}, rule ${row.rule} (${hostname}): another ${lacks}`);
@@ -74,4 +87,17 @@ export function explainText(found: Explanation): string {
   if (found.nearest_hostnames !== undefined && found.nearest_hostnames.length > 0)
     lines.push(`near     ${found.nearest_hostnames.join(", ")}`);
   return lines.join("\n");
+}
+
+/** Requests that failed of late, which a rehearsal alone does not show: it dials nobody. */
+function failureLines({ outcome, targets }: Explanation, failure: ExplainedFailure): readonly string[] {
+  const { address, at, cause, status, target } = failure;
+  const where = [target, address].filter((part) => part !== undefined && part !== "").join(" ");
+  const lines = [
+    `failed   ${cause}${status === undefined ? "" : ` with ${status}`}${where === "" ? "" : `, ${where}`}, ${ageOf(at)} ago: the last request of the rule that did`,
+  ];
+  const isDialled = targets?.addresses.some(({ connection }) => connection !== undefined) ?? false;
+  if (outcome === "instance" && !isDialled)
+    lines.push("hint     --connect tells whether the addresses take connections now");
+  return lines;
 }

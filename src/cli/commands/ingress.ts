@@ -30,7 +30,7 @@ const shown: Shown<Ingress> = {
     { title: "NAME", value: ({ name }) => name },
     { title: "TAKES", value: ({ rules }) => rules.map(matchText).join(" ") },
     { title: "LEADS TO", value: ({ rules }) => [...new Set(rules.map(targetsText))].join("; ") },
-    { title: "TAGS", value: (ingress) => tagsText(ingress) },
+    { title: "TAGS", value: (ingress) => tagsText(ingress) || undefined },
     { title: "CHANGED", value: ({ updated_at }) => ageOf(updated_at) },
   ],
   name: ({ name }) => `ingress/${name}`,
@@ -77,16 +77,15 @@ export function addIngressCommands(program: Command, io: Io): void {
     .description(
       "Create an ingress with one rule for each hostname; `gatewright apply` takes whole documents",
     )
-    .requiredOption("--host <hostname>", "hostname, pattern or wildcard; may be repeated", collect, [])
+    .requiredOption("--host <hostname>", "hostname, pattern or wildcard; may be repeated", collect)
     .requiredOption(
-      "--to <instance:port>",
-      "instance and port; several are a pool; may be repeated",
+      "--to <instance[:port]>",
+      "instance, and its port (80 if none is given); may be repeated, which makes a pool",
       collect,
-      [],
     )
     .option("--path <prefix>", "only paths below this one")
     .option("--tls", "serve it over HTTPS")
-    .option("--redirect-http", "lead plain HTTP to HTTPS")
+    .option("--redirect-http", "redirect plain HTTP to HTTPS")
     .option("--tag <key=value>", "may be repeated", collect, [])
     .option("--message <text>", "why, for the history")
     .action(async (name: string, options: CreateOptions, command: Command) => {
@@ -219,7 +218,9 @@ async function editIngress(
 function statusText({ conditions, rules }: IngressStatus): string {
   const lines = conditions.map(({ message, reason, status, type }) => {
     const mark = status === "True" ? "✓" : status === "False" ? "✗" : "?";
-    return `${mark} ${type}: ${reason}${message === "" ? "" : `, ${message}`}`;
+    // Where all is well the reason says the type again.
+    const told = [status === "True" && message !== "" ? "" : reason, message].filter((part) => part !== "");
+    return `${mark} ${type}: ${told.join(", ")}`;
   });
   const targets = rules.flatMap(({ hostname, targets: all }) =>
     all.flatMap((one) => healthRows(hostname, one)),
@@ -250,7 +251,7 @@ const healthColumns: readonly Column<HealthRow>[] = [
   { title: "TARGET", value: ({ target }) => target },
   { title: "ADDRESS", value: ({ address }) => address },
   { title: "HEALTH", value: ({ health }) => health },
-  { title: "WHY", value: ({ message }) => message },
+  { title: "WHY", value: ({ message }) => message || undefined },
 ];
 
 const seconds = (value: number | undefined): string =>

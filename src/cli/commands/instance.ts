@@ -11,7 +11,7 @@ const shown: Shown<Instance> = {
     { title: "STATE", value: ({ state }) => state },
     { title: "ADDRESS", value: ({ network }) => network.ip ?? undefined },
     { title: "SERVICE", value: ({ service }) => service },
-    { title: "TAGS", value: (instance) => tagsText(instance) },
+    { title: "TAGS", value: (instance) => tagsText(instance) || undefined },
   ],
   name: ({ name }) => `instance/${name}`,
   none: "There is no such instance. `gatewright instance put` registers one.",

@@ -3,6 +3,7 @@ import type { Event, Readiness, RunningConfig, ServerStatus } from "../../model/
 import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Session, toYaml } from "../session.ts";
+import { counted } from "../words.ts";
 import { wholeNumber } from "./revision.ts";
 import { collect } from "./shared.ts";
 
@@ -105,10 +106,13 @@ function statusText(
   const lines = [
     `${status === "ok" ? "✓ all is well" : "✗ something wants attention"}${ready === undefined ? ", and requests are not served as they should be" : ""}`,
     ...problems.map((problem) => `  ${problem}`),
-    `version ${version}, up ${Math.floor(uptime_seconds / 60)} min, ${ingresses} ingresses`,
-    `certificates: ${Object.entries(certificates)
-      .map(([state, count]) => `${count} ${state}`)
-      .join(", ")}`,
+    `version ${version}, up ${Math.floor(uptime_seconds / 60)} min, ${counted(ingresses, "ingress")}`,
+    `certificates: ${
+      Object.entries(certificates)
+        .filter(([, count]) => count > 0)
+        .map(([state, count]) => `${count} ${state}`)
+        .join(", ") || "none"
+    }`,
   ];
   for (const { pid, until } of draining)
     lines.push(`an older Caddy (${pid}) ends its requests until ${until}`);

@@ -3,7 +3,7 @@ import { exitCodes, Failure } from "../failure.ts";
 import type { Session } from "../session.ts";
 
 /** For options that may be repeated. */
-export function collect(value: string, before: readonly string[]): readonly string[] {
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 
