@@ -95,6 +95,8 @@ func TestARefusedOrderIsCountedOnce(t *testing.T) {
 		t.Errorf("counted %v times", got)
 	}
 	set(func() { clear(gates.refused) })
+	// It would be tried again in a minute.
+	w.credentials = "others"
 	w.load()
 	w.untilServed("counted-no.test")
 	if moved := before.Since(t, "certificate_order"); moved["certificate_orders_issued_total{false}"] != 1 || moved["certificate_orders_begun_total{false}"] != 2 {
