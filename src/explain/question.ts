@@ -11,6 +11,8 @@ export interface DefaultPorts {
 }
 
 const URL_PARTS = /^(https?|tls|tcp|udp):\/\/([^/?#\s]*)([^#]*)/i;
+/** A query may have what it likes. */
+const BROKEN_ESCAPE = /^[^?]*%(?![0-9a-f]{2})/i;
 /** RFC 9110 section 5.5. */
 const FIELD_VALUE = /^(?:\t|\P{Cc})*$/u;
 
@@ -72,6 +74,8 @@ function readUrl(
     return undefined;
   }
   if (!/^[!-~]*$/.test(target)) refuse("url", "write characters beyond ASCII, and spaces, as %xx");
+  if (BROKEN_ESCAPE.test(target))
+    refuse("url", "a % in the path needs two hexadecimal digits; % itself is %25");
   const tls = kind === "https" || kind === "tls";
   const port = portOf(authority) ?? (tls ? ports.https : ports.http);
   if (port < 1 || port > 65_535) refuse("url", `port ${port} is not between 1 and 65535`);
