@@ -179,6 +179,7 @@ describe("a stored ingress", () => {
     tags: { team: "web" },
     listen: ["127.0.0.1"],
     gateways: ["edge-1"],
+    owner: "team-web",
     rules: [ruleOf({ hostname: "a.test", port: 8080 })],
   });
 
