@@ -79,6 +79,7 @@ describe("start", () => {
     expect(environment).toEqual([
       "GATEWRIGHT_DRAIN_TIMEOUT=10m",
       `GATEWRIGHT_HANDOVER=${place.folder}/handover`,
+      "GATEWRIGHT_STDERR_LIMIT=1048576",
       "PATH=/bin",
       "TZ=UTC",
       `XDG_CONFIG_HOME=${place.folder}/config`,

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { ApplyResult } from "../../../src/model/api.ts";
 import { type Answer, askCaddy, call, rule, visit } from "../../support/api.ts";
 import { type Seen, startBackend } from "../../support/backend.ts";
 import {
@@ -18,7 +19,8 @@ interface Refusal {
   readonly details?: readonly { readonly code: string; readonly field?: string; readonly message: string }[];
 }
 
-const operations = bodyOperations();
+/** Of plans and tokens nothing reaches Caddy. */
+const operations = bodyOperations().filter(({ path }) => !["/plan", "/tokens"].includes(path));
 /** Names and contents that stand nowhere unless Caddy has expanded a placeholder. */
 const canary = `canary-${process.pid}-of-the-home`;
 const fileCanary = `canary-${process.pid}-of-a-file`;
@@ -52,6 +54,7 @@ function baseOf(path: string): Json | undefined {
   const bases: { readonly [path: string]: object } = {
     "/ingresses": { name: "walked", rules: [rule(host, "web-1", backend.port)] },
     "/ingresses/{id}": { name: "present", rules: [rule(otherHost, "web-1", backend.port)] },
+    "/apply": [{ name: "walked", rules: [rule(host, "web-1", backend.port)] }],
     "/instances/{id}": { network: { ip: "127.0.0.1" } },
   };
   return bases[path] as Json | undefined;
@@ -59,6 +62,8 @@ function baseOf(path: string): Json | undefined {
 
 /** Puts right what two fields mean for each other, which the schema of neither says. */
 function consistent(body: Json, field: string): unknown {
+  // Sets have one document.
+  if (Array.isArray(body)) return [consistent(body[0] as Json, field.replace(/^\[0\]\./, ""))];
   if (!field.startsWith("rules[0].target")) return body;
   const instance = { instance: "web-1", port: backend.port };
   const complete = (target: object): object =>
@@ -87,7 +92,8 @@ async function send(
 
 /** Whether the refusal names the place of the text. */
 function names({ details = [] }: Refusal, field: StringField, text: string): boolean {
-  const allowed = field.namedAs(text);
+  // Problems of sets name the set.
+  const allowed = field.namedAs(text).map((name) => (name.startsWith("[") ? `ingresses${name}` : name));
   return details.some(({ field: named = "" }) => allowed.includes(named));
 }
 
@@ -122,7 +128,7 @@ function expectLiteral(answer: Answer): void {
 /** Has the text accepted by the API pass through Caddy. */
 async function checkAccepted({ path }: BodyOperation, answer: Answer, text: string): Promise<void> {
   expect(answer.text).not.toContain(canary);
-  const visited = path === "/ingresses" ? host : otherHost;
+  const visited = path === "/ingresses" || path === "/apply" ? host : otherHost;
   for (const accept of ["application/json", "text/html"]) {
     const headers = { accept, "x-name": text };
     const visitor = await visit(gatewright.ports.http, visited, "/", { headers });
@@ -133,6 +139,9 @@ async function checkAccepted({ path }: BodyOperation, answer: Answer, text: stri
 
 async function putBack({ path }: BodyOperation, answer: Answer): Promise<void> {
   const { id } = answer.body as { readonly id: string };
+  if (path === "/apply")
+    for (const change of (answer.body as unknown as ApplyResult).changes)
+      await call(`${gatewright.url}/ingresses/${change.id}`, { method: "DELETE" });
   if (path === "/ingresses") await call(`${gatewright.url}/ingresses/${id}`, { method: "DELETE" });
   if (path === "/ingresses/{id}")
     await call(`${gatewright.url}/ingresses/${id}`, { method: "PUT", body: baseOf(path) });
