@@ -41,11 +41,15 @@ export function parseLogEntry(line: string, scrub: Scrub): CaddyLogEntry | undef
   return { level, message: scrub(parsed["msg"]), fields };
 }
 
-/** Warnings of what is so on purpose, at each load: for each plain port, and for a Unix socket as admin endpoint. */
+/**
+ * Warnings of what is so on purpose: at each load for each plain port, and for a Unix socket as admin endpoint; and at
+ * the end of a Caddy, of which the manager tells what is worth telling.
+ */
 const routine: ReadonlySet<string> = new Set([
   "HTTP/2 skipped because it requires TLS",
   "HTTP/3 skipped because it requires TLS",
   "admin endpoint on open interface; host checking disabled",
+  "exiting; byeee!! 👋",
 ]);
 
 /** What Caddy says at `info` is news where it is about certificates; each start and reload says the rest again. */

@@ -96,15 +96,21 @@ export class ApiClient {
 function requestTo(url: string, options: RequestOptions) {
   if (url.startsWith("unix:"))
     return httpRequest({ ...options, socketPath: url.replace(/^unix:(\/\/)?/, ""), host: "localhost" });
-  let target: URL;
-  try {
-    target = new URL(url);
-  } catch {
-    throw new Failure(`${url} is no URL: give one such as http://127.0.0.1:8080`, exitCodes.usage);
-  }
+  const target = urlOf(url);
   const at = { host: target.hostname.replace(/^\[|\]$/g, ""), port: target.port };
   const path = target.pathname.replace(/\/$/, "") + (options.path ?? "");
   return (target.protocol === "https:" ? httpsRequest : httpRequest)({ ...options, ...at, path });
+}
+
+/** An address of a Gatewright that is no socket. Throws where it is no URL of HTTP. */
+export function urlOf(url: string): URL {
+  const target = URL.parse(url);
+  if (target === null || !/^https?:$/.test(target.protocol))
+    throw new Failure(
+      `${url} is no URL: give one such as http://127.0.0.1:8080, or unix:///path for a socket`,
+      exitCodes.usage,
+    );
+  return target;
 }
 
 function parse(body: string): unknown {

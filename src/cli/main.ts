@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import type { Problem } from "../errors.ts";
 import { exitCodes, Failure } from "./failure.ts";
 import { type Io, styled } from "./io.ts";
 import { createProgram } from "./program.ts";
@@ -27,14 +28,19 @@ function report(error: unknown): number {
   // Commander has told it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
   if (!(error instanceof Failure)) throw error;
-  io.stderr.write(`${styled(io.stderr, "red", "error:")} ${error.message}\n`);
   const told = error.details.slice(0, MOST_PROBLEMS);
-  const isTold =
-    told.length === 1 && told[0]?.field === undefined && error.message.includes(told[0]?.message ?? "");
-  if (!isTold)
-    for (const { code, field, message } of told)
-      io.stderr.write(`  ${field === undefined ? "" : `${field}: `}${message} (${code})\n`);
+  const [first] = told;
+  // The API's message is the first problem's, for those who read nothing else.
+  const isRepeated = first !== undefined && error.message.includes(first.message);
+  const isOne = isRepeated && error.details.length === 1;
+  const head = isOne ? problemText(first) : isRepeated ? `${error.details.length} problems` : error.message;
+  io.stderr.write(`${styled(io.stderr, "red", "error:")} ${head}\n`);
+  if (!isOne) for (const problem of told) io.stderr.write(`  ${problemText(problem)}\n`);
   const more = error.details.length - told.length;
   if (more > 0) io.stderr.write(`  … and ${more} more\n`);
   return error.exitCode;
+}
+
+function problemText({ code, field, message }: Problem): string {
+  return field === undefined ? message : `${field}: ${message} (${code})`;
 }

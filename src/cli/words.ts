@@ -52,3 +52,9 @@ export function pairsOf(texts: readonly string[], separator = "="): { readonly [
 export function counted(count: number, noun: "ingress"): string {
   return `${count} ${noun}${count === 1 ? "" : "es"}`;
 }
+
+/** When something ends: the day; with the time where that is at most two days ahead. Pure. */
+export function endText(time: string, now: number): string {
+  const [day, clock = ""] = new Date(time).toISOString().split("T");
+  return Date.parse(time) - now > 172_800_000 ? `${day}` : `${day} ${clock.slice(0, 5)} UTC`;
+}

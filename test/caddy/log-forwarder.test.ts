@@ -110,6 +110,11 @@ describe("following", () => {
   const messages = () => logger.entries.map((entry) => entry.message);
   const see = (...wanted: string[]) => until(() => messages().join() === wanted.join(), 5_000);
 
+  test("an ended Caddy is told of by the manager, and its own farewell is no warning", () => {
+    const line = JSON.stringify({ level: "warn", msg: "exiting; byeee!! 👋", signal: "SIGTERM" });
+    expect(parseLogEntry(line, none)?.level).toBe("debug");
+  });
+
   test("passes on what is written from now on, not what was there", async () => {
     await writeFile(file, line("before"));
     await follow();

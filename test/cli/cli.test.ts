@@ -125,7 +125,9 @@ describe("apply and plan", () => {
     const bad = file("bad.json", [document("x", "not a host"), { ...document("y"), nmae: "y" }]);
     const refused = await home.run(["apply", "-f", bad]);
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain(`  ${bad}, ingress y, nmae: `);
+    expect(refused.stderr).toContain(`error: ${bad}, ingress y, nmae: `);
+    const { stderr } = await home.run(["instance", "put", "vm-8", "--ip", "10.0.0.999"]);
+    expect(stderr).toBe("error: network.ip: ip must be an IPv4 or IPv6 address, or null (invalid_value)\n");
     const folder = join(home.path, "wrong");
     mkdirSync(folder);
     file(
@@ -139,6 +141,7 @@ describe("apply and plan", () => {
     const planned = await home.run(["plan", "-f", folder]);
     expect(planned.stderr).toContain(`  ${join(folder, "2.yaml")}, ingress two, rules[0].target.instance: `);
     const nameless = await home.run(["plan", "-f", "-"], { input: "rules: 3" });
+    expect(nameless.stderr).toMatch(/^error: 2 problems\n/);
     expect(nameless.stderr).toContain("  the standard input, document 1, rules: ");
     const taken = file("taken.json", [document("thief", "a.test")]);
     expect(await home.run(["plan", "-f", taken])).toMatchObject({
@@ -237,6 +240,11 @@ describe("what else there is", () => {
       code: 2,
       stderr: expect.stringContaining("there are prod, other"),
     });
+    for (const url of ["prod.example.com", "localhost:8080"]) {
+      const refused = await own.run(["context", "set", "typo", "--url", url]);
+      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("give one such as http://") });
+    }
+    expect(await own.run(["context", "list", "-o", "name"])).toMatchObject({ stdout: "prod\nother\n" });
     // A token goes only where its context says.
     expect(await own.run(["ingress", "list", "--url", api.url])).toMatchObject({ code: 6 });
   });

@@ -4,6 +4,7 @@ import type { Certificate } from "../../model/api.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Session, type Shown, toYaml } from "../session.ts";
+import { endText } from "../words.ts";
 
 const shown: Shown<Certificate> = {
   columns: [
@@ -11,7 +12,7 @@ const shown: Shown<Certificate> = {
     { title: "STATE", value: ({ state }) => state },
     { title: "SOURCE", value: ({ source }) => source },
     { title: "NAMES", value: ({ names }) => names.join(" ") },
-    { title: "ENDS", value: ({ not_after }) => not_after?.slice(0, 10) },
+    { title: "ENDS", value: ({ not_after }) => not_after && endText(not_after, Date.now()) },
     { title: "WHY", value: ({ error }) => error?.message },
   ],
   name: ({ id, name }) => `certificate/${name ?? id}`,
@@ -71,7 +72,8 @@ export function addCertificateCommands(program: Command, io: Io): void {
       const { id, names, not_after } = answer.body;
       await session.show(
         answer.body,
-        () => `Certificate ${name ?? id} for ${names.join(", ")} holds until ${not_after?.slice(0, 10)}.`,
+        () =>
+          `Certificate ${name ?? id} for ${names.join(", ")} holds${not_after === undefined ? "" : ` until ${endText(not_after, Date.now())}`}.`,
         () => shown.name(answer.body),
       );
     });

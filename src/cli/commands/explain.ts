@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { ExplainedFailure, Explanation } from "../../model/api.ts";
 import type { Io } from "../io.ts";
 import { Session } from "../session.ts";
-import { ageOf, pairsOf } from "../words.ts";
+import { ageOf, endText, pairsOf } from "../words.ts";
 import { collect } from "./shared.ts";
 
 interface ExplainOptions {
@@ -62,7 +62,7 @@ export function explainText(found: Explanation, client?: string): string {
     lines.push(`answer   ${answer.status}${answer.location === undefined ? "" : ` to ${answer.location}`}`);
   if (tls?.certificate !== undefined)
     lines.push(
-      `TLS      ${tls.certificate.names.join(", ")}, by ${tls.certificate.issuer}, until ${tls.certificate.not_after.slice(0, 10)}`,
+      `TLS      ${tls.certificate.names.join(", ")}, by ${tls.certificate.issuer}, until ${endText(tls.certificate.not_after, Date.now())}`,
     );
   if (tls?.error !== undefined) lines.push(`TLS      ${tls.error}`);
   for (const { policy, reason, status, verdict } of found.policies)
