@@ -143,8 +143,11 @@ function explain(error: ErrorObject): Explanation {
 function unknownKey(error: ErrorObject, key: string): Explanation {
   const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {});
   const reason = `property ${JSON.stringify(shorten(key))} is unsupported`;
-  const meant = nearest(shorten(key), known);
-  const remedy = meant === undefined ? "remove it" : `the nearest known key is ${JSON.stringify(meant)}`;
+  const text = shorten(key);
+  // One that shares little with the key is no help (`id` for `foo`): then all are named.
+  const meant = nearest(text, known, Math.max(1, Math.floor(text.length / 2)));
+  const others = known.length === 0 ? "remove it" : `remove it; known keys are ${known.join(", ")}`;
+  const remedy = meant === undefined ? others : `the nearest known key is ${JSON.stringify(meant)}`;
   return { code: "unknown_key", reason, remedy };
 }
 

@@ -155,7 +155,7 @@ export function schemaRefusals(host: string, instance: string): readonly Refusal
     one(
       "a key named __proto__",
       JSON.parse(`{"name":"a","rules":[${JSON.stringify(rule(host, instance))}],"__proto__":{"x":1}}`),
-      'Error at "/__proto__": property "__proto__" is unsupported (the nearest known key is "tags")',
+      'Error at "/__proto__": property "__proto__" is unsupported (remove it; known keys are name, tags, listen, gateways, rules)',
       "__proto__",
     ),
     one(

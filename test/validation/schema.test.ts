@@ -70,6 +70,17 @@ describe("parseBody", () => {
       },
     ],
     [
+      "a key that is like none",
+      "CreateIngressRequest",
+      { name: "a", rules: [rule], foo: 1 },
+      {
+        code: "unknown_key",
+        field: "foo",
+        message:
+          'property "foo" is unsupported: remove it; known keys are name, tags, listen, gateways, rules',
+      },
+    ],
+    [
       "swapped letters",
       "CreateIngressRequest",
       { name: "a", rules: [{ ...rule, tsl: true }] },
