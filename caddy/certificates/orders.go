@@ -14,9 +14,15 @@ const ordersVariable = "ACME_ORDERS_PER_MINUTE"
 
 // A sixth of them in ten seconds, so that the first names do not use up the minute.
 func init() {
-	if most, err := strconv.Atoi(os.Getenv(ordersVariable)); err == nil && most > 0 {
+	if most, ok := perMinute(os.Getenv(ordersVariable)); ok {
 		certmagic.RateLimitEvents, certmagic.RateLimitEventsWindow = ordersOf(most)
 	}
+}
+
+// perMinute reads the variable; anything that is no number above 0 stands for the default.
+func perMinute(text string) (most int, ok bool) {
+	most, err := strconv.Atoi(text)
+	return most, err == nil && most > 0
 }
 
 func ordersOf(perMinute int) (most int, window time.Duration) {

@@ -15,3 +15,11 @@ func TestOrdersInAMinute(t *testing.T) {
 		}
 	}
 }
+
+func TestTheMostOrdersOfTheEnvironment(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "0": 0, "-3": 0, "many": 0, "1": 1, "300": 300} {
+		if most, ok := perMinute(text); ok != (want > 0) || ok && most != want {
+			t.Errorf("%q: %d, %v", text, most, ok)
+		}
+	}
+}
