@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { type FileHandle, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Document } from "../document-store.ts";
@@ -218,7 +218,8 @@ function findSegments<T extends Document>(
     const path = join(folder, segmentName(start));
     if (start > durable) rmSync(path);
     else {
-      const { mtimeMs, size } = statSync(path);
+      const { mode, mtimeMs, size } = statSync(path);
+      if ((mode & 0o077) !== 0) chmodSync(path, PRIVATE_FILE_MODE);
       segments.push({ start, bytes: size, newestMs: mtimeMs });
     }
   }
