@@ -115,6 +115,8 @@ describe("side effects", () => {
       "certificates/imported-certificates.ts",
       "certificates/monitor.ts",
       "certificates/report.ts",
+      "cli/commands/certificate.ts",
+      "cli/commands/explain.ts",
       "cli/words.ts",
       "http/event-streams.ts",
       "manager/ingress-document.ts",

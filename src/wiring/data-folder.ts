@@ -15,6 +15,7 @@ const ourNames = [
   "events",
   "ingresses",
   "instances",
+  "tokens",
   "traffic",
   "system",
   "system/cache",
