@@ -93,6 +93,11 @@ export class Session {
   }
 }
 
+/** A list that came whole. */
+export async function* onePage<T>(page: readonly T[]): AsyncGenerator<readonly T[]> {
+  yield page;
+}
+
 /** Loaded when it is needed: most calls write no YAML. */
 export async function toYaml(value: unknown): Promise<string> {
   const { stringify } = await import("yaml");

@@ -1,4 +1,5 @@
 import type { Ingress, IngressRule } from "../model/api.ts";
+import { targetsOf } from "../model/target.ts";
 
 /** `shop.example.com/api*`: what a rule takes. */
 export function matchText({ match, tls }: IngressRule): string {
@@ -9,8 +10,8 @@ export function matchText({ match, tls }: IngressRule): string {
 }
 
 /** `web-1:8080`: where a rule leads. */
-export function targetsText({ target, targets }: IngressRule): string {
-  return (targets ?? (target === undefined ? [] : [target]))
+export function targetsText(rule: IngressRule): string {
+  return targetsOf(rule)
     .map(
       ({ address, instance, port, service }) =>
         `${instance ?? (service === undefined ? address : `service ${service}`)}:${port}`,

@@ -2,7 +2,7 @@ import type { Request } from "express";
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import type { WantedIngress } from "../manager/ingress-manager.ts";
 import { mapInSlices } from "../util/slices.ts";
-import { refusal } from "../validation/refusal.ts";
+import { placed, refusal } from "../validation/refusal.ts";
 import { parseBody } from "../validation/schema.ts";
 import { mediaTypeOf, parseJson, readJson } from "./body.ts";
 import { hold } from "./byte-budget.ts";
@@ -55,20 +55,13 @@ export async function wantedOf(value: unknown): Promise<readonly WantedIngress[]
       ];
     } catch (error) {
       if (!isGatewrightError(error)) throw error;
-      problems.push(...placed(`ingresses[${index}]`, error));
+      const { code, details, message } = error;
+      problems.push(...placed(`ingresses[${index}]`, details.length > 0 ? details : [{ code, message }]));
       return [];
     }
   });
   if (problems.length > 0) throw refusal(problems);
   return wanted.flat();
-}
-
-function placed(field: string, { code, details, message }: GatewrightError): readonly Problem[] {
-  if (details.length === 0) return [{ code, message, field }];
-  return details.map((problem) => ({
-    ...problem,
-    field: problem.field === undefined ? field : `${field}.${problem.field}`,
-  }));
 }
 
 /** The documents of the lines. Blank lines count for nothing. */

@@ -1,4 +1,5 @@
 import type { Difference, Ingress, IngressRule } from "../model/api.ts";
+import { targetsOf } from "../model/target.ts";
 
 type Value = { readonly [key: string]: unknown } | readonly unknown[];
 
@@ -20,7 +21,7 @@ export function differencesOf(
     const label = labelOf(rule);
     const same = old.get(keyOf(rule));
     old.delete(keyOf(rule));
-    if (same === undefined) found.push({ field, text: `${label} is added: ${targetsOf(rule)}` });
+    if (same === undefined) found.push({ field, text: `${label} is added: ${targetsText(rule)}` });
     else found.push(...valueDifferences(same.rule, rule, field, label));
   }
   for (const { rule, index } of old.values())
@@ -40,8 +41,8 @@ function keyOf({ match }: IngressRule): string {
   return JSON.stringify(match);
 }
 
-function targetsOf({ target, targets }: IngressRule): string {
-  const names = (targets ?? (target === undefined ? [] : [target])).map(
+function targetsText(rule: IngressRule): string {
+  const names = targetsOf(rule).map(
     ({ address, instance, port, service }) => `${instance ?? service ?? address}:${port}`,
   );
   return names.length === 0 ? "no target" : `to ${names.join(", ")}`;

@@ -3,7 +3,7 @@ import type { Ingress } from "../model/api.ts";
 import { makeId } from "../model/id.ts";
 import { isDocumentId } from "../store/document-id.ts";
 import { mapInSlices } from "../util/slices.ts";
-import { refusal } from "../validation/refusal.ts";
+import { placed, refusal } from "../validation/refusal.ts";
 import type { Admission } from "./admission.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import { ingressOf, timesAfter } from "./ingress-document.ts";
@@ -148,14 +148,6 @@ function documentOf(
 
 function isEqual(one: Ingress, other: Ingress): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** The problems of a document, with its place in the set. */
-function placed(field: string, problems: readonly Problem[]): Problem[] {
-  return problems.map((problem) => ({
-    ...problem,
-    field: problem.field === undefined ? field : `${field}.${problem.field}`,
-  }));
 }
 
 /** One ingress cannot be two things. Names that are taken twice are found by their claims. */

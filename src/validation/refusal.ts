@@ -16,6 +16,14 @@ const documentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** More problems than this are counted, not listed: an answer stays readable and bounded. */
 const MAX_PROBLEMS = 200;
 
+/** The problems of a document that is a part of another, with its place there. */
+export function placed(field: string, problems: readonly Problem[]): readonly Problem[] {
+  return problems.map((problem) => ({
+    ...problem,
+    field: problem.field === undefined ? field : `${field}.${problem.field}`,
+  }));
+}
+
 /**
  * One error for all problems of a document, in hypeman's order: semantic ones, name, TLS, instances, claims.
  * Code and message are those of the first, the message with hypeman's `invalid request: ` where its code is

@@ -3,7 +3,7 @@ import { urlOf } from "../client.ts";
 import { readContexts, writeContexts } from "../contexts.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
-import { Session } from "../session.ts";
+import { onePage, Session } from "../session.ts";
 
 /** `gatewright context`. */
 export function addContextCommands(program: Command, io: Io): void {
@@ -77,8 +77,4 @@ export function addContextCommands(program: Command, io: Io): void {
 function unknownContext(name: string, contexts: object): Failure {
   const known = Object.keys(contexts).join(", ") || "none";
   return new Failure(`no context is called ${name}; there are: ${known}`, exitCodes.usage);
-}
-
-async function* onePage<T>(page: readonly T[]): AsyncGenerator<readonly T[]> {
-  yield page;
 }

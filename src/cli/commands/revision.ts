@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ApplyResult, Plan, Revision, RevisionSummary } from "../../model/api.ts";
 import type { Io } from "../io.ts";
-import { Session, type Shown } from "../session.ts";
+import { onePage, Session, type Shown } from "../session.ts";
 import { ageOf } from "../words.ts";
-import { showPlan, withMessage } from "./shared.ts";
+import { changeLines, showPlan, withMessage } from "./shared.ts";
 
 const shown: Shown<RevisionSummary> = {
   columns: [
@@ -36,7 +36,7 @@ export function addRevisionCommands(program: Command, io: Io): void {
     .action(async ({ limit }: { limit: number }, command: Command) => {
       const session = new Session(io, command);
       const listed = await session.api.get<readonly RevisionSummary[]>(`/revisions?limit=${limit}`);
-      await session.list(inOnePage(listed), shown);
+      await session.list(onePage(listed), shown);
     });
 
   for (const [verb, does] of [
@@ -91,10 +91,6 @@ async function rollBack(session: Session, path: string, options: RollbackOptions
   );
 }
 
-async function* inOnePage<T>(page: readonly T[]): AsyncGenerator<readonly T[]> {
-  yield page;
-}
-
 function showText(revision: Revision): string {
   const { at, authors } = revision;
   const lines = authors.map(({ actor, message }) => {
@@ -104,14 +100,8 @@ function showText(revision: Revision): string {
   return [`Revision ${revision.revision}, ${at}`, ...lines, "", diffText(revision)].join("\n");
 }
 
-function diffText({ changed, changes, created, deleted }: Revision): string {
-  const marks = { created: "+", changed: "~", deleted: "-" } as const;
-  const lines = changes.flatMap(({ differences, id, name, op }) => [
-    `${marks[op]} ${name ?? id}`,
-    ...differences.map(({ text }) => `    ${text}`),
-  ]);
-  const untold = created + changed + deleted - changes.length;
-  return [...lines, ...(untold > 0 ? [`… and ${untold} more`] : [])].join("\n");
+function diffText(revision: Revision): string {
+  return changeLines(revision).join("\n");
 }
 
 /** For options that take a number. */

@@ -21,8 +21,13 @@ export function showPlan(session: Session, plan: Plan): void {
   session.note(planText(plan));
 }
 
-/** A plan in words. */
-export function planText({ changed, changes, created, deleted, effect, unchanged }: Plan): string {
+/** What was or would be changed, ingress by ingress. */
+export function changeLines({
+  changed,
+  changes,
+  created,
+  deleted,
+}: Pick<Plan, "changed" | "changes" | "created" | "deleted">): string[] {
   const marks = { created: "+", changed: "~", deleted: "-" } as const;
   const lines = changes.flatMap(({ differences, id, name, op, traffic }) => [
     `${marks[op]} ${name ?? id}${traffic === undefined ? "" : ` (${traffic.requests} requests in the last 15 minutes)`}`,
@@ -30,6 +35,13 @@ export function planText({ changed, changes, created, deleted, effect, unchanged
   ]);
   const untold = created + changed + deleted - changes.length;
   if (untold > 0) lines.push(`… and ${untold} more`);
+  return lines;
+}
+
+/** A plan in words. */
+export function planText(plan: Plan): string {
+  const { changed, created, deleted, effect, unchanged } = plan;
+  const lines = changeLines(plan);
   lines.push(`${created} to create, ${changed} to change, ${deleted} to delete, ${unchanged} as they are.`);
   if (effect === undefined) return lines.join("\n");
   const { certificates, ports, reload } = effect;
