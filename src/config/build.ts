@@ -13,6 +13,7 @@ import {
   settings,
   subsystems,
 } from "./settings.ts";
+import { storeConfig, storeSecrets } from "./store.ts";
 import { otlpSecrets, telemetryConfig } from "./telemetry.ts";
 import { type AdminConfig, warningsOf } from "./warnings.ts";
 
@@ -40,11 +41,13 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       .filter((value) => value !== undefined)
       .map((value) => new Secret(value)),
     ...otlpSecrets(values),
+    ...storeSecrets(values),
   ];
   const address = text(values, "LISTEN_ADDRESS");
   const admin = adminConfig(values, path.resolve(dataDir));
   return {
     dataDir: path.resolve(dataDir),
+    store: storeConfig(values),
     api: {
       address,
       /** 0 until `choosePorts` has chosen one; the same for every port here. */

@@ -2,6 +2,7 @@ import type { Problem } from "../errors.ts";
 import type { Config } from "./build.ts";
 import { listenersOf } from "./ports.ts";
 import type { Values } from "./read.ts";
+import { storeProblems } from "./store.ts";
 import { otlpProblems } from "./telemetry.ts";
 
 /** What is wrong between settings that are right each by itself. */
@@ -11,6 +12,7 @@ export function inconsistencies(values: Values, config: Config): readonly Proble
     ...portConflicts(config),
     ...socketProblems(values, config),
     ...otlpProblems(values),
+    ...storeProblems(values),
   ];
 }
 

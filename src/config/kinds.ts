@@ -22,6 +22,8 @@ export type Kind =
   | "email"
   | "httpUrl"
   | "acmeCa"
+  | "etcdUrls"
+  | "keyPrefix"
   | "endpoint"
   | "pairs"
   | "path";
@@ -108,6 +110,11 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
   email: textOf("a mail address", "email"),
   httpUrl: textOf("an http or https URL without user, query and fragment", "httpUrl"),
   acmeCa: textOf("staging, production, or the https URL of an ACME directory", "acmeCa"),
+  etcdUrls: listOf(
+    "http or https URLs of etcd members, with host and port alone, such as https://10.0.0.1:2379",
+    "origin",
+  ),
+  keyPrefix: textOf("a text of visible characters without spaces, such as /gatewright/", "keyPrefix"),
   endpoint: textOf("a host and port, such as 127.0.0.1:4317, or an http(s) URL", "endpointOrUrl"),
   pairs: listOf("name=value, with %2C for a comma in a value", "pair"),
   path: textOf("a path, without ~ (which only a shell replaces: write the home folder out)", "path"),
@@ -131,6 +138,11 @@ function isHttpUrl(text: string): boolean {
   const url = URL.parse(text);
   if (url === null || !["http:", "https:"].includes(url.protocol)) return false;
   return url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+}
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return isHttpUrl(text) && url?.pathname === "/";
 }
 
 function isEndpoint(text: string): boolean {
@@ -169,6 +181,8 @@ export const formats: { readonly [name: string]: (text: string) => boolean } = {
   endpointOrUrl: (text) => isEndpoint(text) || isHttpUrl(text),
   email: (text) => /^[^\s@]+@[^\s@]+$/.test(text),
   httpUrl: isHttpUrl,
+  origin: isOrigin,
+  keyPrefix: (text) => /^[\x21-\x7e]{1,200}$/.test(text),
   acmeCa: (text) =>
     text === "staging" || text === "production" || (isHttpUrl(text) && text.startsWith("https:")),
   pair: (text) => parsePair(text) !== undefined,

@@ -46,6 +46,8 @@ export type Subsystem = (typeof subsystems)[number];
 
 export const instanceSources = ["registry", "hypeman", "file"] as const;
 
+export const storeKinds = ["files", "etcd"] as const;
+
 export const driftPolicies = ["repair", "report"] as const;
 
 export const accessLogModes = ["off", "errors", "all"] as const;
@@ -116,6 +118,61 @@ export const settingGroups: readonly SettingGroup[] = [
         example: "/var/lib/gatewright",
         effect:
           "Folder of everything that must outlive a restart. A data folder of hypeman can be taken over as it is.",
+      },
+    ],
+  },
+  {
+    title: "Store",
+    settings: [
+      {
+        name: "STORE",
+        kind: "text",
+        choices: storeKinds,
+        default: "files",
+        effect:
+          "Where ingresses are stored: `files` below DATA_DIR, for one gateway, or `etcd`, for several that serve the same ones.",
+      },
+      {
+        name: "ETCD_ENDPOINTS",
+        kind: "etcdUrls",
+        default: "",
+        example: "https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379",
+        effect: "etcd's client URLs. Needed for STORE=etcd; where one fails, the next is asked.",
+      },
+      {
+        name: "ETCD_PREFIX",
+        kind: "keyPrefix",
+        default: "/gatewright/",
+        effect: "What Gatewright's keys in etcd begin with. Gateways with the same prefix are one fleet.",
+      },
+      {
+        name: "ETCD_USER",
+        kind: "text",
+        default: "",
+        effect: "User of etcd that may read and write below ETCD_PREFIX. Default: none.",
+      },
+      { name: "ETCD_PASSWORD", kind: "secret", default: "", effect: "Password of ETCD_USER." },
+      {
+        name: "ETCD_CA",
+        kind: "path",
+        default: "",
+        defaultText: "the system's",
+        effect: "PEM file of the authorities that etcd's certificates are from.",
+      },
+      {
+        name: "ETCD_CERT",
+        kind: "path",
+        default: "",
+        effect:
+          "PEM file of the client certificate for etcd. Where etcd's authentication is on, it must have no common name: etcd refuses that of its JSON gateway.",
+      },
+      { name: "ETCD_KEY", kind: "path", default: "", effect: "PEM file of the key of ETCD_CERT." },
+      {
+        name: "STORE_KEY",
+        kind: "secret",
+        default: "",
+        effect:
+          "Key that values in etcd are encrypted with: 32 random bytes in base64, the same on all gateways. Several with commas between them: the first encrypts, all decrypt.",
       },
     ],
   },
