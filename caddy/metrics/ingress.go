@@ -16,11 +16,15 @@ import (
 type Ingress struct {
 	active atomic.Int64
 
-	mu     sync.Mutex
-	name   string
-	counts counts
-	// ring is nil of an ingress without traffic of late.
-	ring *ring
+	mu   sync.Mutex
+	name string
+	// busy is the record while there are many requests; else it is nil, and packed has the record.
+	busy   *record
+	packed packed
+	// requests are those that have ended.
+	requests uint64
+	// last is the tick of the ring's newest slot; 0 without one.
+	last int64
 	// ringSize is what the ring had when that was last looked at.
 	ringSize int64
 
@@ -97,17 +101,11 @@ func (i *Ingress) End(e *exchange.Exchange, r *http.Request) {
 		gathering.late(e, r)
 		return
 	}
-	i.counts.observe(e, r)
-	if i.ring == nil {
-		i.ring = &ring{}
-	}
-	begun := i.ring.last()
-	i.ring.add(at, e)
-	if i.ring.last() != begun {
-		size := i.ring.size()
-		ringBytes.Add(size - i.ringSize)
-		i.ringSize = size
-	}
+	i.requests++
+	record := i.open()
+	record.counts.observe(e, r)
+	record.ring.add(at, e)
+	i.keep(record)
 	i.mu.Unlock()
 	sweepLater(at)
 }
@@ -116,14 +114,18 @@ func (i *Ingress) End(e *exchange.Exchange, r *http.Request) {
 func (i *Ingress) Eject(why Ejection, addresses int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.counts.ejections.add(why, uint64(addresses))
+	record := i.open()
+	record.counts.ejections.add(why, uint64(addresses))
+	i.keep(record)
 }
 
 // Handshake counts one for a name of the ingress.
 func (i *Ingress) Handshake(how Outcome) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.counts.handshakes.add(how, 1)
+	record := i.open()
+	record.counts.handshakes.add(how, 1)
+	i.keep(record)
 }
 
 const (
@@ -159,20 +161,19 @@ func sweep(now, most int64) {
 	each(func(_ string, i *Ingress) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		if i.ring == nil {
+		if i.last == 0 {
 			return
 		}
-		last := i.ring.last()
-		if age := now - last; age > keptTicks {
+		if age := now - i.last; age > keptTicks {
 			i.dropRing()
 		} else {
-			byAge[max(age, 0)] = append(byAge[max(age, 0)], use{i, last})
+			byAge[max(age, 0)] = append(byAge[max(age, 0)], use{i, i.last})
 		}
 	})
 	for age := keptTicks; age > 0 && ringBytes.Load() > most; age-- {
 		for _, u := range byAge[age] {
 			u.of.mu.Lock()
-			if u.of.ring != nil && u.of.ring.last() == u.last && ringBytes.Load() > most {
+			if u.of.last == u.last && ringBytes.Load() > most {
 				u.of.dropRing()
 			}
 			u.of.mu.Unlock()
@@ -182,8 +183,9 @@ func sweep(now, most int64) {
 
 // dropRing forgets the traffic of late. mu is held.
 func (i *Ingress) dropRing() {
-	ringBytes.Add(-i.ringSize)
-	i.ring, i.ringSize = nil, 0
+	record := i.open()
+	record.ring = ring{}
+	i.keep(record)
 }
 
 // each visits all that is counted.

@@ -99,9 +99,11 @@ func (g *gatherer) forget() {
 				i.name = name
 			} else {
 				delete(s.by, id)
-				if rest := i.place.others(&i.counts); rest != nil {
+				record := i.open()
+				if rest := i.place.others(&record.counts); rest != nil {
 					g.gone.add(rest, 1)
 				}
+				i.leave(record)
 				i.gone = true
 				i.dropRing()
 			}
@@ -140,12 +142,8 @@ func (g *gatherer) score(now time.Time) []*Ingress {
 	each(func(_ string, i *Ingress) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		requests := uint64(0)
-		for _, c := range i.counts.requests {
-			requests += c.count
-		}
-		i.place.score = i.place.score*weight + float64(requests-i.place.seen)
-		i.place.seen = requests
+		i.place.score = i.place.score*weight + float64(i.requests-i.place.seen)
+		i.place.seen = i.requests
 		all = append(all, i)
 	})
 	return all
@@ -161,7 +159,9 @@ func share(all []*Ingress, places int) {
 		i.mu.Lock()
 		// What was in no series yet can be in any.
 		if i.place.told {
-			i.place.rest = i.place.switched(&i.counts)
+			record := i.open()
+			i.place.rest = i.place.switched(&record.counts)
+			i.leave(record)
 		}
 		i.place.named = named[i]
 		i.mu.Unlock()
@@ -222,7 +222,9 @@ func (i *Ingress) tell(other *told) told {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	own := told{label: i.name, active: i.active.Load()}
-	own.counts.add(&i.counts, 1)
+	record := i.open()
+	own.counts.add(&record.counts, 1)
+	i.leave(record)
 	if rest := i.place.rest; rest != nil {
 		own.counts.add(rest, -1)
 		other.counts.add(rest, 1)
@@ -235,7 +237,9 @@ func (i *Ingress) addTo(other *told) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	other.active += i.active.Load()
-	other.counts.add(&i.counts, 1)
+	record := i.open()
+	other.counts.add(&record.counts, 1)
+	i.leave(record)
 	if i.place.rest != nil {
 		other.counts.add(i.place.rest, -1)
 	}

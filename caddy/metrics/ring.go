@@ -20,6 +20,8 @@ const (
 type ring struct {
 	// recent are of a tick each, old of a minute; the oldest first.
 	recent, old []slot
+	// names is room for packing.
+	names []targetName
 }
 
 // slot is the traffic from a time on.
@@ -101,6 +103,16 @@ func (r *ring) last() int64 {
 		return 0
 	}
 	return r.recent[len(r.recent)-1].start
+}
+
+// busySince tells whether a slot that begins at a tick or later has so many requests that the record is kept as it is.
+func (r *ring) busySince(from int64) bool {
+	for i := range r.recent {
+		if r.recent[i].start >= from && r.recent[i].requests >= busyRequests {
+			return true
+		}
+	}
+	return false
 }
 
 // size is about how many bytes the ring takes.

@@ -49,9 +49,9 @@ func TrafficOf(id string, now time.Time) Traffic {
 	}
 	if i := known(id); i != nil {
 		i.mu.Lock()
-		if i.ring != nil {
-			i.ring.sum(&starts, &sums)
-		}
+		record := i.open()
+		record.ring.sum(&starts, &sums)
+		i.leave(record)
 		i.mu.Unlock()
 	}
 	traffic := Traffic{Windows: make(map[string]*Window, len(windows))}
