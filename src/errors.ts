@@ -6,7 +6,7 @@ export const errorCatalogue = {
   // Codes of the wire contract, in the words of hypeman's middleware.
   "Bad Request": "The request is not well-formed, or does not fit the document in /openapi.json.",
   Unauthorized:
-    "The bearer token is missing, malformed, unknown, deleted, expired or not signed with JWT_SECRET.",
+    "The bearer token is missing, malformed, unknown, deleted, expired or not signed with a key that is known.",
   Forbidden: "The token is valid but lacks the scope or the origin that this call needs.",
   bad_request: "The document fits the schema but breaks a rule of ingresses.",
   already_exists: "Another ingress has this name.",
@@ -32,6 +32,8 @@ export const errorCatalogue = {
   payload_too_large: "The request body is larger than the limit.",
   source_unavailable: "The source of the instances does not answer; nothing was changed.",
   source_read_only: "Instances or ingresses come from another source and cannot be written here.",
+  identity_provider_unavailable:
+    "The identity provider, whose keys tell whether a token is valid, does not answer; nothing was changed.",
   caddy_unavailable: "Caddy does not answer; nothing was changed.",
   store_unavailable: "The change could not be written to disk; nothing was changed.",
   store_conflict: "Another writer changed the store meanwhile.",

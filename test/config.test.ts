@@ -272,6 +272,7 @@ describe("settings that need each other", () => {
   test.each<[Variables, string, RegExp]>([
     [{ JWT_SECRET_PREVIOUS: "s".repeat(32) }, "JWT_SECRET", /would leave the API open/],
     [{ LISTEN_ADDRESS: "0.0.0.0" }, "JWT_SECRET", /LISTEN_ADDRESS=0\.0\.0\.0/],
+    [{ JWT_AUDIENCE: "gatewright" }, "JWT_JWKS_URL", /is needed for JWT_AUDIENCE/],
     [{ INSTANCE_SOURCE: "file" }, "INSTANCE_FILE", /INSTANCE_SOURCE=file/],
     [{ INSTANCE_SOURCE: "hypeman" }, "HYPEMAN_URL", /INSTANCE_SOURCE=hypeman/],
     [{ ACME_EMAIL: "a@b.c", ACME_DNS_PROVIDER: "cloudflare" }, "CLOUDFLARE_API_TOKEN", /ACME_DNS_PROVIDER/],
@@ -299,6 +300,10 @@ describe("settings that need each other", () => {
     expect(problemsOf({ CADDY_ADMIN_ADDRESS: "unix//run/a.sock", PORT: "2019" })).toEqual([]);
     expect(problemsOf({ LISTEN_ADDRESS: "127.0.0.2" })).toEqual([]);
     expect(problemsOf({ LISTEN_ADDRESS: "::1" })).toEqual([]);
+  });
+
+  test("an identity provider closes the API as a secret does", () => {
+    expect(problemsOf({ LISTEN_ADDRESS: "0.0.0.0", JWT_JWKS_URL: "https://id.test/keys" })).toEqual([]);
   });
 });
 
@@ -355,6 +360,17 @@ describe("warnings", () => {
     expect(load({ JWT_SECRET: "short" }).warnings).toEqual([
       "JWT_SECRET has 5 bytes; 32 or more are safe against guessing",
     ]);
+  });
+
+  test.each([
+    ["https://id.test/keys", "gatewright", 0],
+    ["http://127.0.0.1:9000/keys", "gatewright", 0],
+    ["http://[::1]:9000/keys", "gatewright", 0],
+    ["http://localhost/keys", "gatewright", 0],
+    ["http://id.test/keys", "gatewright", 1],
+    ["http://10.0.0.1/keys", "", 2],
+  ])("an identity provider at %s for %j", (JWT_JWKS_URL, JWT_AUDIENCE, warnings) => {
+    expect(load({ JWT_JWKS_URL, JWT_AUDIENCE }).warnings.length).toBe(warnings);
   });
 });
 

@@ -54,6 +54,8 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       port: values.number("PORT"),
       ...optional("secret", secret(values, "JWT_SECRET")),
       ...optional("previousSecret", secret(values, "JWT_SECRET_PREVIOUS")),
+      /** Absent: JWTs are those that are signed with the secrets. */
+      ...optional("identityProvider", identityProviderConfig(values)),
       allowedHosts: values.list("API_ALLOWED_HOSTS"),
       /** Whether only this machine reaches the API. */
       loopback: isLoopback(address),
@@ -93,6 +95,16 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     given: givenSettings(environment),
     /** What an operator should know but does not stop the start. */
     warnings: warningsOf(values, environment, admin),
+  };
+}
+
+function identityProviderConfig(values: Values) {
+  const jwksUrl = values.text("JWT_JWKS_URL");
+  if (jwksUrl === undefined) return undefined;
+  return {
+    jwksUrl,
+    ...optional("issuer", values.text("JWT_ISSUER")),
+    ...optional("audience", values.text("JWT_AUDIENCE")),
   };
 }
 

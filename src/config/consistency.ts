@@ -22,12 +22,18 @@ function missingSettings(values: Values, config: Config): readonly Problem[] {
   const need = (field: string, message: string) => {
     if (values.text(field) === undefined) problems.push({ code: "required", field, message });
   };
-  if (!config.api.loopback) {
+  if (!config.api.loopback && config.api.identityProvider === undefined) {
     need(
       "JWT_SECRET",
-      `JWT_SECRET is needed since LISTEN_ADDRESS=${config.api.address} lets other machines call the API; set it, or listen on 127.0.0.1`,
+      `JWT_SECRET or JWT_JWKS_URL is needed since LISTEN_ADDRESS=${config.api.address} lets other machines call the API; set one of them, or listen on 127.0.0.1`,
     );
   }
+  for (const name of ["JWT_ISSUER", "JWT_AUDIENCE"])
+    if (values.text(name) !== undefined)
+      need(
+        "JWT_JWKS_URL",
+        `JWT_JWKS_URL is needed for ${name}, which is about its tokens; set both, or neither`,
+      );
   if (values.text("JWT_SECRET_PREVIOUS") !== undefined)
     need(
       "JWT_SECRET",

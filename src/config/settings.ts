@@ -80,14 +80,14 @@ export const settingGroups: readonly SettingGroup[] = [
         name: "LISTEN_ADDRESS",
         kind: "ip",
         default: "127.0.0.1",
-        effect: "Address of the REST API. Beyond loopback JWT_SECRET is needed.",
+        effect: "Address of the REST API. Beyond loopback JWT_SECRET or JWT_JWKS_URL is needed.",
       },
       {
         name: "JWT_SECRET",
         kind: "secret",
         default: "",
         effect:
-          "Key that callers' tokens are signed with (HS256, HS384 or HS512). Without it every caller may do everything.",
+          "Key that callers' tokens are signed with (HS256, HS384 or HS512). Without it and JWT_JWKS_URL every caller may do everything.",
       },
       {
         name: "JWT_SECRET_PREVIOUS",
@@ -95,6 +95,29 @@ export const settingGroups: readonly SettingGroup[] = [
         default: "",
         effect:
           "The key of before: JWTs that are signed with it are taken too, while callers are given new ones.",
+      },
+      {
+        name: "JWT_JWKS_URL",
+        kind: "httpUrl",
+        default: "",
+        example: "https://id.example.com/.well-known/jwks.json",
+        effect:
+          "Where an identity provider has its public keys: its JWTs (RS256, ES256 or EdDSA) are taken too. They may do what their scopes say, and nothing without.",
+      },
+      {
+        name: "JWT_ISSUER",
+        kind: "text",
+        default: "",
+        example: "https://id.example.com/",
+        effect: "What the claim `iss` of the identity provider's JWTs must be. Not looked at without.",
+      },
+      {
+        name: "JWT_AUDIENCE",
+        kind: "text",
+        default: "",
+        example: "gatewright",
+        effect:
+          "What the claim `aud` of the identity provider's JWTs must be or hold. Without it those that it signs for other applications are taken.",
       },
       {
         name: "API_ALLOWED_HOSTS",

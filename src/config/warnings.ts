@@ -1,3 +1,4 @@
+import { isLoopback } from "./kinds.ts";
 import { misspeltNames } from "./misspelt.ts";
 import type { Environment, Values } from "./read.ts";
 
@@ -11,7 +12,12 @@ export interface AdminConfig {
 
 /** What an operator should know, but does not stop the start. */
 export function warningsOf(values: Values, environment: Environment, admin: AdminConfig): readonly string[] {
-  return [...misspeltNames(environment), ...weakSecret(values), ...openAdmin(admin)];
+  return [
+    ...misspeltNames(environment),
+    ...weakSecret(values),
+    ...looseProvider(values),
+    ...openAdmin(admin),
+  ];
 }
 
 function openAdmin({ adminAddress, adminPort }: AdminConfig): readonly string[] {
@@ -19,6 +25,20 @@ function openAdmin({ adminAddress, adminPort }: AdminConfig): readonly string[] 
   return [
     `Caddy's admin endpoint is at ${adminAddress}:${adminPort}, where every user of this machine can drive Caddy and read its files; ` +
       "without CADDY_ADMIN_PORT and CADDY_ADMIN_ADDRESS it is a socket that only its owner opens",
+  ];
+}
+
+function looseProvider(values: Values): readonly string[] {
+  const url = URL.parse(values.text("JWT_JWKS_URL") ?? "");
+  if (url === null) return [];
+  const isLocal = url.hostname === "localhost" || isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"));
+  return [
+    ...(url.protocol === "https:" || isLocal
+      ? []
+      : ["JWT_JWKS_URL is not https: whoever is on the way to it can sign tokens that do everything"]),
+    ...(values.text("JWT_AUDIENCE") === undefined
+      ? ["without JWT_AUDIENCE tokens that the identity provider signs for other applications are taken too"]
+      : []),
   ];
 }
 

@@ -1,18 +1,17 @@
-import jwt from "jsonwebtoken";
+import type { JWTPayload } from "jose";
 import { GatewrightError } from "../errors.ts";
 import type { Token, TokenLimits } from "../model/api.ts";
 import { canOwn } from "../model/limits.ts";
 import { permits, type Rights, type Scope } from "../model/rights.ts";
+import type { JwtVerifier, VerifiedJwt } from "../tokens/jwt.ts";
 import { isTokenText } from "../tokens/token-text.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import { parseBody } from "../validation/schema.ts";
 
 /** How callers prove who they are. */
 export interface AuthOptions {
-  /** Key that tokens are signed with (JWT_SECRET). Absent or "": calls without a token are open. */
-  readonly secret?: string;
-  /** The key of before, which is taken too where there is a present one (JWT_SECRET_PREVIOUS). */
-  readonly previousSecret?: string;
+  /** Verifies JWTs. Absent or idle: calls without a token are open. */
+  readonly jwts?: Pick<JwtVerifier, "verify" | "isIdle">;
   /** Tokens that were made here. Default: none. */
   readonly tokens?: Pick<Tokens, "verify">;
 }
@@ -33,29 +32,28 @@ const anonymous: Caller = { subject: "anonymous", permissions: undefined };
 const registryClaims = ["repos", "scope", "build_id"];
 
 /** Whether calls without a token are open. */
-export function isOpen({ secret }: AuthOptions): boolean {
-  return secret === undefined || secret === "";
+export function isOpen({ jwts }: AuthOptions): boolean {
+  return jwts === undefined || jwts.isIdle;
 }
 
 /**
- * Finds out who calls. Throws `Unauthorized` with hypeman's reasons. Tokens that were made here, and signed ones: HS256, HS384
- * and HS512; `exp` and `nbf` are checked when present, without leeway. Where calls are open other headers mean nothing, and a
- * token that was made here is held to what it permits.
+ * Finds out who calls. Throws `Unauthorized` with hypeman's reasons, and `identity_provider_unavailable`. Tokens that were made
+ * here, and JWTs. Where calls are open other headers mean nothing, and a token that was made here is held to what it permits.
  */
-export function authenticate(authorization: string | undefined, options: AuthOptions): Caller {
-  const { previousSecret = "", secret, tokens } = options;
+export async function authenticate(authorization: string | undefined, options: AuthOptions): Promise<Caller> {
+  const { jwts, tokens } = options;
   const token = bearerOf(authorization);
   if (token.kind === "bearer" && isTokenText(token.text)) {
     const found = tokens?.verify(token.text);
     if (found === undefined) throw unauthorized("invalid token");
     return callerWith(found);
   }
-  if (secret === undefined || secret === "") return anonymous;
+  if (jwts === undefined || jwts.isIdle) return anonymous;
   if (token.kind === "none") throw unauthorized("authorization header required");
   if (token.kind === "malformed") throw unauthorized("invalid authorization header format");
-  const claims = verify(token.text, [secret, previousSecret]);
-  if (registryClaims.some((claim) => Object.hasOwn(claims, claim))) throw unauthorized("invalid token type");
-  return callerOf(claims);
+  const verified = await jwts.verify(token.text);
+  if (verified === undefined) throw unauthorized("invalid token");
+  return callerOf(verified);
 }
 
 /** Checks that a caller may do what takes a scope. Throws `Forbidden` when the token lacks it. */
@@ -87,14 +85,27 @@ function callerWith({ id, subject, scopes, limits, expires_at }: Token): Caller 
   };
 }
 
-function callerOf({ sub, jti, exp, limits, permissions }: jwt.JwtPayload): Caller {
+function callerOf({ by, claims }: VerifiedJwt): Caller {
+  if (by === "secret" && registryClaims.some((claim) => Object.hasOwn(claims, claim)))
+    throw unauthorized("invalid token type");
+  const { exp, jti, sub } = claims;
+  const limits = claims["limits"];
   return {
     subject: typeof sub === "string" && sub !== "" ? sub : "unnamed",
     ...(typeof jti === "string" && jti !== "" ? { tokenId: jti } : {}),
     ...(typeof exp === "number" ? { expiresAtMs: exp * 1000 } : {}),
-    permissions: permissions as unknown,
+    permissions: by === "secret" ? claims["permissions"] : permissionsFrom(claims),
     ...(limits === undefined ? {} : { limits: limitsOf(limits, sub) }),
   };
+}
+
+/**
+ * What an identity provider says that its token is for: a list of scopes in `permissions`, else words in `scope` (RFC 8693
+ * section 4.2), else `scp`. Without any of them nothing: a provider signs tokens for everybody whom it knows.
+ */
+function permissionsFrom({ permissions, scope, scp }: JWTPayload): unknown {
+  const told = permissions ?? scope ?? scp ?? [];
+  return typeof told === "string" && permissions === undefined ? told.split(" ") : told;
 }
 
 /** Limits that cannot be read, or are nobody's, permit nothing, so that a mistake never opens. */
@@ -106,20 +117,6 @@ function limitsOf(limits: unknown, subject: unknown): TokenLimits {
   } catch {
     throw unauthorized("invalid limits in the token");
   }
-}
-
-/** The claims, where one of the keys signed them. "" is no key. */
-function verify(token: string, keys: readonly string[]): jwt.JwtPayload {
-  for (const key of keys) {
-    if (key === "") continue;
-    try {
-      const claims = jwt.verify(token, key, { algorithms: ["HS256", "HS384", "HS512"] });
-      if (typeof claims === "object" && claims !== null && !Array.isArray(claims)) return claims;
-    } catch {
-      // Why it is refused is not the caller's business: a forger learns nothing. A payload that is no JSON is a SyntaxError.
-    }
-  }
-  throw unauthorized("invalid token");
 }
 
 function unauthorized(reason: string): GatewrightError {

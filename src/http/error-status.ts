@@ -31,6 +31,7 @@ export const errorStatus: { readonly [code in ErrorCode]: number } = {
   payload_too_large: 413,
   source_unavailable: 503,
   source_read_only: 409,
+  identity_provider_unavailable: 503,
   caddy_unavailable: 503,
   store_unavailable: 503,
   store_conflict: 503,

@@ -64,7 +64,7 @@ export function operation(
 ): RequestHandler {
   return async (request, response) =>
     attempt(request, context, options, async (progress) => {
-      const admitted = admit(request, context, options, progress);
+      const admitted = await admit(request, context, options, progress);
       await guarded(options.failure, () => run({ request, response, ...admitted, body: undefined }));
     });
 }
@@ -80,7 +80,7 @@ export function bodyOperation<Name extends SchemaName>(
   const reading = { types: options.types ?? ["application/json"], maxBytes: context.maxBodyBytes };
   return async (request, response) =>
     attempt(request, context, options, async (progress) => {
-      const admitted = admit(request, context, options, progress);
+      const admitted = await admit(request, context, options, progress);
       progress.body = await readJson(request, reading);
       const body = parseBody(options.schema, progress.body);
       await guarded(options.failure, () => run({ request, response, ...admitted, body }));
@@ -93,13 +93,13 @@ interface Progress {
   body?: unknown;
 }
 
-function admit(
+async function admit(
   request: Request,
   { auth }: OperationContext,
   { scope, query: known = [], changes, ownOnly }: OperationOptions,
   progress: Progress,
-): Admitted {
-  const caller = authenticate(request.headers.authorization, auth);
+): Promise<Admitted> {
+  const caller = await authenticate(request.headers.authorization, auth);
   const actor = actorOf(request, caller);
   progress.by = { actor };
   const permit = (one: Scope): void => authorize(caller, one);

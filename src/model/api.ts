@@ -45,6 +45,7 @@ export type ErrorCode =
   | "payload_too_large"
   | "source_unavailable"
   | "source_read_only"
+  | "identity_provider_unavailable"
   | "caddy_unavailable"
   | "store_unavailable"
   | "store_conflict"

@@ -7,7 +7,6 @@ import type { DnsServer } from "../dns/server.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { Explainer } from "../explain/explainer.ts";
 import { createApp } from "../http/app.ts";
-import type { AuthOptions } from "../http/auth.ts";
 import { EventStreams } from "../http/event-streams.ts";
 import { defaultLimits } from "../http/limits.ts";
 import { createHttpServer } from "../http/server.ts";
@@ -22,6 +21,7 @@ import { storeId } from "../store/store-id.ts";
 import { targetsResolved } from "../targets/target-report.ts";
 import type { Targets } from "../targets/targets.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
+import type { JwtVerifier } from "../tokens/jwt.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
@@ -40,6 +40,7 @@ export interface ApiParts {
   readonly targets: Targets;
   readonly certificates: Certificates;
   readonly tokens: Tokens;
+  readonly jwts: JwtVerifier;
   readonly follower: Follower | undefined;
   /** Where metrics are added to. */
   readonly registry: Registry;
@@ -130,17 +131,10 @@ async function appOf(
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
     events,
     history: { log: events, streams },
-    auth: { tokens, ...secretsOf(config) },
+    auth: { jwts: parts.jwts, tokens },
     tokens,
     allowedHosts: [config.api.address, ...config.api.allowedHosts],
     logger,
     version,
   });
-}
-
-function secretsOf({ api: { previousSecret, secret } }: Config): Omit<AuthOptions, "tokens"> {
-  return {
-    ...(secret === undefined ? {} : { secret: secret.reveal() }),
-    ...(previousSecret === undefined ? {} : { previousSecret: previousSecret.reveal() }),
-  };
 }

@@ -23,6 +23,7 @@ import { readErrorPages } from "./error-pages.ts";
 import { openEvents } from "./events.ts";
 import { startFollower } from "./follower.ts";
 import { createInstances, type Instances } from "./instances.ts";
+import { openJwts } from "./jwts.ts";
 import { openOtlp } from "./otlp.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { startedEvent } from "./started-event.ts";
@@ -100,7 +101,20 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
   const tokens = started(await openTokens(config, events, logger.child("api")));
-  const parts = { instances, tokens, dns, targets, manager, certificates, follower, events, otlp, version };
+  const jwts = started(openJwts(config, logger.child("api"))).verifier;
+  const parts = {
+    instances,
+    jwts,
+    tokens,
+    dns,
+    targets,
+    manager,
+    certificates,
+    follower,
+    events,
+    otlp,
+    version,
+  };
   events.emit(await startedEvent(config, version));
   await api.serve(config, {
     caddy: caddy.api,

@@ -18,6 +18,7 @@ import type { EventDraft } from "../../src/model/event.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { StatusBoard } from "../../src/status/status-board.ts";
 import type { TrafficControl } from "../../src/targets/targets.ts";
+import { type IdentityProvider, JwtVerifier } from "../../src/tokens/jwt.ts";
 import type { StoredToken } from "../../src/tokens/stored-token.ts";
 import { Tokens } from "../../src/tokens/tokens.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
@@ -54,6 +55,7 @@ export interface TestApi extends AsyncDisposable {
 export interface TestApiOptions {
   readonly secret?: string;
   readonly previousSecret?: string;
+  readonly provider?: IdentityProvider;
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<HttpLimits>;
   /** True: instances come from elsewhere. */
@@ -123,8 +125,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ...(options.readOnlyInstances === true ? {} : { registry }),
     auth: {
       tokens,
-      ...(options.secret === undefined ? {} : { secret: options.secret }),
-      ...(options.previousSecret === undefined ? {} : { previousSecret: options.previousSecret }),
+      jwts: new JwtVerifier(options),
     },
     tokens,
     ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
