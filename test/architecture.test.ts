@@ -119,6 +119,7 @@ describe("side effects", () => {
       "cli/commands/explain.ts",
       "cli/words.ts",
       "http/event-streams.ts",
+      "http/sessions.ts",
       "manager/ingress-document.ts",
       "store/bundle/bundle.ts",
       "store/history/history.ts",

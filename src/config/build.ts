@@ -56,6 +56,7 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
       ...optional("previousSecret", secret(values, "JWT_SECRET_PREVIOUS")),
       /** Absent: JWTs are those that are signed with the secrets. */
       ...optional("identityProvider", identityProviderConfig(values)),
+      sessionDuration: duration(values, "API_SESSION_DURATION"),
       allowedHosts: values.list("API_ALLOWED_HOSTS"),
       /** Whether only this machine reaches the API. */
       loopback: isLoopback(address),

@@ -120,6 +120,13 @@ export const settingGroups: readonly SettingGroup[] = [
           "What the claim `aud` of the identity provider's JWTs must be or hold. Without it those that it signs for other applications are taken.",
       },
       {
+        name: "API_SESSION_DURATION",
+        kind: "duration",
+        default: "12h",
+        effect:
+          "Time after which a session, which a browser begins by POST /session, ends. It ends with its token at the latest.",
+      },
+      {
         name: "API_ALLOWED_HOSTS",
         kind: "hosts",
         default: "",

@@ -7,6 +7,7 @@ import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
+import type { Tokens } from "../tokens/tokens.ts";
 import { type AuthOptions, isOpen } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { changeRoutes } from "./changes.ts";
@@ -23,6 +24,8 @@ import { countAndLog, traceRequests } from "./observe.ts";
 import { RefusedChanges } from "./refused-changes.ts";
 import { revisionRoutes } from "./revisions.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
+import { sessionRoutes } from "./session.ts";
+import { Sessions } from "./sessions.ts";
 import { statusRoutes } from "./status.ts";
 import { type TelemetryParts, telemetryRoutes } from "./telemetry.ts";
 import { type TokenParts, tokenRoutes } from "./tokens.ts";
@@ -52,7 +55,9 @@ export interface AppDependencies {
   readonly telemetry?: TelemetryParts;
   readonly auth: AuthOptions;
   /** Absent: no `/tokens`. */
-  readonly tokens?: TokenParts;
+  readonly tokens?: TokenParts & Pick<Tokens, "use">;
+  /** Longest time of a session. Default: 12 hours. */
+  readonly sessionMs?: number;
   /** Hosts beside localhost and loopback addresses that an open API answers to: listen address, API_ALLOWED_HOSTS. */
   readonly allowedHosts?: readonly string[];
   /** Whether the whole process serves. Default: the manager's own word. */
@@ -78,8 +83,10 @@ const noConditions = new StatusBoard({ contributors: [], rules: () => [] });
 
 /** Makes the REST API. Listens to nothing by itself. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { manager, auth, logger, limits = defaultLimits } = dependencies;
+  const { manager, logger, limits = defaultLimits } = dependencies;
   const refused = new RefusedChanges(dependencies.events ?? noEvents);
+  const sessions = sessionsOf(dependencies);
+  const auth = { ...dependencies.auth, sessions };
   const context = { auth, maxBodyBytes: limits.bodyBytes, refused };
   const app = express();
   // Answers carry their own ETags; everything else about a query is read in query.ts.
@@ -90,6 +97,7 @@ export function createApp(dependencies: AppDependencies): Express {
   if (dependencies.telemetry !== undefined) app.use(traceRequests(dependencies.telemetry.tracing));
   if (isOpen(auth)) app.use(hostGuard(dependencies.allowedHosts ?? []));
   app.use(documentRoutes(dependencies.version));
+  app.use(sessionRoutes(sessions, context));
   app.use(ingressRoutes(manager, context, dependencies.storeId));
   const { requests } = dependencies;
   app.use(changeRoutes(manager, context, requests), revisionRoutes(manager, context, requests));
@@ -106,6 +114,16 @@ export function createApp(dependencies: AppDependencies): Express {
   if (dependencies.history !== undefined) app.use(eventRoutes(dependencies.history, context));
   app.use(notFound, errorHandler(logger));
   return app;
+}
+
+const SESSION_MS = 12 * 60 * 60 * 1000;
+
+function sessionsOf({ history, sessionMs = SESSION_MS, tokens }: AppDependencies): Sessions {
+  return new Sessions({
+    durationMs: sessionMs,
+    tokens: tokens ?? { use: () => undefined },
+    onEnd: (id) => history?.streams.cutThoseOf(id),
+  });
 }
 
 /** Answers may hold secrets (request_header_auth): nothing but their owner's cache may keep them, and must ask again. */

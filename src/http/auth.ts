@@ -1,12 +1,16 @@
+import type { Request } from "express";
 import type { JWTPayload } from "jose";
 import { GatewrightError } from "../errors.ts";
 import type { Token, TokenLimits } from "../model/api.ts";
 import { canOwn } from "../model/limits.ts";
-import { permits, type Rights, type Scope } from "../model/rights.ts";
+import { permits, type Scope } from "../model/rights.ts";
 import type { JwtVerifier, VerifiedJwt } from "../tokens/jwt.ts";
 import { isTokenText } from "../tokens/token-text.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import { parseBody } from "../validation/schema.ts";
+import type { Caller } from "./caller.ts";
+import { clearSessionCookie, refuseOtherSites, sessionSecretOf } from "./session-cookie.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** How callers prove who they are. */
 export interface AuthOptions {
@@ -14,19 +18,11 @@ export interface AuthOptions {
   readonly jwts?: Pick<JwtVerifier, "verify" | "isIdle">;
   /** Tokens that were made here. Default: none. */
   readonly tokens?: Pick<Tokens, "verify">;
+  /** Callers who have logged in. Default: nobody can. */
+  readonly sessions?: Pick<Sessions, "find">;
 }
 
-/** Who was let in, and what they may do. */
-export interface Caller extends Rights {
-  /** The claim `sub`, or that of the token; `unnamed` without one, `anonymous` for a call without a token. */
-  readonly subject: string;
-  /** The claim `jti`, or the id of the token. */
-  readonly tokenId?: string;
-  /** When the token ends, in milliseconds since 1970; absent for a token without an end. */
-  readonly expiresAtMs?: number;
-}
-
-const anonymous: Caller = { subject: "anonymous", permissions: undefined };
+const anonymous: Caller = { kind: "open", subject: "anonymous", permissions: undefined };
 
 /** Claims that hypeman's image registry puts into tokens of its own, which are no tokens for the API. */
 const registryClaims = ["repos", "scope", "build_id"];
@@ -37,7 +33,24 @@ export function isOpen({ jwts }: AuthOptions): boolean {
 }
 
 /**
- * Finds out who calls. Throws `Unauthorized` with hypeman's reasons, and `identity_provider_unavailable`. Tokens that were made
+ * Finds out who calls, by `Authorization`, else by the cookie of a session, which counts for requests of our own pages alone.
+ * Throws as `authenticate`, and `Forbidden` for requests of other sites.
+ */
+export async function authenticateRequest(request: Request, options: AuthOptions): Promise<Caller> {
+  const { authorization = "" } = request.headers;
+  const secret =
+    options.sessions === undefined || authorization !== "" ? undefined : sessionSecretOf(request);
+  if (secret === undefined) return authenticate(authorization, options);
+  refuseOtherSites(request);
+  const caller = options.sessions?.find(secret);
+  if (caller !== undefined) return caller;
+  if (request.res !== undefined) clearSessionCookie(request.res);
+  // Not as nobody, where calls are open: a page that shows one team's would show everything.
+  throw unauthorized("the session has ended: log in again");
+}
+
+/**
+ * Finds out who calls by what stands in `Authorization`. Throws `Unauthorized` with hypeman's reasons, and `identity_provider_unavailable`. Tokens that were made
  * here, and JWTs. Where calls are open other headers mean nothing, and a token that was made here is held to what it permits.
  */
 export async function authenticate(authorization: string | undefined, options: AuthOptions): Promise<Caller> {
@@ -77,6 +90,7 @@ function bearerOf(authorization: string | undefined): Bearer {
 
 function callerWith({ id, subject, scopes, limits, expires_at }: Token): Caller {
   return {
+    kind: "token",
     subject,
     tokenId: id,
     ...(expires_at === undefined ? {} : { expiresAtMs: Date.parse(expires_at) }),
@@ -91,6 +105,7 @@ function callerOf({ by, claims }: VerifiedJwt): Caller {
   const { exp, jti, sub } = claims;
   const limits = claims["limits"];
   return {
+    kind: "token",
     subject: typeof sub === "string" && sub !== "" ? sub : "unnamed",
     ...(typeof jti === "string" && jti !== "" ? { tokenId: jti } : {}),
     ...(typeof exp === "number" ? { expiresAtMs: exp * 1000 } : {}),
@@ -119,6 +134,7 @@ function limitsOf(limits: unknown, subject: unknown): TokenLimits {
   }
 }
 
-function unauthorized(reason: string): GatewrightError {
+/** Every refusal for want of a proof begins as hypeman's do. */
+export function unauthorized(reason: string): GatewrightError {
   return new GatewrightError("Unauthorized", `security requirements failed: ${reason}`);
 }

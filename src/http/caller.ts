@@ -1,7 +1,21 @@
 import type { Request } from "express";
 import ipaddr from "ipaddr.js";
 import type { Actor } from "../model/api.ts";
-import type { Caller } from "./auth.ts";
+import type { Rights } from "../model/rights.ts";
+
+/** Who was let in, and what they may do. */
+export interface Caller extends Rights {
+  /** How they were: since calls are open, by a token, by the cookie of a session. */
+  readonly kind: "open" | "token" | "session";
+  /** The claim `sub`, or that of the token; `unnamed` without one, `anonymous` for a call without a token. */
+  readonly subject: string;
+  /** The claim `jti`, or the id of the token. */
+  readonly tokenId?: string;
+  /** When the token ends, or the session, in milliseconds since 1970; absent for what has no end. */
+  readonly expiresAtMs?: number;
+  /** Of a session. */
+  readonly sessionId?: string;
+}
 
 /** Who makes a call, as changes remember it. Of a caller who has not shown who they are, `unknown`. */
 export function actorOf(

@@ -16,8 +16,8 @@ export interface StreamOptions {
   readonly matches: (event: Event) => boolean;
   /** When the client's token ends, and the stream with it. */
   readonly endsAtMs?: number | undefined;
-  /** The client's token. */
-  readonly tokenId?: string | undefined;
+  /** The client's token, and session. */
+  readonly of?: readonly (string | undefined)[];
 }
 
 /** Clients that lose their connection come back after so long. */
@@ -34,7 +34,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 export class EventStreams {
   readonly #log: EventReader;
   readonly #limits: StreamLimits;
-  readonly #open = new Map<EventStream, string | undefined>();
+  readonly #open = new Map<EventStream, readonly (string | undefined)[]>();
   #isClosed = false;
 
   constructor(log: EventReader, limits: StreamLimits) {
@@ -51,7 +51,7 @@ export class EventStreams {
         "as many streams of events are open as may be; try again later",
       );
     const stream = new EventStream(response, this.#log, options, this.#limits.heartbeatMs);
-    this.#open.set(stream, options.tokenId);
+    this.#open.set(stream, options.of ?? []);
     response.once("close", () => {
       stream.stop();
       this.#open.delete(stream);
@@ -59,9 +59,9 @@ export class EventStreams {
     stream.start();
   }
 
-  /** Cuts the streams of a token that is taken no more. */
-  cutThoseOf(token: string): void {
-    for (const [stream, tokenId] of this.#open) if (tokenId === token) stream.cut();
+  /** Cuts the streams of a token that is taken no more, or of a session that has ended. */
+  cutThoseOf(id: string): void {
+    for (const [stream, of] of this.#open) if (of.includes(id)) stream.cut();
   }
 
   /** Ends every stream, after what there is to say. */

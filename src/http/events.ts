@@ -13,7 +13,7 @@ import { sendEmpty } from "./wire.ts";
 /** What the route of events needs. */
 export interface EventParts {
   readonly log: EventReader;
-  readonly streams: Pick<EventStreams, "begin">;
+  readonly streams: Pick<EventStreams, "begin" | "cutThoseOf">;
 }
 
 const DEFAULT_LIMIT = 100;
@@ -50,8 +50,8 @@ function getEvents({ log, streams }: EventParts, context: OperationContext): Req
       response.setHeader("Content-Type", "text/event-stream");
       return sendEmpty(response, 200);
     }
-    const { expiresAtMs: endsAtMs, tokenId } = caller;
-    streams.begin(response, { after: since ?? log.lastId, matches, endsAtMs, tokenId });
+    const { expiresAtMs: endsAtMs, sessionId, tokenId } = caller;
+    streams.begin(response, { after: since ?? log.lastId, matches, endsAtMs, of: [tokenId, sessionId] });
   });
 }
 

@@ -47,7 +47,8 @@ function canonicalHost(host: string): string {
     .replace(/\.$/, "");
 }
 
-function isSameOrigin(origin: string, host: string): boolean {
+/** Whether an Origin is that of the host that is called, by whatever scheme. */
+export function isSameOrigin(origin: string, host: string): boolean {
   const url = URL.parse(origin);
   return url !== null && url.host === host.toLowerCase();
 }

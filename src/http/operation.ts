@@ -3,9 +3,9 @@ import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Attribution } from "../model/attribution.ts";
 import type { Scope } from "../model/rights.ts";
 import { parseBody, type SchemaName, type SchemaTypes } from "../validation/schema.ts";
-import { type AuthOptions, authenticate, authorize, type Caller } from "./auth.ts";
+import { type AuthOptions, authenticateRequest, authorize } from "./auth.ts";
 import { readJson } from "./body.ts";
-import { actorOf } from "./caller.ts";
+import { actorOf, type Caller } from "./caller.ts";
 import { changeMessage, MESSAGE } from "./change-message.ts";
 import { queryOf } from "./query.ts";
 import type { Changeable, RefusedChanges } from "./refused-changes.ts";
@@ -99,7 +99,7 @@ async function admit(
   { scope, query: known = [], changes, ownOnly }: OperationOptions,
   progress: Progress,
 ): Promise<Admitted> {
-  const caller = await authenticate(request.headers.authorization, auth);
+  const caller = await authenticateRequest(request, auth);
   const actor = actorOf(request, caller);
   progress.by = { actor };
   const permit = (one: Scope): void => authorize(caller, one);

@@ -335,6 +335,22 @@ export interface Token {
   /** What goes behind `Authorization: Bearer`. Only in the answer to `POST /tokens`. */
   readonly token?: string;
 }
+export interface CreateSessionRequest {
+  /** What would go behind `Authorization: Bearer`. */
+  readonly token?: string;
+}
+export interface Session {
+  /** How the caller was let in: `open`, since no token is needed; by `Authorization`; by the cookie of a session. */
+  readonly kind: "open" | "token" | "session";
+  /** Who makes the caller's changes. */
+  readonly subject: string;
+  readonly token_id?: string;
+  /** What the caller may do; `*` is everything. */
+  readonly scopes: readonly Scope[];
+  readonly limits?: TokenLimits;
+  /** Absent: it has no end. */
+  readonly expires_at?: string;
+}
 export interface ServerStatus {
   /** `degraded`: something in `problems` wants attention. */
   readonly status: "ok" | "degraded";

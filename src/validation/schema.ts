@@ -3,6 +3,7 @@ import ajvFormats from "ajv-formats";
 import { GatewrightError, type Problem } from "../errors.ts";
 import type {
   CreateIngressRequest,
+  CreateSessionRequest,
   CreateTokenRequest,
   ExplainRequest,
   ImportCertificateRequest,
@@ -29,6 +30,7 @@ export interface SchemaTypes {
   readonly ExplainRequest: ExplainRequest;
   readonly PlanChange: PlanChange;
   readonly CreateTokenRequest: CreateTokenRequest;
+  readonly CreateSessionRequest: CreateSessionRequest;
   readonly TokenLimits: TokenLimits;
   readonly Ingress: Ingress;
   readonly Instance: Instance;

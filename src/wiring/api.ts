@@ -133,6 +133,7 @@ async function appOf(
     history: { log: events, streams },
     auth: { jwts: parts.jwts, tokens },
     tokens,
+    sessionMs: config.api.sessionDuration.ms,
     allowedHosts: [config.api.address, ...config.api.allowedHosts],
     logger,
     version,

@@ -30,7 +30,7 @@ interface DocumentedResponse {
 }
 
 interface Operation {
-  readonly security: readonly { readonly bearerAuth: readonly string[] }[];
+  readonly security: readonly { readonly bearerAuth?: readonly string[] }[];
   readonly parameters?: readonly Reference[];
   readonly requestBody?: { readonly content: { readonly [type: string]: { readonly schema: Reference } } };
   readonly responses: { readonly [status: string]: DocumentedResponse | Reference };
@@ -61,7 +61,7 @@ export function documentedOperations(): readonly DocumentedOperation[] {
       return {
         method: method.toUpperCase(),
         path,
-        scopes: operation.security.flatMap((requirement) => requirement.bearerAuth),
+        scopes: operation.security.flatMap((requirement) => requirement.bearerAuth ?? []),
         queryKeys: (operation.parameters ?? [])
           .map(({ $ref }) => parameters[$ref.split("/").at(-1) ?? ""])
           .flatMap((parameter) => (parameter?.in === "query" ? [parameter.name] : [])),

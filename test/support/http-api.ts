@@ -56,6 +56,8 @@ export interface TestApiOptions {
   readonly secret?: string;
   readonly previousSecret?: string;
   readonly provider?: IdentityProvider;
+  /** Longest time of a session. */
+  readonly sessionMs?: number;
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<HttpLimits>;
   /** True: instances come from elsewhere. */
@@ -128,6 +130,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
       jwts: new JwtVerifier(options),
     },
     tokens,
+    ...(options.sessionMs === undefined ? {} : { sessionMs: options.sessionMs }),
     ...(options.traffic === undefined ? {} : { traffic: options.traffic }),
     certificates,
     telemetry,
