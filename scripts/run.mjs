@@ -3,7 +3,8 @@
  *
  * Works on Node 18 or newer with nothing installed: installs the dependencies when they are missing or stale, then
  * hands over to the pinned Node (the npm package `node`), or to the running one where that is new enough and the
- * pinned one is missing. Arguments, signals, stdio and the exit code pass through.
+ * pinned one is missing. What is for development is left out where Gatewright itself is to run and this Node is new enough for
+ * it. Arguments, signals, stdio and the exit code pass through.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -38,13 +39,15 @@ function wantedDigest() {
     .digest("hex");
 }
 
-/** Whether somebody's own `npm install` or `npm ci` left exactly what package-lock.json says. */
-function matchesLockFile() {
+/** Whether somebody's own `npm install` or `npm ci` left exactly what package-lock.json says, or what of it is for `all`. */
+function matchesLockFile(all) {
   try {
     const present = readJson(path.join(modules, ".package-lock.json")).packages;
     const wanted = readJson(path.join(top, "package-lock.json")).packages;
     return (
-      Object.entries(wanted).every(([name, entry]) => name === "" || entry.optional || name in present) &&
+      Object.entries(wanted).every(
+        ([name, entry]) => name === "" || entry.optional || (entry.dev && !all) || name in present,
+      ) &&
       Object.entries(present).every(([name, entry]) => {
         const locked = wanted[name];
         return locked?.version === entry.version && locked?.integrity === entry.integrity;
@@ -55,13 +58,17 @@ function matchesLockFile() {
   }
 }
 
-function isInstalled(digest) {
+/** What the stamp says when everything is there, or without what is for development. */
+const stampOf = (digest, all) => (all ? digest : `${digest} production`);
+
+function isInstalled(digest, all) {
   try {
-    return readFileSync(stampPath, "utf8") === digest;
+    const stamp = readFileSync(stampPath, "utf8");
+    return stamp === stampOf(digest, true) || (!all && stamp === stampOf(digest, false));
   } catch {
-    if (!matchesLockFile() || !runnableNode()) return false;
+    if (!matchesLockFile(all) || !runnableNode()) return false;
     try {
-      writeFileSync(stampPath, digest);
+      writeFileSync(stampPath, stampOf(digest, all));
     } catch {
       // A tree owned by somebody else; comparing again next time is only slower.
     }
@@ -101,17 +108,17 @@ function say(message) {
   process.stderr.write(`gatewright: ${message}\n`);
 }
 
-/** `npm ci`: quiet but for a line each five seconds, and npm's last lines when it fails. */
-async function install() {
+/** `npm ci`, with or without what is for development: quiet but for a line each five seconds, and npm's last lines when it fails. */
+async function install(all) {
   const began = performance.now();
   const seconds = () => `${Math.round((performance.now() - began) / 1000)} s`;
   say("installing the dependencies (npm ci); this happens after a clone and when package-lock.json changed");
   // npm names itself to its scripts; beside it, `npm` is looked for on the PATH.
   const npm = process.env.npm_execpath;
   const [command, first] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
-  // Development dependencies belong to it whatever NODE_ENV says; the pinned Node comes by an install script.
+  // Whatever NODE_ENV says; the pinned Node comes by an install script.
   const flags = [
-    "--include=dev",
+    all ? "--include=dev" : "--omit=dev",
     "--include=optional",
     "--ignore-scripts=false",
     "--no-audit",
@@ -145,10 +152,13 @@ function shorten(lines) {
 /** The Node that runs the file: the pinned one, or this one where that is missing and this is new enough. */
 function runnableNode() {
   if (existsSync(pinnedNode)) return pinnedNode;
+  return isNewEnough() ? process.execPath : undefined;
+}
+
+/** Whether this Node can run Gatewright. */
+function isNewEnough() {
   const [major, minor] = process.versions.node.split(".").map(Number);
-  return major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1])
-    ? process.execPath
-    : undefined;
+  return major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1]);
 }
 
 /** Replaces this process where Node can (from 22.15 on), else starts a child and passes signals and exit code on. */
@@ -177,14 +187,14 @@ function handOver(node, argv, env) {
 }
 
 /** Brings node_modules to what package.json and package-lock.json say. */
-async function ensureInstalled() {
+async function ensureInstalled(all) {
   const digest = wantedDigest();
-  if (isInstalled(digest)) return;
+  if (isInstalled(digest, all)) return;
   await exclusively(async () => {
-    if (isInstalled(digest)) return;
-    await install();
+    if (isInstalled(digest, all)) return;
+    await install(all);
     mkdirSync(modules, { recursive: true });
-    writeFileSync(stampPath, digest);
+    writeFileSync(stampPath, stampOf(digest, all));
   });
 }
 
@@ -200,7 +210,8 @@ if (file === undefined) {
   process.exit(2);
 }
 try {
-  await ensureInstalled();
+  const isProgram = path.resolve(file).startsWith(path.join(top, "src") + path.sep);
+  await ensureInstalled(!isProgram || !isNewEnough());
 } catch (error) {
   say(error.message);
   process.exit(1);
@@ -215,7 +226,7 @@ if (node === undefined) {
   process.exit(1);
 } else if (
   node === process.execPath ||
-  process.versions.node === readJson(path.join(top, "package.json")).dependencies.node
+  process.versions.node === readJson(path.join(top, "package.json")).devDependencies.node
 ) {
   module.enableCompileCache?.(cache);
   // Threads have it from there only.

@@ -6,9 +6,10 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { GatewrightError } from "../errors.ts";
 import { exclusively } from "./exclusive.ts";
-import { buildGo, type Environment, mayAccess, type Progress, waysOut } from "./go-build.ts";
+import { buildGo, type Environment, mayAccess, type Progress } from "./go-build.ts";
 import { type GoSource, readGoSource } from "./go-source.ts";
 import { caddyModules, parseModuleList, requireModules } from "./modules.ts";
+import { findPrebuilt, PREBUILT_PACKAGE } from "./prebuilt.ts";
 
 /** A Caddy that can be started, and what it is able to do. */
 export interface CaddyBinary {
@@ -32,6 +33,8 @@ export interface ObtainCaddyOptions {
   readonly sourceDir: string;
   /** Path of a Caddy to use instead (`CADDY_BIN`). */
   readonly caddyBin?: string | undefined;
+  /** File from which the package with a prebuilt Caddy is looked for. Default: one of Gatewright's own. */
+  readonly prebuiltFrom?: string;
   /** Environment of the Go tool. */
   readonly environment: Environment;
   /** Default: every module in `caddyModules` that is marked as required. */
@@ -60,13 +63,15 @@ interface BinaryRecord {
 }
 
 /**
- * Finds or makes the Caddy to run: `CADDY_BIN` where it is set, else the cached one when it was built from the
- * present source, else a new build, until whose end the one that serves is used. Safe when several processes do it at once.
+ * Finds or makes the Caddy to run: `CADDY_BIN` where it is set, else the one that came as a package when it was built from
+ * the present source or there is no source, else the cached one when it was built from the present source, else a new build,
+ * until whose end the one that serves is used. Safe when several processes do it at once.
  * Throws `caddy_build_failed` and `caddy_modules_missing`; both messages name the ways out.
  */
 export async function obtainCaddy(options: ObtainCaddyOptions): Promise<ObtainedCaddy> {
   const cacheDir = path.join(options.dataDir, "system", "binaries", "caddy");
-  const source = await readSource(options);
+  const prebuilt = await findPrebuilt(options.prebuiltFrom);
+  const source = await readSource(options, prebuilt !== undefined);
   const required =
     options.requiredModules ?? caddyModules.filter((module) => module.required).map((module) => module.id);
   const check = (binary: CaddyBinary, ids = required): CaddyBinary => {
@@ -75,7 +80,9 @@ export async function obtainCaddy(options: ObtainCaddyOptions): Promise<Obtained
   };
   if (options.caddyBin !== undefined && options.caddyBin !== "")
     return check(await obtainGiven(options.caddyBin, cacheDir));
-  if (source === undefined) throw new GatewrightError("caddy_build_failed", waysOut(""));
+  if (prebuilt !== undefined && (source === undefined || prebuilt.source === source.digest))
+    return check(prebuilt);
+  if (source === undefined) throw new GatewrightError("caddy_build_failed", noCaddy());
   const place = placeOf(source, cacheDir);
   const cached = await place.cached();
   if (cached !== undefined) return check(cached);
@@ -94,19 +101,23 @@ export async function obtainCaddy(options: ObtainCaddyOptions): Promise<Obtained
   return { ...serving, newer };
 }
 
-async function readSource(options: ObtainCaddyOptions): Promise<GoSource | undefined> {
+/** Undefined where there is none and none is needed, as where Gatewright was installed as a package. */
+async function readSource(options: ObtainCaddyOptions, isPrebuilt: boolean): Promise<GoSource | undefined> {
   try {
     return await readGoSource(options.sourceDir);
   } catch (cause) {
-    if (options.caddyBin !== undefined && options.caddyBin !== "") return undefined;
-    throw new GatewrightError(
-      "caddy_build_failed",
-      `Caddy's source is missing in ${options.sourceDir}. ${waysOut("")}`,
-      {
-        cause,
-      },
-    );
+    if (isPrebuilt || (options.caddyBin !== undefined && options.caddyBin !== "")) return undefined;
+    throw new GatewrightError("caddy_build_failed", noCaddy(), { cause });
   }
+}
+
+/** Neither source nor package. */
+function noCaddy(): string {
+  return (
+    `There is no Caddy: the package ${PREBUILT_PACKAGE} is not installed, and Caddy's source is not here either. ` +
+    `Packages exist for Linux on x64 and arm64, and npm leaves them out with \`--omit=optional\`: install it ` +
+    `(\`npm install ${PREBUILT_PACKAGE}\`), or set CADDY_BIN to a Caddy that has Gatewright's modules.`
+  );
 }
 
 async function obtainGiven(caddyBin: string, cacheDir: string): Promise<CaddyBinary> {

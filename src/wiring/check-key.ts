@@ -11,7 +11,7 @@ const source = join(import.meta.dirname, "..");
 export function checkKey(settings: unknown, folder: string = source): string {
   const digest = createHash("sha256").update(JSON.stringify([process.version, settings]));
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  for (const name of names.filter((one) => /\.(?:ts|json)$/.test(one)).sort()) {
+  for (const name of names.filter((one) => /\.(?:ts|js|json)$/.test(one)).sort()) {
     digest.update(`\0${name}\0`).update(readFileSync(join(folder, name)));
   }
   // Dependencies are pinned there.

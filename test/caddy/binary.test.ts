@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ObtainCaddyOptions, obtainCaddy } from "../../src/caddy/binary.ts";
 import { readGoSource } from "../../src/caddy/go-source.ts";
 import { caddyModules, requireModules } from "../../src/caddy/modules.ts";
+import { findPrebuilt, PREBUILT_PACKAGE } from "../../src/caddy/prebuilt.ts";
 
 /** Speaks the two commands that a binary is asked, and notes each question in a file beside itself. */
 const program = (version: string) => `package main
@@ -218,6 +219,66 @@ describe("CADDY_BIN", () => {
     await expect(obtainCaddy({ ...options, caddyBin: await make() })).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe("a prebuilt one", () => {
+  /** A tree with the package for this machine. */
+  async function install(source: string): Promise<string> {
+    const at = path.join(folder, "tree/node_modules", PREBUILT_PACKAGE);
+    await mkdir(at, { recursive: true });
+    await writeFile(path.join(at, "caddy"), "", { mode: 0o755 });
+    const gatewright = { source, version: "v3.0.0", go: "go1.26.8", sha256: "", modules: ["gatewright"] };
+    await writeFile(path.join(at, "package.json"), JSON.stringify({ name: PREBUILT_PACKAGE, gatewright }));
+    return path.join(at, "caddy");
+  }
+  const prebuiltFrom = () => path.join(folder, "tree/index.js");
+  const digest = async () => (await readGoSource(options.sourceDir)).digest;
+
+  test("is used where it was built from this source, and nothing is built or asked", async () => {
+    const file = await install(await digest());
+    const found = await obtainCaddy({ ...options, prebuiltFrom: prebuiltFrom() });
+    expect(found).toMatchObject({ path: file, version: "v3.0.0", modules: ["gatewright"] });
+    expect(said).toEqual([]);
+  });
+
+  test("is used where there is no source, as in an installed package", async () => {
+    const file = await install("of another source");
+    const sourceDir = path.join(folder, "nowhere");
+    expect((await obtainCaddy({ ...options, sourceDir, prebuiltFrom: prebuiltFrom() })).path).toBe(file);
+  });
+
+  test("of another source is left alone: that of the clone is built", async () => {
+    await install("of another source");
+    expect((await obtainCaddy({ ...options, prebuiltFrom: prebuiltFrom() })).version).toBe("v1.0.0");
+    expect(builds()).toBe(1);
+  });
+
+  test("that is damaged or may not be executed counts as none", async () => {
+    const file = await install(await digest());
+    await chmod(file, 0o644);
+    expect(await findPrebuilt(prebuiltFrom())).toBeUndefined();
+    await install(await digest());
+    await writeFile(path.join(path.dirname(file), "package.json"), `{"name": "${PREBUILT_PACKAGE}"}`);
+    expect(await findPrebuilt(prebuiltFrom())).toBeUndefined();
+  });
+
+  test("gives way to CADDY_BIN", async () => {
+    await install(await digest());
+    const caddyBin = path.join(folder, "nothing");
+    await expect(obtainCaddy({ ...options, caddyBin, prebuiltFrom: prebuiltFrom() })).rejects.toMatchObject({
+      code: "caddy_start_failed",
+    });
+  });
+
+  test("that is missing where there is no source either is named with the ways out", async () => {
+    const sourceDir = path.join(folder, "nowhere");
+    await expect(obtainCaddy({ ...options, sourceDir, prebuiltFrom: prebuiltFrom() })).rejects.toMatchObject({
+      code: "caddy_build_failed",
+      message: expect.stringMatching(
+        new RegExp(`--omit=optional.*npm install ${PREBUILT_PACKAGE}.*CADDY_BIN`),
+      ),
     });
   });
 });

@@ -35,12 +35,12 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const writeJson = (name: string, value: object) => writeFile(path.join(folder, name), JSON.stringify(value));
 
 async function writeTree(version: string): Promise<void> {
-  const root = { name: "tree", version, dependencies: { node: "file:./fake-node" } };
+  const root = { name: "tree", version, devDependencies: { node: "file:./fake-node" } };
   await writeJson("package.json", { ...root, type: "module" });
   const packages = {
     "": root,
-    "fake-node": { name: "node", version: "1.0.0", bin: { node: "node.sh" } },
-    "node_modules/node": { resolved: "fake-node", link: true },
+    "fake-node": { name: "node", version: "1.0.0", dev: true, bin: { node: "node.sh" } },
+    "node_modules/node": { resolved: "fake-node", link: true, dev: true },
   };
   await writeJson("package-lock.json", {
     name: "tree",
@@ -51,13 +51,17 @@ async function writeTree(version: string): Promise<void> {
   });
 }
 
-function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
+function start(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  file = "script.ts",
+): ChildProcess {
   const env = { ...process.env, npm_config_cache: path.join(folder, "cache"), ...environment };
-  return spawn(process.execPath, ["scripts/run.mjs", "script.ts", ...args], { cwd: folder, env });
+  return spawn(process.execPath, ["scripts/run.mjs", file, ...args], { cwd: folder, env });
 }
 
-async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-  const child = start(args, environment);
+async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}, file?: string) {
+  const child = start(args, environment, file);
   let output = "";
   let errors = "";
   child.stdout?.on("data", (chunk: Buffer) => {
@@ -75,6 +79,21 @@ test("installs what is missing, then runs the file with the pinned Node; argumen
   expect(first).toMatchObject({ code: 5, installs: 1 });
   expect(JSON.parse(first.output)).toEqual({ rest: ["a", "b c"], pinned: "yes", main: true });
   expect(await run(["0"])).toMatchObject({ code: 0, installs: 0, errors: "" });
+});
+
+test("Gatewright itself needs no second Node, and nothing for development, where this one is new enough", async () => {
+  await mkdir(path.join(folder, "src"));
+  const program = "src/program.ts";
+  await copyFile(path.join(folder, "script.ts"), path.join(folder, program));
+  const first = await run(["0"], {}, program);
+  expect(first).toMatchObject({ code: 0, installs: 1 });
+  expect(JSON.parse(first.output)).not.toHaveProperty("pinned");
+  expect(await run(["0"], {}, program)).toMatchObject({ code: 0, installs: 0 });
+  // The tests need it all, and what they have installed is enough for Gatewright.
+  expect(await run(["0"])).toMatchObject({ code: 0, installs: 1 });
+  const later = await run(["0"], {}, program);
+  expect(later).toMatchObject({ code: 0, installs: 0 });
+  expect(JSON.parse(later.output)).toHaveProperty("pinned", "yes");
 });
 
 test("installs again when the lock file changed, and not for other changes of package.json", async () => {

@@ -30,11 +30,12 @@ export async function runTool(file: string, args: readonly string[], cwd?: strin
 
 /**
  * Installs packages of npm into a folder of their own and returns their `node_modules`; undefined, with a warning, where
- * the registry is not to be had. They are no dependencies: nobody needs them who does not run these tests.
+ * the registry is not to be had. They are no dependencies: nobody needs them who does not run these tests. `overrides` are
+ * those of package.json.
  */
-export function npmTools(packages: readonly string[]): Promise<string | undefined> {
+export function npmTools(packages: readonly string[], overrides: object = {}): Promise<string | undefined> {
   return installed(packages, async (folder) => {
-    await writeFile(join(folder, "package.json"), "{}");
+    await writeFile(join(folder, "package.json"), JSON.stringify({ overrides }));
     await exec(
       "npm",
       ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", ...packages],

@@ -1,0 +1,20 @@
+import { join } from "node:path";
+import { caddyPackages } from "../../scripts/release/caddy-packages.ts";
+import { release } from "../../scripts/release.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { use } from "../support/use.ts";
+
+/** What `npm run release` writes, for this machine's platform alone. */
+export interface Release extends AsyncDisposable {
+  readonly out: string;
+}
+
+/** A release for the tests of a file. */
+export function useRelease(): Release {
+  return use(async () => {
+    const folder = await temporaryFolder();
+    const out = join(folder.path, "dist");
+    await release({ out, platforms: caddyPackages.filter(({ cpu }) => cpu === process.arch) });
+    return { out, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+  });
+}
