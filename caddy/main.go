@@ -11,6 +11,7 @@ import (
 	_ "gatewright.dev/caddy/app"
 	_ "gatewright.dev/caddy/certificates"
 	_ "gatewright.dev/caddy/dispatcher"
+	_ "gatewright.dev/caddy/etcdstorage"
 	_ "gatewright.dev/caddy/explain"
 	_ "gatewright.dev/caddy/handshake"
 	"gatewright.dev/caddy/internal/stderr"
