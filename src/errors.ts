@@ -30,6 +30,8 @@ export const errorCatalogue = {
   method_not_allowed: "The resource exists but does not take this method.",
   precondition_failed: "If-Match names another version than the present one.",
   payload_too_large: "The request body is larger than the limit.",
+  archive_invalid: "The archive is damaged, cut off, of a newer form, or its passphrase is another one.",
+  not_empty: "An archive is imported into an empty Gatewright only; the message says what is in the way.",
   source_unavailable: "The source of the instances does not answer; nothing was changed.",
   source_read_only: "Instances or ingresses come from another source and cannot be written here.",
   identity_provider_unavailable:
@@ -38,6 +40,7 @@ export const errorCatalogue = {
   store_unavailable: "The change could not be written to disk; nothing was changed.",
   store_conflict: "Another writer changed the store meanwhile.",
   overloaded: "Too many connections are open, or other calls hold too much memory; nothing was changed.",
+  import_under_way: "An archive is being imported, and nothing else can be changed; nothing was changed.",
   shutting_down: "Gatewright is stopping; nothing was changed.",
   internal_error: "An error of Gatewright's own; the log has the details.",
   // Codes of single problems, in `details`.

@@ -132,6 +132,29 @@ export class ImportedCertificates {
     });
   }
 
+  /** Pairs as they are stored, keys included, in no order. */
+  *stored(): Generator<StoredCertificate> {
+    for (const { stored } of [...this.#entries.values()]) yield stored;
+  }
+
+  /** Keeps pairs as they are, which no rule uses yet, all or none of them. Throws `store_unavailable`. */
+  restore(certificates: readonly StoredCertificate[], by: Attribution = ourselves): Promise<void> {
+    return this.#turns.run(async () => {
+      try {
+        for (const stored of certificates) await this.#writeFile(stored);
+        await this.#commit(certificates, []);
+      } catch (error) {
+        for (const { id } of certificates) await rm(this.#path(id), { force: true }).catch(() => undefined);
+        throw error;
+      }
+      for (const stored of certificates) {
+        const shown = show(stored);
+        this.#entries.set(stored.id, { stored, shown });
+        this.#tell("certificate.imported", "restored", shown, by);
+      }
+    });
+  }
+
   /** Throws `not_found`, and `certificate_in_use` while rules use it. */
   delete(reference: string, by: Attribution = ourselves): Promise<void> {
     return this.#turns.run(async () => {

@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import type { ErrorResponse } from "../model/api.ts";
 import { exitCodeOf, exitCodes, Failure } from "./failure.ts";
 
@@ -19,6 +20,8 @@ export interface ApiCall {
   /** Sent as JSON unless `type` says otherwise; then it is a text. */
   readonly body?: unknown;
   readonly type?: string;
+  /** The body instead, of `type`, as it comes. */
+  readonly stream?: AsyncIterable<Uint8Array>;
   readonly headers?: { readonly [name: string]: string };
 }
 
@@ -70,9 +73,16 @@ export class ApiClient {
     throw refusalOf(status, await text(response), call.path);
   }
 
-  #send({ method = "GET", path, body, type, headers = {} }: ApiCall): Promise<IncomingMessage> {
+  #send({ method = "GET", path, body, stream, type, headers = {} }: ApiCall): Promise<IncomingMessage> {
     const { url, token } = this.#endpoint;
-    const content = type !== undefined ? String(body) : body === undefined ? undefined : JSON.stringify(body);
+    const content =
+      stream !== undefined
+        ? undefined
+        : type !== undefined
+          ? String(body)
+          : body === undefined
+            ? undefined
+            : JSON.stringify(body);
     const options: RequestOptions = {
       method,
       path,
@@ -81,6 +91,7 @@ export class ApiClient {
         ...(content === undefined
           ? {}
           : { "Content-Type": type ?? "application/json", "Content-Length": Buffer.byteLength(content) }),
+        ...(stream === undefined || type === undefined ? {} : { "Content-Type": type }),
         ...headers,
       },
     };
@@ -88,7 +99,12 @@ export class ApiClient {
     const made = requestTo(url, options);
     made.on("response", resolve);
     made.on("error", (error) => reject(unreachable(url, error)));
-    made.end(content);
+    if (stream === undefined) made.end(content);
+    // What the other end does not take any more it answers; what cannot be read is another matter.
+    else
+      pipeline(stream, made).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EPIPE" && error.code !== "ECONNRESET") reject(error);
+      });
     return promise;
   }
 }

@@ -1,5 +1,6 @@
 import { Argument, Command, Help, Option } from "commander";
 import { addApplyCommands } from "./commands/apply.ts";
+import { addArchiveCommands } from "./commands/archive.ts";
 import { addCertificateCommands } from "./commands/certificate.ts";
 import { addContextCommands } from "./commands/context.ts";
 import { addExplainCommand } from "./commands/explain.ts";
@@ -48,6 +49,7 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
   addCertificateCommands(program, io);
   addTokenCommands(program, io);
   addRevisionCommands(program, io);
+  addArchiveCommands(program, io);
   addContextCommands(program, io);
   program
     .command("completion")

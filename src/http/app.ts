@@ -8,8 +8,10 @@ import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
 import type { Tokens } from "../tokens/tokens.ts";
+import { type ArchiveParts, archiveRoutes } from "./archive.ts";
 import { type AuthOptions, isOpen } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
+import { ChangeGate } from "./change-gate.ts";
 import { changeRoutes } from "./changes.ts";
 import { configRoutes } from "./config.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
@@ -53,6 +55,8 @@ export interface AppDependencies {
   readonly certificates?: CertificateParts;
   /** Absent: no `/status` and `/metrics`. */
   readonly telemetry?: TelemetryParts;
+  /** Absent: no `/export` and `/import`. */
+  readonly archive?: ArchiveParts;
   readonly auth: AuthOptions;
   /** Absent: no `/tokens`. */
   readonly tokens?: TokenParts & Pick<Tokens, "use">;
@@ -83,11 +87,11 @@ const noConditions = new StatusBoard({ contributors: [], rules: () => [] });
 
 /** Makes the REST API. Listens to nothing by itself. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { manager, logger, limits = defaultLimits } = dependencies;
-  const refused = new RefusedChanges(dependencies.events ?? noEvents);
+  const { archive, events = noEvents, manager, logger, limits = defaultLimits } = dependencies;
+  const refused = new RefusedChanges(events);
   const sessions = sessionsOf(dependencies);
   const auth = { ...dependencies.auth, sessions };
-  const context = { auth, maxBodyBytes: limits.bodyBytes, refused };
+  const context = { auth, maxBodyBytes: limits.bodyBytes, refused, gate: new ChangeGate() };
   const app = express();
   // Answers carry their own ETags; everything else about a query is read in query.ts.
   app.disable("x-powered-by").disable("etag").set("query parser", false);
@@ -110,6 +114,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));
   if (dependencies.certificates !== undefined) app.use(certificateRoutes(dependencies.certificates, context));
   if (dependencies.tokens !== undefined) app.use(tokenRoutes(dependencies.tokens, context));
+  if (archive !== undefined) app.use(archiveRoutes(archive, context, events));
   if (dependencies.telemetry !== undefined) app.use(telemetryRoutes(dependencies.telemetry, context));
   if (dependencies.history !== undefined) app.use(eventRoutes(dependencies.history, context));
   app.use(notFound, errorHandler(logger));

@@ -50,6 +50,15 @@ export async function streamText(response: Response, texts: AsyncIterable<string
   answer.end("");
 }
 
+/** Answers with bytes, written as they come: a slow client slows them down. */
+export async function streamBytes(response: Response, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of bytes) {
+    if (!response.write(piece)) await drained(response);
+    if (response.destroyed) return;
+  }
+  response.end();
+}
+
 /**
  * An answer of JSON that is written as it is made: a slow client slows its making down, and other requests are served
  * meanwhile. What is held of a large piece until the client has taken it counts as a large answer does; then `flush` throws

@@ -6,6 +6,7 @@ import { parseBody, type SchemaName, type SchemaTypes } from "../validation/sche
 import { type AuthOptions, authenticateRequest, authorize } from "./auth.ts";
 import { readJson } from "./body.ts";
 import { actorOf, type Caller } from "./caller.ts";
+import type { ChangeGate } from "./change-gate.ts";
 import { changeMessage, MESSAGE } from "./change-message.ts";
 import { queryOf } from "./query.ts";
 import type { Changeable, RefusedChanges } from "./refused-changes.ts";
@@ -17,11 +18,15 @@ export interface OperationContext {
   readonly maxBodyBytes: number;
   /** Takes note of changes that were refused. */
   readonly refused: Pick<RefusedChanges, "note">;
+  /** Changes go through it. */
+  readonly gate: ChangeGate;
 }
 
 /** One operation of the API, beside what it does. */
 export interface OperationOptions {
   readonly scope: Scope;
+  /** Scopes that it takes too. Default: none. */
+  readonly also?: readonly Scope[];
   /** Message of the 500 when something unforeseen happens: `failed to create ingress`. */
   readonly failure: string;
   /** Keys of the query that the operation knows. Default: none. */
@@ -65,7 +70,8 @@ export function operation(
   return async (request, response) =>
     attempt(request, context, options, async (progress) => {
       const admitted = await admit(request, context, options, progress);
-      await guarded(options.failure, () => run({ request, response, ...admitted, body: undefined }));
+      const made = async (): Promise<void> => run({ request, response, ...admitted, body: undefined });
+      await guarded(options.failure, () => passing(context, options, made));
     });
 }
 
@@ -83,8 +89,18 @@ export function bodyOperation<Name extends SchemaName>(
       const admitted = await admit(request, context, options, progress);
       progress.body = await readJson(request, reading);
       const body = parseBody(options.schema, progress.body);
-      await guarded(options.failure, () => run({ request, response, ...admitted, body }));
+      const made = async (): Promise<void> => run({ request, response, ...admitted, body });
+      await guarded(options.failure, () => passing(context, options, made));
     });
+}
+
+/** Archives have their own ways through the gate. */
+function passing(
+  { gate }: OperationContext,
+  { changes }: OperationOptions,
+  run: () => Promise<void>,
+): Promise<void> {
+  return changes === undefined || changes === "archive" ? run() : gate.pass(run);
 }
 
 /** How far a call has come: what a refusal can say of it. */
@@ -96,14 +112,14 @@ interface Progress {
 async function admit(
   request: Request,
   { auth }: OperationContext,
-  { scope, query: known = [], changes, ownOnly }: OperationOptions,
+  { scope, also = [], query: known = [], changes, ownOnly }: OperationOptions,
   progress: Progress,
 ): Promise<Admitted> {
   const caller = await authenticateRequest(request, auth);
   const actor = actorOf(request, caller);
   progress.by = { actor };
   const permit = (one: Scope): void => authorize(caller, one);
-  permit(scope);
+  for (const one of [scope, ...also]) permit(one);
   if (caller.limits !== undefined && ownOnly !== true)
     throw new GatewrightError(
       "Forbidden",

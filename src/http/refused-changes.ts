@@ -8,7 +8,7 @@ import { actorOf } from "./caller.ts";
 import { clientOf } from "./client.ts";
 
 /** What a call can change, and be refused to change. */
-export type Changeable = "ingress" | "instance" | "certificate" | "token";
+export type Changeable = "ingress" | "instance" | "certificate" | "token" | "archive";
 
 /** A change that was refused. */
 export interface RefusedChange {

@@ -22,6 +22,7 @@ import { creation, type Decision, deletion, etagOf, presentIn, replacement } fro
 import { checkLimits, checkSetLimits, isOwn, ownDecision, withoutOthers } from "./own-changes.ts";
 import { countsOf, MOST_TOLD, planner, refusedPlan, toldChange, unchangedOf } from "./plan.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { restoration } from "./restoration.ts";
 import { rollbackSet } from "./rollback.ts";
 import type { Committed, Writer } from "./writer.ts";
 
@@ -66,7 +67,7 @@ export class IngressService implements IngressManager {
   }
 
   async patch(id: string, patch: JsonValue, ifMatch?: string, by: Attribution = ourselves): Promise<Ingress> {
-    this.#mayWrite();
+    this.checkWritable();
     for (;;) {
       const { request, version } = this.#patched(id, patch, ifMatch);
       try {
@@ -92,8 +93,18 @@ export class IngressService implements IngressManager {
     };
   }
 
+  /**
+   * Takes ingresses in as they were stored elsewhere, ids and times included, all or none of them. As at a start they are checked
+   * against each other and against Caddy alone. Throws with every conflict.
+   */
+  async restore(ingresses: readonly Ingress[], by: Attribution = ourselves): Promise<void> {
+    this.checkWritable();
+    const { admission, writer } = this.#options;
+    await writer.submit({ by, decide: () => restoration(ingresses, admission) });
+  }
+
   async plan(wanted: PlannedCall): Promise<Plan> {
-    this.#mayWrite();
+    this.checkWritable();
     const { catalog, compiler, writer } = this.#options;
     try {
       const mutation = await this.#decisionOf(wanted, ourselves);
@@ -111,7 +122,7 @@ export class IngressService implements IngressManager {
   }
 
   async rollbackTo(to: number, ifRevision?: number): Promise<WantedSet> {
-    this.#mayWrite();
+    this.checkWritable();
     // What is changed from here on is not in the set: then another one has to be made.
     const revision = ifRevision ?? this.revision;
     return { ...(await rollbackSet(to, this.#options)), revision };
@@ -126,7 +137,7 @@ export class IngressService implements IngressManager {
   }
 
   async #make(by: Attribution, wanted: PlannedCall, ifMatch?: string): Promise<Committed> {
-    this.#mayWrite();
+    this.checkWritable();
     try {
       const { decide } = await this.#decisionOf(wanted, by, ifMatch);
       return await this.#options.writer.submit({ by, decide });
@@ -197,7 +208,7 @@ export class IngressService implements IngressManager {
   }
 
   /** Throws `source_read_only` where ingresses are another one's. */
-  #mayWrite(): void {
+  checkWritable(): void {
     const { follows } = this.#options;
     if (follows === undefined) return;
     throw new GatewrightError(

@@ -43,6 +43,8 @@ export type ErrorCode =
   | "method_not_allowed"
   | "precondition_failed"
   | "payload_too_large"
+  | "archive_invalid"
+  | "not_empty"
   | "source_unavailable"
   | "source_read_only"
   | "identity_provider_unavailable"
@@ -50,6 +52,7 @@ export type ErrorCode =
   | "store_unavailable"
   | "store_conflict"
   | "overloaded"
+  | "import_under_way"
   | "shutting_down"
   | "internal_error"
   | "required"
@@ -100,6 +103,9 @@ export type EventType =
   | "token.created"
   | "token.deleted"
   | "token.refused"
+  | "archive.exported"
+  | "archive.imported"
+  | "archive.refused"
   | "source.answering"
   | "source.failing"
   | "caddy.started"
@@ -293,6 +299,29 @@ export interface ImportCertificateRequest {
   readonly certificate_pem: string;
   /** PEM: its private key, without a passphrase. It is never answered or logged. */
   readonly key_pem: string;
+}
+export interface ExportRequest {
+  /** By which the archive is encrypted; it is kept nowhere. Needed where there are imported certificates. */
+  readonly passphrase?: string;
+}
+export interface ImportOptions {
+  /** By which the archive was encrypted. */
+  readonly passphrase?: string;
+}
+export interface ImportResult {
+  /** The moment that the archive has. */
+  readonly exported_at: string;
+  readonly ingresses: number;
+  readonly instances: number;
+  /** Instances that take no requests. */
+  readonly drained_or_paused: number;
+  /** Imported ones. */
+  readonly certificates: number;
+  readonly tokens: number;
+  /** Ingresses that were not served where the archive comes from, by name: they are in the archive for people, and were not imported. */
+  readonly set_aside: readonly string[];
+  /** Settings that were given there and are not here. Archives do not have their values. */
+  readonly settings_not_given: readonly string[];
 }
 /** With limits, even empty ones, a token sees and changes the ingresses of its subject alone. */
 export interface TokenLimits {

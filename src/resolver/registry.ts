@@ -136,6 +136,26 @@ export class InstanceRegistry implements InstanceResolver {
     return before;
   }
 
+  /**
+   * Stores instances as they are, ids and times included, all or none of them. Throws `already_exists` where an id or name is
+   * taken, `store_unavailable`, `shutting_down`.
+   */
+  async restore(instances: readonly Instance[], by: Attribution = ourselves): Promise<void> {
+    await this.#write((stage) => {
+      for (const instance of instances) {
+        this.#checkCollision(stage, instance);
+        if (stage.byName(instance.name) !== undefined)
+          throw new GatewrightError("already_exists", `two instances have the name "${instance.name}"`);
+        stage.put(instance);
+      }
+    });
+    for (const event of instanceEvents(
+      instances.map((after) => ({ after })),
+      by,
+    ))
+      this.#events.emit(event);
+  }
+
   #tell(change: InstanceChange, by: Attribution): void {
     for (const event of instanceEvents([change], by)) this.#events.emit(event);
   }

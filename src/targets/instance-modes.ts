@@ -73,6 +73,23 @@ export class InstanceModes {
     return [...this.#modes.keys()];
   }
 
+  /** The modes of those that are not active, as they are kept. */
+  list(): readonly TrafficDocument[] {
+    return [...this.#modes.values()];
+  }
+
+  /** Keeps modes as they are, the times since which they hold included, all or none of them. Throws `store_unavailable`. */
+  restore(documents: readonly TrafficDocument[], by: Attribution = ourselves): Promise<void> {
+    return this.#writes.run(async () => {
+      await this.#commit(documents, []);
+      for (const document of documents) this.#modes.set(document.id, document);
+      for (const { id } of documents) {
+        for (const listener of this.#listeners) listener(id);
+        this.#tell(id, this.get(id), "active", by);
+      }
+    });
+  }
+
   /** Calls the listener with the name of an instance whose mode changed. */
   watch(listener: (name: string) => void): () => void {
     this.#listeners.add(listener);

@@ -51,6 +51,8 @@ export interface Targets {
   /** What Caddy is told; see `Feed`. */
   readonly feeds: readonly Pick<Feed<unknown>, "start" | "flush" | "stop">[];
   readonly traffic: TrafficControl;
+  /** The modes as they are kept, for archives. `restore` throws as `TrafficControl.set` does. */
+  readonly modes: Pick<InstanceModes, "list" | "restore">;
   readonly report: RuleReporter;
   /** Begins to check and wake the targets of these ingresses and of all later ones. */
   follow(ingresses: Iterable<Ingress>): void;
@@ -94,6 +96,13 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
         const traffic = await modes.set(name, mode, timeout, by);
         await delivered(feed);
         return traffic;
+      },
+    },
+    modes: {
+      list: () => modes.list(),
+      restore: async (documents, by) => {
+        await modes.restore(documents, by);
+        await delivered(feed);
       },
     },
     report: targetReport({ resolver, health, modeOf: (name) => modes.get(name).mode }),

@@ -119,6 +119,25 @@ export class Tokens {
     });
   }
 
+  /** Tokens as they are kept, with the hashes of their secrets and their last uses, in no order. */
+  stored(): readonly StoredToken[] {
+    return [...this.#tokens.values()].map((stored) => ({ ...stored, ...this.#lastUse(stored.id) }));
+  }
+
+  /** Keeps tokens as they are, all or none of them. Throws `already_exists` for a name that is taken, `store_unavailable`. */
+  restore(tokens: readonly StoredToken[], by: Attribution = ourselves): Promise<void> {
+    return this.#writes.run(async () => {
+      const names = new Set<string>();
+      for (const { name } of tokens) {
+        if (names.has(name) || this.#named(name) !== undefined)
+          throw new GatewrightError("already_exists", `two tokens have the name ${name}`);
+        names.add(name);
+      }
+      await this.#commit(tokens, []);
+      for (const stored of tokens) this.#tell("token.created", "restored", stored, by);
+    });
+  }
+
   /** It is taken no more when this resolves. Throws `not_found`, `store_unavailable`. */
   delete(reference: string, by: Attribution = ourselves): Promise<void> {
     return this.#writes.run(async () => {
@@ -145,9 +164,12 @@ export class Tokens {
   }
 
   #shown(stored: StoredToken): Token {
-    const usedAtMs = this.#uses.of(stored.id);
-    const used = usedAtMs === undefined ? {} : { last_used_at: new Date(usedAtMs).toISOString() };
-    return { ...shownToken(stored), ...used };
+    return { ...shownToken(stored), ...this.#lastUse(stored.id) };
+  }
+
+  #lastUse(id: string): Pick<StoredToken, "last_used_at"> {
+    const usedAtMs = this.#uses.of(id);
+    return usedAtMs === undefined ? {} : { last_used_at: new Date(usedAtMs).toISOString() };
   }
 
   #endedLongAgo(now: number): readonly string[] {

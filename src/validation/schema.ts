@@ -6,7 +6,9 @@ import type {
   CreateSessionRequest,
   CreateTokenRequest,
   ExplainRequest,
+  ExportRequest,
   ImportCertificateRequest,
+  ImportOptions,
   Ingress,
   Instance,
   PatchIngressRequest,
@@ -29,6 +31,8 @@ export interface SchemaTypes {
   readonly PutInstanceTrafficRequest: PutInstanceTrafficRequest;
   readonly ExplainRequest: ExplainRequest;
   readonly PlanChange: PlanChange;
+  readonly ExportRequest: ExportRequest;
+  readonly ImportOptions: ImportOptions;
   readonly CreateTokenRequest: CreateTokenRequest;
   readonly CreateSessionRequest: CreateSessionRequest;
   readonly TokenLimits: TokenLimits;

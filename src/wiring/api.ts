@@ -23,6 +23,7 @@ import type { Targets } from "../targets/targets.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
 import type { JwtVerifier } from "../tokens/jwt.ts";
 import type { Tokens } from "../tokens/tokens.ts";
+import type { Archive } from "./archive.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
 import { createTelemetry } from "./telemetry.ts";
@@ -41,6 +42,7 @@ export interface ApiParts {
   readonly certificates: Certificates;
   readonly tokens: Tokens;
   readonly jwts: JwtVerifier;
+  readonly archive: Archive;
   readonly follower: Follower | undefined;
   /** Where metrics are added to. */
   readonly registry: Registry;
@@ -83,7 +85,7 @@ async function appOf(
   streams: EventStreams,
 ): Promise<ReturnType<typeof createApp>> {
   const { caddy, certificates, dns, draining, events, follower, instances, logger, manager, otlp } = parts;
-  const { registry, targets, tokens, version } = parts;
+  const { archive, registry, targets, tokens, version } = parts;
   const readiness = (): Readiness => {
     const { ready, reasons } = manager.ingresses.ready();
     return {
@@ -131,6 +133,7 @@ async function appOf(
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
     events,
     history: { log: events, streams },
+    archive: { ...archive, settings: Object.keys(config.given) },
     auth: { jwts: parts.jwts, tokens },
     tokens,
     sessionMs: config.api.sessionDuration.ms,

@@ -10,6 +10,8 @@ const ourNames = [
   "ports.json",
   "ports.json.tmp",
   "followed.json",
+  "import.ndjson",
+  "import-undo.ndjson",
   "caddy",
   "certificates",
   "events",

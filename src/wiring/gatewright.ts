@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ImportStep } from "../archive/import-step.ts";
 import { type Config, choosePorts } from "../config.ts";
 import { type DnsServer, startDnsServer } from "../dns/server.ts";
 import type { RootLogger } from "../log.ts";
@@ -15,6 +16,7 @@ import { traceWork } from "../telemetry/trace-work.ts";
 import { type Track, untracked } from "../util/track.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { listenForCalls } from "./api.ts";
+import { openArchive } from "./archive.ts";
 import { type Caddy, openCaddy } from "./caddy.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
 import { compilerSettings } from "./compiler-settings.ts";
@@ -39,7 +41,7 @@ export interface GatewrightOptions {
   /** Where the lines of a long first start go. */
   readonly progress: (line: string) => void;
   /** Runs each change and each step of it, for crash tests. Default: they are counted alone. */
-  readonly track?: Track<ApplyStep>;
+  readonly track?: Track<ApplyStep | ImportStep>;
 }
 
 /** A Gatewright that serves. */
@@ -101,8 +103,14 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
   const tokens = started(await openTokens(config, events, logger.child("api")));
+  const archive = await openArchive(
+    config,
+    { ingresses: manager.ingresses, registry: instances.registry, targets, imported, tokens },
+    { logger: logger.child("store"), track: options.track, version },
+  );
   const jwts = started(openJwts(config, logger.child("api"))).verifier;
   const parts = {
+    archive,
     instances,
     jwts,
     tokens,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Express } from "express";
 import type { ExplainSource, RunsSource } from "../../src/caddy/caddy-api.ts";
+import type { ImportedCertificates } from "../../src/certificates/imported-certificates.ts";
 import { EventLog } from "../../src/events/event-log.ts";
 import { Explainer } from "../../src/explain/explainer.ts";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
@@ -17,10 +18,12 @@ import type { Ingress, Instance } from "../../src/model/api.ts";
 import type { EventDraft } from "../../src/model/event.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
 import { StatusBoard } from "../../src/status/status-board.ts";
+import { InstanceModes, type TrafficDocument } from "../../src/targets/instance-modes.ts";
 import type { TrafficControl } from "../../src/targets/targets.ts";
 import { type IdentityProvider, JwtVerifier } from "../../src/tokens/jwt.ts";
 import type { StoredToken } from "../../src/tokens/stored-token.ts";
 import { Tokens } from "../../src/tokens/tokens.ts";
+import { createArchive } from "../../src/wiring/archive.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
 import { type ManagerOverMemory, startManagerOverMemory } from "./manager-over-memory.ts";
 import { memoryCertificates } from "./memory-certificates.ts";
@@ -44,6 +47,7 @@ export interface TestApi extends AsyncDisposable {
   readonly streams: EventStreams;
   readonly certificates: CertificateParts;
   readonly telemetry: TelemetryParts;
+  readonly imported: ImportedCertificates;
   readonly tokens: Tokens;
   readonly requests: TrafficSource;
   call(call: HttpCall): Promise<HttpReply>;
@@ -121,7 +125,20 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const tokens = new Tokens({ store: new MemoryStore<StoredToken>(), events, logger });
   await tokens.open();
   tokens.watchDeleted((id) => streams.cutThoseOf(id));
+  const modes = new InstanceModes({ store: new MemoryStore<TrafficDocument>(), logger });
+  await modes.start();
+  const archived = {
+    ingresses: manager,
+    registry: options.readOnlyInstances === true ? undefined : registry,
+    targets: { modes, traffic: modes },
+    imported,
+    tokens,
+    ports: { httpPort: world.httpPort, httpsPort: 443 },
+  };
+  const settings = ["HTTP_PORT", "JWT_SECRET"];
+  const archive = createArchive(archived, { folder, settings, version: "1.2.3", logger });
   const dependencies: AppDependencies = {
+    archive: { ...archive, settings: ["HTTP_PORT"] },
     manager,
     resolver: registry,
     ...(options.readOnlyInstances === true ? {} : { registry }),
@@ -168,6 +185,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     streams,
     certificates,
     telemetry,
+    imported,
     tokens,
     requests,
     call: (call) => httpCall(url, call),

@@ -13,7 +13,9 @@ const all: { readonly [step in WriterStep]: true } = {
 export const writerSteps = Object.keys(all) as WriterStep[];
 
 /** Has `reached` be awaited after each step that was taken. */
-export function afterSteps(reached: (step: ApplyStep) => void | Promise<void>): Track<ApplyStep> {
+export function afterSteps<Step extends string = ApplyStep>(
+  reached: (step: Step) => void | Promise<void>,
+): Track<Step> {
   return async (step, run) => {
     const result = await run();
     await reached(step);
