@@ -8,6 +8,8 @@ export const errorCatalogue = {
   Unauthorized:
     "The bearer token is missing, malformed, unknown, deleted, expired or not signed with a key that is known.",
   Forbidden: "The token is valid but lacks the scope or the origin that this call needs.",
+  too_many_attempts:
+    "Too many wrong tokens came from this address; one that was not taken before is not looked at for a while.",
   bad_request: "The document fits the schema but breaks a rule of ingresses.",
   already_exists: "Another ingress has this name.",
   hostname_in_use: "Another rule claims this hostname, port and path, or an equivalent of them.",
@@ -79,16 +81,19 @@ export class GatewrightError extends Error {
   readonly code: ErrorCode;
   /** Every problem found, the first failing one first. */
   readonly details: readonly Problem[];
+  /** When the same call may succeed; absent where that is not known. */
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { details?: readonly Problem[]; cause?: unknown } = {},
+    options: { details?: readonly Problem[]; cause?: unknown; retryAfterSeconds?: number } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "GatewrightError";
     this.code = code;
     this.details = options.details ?? [];
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

@@ -9,6 +9,7 @@ import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import { type ArchiveParts, archiveRoutes } from "./archive.ts";
+import { Attempts } from "./attempts.ts";
 import { type AuthOptions, isOpen } from "./auth.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { ChangeGate } from "./change-gate.ts";
@@ -90,7 +91,7 @@ export function createApp(dependencies: AppDependencies): Express {
   const { archive, events = noEvents, manager, logger, limits = defaultLimits } = dependencies;
   const refused = new RefusedChanges(events);
   const sessions = sessionsOf(dependencies);
-  const auth = { ...dependencies.auth, sessions };
+  const auth = { attempts: attemptsOf(dependencies), sessions, ...dependencies.auth };
   const context = { auth, maxBodyBytes: limits.bodyBytes, refused, gate: new ChangeGate() };
   const app = express();
   // Answers carry their own ETags; everything else about a query is read in query.ts.
@@ -119,6 +120,11 @@ export function createApp(dependencies: AppDependencies): Express {
   if (dependencies.history !== undefined) app.use(eventRoutes(dependencies.history, context));
   app.use(notFound, errorHandler(logger));
   return app;
+}
+
+function attemptsOf({ logger, telemetry }: AppDependencies): Attempts {
+  const observe = telemetry?.metrics.observeRefusedToken;
+  return new Attempts({ logger, ...(observe === undefined ? {} : { observe }) });
 }
 
 const SESSION_MS = 12 * 60 * 60 * 1000;

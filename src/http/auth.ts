@@ -8,7 +8,9 @@ import type { JwtVerifier, VerifiedJwt } from "../tokens/jwt.ts";
 import { isTokenText } from "../tokens/token-text.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import { parseBody } from "../validation/schema.ts";
+import type { Attempts } from "./attempts.ts";
 import type { Caller } from "./caller.ts";
+import { clientOf } from "./client.ts";
 import { clearSessionCookie, refuseOtherSites, sessionSecretOf } from "./session-cookie.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -18,6 +20,8 @@ export interface AuthOptions {
   readonly jwts?: Pick<JwtVerifier, "verify" | "isIdle">;
   /** Tokens that were made here. Default: none. */
   readonly tokens?: Pick<Tokens, "verify">;
+  /** Slows guessing down. Default: nobody does. */
+  readonly attempts?: Pick<Attempts, "check" | "succeeded" | "failed">;
   /** Callers who have logged in. Default: nobody can. */
   readonly sessions?: Pick<Sessions, "find">;
 }
@@ -40,7 +44,7 @@ export async function authenticateRequest(request: Request, options: AuthOptions
   const { authorization = "" } = request.headers;
   const secret =
     options.sessions === undefined || authorization !== "" ? undefined : sessionSecretOf(request);
-  if (secret === undefined) return authenticate(authorization, options);
+  if (secret === undefined) return authenticate(request, authorization, options);
   refuseOtherSites(request);
   const caller = options.sessions?.find(secret);
   if (caller !== undefined) return caller;
@@ -50,22 +54,34 @@ export async function authenticateRequest(request: Request, options: AuthOptions
 }
 
 /**
- * Finds out who calls by what stands in `Authorization`. Throws `Unauthorized` with hypeman's reasons, and `identity_provider_unavailable`. Tokens that were made
+ * Finds out who calls by what stands, or might stand, in `Authorization`. Throws `too_many_attempts`, `Unauthorized` with hypeman's reasons, and `identity_provider_unavailable`. Tokens that were made
  * here, and JWTs. Where calls are open other headers mean nothing, and a token that was made here is held to what it permits.
  */
-export async function authenticate(authorization: string | undefined, options: AuthOptions): Promise<Caller> {
-  const { jwts, tokens } = options;
+export async function authenticate(
+  request: Request,
+  authorization: string | undefined,
+  options: AuthOptions,
+): Promise<Caller> {
+  const { attempts, jwts, tokens } = options;
+  const client = clientOf(request.socket.remoteAddress);
+  const wrong = (text: string): GatewrightError => {
+    const refusal = unauthorized("invalid token");
+    return attempts?.failed(client, text, refusal) ?? refusal;
+  };
   const token = bearerOf(authorization);
   if (token.kind === "bearer" && isTokenText(token.text)) {
+    // A secret of 256 random bits is found by no guessing: a right one never has to wait.
     const found = tokens?.verify(token.text);
-    if (found === undefined) throw unauthorized("invalid token");
+    if (found === undefined) throw wrong(token.text);
     return callerWith(found);
   }
   if (jwts === undefined || jwts.isIdle) return anonymous;
   if (token.kind === "none") throw unauthorized("authorization header required");
   if (token.kind === "malformed") throw unauthorized("invalid authorization header format");
+  attempts?.check(client, token.text);
   const verified = await jwts.verify(token.text);
-  if (verified === undefined) throw unauthorized("invalid token");
+  if (verified === undefined) throw wrong(token.text);
+  attempts?.succeeded(token.text);
   return callerOf(verified);
 }
 

@@ -19,7 +19,7 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
       return;
     }
     for (const name of ["ETag", "Location", "Link"]) response.removeHeader(name);
-    setRetryHeaders(response, status);
+    setRetryHeaders(response, status, error.retryAfterSeconds);
     sendJson(response, status, {
       code: error.code,
       message: error.message,
@@ -46,9 +46,10 @@ export function methodNotAllowed(allowed: readonly string[]): RequestHandler {
 }
 
 /** hypeman's SDK retries 409 and 429 and every 5xx unless told otherwise. */
-function setRetryHeaders(response: Response, status: number): void {
-  if (status < 500) response.setHeader("x-should-retry", "false");
-  if (status === 503) response.setHeader("Retry-After", RETRY_AFTER_SECONDS);
+function setRetryHeaders(response: Response, status: number, seconds = RETRY_AFTER_SECONDS): void {
+  const isPassing = status === 503 || status === 429;
+  if (status < 500 && !isPassing) response.setHeader("x-should-retry", "false");
+  if (isPassing) response.setHeader("Retry-After", seconds);
 }
 
 function asGatewrightError(thrown: unknown): GatewrightError {

@@ -9,6 +9,7 @@ export const errorStatus: { readonly [code in ErrorCode]: number } = {
   "Bad Request": 400,
   Unauthorized: 401,
   Forbidden: 403,
+  too_many_attempts: 429,
   bad_request: 400,
   already_exists: 409,
   hostname_in_use: 409,

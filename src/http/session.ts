@@ -43,7 +43,7 @@ function logIn(sessions: Sessions, auth: AuthOptions): RequestHandler {
     const { token } = await readLogin(request);
     const former = sessionSecretOf(request);
     if (token === undefined && !isOpen(auth)) throw unauthorized("a token is required: give it as `token`");
-    const caller = await authenticate(token === undefined ? undefined : `Bearer ${token}`, auth);
+    const caller = await authenticate(request, token === undefined ? undefined : `Bearer ${token}`, auth);
     if (token !== undefined && caller.kind === "open") throw unauthorized("invalid token");
     await guarded("failed to log in", () => {
       if (former !== undefined) sessions.end(former);

@@ -10,7 +10,7 @@ import { sendJson, sendText } from "./wire.ts";
 /** What operators look at. */
 export interface TelemetryParts {
   readonly status: () => ServerStatus;
-  readonly metrics: Pick<Metrics, "text" | "observeRequest">;
+  readonly metrics: Pick<Metrics, "text" | "observeRequest" | "observeRefusedToken">;
   readonly tracing: Tracing;
 }
 

@@ -23,6 +23,7 @@ export type ErrorCode =
   | "Bad Request"
   | "Unauthorized"
   | "Forbidden"
+  | "too_many_attempts"
   | "bad_request"
   | "already_exists"
   | "hostname_in_use"

@@ -27,6 +27,8 @@ export interface Metrics {
   text(type?: MetricType): Promise<string>;
   /** Counts an answered API request; `route` is the pattern, never the address. */
   observeRequest(method: string, route: string, status: number, seconds: number): void;
+  /** Counts a token that was refused, or not even read since too many wrong ones came from its address. */
+  observeRefusedToken(outcome: "invalid" | "unread"): void;
 }
 
 /** Names with a series of their own: those that end first. */
@@ -50,7 +52,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   // Four metrics tell of the same certificates: they are gone through once a scrape.
   let scraped: CertificateOverview | undefined;
   addCertificateMetrics(registry, () => scraped ?? certificates(MOST_NAMES));
-  const { requests, duration } = requestMetrics([registry]);
+  const { requests, duration, refusedTokens } = requestMetrics([registry]);
   const read = async (): Promise<readonly MetricFamily[]> => {
     const told = await caddy();
     scraped = certificates(MOST_NAMES);
@@ -73,6 +75,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       requests.inc({ method, route, status });
       duration.observe({ method, route }, seconds);
     },
+    observeRefusedToken: (outcome) => refusedTokens.inc({ outcome }),
   };
 }
 
@@ -117,5 +120,12 @@ function requestMetrics(registers: Registry[]) {
     buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10],
     registers,
   });
-  return { requests, duration };
+  const refusedTokens = new Counter({
+    name: "gatewright_http_refused_tokens_total",
+    help: "Tokens that calls of the API showed and that are not valid, or were not read since too many of that address were not.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  for (const outcome of ["invalid", "unread"]) refusedTokens.inc({ outcome }, 0);
+  return { requests, duration, refusedTokens };
 }

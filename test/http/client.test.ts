@@ -18,6 +18,10 @@ it.each([
   expect(clientOf(one)).not.toBe(clientOf(other));
 });
 
+it("names networks as people write them", () => {
+  expect(clientOf("2001:db8:0:1:2::3")).toBe("2001:db8:0:1::/64");
+});
+
 it.each([undefined, "", "a socket"])("knows of %j no address", (address) => {
   expect(clientOf(address)).toBe("");
 });

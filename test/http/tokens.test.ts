@@ -12,7 +12,7 @@ const secret = "secret-of-the-tests-of-tokens-0123456789";
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const admin = bearer(signToken(secret, { sub: "ann" }));
 
-const api = use(() => startApi({ secret }));
+const api = use(() => startApi({ secret, freeGuesses: true }));
 
 function make(
   json: object,

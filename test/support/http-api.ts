@@ -7,6 +7,7 @@ import type { ImportedCertificates } from "../../src/certificates/imported-certi
 import { EventLog } from "../../src/events/event-log.ts";
 import { Explainer } from "../../src/explain/explainer.ts";
 import { type AppDependencies, createApp } from "../../src/http/app.ts";
+import type { AuthOptions } from "../../src/http/auth.ts";
 import type { CertificateParts } from "../../src/http/certificates.ts";
 import { EventStreams } from "../../src/http/event-streams.ts";
 import type { TrafficSource } from "../../src/http/ingress-traffic.ts";
@@ -60,6 +61,8 @@ export interface TestApiOptions {
   readonly secret?: string;
   readonly previousSecret?: string;
   readonly provider?: IdentityProvider;
+  /** Wrong tokens cost no wait. */
+  readonly freeGuesses?: true;
   /** Longest time of a session. */
   readonly sessionMs?: number;
   readonly allowedHosts?: readonly string[];
@@ -89,6 +92,12 @@ const nothingRuns: RunsSource = {
   config: () => Promise.resolve({}),
   running: () => Promise.resolve({ config: "", table: "", generation: 0, changes: 0 }),
   runs: async function* () {},
+};
+
+const withoutWaits: Required<AuthOptions>["attempts"] = {
+  check: () => undefined,
+  succeeded: () => undefined,
+  failed: (_client, _token, refusal) => refusal,
 };
 
 /** Starts the API on a free loopback port. */
@@ -145,6 +154,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     auth: {
       tokens,
       jwts: new JwtVerifier(options),
+      ...(options.freeGuesses === undefined ? {} : { attempts: withoutWaits }),
     },
     tokens,
     ...(options.sessionMs === undefined ? {} : { sessionMs: options.sessionMs }),

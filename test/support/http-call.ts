@@ -10,6 +10,8 @@ export interface HttpCall {
   /** Sent as JSON with its Content-Type, unless `raw` is given. */
   readonly json?: unknown;
   readonly raw?: string | Buffer;
+  /** The address that it comes from. Default: what the system chooses. */
+  readonly from?: string;
 }
 
 /** An answer, read whole. */
@@ -42,6 +44,7 @@ export async function httpCall(url: string, call: HttpCall): Promise<HttpReply> 
     path: call.path,
     headers,
     agent: false,
+    ...(call.from === undefined ? {} : { localAddress: call.from }),
   });
   const response = await new Promise<import("node:http").IncomingMessage>((resolve, reject) => {
     request.on("response", resolve);
