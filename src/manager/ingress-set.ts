@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import type { Ingress } from "../model/api.ts";
 import { makeId } from "../model/id.ts";
@@ -146,8 +147,9 @@ function documentOf(
   );
 }
 
+/** The order of keys says nothing, and GET answers them in another one than they were sent in. */
 function isEqual(one: Ingress, other: Ingress): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  return JSON.stringify(one) === JSON.stringify(other) || isDeepStrictEqual(one, other);
 }
 
 /** One ingress cannot be two things. Names that are taken twice are found by their claims. */

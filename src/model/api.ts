@@ -606,6 +606,14 @@ export interface Tags {
   readonly [k: string]: string;
 }
 export interface CreateIngressRequest {
+  /** Ignored, so that what GET answers can be sent: a new ingress has a new id. `POST /apply` keeps it. */
+  readonly id?: string;
+  /** Ignored. */
+  readonly created_at?: string;
+  /** Ignored. */
+  readonly updated_at?: string;
+  /** Ignored: whose token creates it is its owner. */
+  readonly owner?: string;
   readonly name: IngressName;
   readonly tags?: Tags;
   /** IP addresses of this machine that the rules are served on. Absent: CADDY_LISTEN_ADDRESS. */

@@ -141,7 +141,11 @@ function explain(error: ErrorObject): Explanation {
 }
 
 function unknownKey(error: ErrorObject, key: string): Explanation {
-  const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {});
+  const { properties = {} } = (error.parentSchema ?? {}) as {
+    properties?: { [name: string]: { readOnly?: boolean } };
+  };
+  // What is taken and ignored is nobody's to set.
+  const known = Object.keys(properties).filter((name) => properties[name]?.readOnly !== true);
   const reason = `property ${JSON.stringify(shorten(key))} is unsupported`;
   const text = shorten(key);
   // One that shares little with the key is no help (`id` for `foo`): then all are named.

@@ -15,6 +15,7 @@ import { defaultLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import type { TelemetryParts } from "../../src/http/telemetry.ts";
 import type { IngressService } from "../../src/manager/ingress-service.ts";
+import type { ManagerOptions } from "../../src/manager/manager.ts";
 import type { Ingress, Instance } from "../../src/model/api.ts";
 import type { EventDraft } from "../../src/model/event.ts";
 import { InstanceRegistry } from "../../src/resolver/registry.ts";
@@ -73,6 +74,8 @@ export interface TestApiOptions {
   readonly instances?: readonly Instance[];
   /** Ingresses stored from the start. */
   readonly ingresses?: readonly Ingress[];
+  /** What the manager is made with otherwise. */
+  readonly manager?: Partial<Pick<ManagerOptions, "admission" | "certificates">>;
   /** How many events are kept. Default 10,000. */
   readonly capacity?: number;
   /** Default: no instance can be drained. */
@@ -123,7 +126,13 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   });
   await registry.start();
   const { ingresses = [] } = options;
-  const world = await startManagerOverMemory({ resolver: registry, events, logger, ingresses });
+  const world = await startManagerOverMemory({
+    resolver: registry,
+    events,
+    logger,
+    ingresses,
+    ...options.manager,
+  });
   const manager = world.manager.ingresses;
   hasStarted = true;
   const { certificates, imported, telemetry, close } = memoryCertificates(logger, events);

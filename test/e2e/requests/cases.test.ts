@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { CreateIngressRequest, IngressRuleInput } from "../../../src/model/api.ts";
+import type { CreateIngressRequest, Ingress, IngressRuleInput } from "../../../src/model/api.ts";
 import { call } from "../../support/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import { type Filed, type RequestsCase, readRequestsCases, type Taker } from "../../support/cases.ts";
@@ -11,7 +11,7 @@ import { type Arrival, RowBackends } from "../../support/row-backends.ts";
 import { send } from "../../support/send.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
-import { useGatewright } from "../../support/use-gatewright.ts";
+import { type Site, useGatewright } from "../../support/use-gatewright.ts";
 
 const cases = readRequestsCases();
 
@@ -147,7 +147,24 @@ function askedFor(target: string): string {
 const yesNo = [() => true, () => false] as const;
 const title = "$method $host $path on $port (tls $tls) → $want";
 
-describe("requests through ingresses created over REST", () => {
+/** Exports everything, deletes it, and imports it again: the ids must be the same. */
+async function exportAndImport({ url }: Site): Promise<void> {
+  const list = async () => (await call<Ingress[]>(`${url}/ingresses`)).text;
+  const before = await list();
+  const archive = (await call(`${url}/export`, { body: {} })).text;
+  for (const path of ["ingresses", "instances"])
+    for (const { id } of (await call<Ingress[]>(`${url}/${path}`)).body)
+      expect((await call(`${url}/${path}/${id}`, { method: "DELETE" })).status).toBe(204);
+  const headers = { "content-type": "application/octet-stream" };
+  const imported = await call(`${url}/import`, { method: "POST", headers, body: archive });
+  expect(imported.status, imported.text).toBe(200);
+  expect(await list()).toBe(before);
+}
+
+describe.each([
+  { origin: "created over REST", moved: async () => undefined },
+  { origin: "imported from an archive", moved: exportAndImport },
+])("requests through ingresses $origin", ({ moved }) => {
   const backends = use(() => new RowBackends());
   // Certificates of Caddy's own authority: TLS rules are spoken to without a CA.
   const gatewright = useGatewright({ TLS_ISSUER: "internal", TLS_ALLOWED_DOMAINS: "*" });
@@ -167,6 +184,7 @@ describe("requests through ingresses created over REST", () => {
       for (const [name, ip] of addressesOf(one)) await gatewright.put(name, ip);
       for (const { name, rules } of await liveDocuments(one, ports, backends))
         await gatewright.make(name, ...rules);
+      await moved(gatewright);
       // Certificates are made in the background after a change.
       for (const request of one.requests.filter(({ tls }) => tls)) {
         await until(() => send(mapped(ports, request.port), request).then(...yesNo));
