@@ -1,8 +1,10 @@
 import { type Request, type RequestHandler, Router } from "express";
 import type { IngressManager, JsonValue, PlannedCall, WantedSet } from "../manager/ingress-manager.ts";
-import type { Ingress, Plan, PlanChange, PlannedChange, SetAsideIngress } from "../model/api.ts";
+import type { Plan, PlanChange, PlannedChange } from "../model/api.ts";
+import { canOwn } from "../model/limits.ts";
 import { parseBody } from "../validation/schema.ts";
 import { mediaTypeOf, readJson } from "./body.ts";
+import type { Caller } from "./caller.ts";
 import { requiredRevision } from "./conditional.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { NDJSON, readIngressSet, wantedOf } from "./ingress-set-body.ts";
@@ -31,7 +33,7 @@ export function changeRoutes(
   return router;
 }
 
-const setQuery = ["prune", TAGS] as const;
+const setQuery = ["prune", "owner", TAGS] as const;
 
 function apply(manager: IngressManager, context: OperationContext): RequestHandler {
   const options = {
@@ -42,7 +44,7 @@ function apply(manager: IngressManager, context: OperationContext): RequestHandl
     query: setQuery,
   } as const;
   return operation(context, options, async ({ request, response, query, by, caller, permit }) => {
-    const goes = pruning(query);
+    const goes = pruning(query, caller);
     if (goes !== undefined) permit("ingress:delete");
     const ingresses = await readIngressSet(request, context.maxBodyBytes);
     const set = { ingresses, ...goes, ...requiredRevision(request) };
@@ -59,7 +61,7 @@ function plan(manager: IngressManager, context: OperationContext, traffic?: Traf
   } as const;
   return operation(context, options, async ({ request, response, query, caller }) => {
     const own = manager.of(caller);
-    const how = { ...pruning(query), ...requiredRevision(request) };
+    const how = { ...pruning(query, caller), ...requiredRevision(request) };
     const told = await own.plan(await plannedCall(own, request, context, how));
     sendJson(response, 200, await withTraffic(told, traffic));
   });
@@ -86,21 +88,37 @@ export async function withTraffic(told: Plan, traffic: TrafficSource | undefined
 }
 
 /** What of those present and not in the set goes. */
-function pruning(query: URLSearchParams): Pick<WantedSet, "goes"> | undefined {
-  const prune = enumParameter(query, "prune", ["all", "selected"]);
+function pruning(query: URLSearchParams, { subject }: Caller): Pick<WantedSet, "goes"> | undefined {
+  const prune = enumParameter(query, "prune", ["all", "own", "selected"]);
   const tags = tagFilter(query);
-  if (prune === undefined && tags.size > 0)
-    throw badParameter("tags", "it selects what `prune=selected` removes: add that");
-  if (prune === "selected" && tags.size === 0)
-    throw badParameter("prune", "`selected` needs `tags[key]=value`, which selects; give `all` for all");
-  if (prune === "all" && tags.size > 0)
-    throw badParameter("prune", "`all` takes no `tags[key]`: give `selected`");
+  const owner = prune === "own" ? subject : query.get("owner");
+  const selects = tags.size > 0 || query.get("owner") !== null;
+  if (prune === undefined && selects)
+    throw badParameter(
+      query.get("owner") === null ? "tags" : "owner",
+      "it selects what `prune=selected` removes: add that",
+    );
+  if (prune === "selected" && !selects)
+    throw badParameter(
+      "prune",
+      "`selected` needs `tags[key]=value` or `owner`, which select; give `all` for all",
+    );
+  if (prune === "all" && selects)
+    throw badParameter("prune", "`all` takes no `tags[key]` and `owner`: give `selected`");
+  if (prune === "own" && query.get("owner") !== null)
+    throw badParameter("owner", "`prune=own` is those of the caller: give `selected` for those of another");
+  if (prune === "own" && !canOwn(subject))
+    throw badParameter(
+      "prune",
+      `${JSON.stringify(subject)} owns nothing: call with a token that has a subject`,
+    );
   if (prune === undefined) return undefined;
-  return { goes: (one) => matchesTags(tagsOf(one), tags) };
-}
-
-function tagsOf(one: Ingress | SetAsideIngress): Ingress["tags"] {
-  return "reason" in one ? one.ingress?.tags : one.tags;
+  return {
+    goes: (one) => {
+      const ingress = "reason" in one ? one.ingress : one;
+      return matchesTags(ingress?.tags, tags) && (owner === null || ingress?.owner === owner);
+    },
+  };
 }
 
 /** The change that a body tells: one, or a set. */

@@ -13,6 +13,8 @@ import { enumParameter, integerParameter } from "./query.ts";
 import { sendJson } from "./wire.ts";
 
 const MOST_LISTED = 1_000;
+/** Revisions that are looked at for a page of those that have changes of the caller's. */
+const MOST_LOOKED_AT = 1_000;
 /** Changes of a revision that its entry in the list names. */
 const MOST_NAMED = 10;
 
@@ -43,18 +45,22 @@ function listRevisions(manager: IngressManager, context: OperationContext): Requ
     scope: "ingress:read",
     failure: "failed to list revisions",
     query: ["limit", "before"],
+    ownOnly: true,
   } as const;
-  return operation(context, options, async ({ response, query }) => {
+  return operation(context, options, async ({ response, query, caller }) => {
     const limit = integerParameter(query, "limit", { min: 1, max: MOST_LISTED }) ?? 50;
     const before = integerParameter(query, "before", { min: 1, max: Number.MAX_SAFE_INTEGER });
     const listed: RevisionSummary[] = [];
-    for await (const revision of manager.revisions(before)) {
-      const last = listed.at(-1);
-      if (listed.length === limit && last !== undefined) {
-        response.setHeader("Link", `</revisions?limit=${limit}&before=${last.revision}>; rel="next"`);
+    let looked = 0;
+    let last = 0;
+    for await (const revision of manager.of(caller).revisions(before)) {
+      if (listed.length === limit || looked === MOST_LOOKED_AT) {
+        response.setHeader("Link", `</revisions?limit=${limit}&before=${last}>; rel="next"`);
         break;
       }
-      listed.push(summaryOf(revision));
+      looked += 1;
+      last = revision.revision;
+      if (hasChanges(revision)) listed.push(summaryOf(revision));
     }
     sendJson(response, 200, listed);
   });
@@ -65,13 +71,14 @@ function getRevision(manager: IngressManager, context: OperationContext): Reques
     scope: "ingress:read",
     failure: "failed to get revision",
     query: ["limit", "offset"],
+    ownOnly: true,
   } as const;
-  return operation(context, options, async ({ request, response, query }) => {
+  return operation(context, options, async ({ request, response, query, caller }) => {
     const number = numberOf(request);
     const limit = integerParameter(query, "limit", { min: 1, max: MOST_LISTED }) ?? 100;
     const offset = integerParameter(query, "offset", { min: 0, max: 1_000_000 }) ?? 0;
-    for await (const revision of manager.revisions(number + 1)) {
-      if (revision.revision !== number) break;
+    for await (const revision of manager.of(caller).revisions(number + 1)) {
+      if (revision.revision !== number || !hasChanges(revision)) break;
       return sendJson(response, 200, await answerOf(revision, offset, limit));
     }
     throw new GatewrightError("not_found", `revision ${number} is not kept, or never was`);
@@ -88,15 +95,22 @@ function rollBack(
     failure: "failed to roll back",
     changes: "ingress",
     query: ["dry_run"],
+    ownOnly: true,
   } as const;
-  return operation(context, options, async ({ request, response, query, by, permit }) => {
+  return operation(context, options, async ({ request, response, query, by, caller, permit }) => {
     permit("ingress:delete");
+    const own = manager.of(caller);
     const to = numberOf(request);
-    const set = await manager.rollbackTo(to, requiredRevision(request).revision);
+    const set = await own.rollbackTo(to, requiredRevision(request).revision);
     if (enumParameter(query, "dry_run", ["true", "false"]) === "true")
-      return sendJson(response, 200, await withTraffic(await manager.plan({ kind: "set", set }), traffic));
-    sendJson(response, 200, await manager.apply(set, { message: `rollback to revision ${to}`, ...by }));
+      return sendJson(response, 200, await withTraffic(await own.plan({ kind: "set", set }), traffic));
+    sendJson(response, 200, await own.apply(set, { message: `rollback to revision ${to}`, ...by }));
   });
+}
+
+/** One without is of others alone. */
+function hasChanges({ changed, created, deleted }: IngressRevision): boolean {
+  return created + changed + deleted > 0;
 }
 
 function numberOf(request: Request): number {

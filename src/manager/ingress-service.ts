@@ -20,6 +20,7 @@ import { setMutation } from "./ingress-set.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { creation, type Decision, deletion, etagOf, presentIn, replacement } from "./mutations.ts";
 import { checkLimits, checkSetLimits, isOwn, ownDecision, withoutOthers } from "./own-changes.ts";
+import { ownRevisions } from "./own-history.ts";
 import { countsOf, MOST_TOLD, planner, refusedPlan, toldChange, unchangedOf } from "./plan.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { restoration } from "./restoration.ts";
@@ -111,7 +112,7 @@ export class IngressService implements IngressManager {
       return await writer.rehearse(mutation, () => {
         const plan = planner(catalog, compiler);
         return async (rehearsal) => ({
-          ...(await plan(rehearsal)),
+          ...this.#shownPlan(await plan(rehearsal)),
           revision: writer.revision,
           unchanged: wanted.kind === "set" ? unchangedOf(wanted.set, rehearsal.changes) : 0,
         });
@@ -129,7 +130,9 @@ export class IngressService implements IngressManager {
   }
 
   revisions(before?: number): AsyncIterable<Revision<Ingress>> {
-    return this.#options.store.revisions.newestFirst(before);
+    const { own, store } = this.#options;
+    const all = store.revisions.newestFirst(before);
+    return own === undefined ? all : ownRevisions(all, own);
   }
 
   get revision(): number {
@@ -157,6 +160,14 @@ export class IngressService implements IngressManager {
     return ownDecision(await this.#freeDecision(within, own.subject, ifMatch), own, { catalog, set });
   }
 
+  /** What Caddy would do depends on the rules of everybody: who has the same policies, ports and names. */
+  #shownPlan<Part extends Pick<Plan, "effect">>({
+    effect,
+    ...plan
+  }: Part): Omit<Part, "effect"> & Pick<Plan, "effect"> {
+    return this.#options.own === undefined && effect !== undefined ? { ...plan, effect } : plan;
+  }
+
   #told(error: unknown): unknown {
     return this.#options.own === undefined ? error : withoutOthers(error);
   }
@@ -165,7 +176,7 @@ export class IngressService implements IngressManager {
   #ownSet({ goes, ingresses, ...set }: WantedSet, own: Owner): WantedSet {
     return {
       ...set,
-      ingresses: ingresses.map(({ owner: _, ...one }) => one),
+      ingresses: ingresses.map((one) => ({ ...one, owner: own.subject })),
       ...(goes === undefined ? {} : { goes: (one) => isOwn(one, own) && goes(one) }),
     };
   }

@@ -51,7 +51,13 @@ describe("a token with limits", () => {
     await using api = await world();
     const theirs = await created(api, blue, document("blue-secret", "a.blue.example.com"));
     const before = whole(api);
-    const own = ["/ingresses", "/ingresses/{id}", "/ingresses/{id}/status", "/ingresses/{id}/traffic"];
+    const own = [
+      "/ingresses",
+      "/ingresses/{id}",
+      "/ingresses/{id}/status",
+      "/ingresses/{id}/traffic",
+      "/revisions/{revision}",
+    ];
     const operations = documentedOperations().filter(({ scopes }) => scopes.length > 0);
     expect(operations.length).toBeGreaterThan(30);
     for (const { method, path } of operations)
@@ -66,12 +72,12 @@ describe("a token with limits", () => {
                     : document("mine", "b.red.example.com"),
             }
           : {};
-        const target = path.replace(/\{\w+\}/, path.startsWith("/revisions") ? "1" : id);
+        const target = path.replace(/\{\w+\}/, path.startsWith("/revisions") ? "0" : id);
         const headers = { ...red, Accept: "application/json" };
         // These make the caller's own.
         if (method === "POST" && path === "/ingresses") continue;
         const reply = await api.call({ method, path: target, headers, ...body });
-        const expected = ["/apply", "/ingresses"].includes(path)
+        const expected = ["/apply", "/ingresses", "/revisions"].includes(path)
           ? 200
           : own.includes(path) || path === "/plan"
             ? 404
