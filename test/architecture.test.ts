@@ -123,6 +123,7 @@ describe("side effects", () => {
       "manager/ingress-document.ts",
       "store/bundle/bundle.ts",
       "store/history/history.ts",
+      "telemetry/traffic-history.ts",
       "tokens/tokens.ts",
     ];
     const readers = files.filter((file) => /\bDate\.now\b/.test(readFileSync(join(source, file), "utf8")));

@@ -20,6 +20,7 @@ func init() { caddy.RegisterModule(Admin{}) }
 //	GET   /gatewright/policy_sets → {"policy_sets": {"<key>": {"handle": […]}}}
 //	GET   /gatewright/metrics?ingresses=1000 → {"families": [{"name": "gatewright_…", "type": "counter", "labels": ["ingress"], "samples": [{"l": ["shop"], "v": 5}]}]}
 //	GET   /gatewright/traffic?ingress=<id>   → {"windows": {"60": {"requests": 12, "rate": 0.2, …}, "300": …, "900": …}}
+//	GET   /gatewright/traffic/minutes        → {"minutes": [{"start": 1700000040, "requests": 12, "errors": 0}, …]}, of the last 15
 //	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"]}}, "flush": true}, or all of them: {"reset": true, "known": {"web-1": ["10.0.0.5"]}}
 //	POST  /gatewright/targets    {"reset": true, "rules": {"shop/0": {"unhealthy": ["10.0.0.5:80"]}}, "instances": {"web-1": {"mode": "drain"}}}
 //	GET   /gatewright/wakes      → {"instances": ["web-2"]}, as soon as requests wait for instances to be started
@@ -42,6 +43,7 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 		admin.Route("/gatewright/policy_sets", admin.Actions{http.MethodGet: getPolicySets}),
 		admin.Route("/gatewright/metrics", admin.Actions{http.MethodGet: getMetrics}),
 		admin.Route("/gatewright/traffic", admin.Actions{http.MethodGet: getTraffic}),
+		admin.Route("/gatewright/traffic/minutes", admin.Actions{http.MethodGet: getMinutes}),
 		admin.Route("/gatewright/addresses", admin.Actions{http.MethodPost: change(postAddresses)}),
 		admin.Route("/gatewright/targets", admin.Actions{http.MethodPost: change(postTargets)}),
 		admin.Route("/gatewright/wakes", admin.Actions{http.MethodGet: a.getWakes}),

@@ -36,3 +36,8 @@ func getTraffic(r *http.Request) (any, error) {
 	}
 	return metrics.TrafficOf(ingress, time.Now()), nil
 }
+
+// getMinutes answers what all ingresses together had in each of the last minutes.
+func getMinutes(*http.Request) (any, error) {
+	return map[string]any{"minutes": metrics.Minutes(time.Now())}, nil
+}

@@ -29,3 +29,12 @@ export interface TrafficWindow {
 export interface TrafficWindows {
   readonly [seconds: string]: TrafficWindow;
 }
+
+/** What all ingresses together had in a minute. */
+export interface TrafficMinute {
+  /** Seconds since 1970. */
+  readonly start: number;
+  readonly requests: number;
+  /** Answered with 500 and above. */
+  readonly errors: number;
+}

@@ -246,6 +246,11 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       const { body } = await demand("GET", `/gatewright/traffic?ingress=${encodeURIComponent(ingress)}`);
       return (JSON.parse(body) as { readonly windows: Awaited<ReturnType<MetricSource["traffic"]>> }).windows;
     },
+    trafficMinutes: async () => {
+      const { body } = await demand("GET", "/gatewright/traffic/minutes");
+      return (JSON.parse(body) as { readonly minutes: Awaited<ReturnType<MetricSource["trafficMinutes"]>> })
+        .minutes;
+    },
     certificates: async (names) =>
       parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),
     runs,

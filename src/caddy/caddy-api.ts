@@ -1,6 +1,6 @@
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { MetricFamily } from "../caddy-json/metric-family.ts";
-import type { TrafficWindows } from "../caddy-json/traffic.ts";
+import type { TrafficMinute, TrafficWindows } from "../caddy-json/traffic.ts";
 import type { Table, TableDelta } from "../compiler/row.ts";
 import type {
   ConnectionCounts,
@@ -152,6 +152,8 @@ export interface Layer4Source {
 export interface MetricSource {
   /** What an ingress had of late, by its id. Throws `caddy_unavailable`. */
   traffic(ingress: string): Promise<TrafficWindows>;
+  /** Those of the last 15 minutes that had requests, the oldest first. Throws `caddy_unavailable`. */
+  trafficMinutes(): Promise<readonly TrafficMinute[]>;
   /** All that Caddy counts, with series of their own for so many ingresses, the busiest. Throws `caddy_unavailable`. */
   metrics(ingresses: number): Promise<readonly MetricFamily[]>;
 }

@@ -19,7 +19,12 @@ import { errorHandler, notFound } from "./error-handler.ts";
 import { type EventParts, eventRoutes } from "./events.ts";
 import { explainRoutes } from "./explain.ts";
 import { hostGuard } from "./host-guard.ts";
-import { ingressTrafficRoutes, type TrafficSource } from "./ingress-traffic.ts";
+import {
+  ingressTrafficRoutes,
+  type TrafficHistorySource,
+  type TrafficSource,
+  trafficHistoryRoutes,
+} from "./ingress-traffic.ts";
 import { ingressRoutes } from "./ingresses.ts";
 import { instanceRoutes, type WritableRegistry } from "./instances.ts";
 import { defaultLimits, type HttpLimits } from "./limits.ts";
@@ -46,6 +51,8 @@ export interface AppDependencies {
   readonly status?: Pick<StatusBoard, "statusOf">;
   /** Absent: no `/ingresses/{id}/traffic`. */
   readonly requests?: TrafficSource;
+  /** Absent: no `/traffic`. */
+  readonly trafficHistory?: TrafficHistorySource;
   /** Absent: every instance is active, and cannot be otherwise. */
   readonly traffic?: TrafficControl;
   /** What runs. Absent: no `/config`. */
@@ -109,6 +116,8 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
   if (dependencies.requests !== undefined)
     app.use(ingressTrafficRoutes(manager, dependencies.requests, context));
+  if (dependencies.trafficHistory !== undefined)
+    app.use(trafficHistoryRoutes(dependencies.trafficHistory, context));
   if (dependencies.runs !== undefined) app.use(configRoutes(dependencies.runs, manager, context));
   if (dependencies.explainer !== undefined) app.use(explainRoutes(dependencies.explainer, context));
   app.use(instanceRoutes(dependencies, context));

@@ -1,8 +1,8 @@
 import { Router } from "express";
-import type { TrafficWindows } from "../caddy-json/traffic.ts";
+import type { TrafficMinute, TrafficWindows } from "../caddy-json/traffic.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { IngressManager } from "../manager/ingress-manager.ts";
-import type { IngressTraffic } from "../model/api.ts";
+import type { IngressTraffic, TrafficHistory } from "../model/api.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { type OperationContext, operation } from "./operation.ts";
 import { findOne, referenceOf } from "./reference.ts";
@@ -12,6 +12,32 @@ import { sendJson } from "./wire.ts";
 export interface TrafficSource {
   /** By id. Throws `caddy_unavailable`. */
   traffic(ingress: string): Promise<TrafficWindows>;
+}
+
+/** What has the traffic of all ingresses together. */
+export interface TrafficHistorySource {
+  /** The last sixty, the oldest first. Throws `caddy_unavailable`. */
+  minutes(): Promise<readonly TrafficMinute[]>;
+}
+
+/** `/traffic`. */
+export function trafficHistoryRoutes(source: TrafficHistorySource, context: OperationContext): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  const options = { scope: "admin:read", failure: "failed to get the traffic" } as const;
+  router
+    .route("/traffic")
+    .get(
+      operation(context, options, async ({ response }) => {
+        const minutes = await answered(() => source.minutes());
+        const told = minutes.map(({ start, ...counts }) => ({
+          at: new Date(start * 1000).toISOString(),
+          ...counts,
+        }));
+        sendJson(response, 200, { minutes: told } satisfies TrafficHistory);
+      }),
+    )
+    .all(methodNotAllowed(["GET", "HEAD"]));
+  return router;
 }
 
 /** `/ingresses/{id}/traffic`. */
@@ -32,7 +58,11 @@ export function ingressTrafficRoutes(
       operation(context, options, async ({ request, response, caller }) => {
         const { ingress } = await findOne(() => manager.of(caller).lookup(referenceOf(request)));
         const { id, name } = ingress;
-        const traffic: IngressTraffic = { id, name, windows: windowsOf(await ask(source, id)) };
+        const traffic: IngressTraffic = {
+          id,
+          name,
+          windows: windowsOf(await answered(() => source.traffic(id))),
+        };
         sendJson(response, 200, traffic);
       }),
     )
@@ -40,9 +70,9 @@ export function ingressTrafficRoutes(
   return router;
 }
 
-async function ask(source: TrafficSource, id: string): Promise<TrafficWindows> {
+async function answered<T>(ask: () => Promise<T>): Promise<T> {
   try {
-    return await source.traffic(id);
+    return await ask();
   } catch (cause) {
     if (!isGatewrightError(cause, "caddy_unavailable")) throw cause;
     const message = "Caddy, which counts the requests, does not answer. Try again.";

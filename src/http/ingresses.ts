@@ -8,7 +8,7 @@ import { methodNotAllowed } from "./error-handler.ts";
 import { ingressFilter, type Listed } from "./ingress-filter.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, guarded, type OperationContext, operation } from "./operation.ts";
-import { enumParameter, integerParameter, TAGS } from "./query.ts";
+import { badParameter, enumParameter, integerParameter, TAGS } from "./query.ts";
 import { findOne, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
@@ -119,7 +119,7 @@ function listIngresses(
     scope: "ingress:read",
     failure: "failed to list ingresses",
     ownOnly: true,
-    query: ["name", "hostname", "instance", "q", TAGS, "state", "limit", "cursor"],
+    query: ["name", "hostname", "instance", "q", TAGS, "state", "sort", "limit", "cursor", "offset"],
   } as const;
   return operation(context, options, async ({ request, response, query, caller }) => {
     const own = manager.of(caller);
@@ -127,8 +127,15 @@ function listIngresses(
     const matches = ingressFilter(query);
     const limit = integerParameter(query, "limit", { min: 1, max: MAX_PAGE_SIZE });
     const isSetAside = enumParameter(query, "state", ["served", "set-aside"]) === "set-aside";
-    const selected = matching<Listed>(isSetAside ? own.setAside() : own.list(), matches);
-    const listed = limit === undefined ? selected : [await pageOf(response, query, selected, limit)];
+    const order = enumParameter(query, "sort", ["id", "name"]);
+    const offset = offsetOf(query);
+    const selected = matching<Listed>(isSetAside ? own.setAside() : own.list(order), matches);
+    const listed =
+      offset !== undefined
+        ? [await pageAt(response, selected, offset, limit)]
+        : limit === undefined
+          ? selected
+          : [await pageOf(response, query, selected, limit)];
     // A HEAD's body would be thrown away, one entry after another.
     await streamJsonArray(response, request.method === "HEAD" ? [] : listed);
   });
@@ -179,6 +186,34 @@ async function pageOf(
     break;
   }
   return page.slice(0, limit);
+}
+
+/** Where a page begins. Throws `Bad Request` where the order of names has no place to go on from but that. */
+function offsetOf(query: URLSearchParams): number | undefined {
+  const offset = integerParameter(query, "offset", { min: 0, max: 10_000_000 });
+  if (offset !== undefined && query.has("cursor"))
+    throw badParameter("offset", "it says where a page begins, as `cursor` does: give one of them");
+  if (offset === undefined && query.get("sort") === "name" && query.has("limit"))
+    throw badParameter("sort", "pages by name begin at an `offset`: give that, 0 for the first one");
+  return offset;
+}
+
+/** The page that begins after so many of those selected; tells in `X-Total-Count` how many there are. */
+async function pageAt(
+  response: Response,
+  selected: AsyncIterable<readonly Listed[]>,
+  offset: number,
+  limit = MAX_PAGE_SIZE,
+): Promise<readonly Listed[]> {
+  const page: Listed[] = [];
+  let total = 0;
+  for await (const batch of selected) {
+    const first = Math.max(0, offset - total);
+    page.push(...batch.slice(first, Math.max(first, offset + limit - total)));
+    total += batch.length;
+  }
+  response.setHeader("X-Total-Count", total);
+  return page;
 }
 
 /** RFC 8288. The cursor is the last id seen: it stays right whatever is created or deleted meanwhile. */

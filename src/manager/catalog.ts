@@ -6,6 +6,7 @@ import type { Ingress, SetAsideIngress } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims/claim-index.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
 import { HostOwners } from "./host-owners.ts";
+import { OrderedNames } from "./ordered-names.ts";
 import { SetAside } from "./set-aside.ts";
 
 /** One ingress before and after a mutation; a creation has no `before`, a deletion no `after`. */
@@ -53,6 +54,7 @@ export class Catalog {
   /** Ids of committed ingresses in order, but for those in `#unsorted`: writes need no order, and pay for none. */
   #order = new SortedKeys();
   #unsorted = new Set<string>();
+  readonly #orderedNames = new OrderedNames();
   #committedVersion = this.#digest.version();
   #committedTls = 0;
   /** What changed since the lists under way began: a list is of one moment, and copying all for each costs too much. */
@@ -116,6 +118,15 @@ export class Catalog {
       }
     } finally {
       this.#lists.delete(replaced);
+    }
+  }
+
+  /** Committed ingresses by ascending name. What is renamed or deleted while the iteration goes on may be left out. */
+  *listByName(): Generator<Ingress> {
+    const names = this.#orderedNames.values(() => Array.from(this.#committed.values(), ({ name }) => name));
+    for (const name of names) {
+      const ingress = this.committedNamed(name);
+      if (ingress !== undefined) yield ingress;
     }
   }
 
@@ -217,6 +228,7 @@ export class Catalog {
   commit(): void {
     for (const [id, ingress] of this.#staged) {
       for (const replaced of this.#lists) if (!replaced.has(id)) replaced.set(id, this.#committed.get(id));
+      this.#orderedNames.note(this.#committed.get(id)?.name, ingress?.name);
       if (ingress === undefined) this.#committed.delete(id);
       else this.#committed.set(id, ingress);
       if (this.#unsorted.size <= MOST_NOTED) this.#unsorted.add(id);

@@ -92,8 +92,11 @@ export interface IngressManager {
   get(id: string): Ingress | undefined;
   /** Exact id, then exact name, then unique id prefix, as hypeman looks up. "" is unknown. */
   lookup(reference: string): Lookup;
-  /** By ascending id, as of this call: later writes neither disturb nor join an iteration under way. */
-  list(): Iterable<Ingress>;
+  /**
+   * By ascending id, as of this call: later writes neither disturb nor join an iteration under way. By `name` what is renamed
+   * or deleted meanwhile may be left out.
+   */
+  list(order?: "id" | "name"): Iterable<Ingress>;
   /** Stored ingresses that are not served, by ascending id. */
   setAside(): readonly SetAsideIngress[];
   /** The version of an ingress, without quotes; changes with every change of what GET answers. */

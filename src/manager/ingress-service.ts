@@ -247,9 +247,10 @@ export class IngressService implements IngressManager {
     return this.#options.catalog.size;
   }
 
-  list(): Iterable<Ingress> {
+  list(order: "id" | "name" = "id"): Iterable<Ingress> {
     const { catalog, own } = this.#options;
-    return own === undefined ? catalog.list() : ownOf(catalog.list(), own);
+    const all = order === "name" ? catalog.listByName() : catalog.list();
+    return own === undefined ? all : ownOf(all, own);
   }
 
   setAside(): readonly SetAsideIngress[] {

@@ -1008,6 +1008,17 @@ export interface IngressTraffic {
   /** The shortest first. */
   readonly windows: readonly TrafficWindow[];
 }
+export interface TrafficMinute {
+  /** When it began. */
+  readonly at: string;
+  readonly requests: number;
+  /** Requests that were answered with 500 and above. */
+  readonly errors: number;
+}
+export interface TrafficHistory {
+  /** Sixty, the oldest first; the last one is the present minute. Of what was before the start of the manager there are fifteen at the most. */
+  readonly minutes: readonly TrafficMinute[];
+}
 export interface EventReference {
   readonly id?: string;
   readonly name?: string;

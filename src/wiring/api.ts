@@ -21,6 +21,7 @@ import { storeId } from "../store/store-id.ts";
 import { targetsResolved } from "../targets/target-report.ts";
 import type { Targets } from "../targets/targets.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
+import { GATHER_EVERY_MS, TrafficHistory } from "../telemetry/traffic-history.ts";
 import type { JwtVerifier } from "../tokens/jwt.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Archive } from "./archive.ts";
@@ -32,7 +33,7 @@ import { createTelemetry } from "./telemetry.ts";
 export interface ApiParts {
   readonly caddy: Pick<
     AdminClient,
-    "config" | "running" | "runs" | "explain" | "layer4" | "metrics" | "traffic"
+    "config" | "running" | "runs" | "explain" | "layer4" | "metrics" | "traffic" | "trafficMinutes"
   >;
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
@@ -104,6 +105,7 @@ async function appOf(
     resolver: instances.resolver,
     status,
     requests: caddy,
+    trafficHistory: trafficHistoryOf(caddy),
     runs: caddy,
     explainer: new Explainer({
       caddy,
@@ -141,4 +143,11 @@ async function appOf(
     logger,
     version,
   });
+}
+
+/** Asked now and then, so that the hour is whole when somebody looks. */
+function trafficHistoryOf(caddy: Pick<AdminClient, "trafficMinutes">): TrafficHistory {
+  const history = new TrafficHistory(caddy);
+  setInterval(() => void history.gather().catch(() => undefined), GATHER_EVERY_MS).unref();
+  return history;
 }

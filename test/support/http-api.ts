@@ -171,6 +171,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     certificates,
     telemetry,
     requests,
+    trafficHistory: { minutes: async () => [] },
     runs: options.runs ?? nothingRuns,
     explainer: new Explainer({
       caddy: nothingServed,
