@@ -1,5 +1,5 @@
 /**
- * Runs a TypeScript file of this repository: `node scripts/run.mjs <file.ts> [arguments]`.
+ * Runs a TypeScript file of this repository: `node scripts/run.mjs [--dashboard] <file.ts> [arguments]`.
  *
  * Works on Node 18 or newer with nothing installed: installs the dependencies when they are missing or stale, then
  * hands over to the pinned Node (the npm package `node`), or to the running one where that is new enough and the
@@ -204,7 +204,17 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   );
   process.exit(1);
 }
-const [file, ...rest] = process.argv.slice(2);
+/** Builds the dashboard when it is missing or stale, beside what is started: nothing waits for it. */
+function buildBeside(node) {
+  const script = path.join(top, "scripts", "build-dashboard.ts");
+  if (!existsSync(path.join(top, "web", "src"))) return;
+  const child = spawn(node, [script], { stdio: ["ignore", "ignore", "inherit"], detached: true });
+  child.on("error", () => {});
+  child.unref();
+}
+
+const wantsDashboard = process.argv[2] === "--dashboard";
+const [file, ...rest] = process.argv.slice(wantsDashboard ? 3 : 2);
 if (file === undefined) {
   say("usage: node scripts/run.mjs <file.ts> [arguments]");
   process.exit(2);
@@ -219,6 +229,7 @@ try {
 const script = realpathSync(file);
 const node = runnableNode();
 const cache = path.join(top, ".cache", "compile");
+if (wantsDashboard && node !== undefined) buildBeside(node);
 if (node === undefined) {
   say(
     `Node ${process.versions.node} is too old, and the pinned one is missing: remove node_modules and start again`,

@@ -146,4 +146,5 @@ export const checkSteps: readonly Step[] = [
   ]),
   commandStep("lint and format", installed("biome"), ["check", "."]),
   commandStep("types", installed("tsc"), []),
+  commandStep("types of the dashboard", installed("tsc"), ["-p", "web"]),
 ];

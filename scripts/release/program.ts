@@ -3,6 +3,7 @@ import { copyFile, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promi
 import path from "node:path";
 import { build, type Plugin } from "esbuild";
 import manifest from "../../package.json" with { type: "json" };
+import { buildDashboard, dashboardFolder } from "../build-dashboard.ts";
 import { top } from "../steps.ts";
 import { caddyPackages } from "./caddy-packages.ts";
 import { writeNotices } from "./notices.ts";
@@ -54,6 +55,8 @@ export async function writeProgram(folder: string): Promise<void> {
       path.join(top, "node_modules/swagger-ui-dist", name),
       path.join(folder, "swagger-ui", name),
     );
+  await buildDashboard();
+  await cp(dashboardFolder, path.join(folder, "web/dist"), { recursive: true });
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"])
     await copyFile(path.join(top, name), path.join(folder, name));
   await cp(path.join(top, "docs"), path.join(folder, "docs"), { recursive: true });
@@ -71,7 +74,16 @@ function packageOf() {
     type,
     bin,
     imports: { "#swagger-ui/*": "./swagger-ui/*" },
-    files: ["bin", "src", "swagger-ui", "docs", "CHANGELOG.md", "THIRD_PARTY_LICENSES.txt", "sbom.cdx.json"],
+    files: [
+      "bin",
+      "src",
+      "swagger-ui",
+      "web",
+      "docs",
+      "CHANGELOG.md",
+      "THIRD_PARTY_LICENSES.txt",
+      "sbom.cdx.json",
+    ],
     os: ["linux"],
     engines: { node: ">=22.19" },
     optionalDependencies: Object.fromEntries(caddyPackages.map((one) => [one.name, version])),

@@ -15,6 +15,7 @@ import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { ChangeGate } from "./change-gate.ts";
 import { changeRoutes } from "./changes.ts";
 import { configRoutes } from "./config.ts";
+import { dashboardRoutes } from "./dashboard.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { type EventParts, eventRoutes } from "./events.ts";
 import { explainRoutes } from "./explain.ts";
@@ -108,7 +109,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(probeRoutes(dependencies.readiness ?? (() => manager.ready())));
   if (dependencies.telemetry !== undefined) app.use(traceRequests(dependencies.telemetry.tracing));
   if (isOpen(auth)) app.use(hostGuard(dependencies.allowedHosts ?? []));
-  app.use(documentRoutes(dependencies.version));
+  app.use(documentRoutes(dependencies.version), dashboardRoutes());
   app.use(sessionRoutes(sessions, context));
   app.use(ingressRoutes(manager, context, dependencies.storeId));
   const { requests } = dependencies;

@@ -1,0 +1,2 @@
+/** The API's own types, made from openapi.json. */
+export type * from "../../../src/model/api.ts";

@@ -1,0 +1,298 @@
+import type { JSX } from "preact";
+import { useMemo } from "preact/hooks";
+import { get } from "../data/client.ts";
+import { ofFamily, useResource } from "../data/resource.ts";
+import { refusal, session } from "../data/session.ts";
+import { useStore } from "../data/store.ts";
+import type { Certificate, RevisionSummary, ServerStatus, TrafficHistory } from "../data/types.ts";
+import { count, duration, percent, plural, rate } from "../format.ts";
+import { href } from "../router.ts";
+import { Chart } from "../ui/chart.tsx";
+import { LinkButton } from "../ui/controls.tsx";
+import { RevisionFeed } from "../ui/feed.tsx";
+import { Icon } from "../ui/icons.tsx";
+import { Empty, Loaded, Page, Section } from "../ui/page.tsx";
+import { CertificateState, Expiry } from "./certificate-parts.tsx";
+import { GatewayList } from "./gateways.tsx";
+
+/** Whether all is well, and if not what and why. */
+export function OverviewPage(): JSX.Element {
+  const who = useStore(session);
+  const reason = refusal("admin:read", who);
+  const actions = (
+    <LinkButton href={href(["new"])} kind="primary" icon="plus" scope="ingress:write">
+      New ingress
+    </LinkButton>
+  );
+  return (
+    <Page title="Overview" actions={actions}>
+      {reason === undefined ? (
+        <Everything />
+      ) : (
+        <Empty
+          title={
+            who?.limits === undefined
+              ? "Your token sees a part of this."
+              : "Your token sees your own ingresses."
+          }
+        >
+          <p class="hint">{reason}</p>
+          <p>
+            <a href={href(["ingresses"])}>Go to the ingresses</a>
+          </p>
+        </Empty>
+      )}
+    </Page>
+  );
+}
+
+function Everything(): JSX.Element {
+  const status = useResource("status", (signal) => get<ServerStatus>("/status", {}, signal), {
+    on: ofFamily("caddy", "drift", "port", "certificate", "ingress", "gateway", "source", "target"),
+    everyMs: 10_000,
+  });
+  const traffic = useResource("traffic", (signal) => get<TrafficHistory>("/traffic", {}, signal), {
+    everyMs: 10_000,
+  });
+  return (
+    <Loaded of={status}>
+      {(data) => (
+        <>
+          <Verdict status={data} />
+          {data.ingresses === 0 && <FirstSteps />}
+          <Figures status={data} {...(traffic.data === undefined ? {} : { traffic: traffic.data })} />
+          <div class="columns">
+            <div>
+              <Section title="Requests of the last hour" aside={<Legend />}>
+                <Loaded of={traffic}>{(history) => <TrafficChart history={history} />}</Loaded>
+              </Section>
+              <Changes />
+            </div>
+            <div>
+              <EndingCertificates status={data} />
+              <Section title="Gateways" aside={<a href={href(["gateways"])}>All</a>}>
+                <GatewayList />
+              </Section>
+            </div>
+          </div>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function Verdict({
+  status: { status, problems, ingresses },
+}: {
+  readonly status: ServerStatus;
+}): JSX.Element {
+  if (status === "ok")
+    return (
+      <div class="verdict ok">
+        <Icon name="ok" />
+        <p>
+          {ingresses === 0
+            ? "Gatewright is ready."
+            : `All is well: ${plural(ingresses, "ingress", "ingresses")} served.`}
+        </p>
+      </div>
+    );
+  return (
+    <div class="verdict warn" role="status">
+      <Icon name="warn" />
+      <div>
+        <p>
+          {plural(problems.length, "thing")} {problems.length === 1 ? "wants" : "want"} attention.
+        </p>
+        <ul>
+          {problems.map((problem) => (
+            <li key={problem}>{problem}</li>
+          ))}
+        </ul>
+      </div>
+    </div>
+  );
+}
+
+function FirstSteps(): JSX.Element {
+  return (
+    <Section title="From nothing to a working hostname">
+      <Empty title="No hostname is served yet.">
+        <p>
+          An ingress leads a hostname to an instance: a virtual machine, or anything with an address. Say
+          which name, and where the requests go; the plan shows what will happen before it does.
+        </p>
+        <LinkButton href={href(["new"])} kind="primary" icon="plus" scope="ingress:write">
+          Serve the first hostname
+        </LinkButton>
+      </Empty>
+    </Section>
+  );
+}
+
+/** What stands in a minute that is over: the present one is not whole. */
+function lastWhole(traffic: TrafficHistory | undefined): TrafficHistory["minutes"][number] | undefined {
+  return traffic?.minutes.at(-2);
+}
+
+function Figures({
+  status,
+  traffic,
+}: {
+  readonly status: ServerStatus;
+  readonly traffic?: TrafficHistory;
+}): JSX.Element {
+  const all = traffic?.minutes ?? [];
+  const requests = all.reduce((sum, minute) => sum + minute.requests, 0);
+  const errors = all.reduce((sum, minute) => sum + minute.errors, 0);
+  const { ready, pending, failed, expired, expiring } = status.certificates;
+  const wanting = [
+    failed + expired > 0 ? `${failed + expired} failed` : "",
+    pending > 0 ? `${pending} pending` : "",
+    expiring > 0 ? `${expiring} end soon` : "",
+  ].filter((text) => text !== "");
+  return (
+    <dl class="figures">
+      <div>
+        <dt>Ingresses</dt>
+        <dd>
+          <a href={href(["ingresses"])}>{count(status.ingresses)}</a>
+        </dd>
+      </div>
+      <div>
+        <dt>Requests in the last minute</dt>
+        <dd>{rate((lastWhole(traffic)?.requests ?? 0) / 60)}</dd>
+      </div>
+      <div>
+        <dt>Errors (5xx) in the last hour</dt>
+        <dd>
+          {count(errors)}
+          {requests > 0 && (
+            <span class="hint">
+              {percent(errors / requests)} of {count(requests)}
+            </span>
+          )}
+        </dd>
+      </div>
+      <div>
+        <dt>Certificates ready</dt>
+        <dd>
+          <a href={href(["certificates"])}>{count(ready)}</a>
+          {wanting.length > 0 && <span class="hint">{wanting.join(", ")}</span>}
+        </dd>
+      </div>
+      <div>
+        <dt>Up for</dt>
+        <dd>
+          {duration(status.uptime_seconds)}
+          <span class="hint">version {status.version}</span>
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+function Legend(): JSX.Element {
+  return (
+    <span class="legend">
+      <span class="line requests">requests</span>
+      <span class="line errors">errors (5xx)</span>
+    </span>
+  );
+}
+
+function TrafficChart({ history }: { readonly history: TrafficHistory }): JSX.Element {
+  const { times, series, label } = useMemo(() => {
+    // The present minute is not whole.
+    const minutes = history.minutes.slice(0, -1);
+    const requests = minutes.map((minute) => minute.requests / 60);
+    return {
+      times: minutes.map(({ at }) => Date.parse(at) / 1000),
+      series: [
+        { label: "requests", values: requests, colour: "--accent" as const },
+        {
+          label: "errors",
+          values: minutes.map(({ errors }) => errors / 60),
+          colour: "--bad" as const,
+          isDashed: true,
+        },
+      ],
+      label: `Requests a second of the last hour, by minute: at most ${rate(Math.max(0, ...requests))}, now ${rate(requests.at(-1) ?? 0)}.`,
+    };
+  }, [history]);
+  return <Chart label={label} times={times} series={series} format={axisRate} />;
+}
+
+const axisRate = (value: number): string => `${count(value)}/s`;
+
+function Changes(): JSX.Element {
+  const revisions = useResource(
+    "revisions 6",
+    (signal) => get<readonly RevisionSummary[]>("/revisions", { limit: 6 }, signal),
+    { on: ofFamily("ingress") },
+  );
+  return (
+    <Section title="What changed lately" aside={<a href={href(["history"])}>All</a>}>
+      <Loaded of={revisions}>
+        {(list) =>
+          list.length === 0 ? (
+            <p class="hint">Nothing was changed yet. Each change will stand here, with who made it.</p>
+          ) : (
+            <RevisionFeed revisions={list} />
+          )
+        }
+      </Loaded>
+    </Section>
+  );
+}
+
+const MOST_SHOWN = 6;
+
+function EndingCertificates({ status: { certificates } }: { readonly status: ServerStatus }): JSX.Element {
+  const { expiring, failed, expired, pending, ready } = certificates;
+  const wanting = expiring + failed + expired + pending;
+  return (
+    <Section title="Certificates that want attention" aside={<a href={href(["certificates"])}>All</a>}>
+      {wanting > 0 ? (
+        <WantingCertificates key={wanting} />
+      ) : (
+        <p class="hint">
+          {ready > 0 ? "None: all are valid, and renewed in time." : "No rule asks for a certificate yet."}
+        </p>
+      )}
+    </Section>
+  );
+}
+
+function WantingCertificates(): JSX.Element {
+  const certificates = useResource(
+    "certificates",
+    (signal) => get<readonly Certificate[]>("/certificates", {}, signal),
+    { on: ofFamily("certificate") },
+  );
+  return (
+    <Loaded of={certificates}>
+      {(list) => (
+        <ul class="feed">
+          {list
+            .filter(
+              ({ state, expires_soon: endsSoon, error }) =>
+                state !== "idle" && (state !== "ready" || endsSoon === true || error !== undefined),
+            )
+            .slice(0, MOST_SHOWN)
+            .map((certificate) => (
+              <li key={certificate.id}>
+                <CertificateState certificate={certificate} />
+                <span>
+                  {certificate.names[0]}
+                  <span class="hint block">
+                    {certificate.error?.message ?? <Expiry certificate={certificate} />}
+                  </span>
+                </span>
+              </li>
+            ))}
+        </ul>
+      )}
+    </Loaded>
+  );
+}
