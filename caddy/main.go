@@ -18,6 +18,7 @@ import (
 	_ "gatewright.dev/caddy/layer4"
 	_ "gatewright.dev/caddy/listeners"
 	_ "gatewright.dev/caddy/policies"
+	_ "gatewright.dev/caddy/tickets"
 	_ "gatewright.dev/caddy/transport"
 	_ "gatewright.dev/caddy/upstreams"
 )

@@ -30,6 +30,10 @@ type App struct {
 
 	// RenewalWindowRatio is how much of a certificate's life is left when it is due for renewal. Default: a third.
 	RenewalWindowRatio float64 `json:"renewal_window_ratio,omitempty"`
+
+	storage certmagic.Storage
+	// unfollow ends what the storage tells; nil where it tells nothing.
+	unfollow func()
 }
 
 // Authority is who signs.
@@ -63,6 +67,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 
 // Provision sets the authorities up.
 func (a *App) Provision(ctx caddy.Context) error {
+	a.storage = ctx.Storage()
 	for name, authority := range a.Authorities {
 		if authority == nil || len(authority.IssuersRaw) == 0 {
 			return fmt.Errorf("authorities[%s]: issuers is empty", name)
@@ -100,8 +105,11 @@ func (a *Authority) provision(ctx caddy.Context, of *App) error {
 		RenewalWindowRatio: of.RenewalWindowRatio,
 		// The process's, since orders outlive configurations; the name is that of Caddy's own.
 		Logger: caddy.Log().Named("tls"),
-		OnEvent: func(_ context.Context, event string, data map[string]any) error {
+		OnEvent: func(ctx context.Context, event string, data map[string]any) error {
 			managed.record(event, data)
+			if event == "cert_obtaining" {
+				return a.pace(ctx)
+			}
 			return nil
 		},
 	})
@@ -126,12 +134,16 @@ func (a *App) succeed(before *App) {
 // Start has the authorities asked once the configuration runs.
 func (a *App) Start() error {
 	managed.use(a)
+	a.follow()
 	return nil
 }
 
 // Stop leaves names and orders as they are: a newer configuration runs, or the one before goes on.
 func (a *App) Stop() error {
 	managed.disuse(a)
+	if a.unfollow != nil {
+		a.unfollow()
+	}
 	return nil
 }
 

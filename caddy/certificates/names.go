@@ -50,6 +50,8 @@ type name struct {
 	// settled is closed once no handshake needs to wait: there is a certificate, or it takes an order.
 	settled chan struct{}
 	settle  func()
+	// poked ends a wait for another try: another gateway has stored a certificate of the name.
+	poked chan struct{}
 	// done is closed when nothing is under way.
 	done chan struct{}
 }
@@ -221,7 +223,7 @@ func (n *names) begin(of table.ManagedName) {
 	ctx, end := context.WithCancel(context.Background())
 	settled := make(chan struct{})
 	begun := &name{
-		ManagedName: of, authority: n.authority(of.Issuer), end: end, done: make(chan struct{}),
+		ManagedName: of, authority: n.authority(of.Issuer), end: end, done: make(chan struct{}), poked: make(chan struct{}, 1),
 		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
 	}
 	n.bySubject[of.Subject] = begun
@@ -263,6 +265,10 @@ func (n *names) get(ctx context.Context, it *name) {
 	for failures := 0; ; failures++ {
 		credentials := n.credentials.Wait()
 		err := n.try(ctx, it, n.asked(it), failures)
+		if err == nil {
+			// Where another gateway has ordered it, nobody else says that the trouble is over.
+			attempts.forget(it.Subject)
+		}
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -272,6 +278,7 @@ func (n *names) get(ctx context.Context, it *name) {
 		select {
 		case <-pause.C:
 		case <-credentials:
+		case <-it.poked:
 		case <-ctx.Done():
 		}
 		pause.Stop()

@@ -28,10 +28,12 @@ import (
 // world is a Caddy in this process that ends TLS on one port. Names are the process's, so that tests do not run in
 // parallel.
 type world struct {
-	t             *testing.T
-	dns           *dnstest.Server
-	port          int
-	storage       string
+	t       *testing.T
+	dns     *dnstest.Server
+	port    int
+	storage string
+	// store is the storage; nil for files.
+	store         map[string]any
 	key           string
 	credentials   string
 	rows, version int
@@ -40,11 +42,16 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOver(t, nil)
+}
+
+func newWorldOver(t *testing.T, store map[string]any) *world {
+	t.Helper()
 	storage, err := os.MkdirTemp("", "gatewright-names-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dns: dnstest.Start(t), port: freeport.Find(t), storage: storage, present: map[string]string{}}
+	w := &world{t: t, dns: dnstest.Start(t), port: freeport.Find(t), storage: storage, store: store, present: map[string]string{}}
 	set(func() {
 		clear(gates.orders)
 		clear(gates.signed)
@@ -70,10 +77,14 @@ func (w *world) load() {
 	w.t.Helper()
 	w.version++
 	issuers := func(issuer any) map[string]any { return map[string]any{"issuers": []any{issuer}} }
+	storage := w.store
+	if storage == nil {
+		storage = map[string]any{"module": "file_system", "root": w.storage}
+	}
 	text, err := json.Marshal(map[string]any{
 		"admin":   map[string]any{"disabled": true, "config": map[string]any{"persist": false}},
 		"logging": map[string]any{"logs": map[string]any{"default": map[string]any{"level": "FATAL"}}},
-		"storage": map[string]any{"module": "file_system", "root": w.storage},
+		"storage": storage,
 		"apps": map[string]any{
 			"gatewright": map[string]any{"resolver": map[string]any{"address": w.dns.Address}, "version": fmt.Sprint(w.version)},
 			"gatewright_certificates": map[string]any{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -44,11 +45,14 @@ type cluster struct {
 	settings settings
 	log      *zap.Logger
 
-	keys   *keySource
-	copies *copies
-	locks  *locks
+	keys    *keySource
+	copies  *copies
+	locks   *locks
+	changes *changes
 	// authorities are the locks that are held for Caddy's own authorities, with the timers that give them back.
 	authorities sync.Map
+	// behind: what this process has may be older than what etcd told of first.
+	behind atomic.Bool
 	// connecting is held by whoever makes the client, which asks etcd for a token.
 	connecting chan struct{}
 
@@ -87,11 +91,13 @@ func newCluster(s settings) (*cluster, error) {
 		return nil, err
 	}
 	ctx, end := context.WithCancel(context.Background())
-	return &cluster{
+	c := &cluster{
 		settings: s, log: caddy.Log().Named("caddy.storage.gatewright_etcd"),
 		keys: keys, copies: newCopies(s.Cache), locks: &locks{turns: make(map[string]*turn), holds: make(map[string]*hold)},
-		connecting: make(chan struct{}, 1), ctx: ctx, end: end,
-	}, nil
+		changes: newChanges(), connecting: make(chan struct{}, 1), ctx: ctx, end: end,
+	}
+	go c.watch()
+	return c, nil
 }
 
 // do has something done that may be done twice, and tries again within its time while etcd has no leader or a member is
@@ -153,7 +159,9 @@ func (c *cluster) connect(ctx context.Context) (*clientv3.Client, error) {
 	}
 	client, err = clientv3.New(clientv3.Config{
 		Endpoints: c.settings.Endpoints, Username: c.settings.Username, Password: c.settings.Password, TLS: security,
-		Context: c.ctx, DialTimeout: time.Duration(c.settings.Timeout), Logger: c.log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel)),
+		Context: c.ctx, DialTimeout: time.Duration(c.settings.Timeout),
+		// What it would tell of are its own tries; what comes of them is told by its errors.
+		Logger: zap.NewNop(),
 		// A member that vanished is noticed although it closed no connection.
 		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
 	})

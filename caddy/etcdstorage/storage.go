@@ -80,6 +80,13 @@ func (s *Storage) write(ctx context.Context, key string, changes ...clientv3.Op)
 }
 
 func (s *Storage) load(ctx context.Context, key string) ([]byte, error) {
+	if strings.Contains(key, tokensFolder) {
+		if sealed, missing := s.cluster.changes.token(key); missing != nil {
+			return nil, missing
+		} else if sealed != nil {
+			return s.open(key, sealed)
+		}
+	}
 	var sealed []byte
 	var revision int64
 	err := s.cluster.do(ctx, func(ctx context.Context, client *clientv3.Client) error {
@@ -94,6 +101,7 @@ func (s *Storage) load(ctx context.Context, key string) ([]byte, error) {
 		if missing != nil {
 			return nil, fmt.Errorf("loading %s: %w", key, err)
 		}
+		s.cluster.behind.Store(true)
 		return s.open(key, held)
 	}
 	if err != nil {

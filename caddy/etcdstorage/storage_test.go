@@ -20,8 +20,6 @@ import (
 	"gatewright.dev/caddy/internal/etcdtest"
 )
 
-func TestMain(m *testing.M) { etcdtest.Main(m) }
-
 const (
 	oneKey     = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 	anotherKey = "__________________________________________8"

@@ -2,6 +2,8 @@
 package etcdtest
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,28 +28,28 @@ type Etcd struct {
 	command *exec.Cmd
 }
 
-// program builds etcd from the module of the project's tests; Go keeps what was built.
+// program is etcd, built from the module of the project's tests by whoever asks first, and kept where these keep theirs.
 var program = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "etcdtest-")
+	_, here, _, _ := runtime.Caller(0)
+	top := filepath.Join(filepath.Dir(here), "../../..")
+	source := filepath.Join(top, "test/etcd")
+	sums, err := os.ReadFile(filepath.Join(source, "go.sum"))
 	if err != nil {
 		return "", err
 	}
-	_, here, _, _ := runtime.Caller(0)
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(folder, "etcd"), ".")
-	build.Dir = filepath.Join(filepath.Dir(here), "../../../test/etcd")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	build.Stderr = os.Stderr
-	return filepath.Join(folder, "etcd"), build.Run()
-})
-
-// Main runs the tests and takes the program away after them.
-func Main(m *testing.M) {
-	code := m.Run()
-	if path, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	path := filepath.Join(top, ".cache/programs", fmt.Sprintf("etcdtest-%x", sha256.Sum256(sums))[:25])
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
 	}
-	os.Exit(code)
-}
+	// Other packages may build it too.
+	partial := fmt.Sprint(path, ".", os.Getpid())
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", partial, ".")
+	build.Dir, build.Env, build.Stderr = source, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="), os.Stderr
+	if err := build.Run(); err != nil {
+		return "", err
+	}
+	return path, os.Rename(partial, path)
+})
 
 // Start starts an etcd, which ends with the test.
 func Start(t testing.TB) *Etcd {
