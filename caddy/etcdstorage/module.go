@@ -42,6 +42,10 @@ func (s *Storage) Provision(caddy.Context) error {
 	if err := s.problems(); err != nil {
 		return err
 	}
+	// Files are read again when it connects; here, so that what is wrong with them is told now.
+	if _, err := s.tlsConfig(); err != nil {
+		return err
+	}
 	text, err := json.Marshal(s.settings)
 	if err != nil {
 		return err

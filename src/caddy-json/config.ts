@@ -11,7 +11,7 @@ import type { Transport } from "./transport.ts";
 export interface CaddyConfig {
   readonly admin: AdminConfig;
   readonly logging: LoggingConfig;
-  readonly storage: { readonly module: "file_system"; readonly root: string };
+  readonly storage: StorageConfig;
   readonly apps: {
     readonly gatewright: GatewrightApp;
     readonly http?: HttpApp;
@@ -21,6 +21,30 @@ export interface CaddyConfig {
     readonly pki?: PkiApp;
     readonly gatewright_layer4?: Layer4App;
   };
+}
+
+/** Where Caddy keeps certificates, accounts and challenges. */
+export type StorageConfig = { readonly module: "file_system"; readonly root: string } | EtcdStorage;
+
+/** caddy/etcdstorage. */
+export interface EtcdStorage {
+  readonly module: "gatewright_etcd";
+  readonly endpoints: readonly string[];
+  readonly prefix: string;
+  readonly username?: string;
+  /** As Caddy reads it, such as `{file./…/etcd.password}`. */
+  readonly password?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Read again when it changes. */
+  readonly store_keys_file: string;
+  /** Folder of the copies from which Caddy starts while etcd is away. */
+  readonly cache: string;
+  /** Stands in locks, for people who look. */
+  readonly instance?: string;
+  /** Changes with the password. */
+  readonly credentials?: string;
 }
 
 export interface AdminConfig {
@@ -235,6 +259,8 @@ export interface CertificatesApp {
 }
 
 export interface TlsApp {
+  /** caddy/tickets: the keys are those of all gateways. Default: each process makes its own. */
+  readonly session_tickets?: { readonly key_source: { readonly provider: "gatewright_shared" } };
   readonly certificates?: { readonly load_files: readonly LoadedFile[] };
   readonly automation?: {
     readonly policies: readonly [AutomationPolicy];

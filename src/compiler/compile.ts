@@ -1,4 +1,4 @@
-import type { CaddyConfig } from "../caddy-json/config.ts";
+import type { CaddyConfig, StorageConfig } from "../caddy-json/config.ts";
 import { errorPagesField } from "../policies/error-pages.ts";
 import type { NeedsView } from "./config-needs.ts";
 import { digestOf } from "./digest.ts";
@@ -20,7 +20,7 @@ export function compileConfig(
   const render = (version: string): CaddyConfig => ({
     admin: { ...settings.admin, enforce_origin: true, config: { persist: false } },
     logging: settings.logging,
-    storage: { module: "file_system", root: `${settings.folder}/data` },
+    storage: storageOf(settings),
     apps: {
       gatewright: {
         version,
@@ -37,4 +37,23 @@ export function compileConfig(
     },
   });
   return render(digestOf(render("")));
+}
+
+function storageOf({ etcd, folder, gateway }: CompilerSettings): StorageConfig {
+  if (etcd === undefined) return { module: "file_system", root: `${folder}/data` };
+  const { endpoints, prefix, username, password, ca, cert, key, credentials } = etcd;
+  return {
+    module: "gatewright_etcd",
+    endpoints,
+    prefix,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    store_keys_file: etcd.storeKeysFile,
+    cache: `${folder}/store-copy`,
+    ...(gateway === undefined ? {} : { instance: gateway }),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
 }

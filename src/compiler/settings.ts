@@ -44,10 +44,29 @@ export interface CompilerSettings {
   readonly acme?: AcmeSettings;
   /** Absent: only what policies ask for is logged, as the defaults of caddy/accesslog say. */
   readonly accessLog?: AccessLogConfig;
+  /** Where Caddy stores what gateways have in common. Absent: in its own folder. */
+  readonly etcd?: EtcdSettings;
   /** Absent: there are no traces. */
   readonly tracing?: TracingConfig;
   /** Name of this Gatewright, for ingresses that name gateways (`GATEWAY_NAME`). Absent: it has none. */
   readonly gateway?: string;
+}
+
+export interface EtcdSettings {
+  readonly endpoints: readonly string[];
+  /** Ends in a slash. */
+  readonly prefix: string;
+  readonly username?: string;
+  /** How Caddy reads it, such as `{file./…/etcd.password}`; never the password itself. */
+  readonly password?: string;
+  /** PEM files. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** File of the keys that seal values, which Caddy reads again when it changes. */
+  readonly storeKeysFile: string;
+  /** Changes with the password. Absent: there is none. */
+  readonly credentials?: string;
 }
 
 export interface TlsCompilerSettings extends TlsSettings {

@@ -34,7 +34,10 @@ export function tlsApps(
     need.kind === "certificate" ? loadedFile(need.id, settings, imported) : [],
   );
   if (kinds.length === 0 && files.length === 0) return {};
-  const certificates = files.length === 0 ? {} : { certificates: { load_files: files } };
+  const certificates = {
+    ...(files.length === 0 ? {} : { certificates: { load_files: files } }),
+    ...(settings.etcd === undefined ? {} : sharedTickets),
+  };
   if (kinds.length === 0) return { tls: certificates };
   return {
     ...(kinds.some(({ onDemand }) => onDemand) ? { events: certificateEvents } : {}),
@@ -58,6 +61,9 @@ const certificateEvents: EventsApp = {
     },
   ],
 };
+
+/** A client resumes at one gateway what it began at another. */
+const sharedTickets: TlsApp = { session_tickets: { key_source: { provider: "gatewright_shared" } } };
 
 /** Caddy would put its root into the machine's trust store, and ask for a password. */
 const quietAuthority: PkiApp = { certificate_authorities: { local: { install_trust: false } } };

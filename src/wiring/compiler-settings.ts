@@ -4,7 +4,7 @@ import { adminAddress } from "../caddy/admin-address.ts";
 import { caddyLogging } from "../caddy/log-settings.ts";
 import { listenAddress } from "../compiler/http-servers.ts";
 import type { AcmeSettings, CompilerSettings } from "../compiler/settings.ts";
-import type { Config, Secret } from "../config.ts";
+import { type Config, Secret } from "../config.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
 import { CADDY_TTL } from "../resolver/address-ttl.ts";
 import { observingSettings, otlpHeaders, otlpHeadersPath } from "./observing-settings.ts";
@@ -51,6 +51,7 @@ export function compilerSettings(config: Config): CompilerSettings {
     h2c: caddy.http2Cleartext,
     tls: tlsCompilerSettings(config),
     ...acmeSettings(config),
+    ...etcdSettings(config),
     ...observingSettings(config),
   };
 }
@@ -88,8 +89,46 @@ export function secretFiles(config: Config): readonly { readonly path: string; r
     ...file("cloudflare.token", acme?.dns?.token),
     ...file("acme-eab.key", acme?.eab?.hmacKey),
     ...file("acme-fallback-eab.key", acme?.fallback?.eab?.hmacKey),
+    ...etcdSecrets(config).flatMap(([name, secret]) => file(name, secret)),
     ...otlpHeaders(config).map((secret) => ({ path: otlpHeadersPath(config), secret })),
   ];
+}
+
+const ETCD_PASSWORD_FILE = "etcd.password";
+const STORE_KEYS_FILE = "store.keys";
+
+function etcdSecrets({ store }: Config): readonly (readonly [name: string, secret: Secret | undefined])[] {
+  if (store.kind !== "etcd") return [];
+  const keys = new Secret(store.keys.map((key) => key.reveal()).join("\n"));
+  return [
+    [ETCD_PASSWORD_FILE, store.password],
+    [STORE_KEYS_FILE, keys],
+  ];
+}
+
+function etcdSettings(config: Config): Pick<CompilerSettings, "etcd"> {
+  const { store } = config;
+  if (store.kind !== "etcd") return {};
+  const { ca, cert, endpoints, key, password, prefix, user } = store;
+  const login =
+    user === undefined || password === undefined
+      ? {}
+      : {
+          username: user,
+          password: `{file.${join(caddyFolder(config), ETCD_PASSWORD_FILE)}}`,
+          credentials: createHash("sha256").update(password.reveal()).digest("hex").slice(0, 12),
+        };
+  return {
+    etcd: {
+      endpoints,
+      prefix,
+      ...login,
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      storeKeysFile: join(caddyFolder(config), STORE_KEYS_FILE),
+    },
+  };
 }
 
 /** A digest that says whether they have changed; too short to be guessed from. */

@@ -6,6 +6,7 @@ import type { PolicySets, Row } from "../../../src/compiler/row.ts";
 import type { Ingress } from "../../../src/model/api.ts";
 import { expandTarget } from "../../support/captured.ts";
 import type { Compiled } from "../../support/compile.ts";
+import { startEtcd } from "../../support/etcd.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startLoadedCaddy, withInternalIssuer } from "../../support/loaded-caddy.ts";
 import { type Arrival, RowBackends } from "../../support/row-backends.ts";
@@ -30,12 +31,15 @@ const isListenPort = /^(http_port|https_port|alternate_port|dispatcher_port)$/;
 const backends = use(() => new RowBackends());
 const nobody = use(async () => ({ port: await freePort() }));
 const caddy = use(startLoadedCaddy);
+const etcd = use(startEtcd);
 
 beforeAll(async () => {
   await mkdir(join(caddy.folder, "data"), { recursive: true });
   await writeFile(join(caddy.folder, "cloudflare.token"), "0123456789abcdefghijABCDEFGHIJ0123456789");
   for (const key of ["acme-eab.key", "acme-fallback-eab.key"])
     await writeFile(join(caddy.folder, key), "a2V5");
+  await writeFile(join(caddy.folder, "etcd.password"), "secret");
+  await writeFile(join(caddy.folder, "store.keys"), Buffer.alloc(32).toString("base64"));
 });
 
 /** What a live Caddy is given of a golden case: everything as rendered, but for the machine's ports and folders. */
@@ -52,6 +56,7 @@ async function live({ want }: GoldenCase): Promise<Compiled> {
       return portFor(listener[2] ?? "").then((port) => `${listener[1] ?? ""}127.0.0.1:${port}`);
     // No certificate is ordered from anybody by a test.
     if (value.startsWith("https://acme")) return `https://127.0.0.1:${nobody.port}/directory`;
+    if (value.startsWith("https://etcd-")) return etcd.endpoints[0] ?? "";
     return value.replaceAll("/var/lib/gatewright/caddy", caddy.folder);
   };
   const walk = async (value: unknown, key = ""): Promise<unknown> => {
