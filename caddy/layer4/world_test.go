@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"runtime"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -51,8 +52,22 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		_ = caddy.Stop()
 		w.rows()
+		awaited(t, "connections and sessions end", noneIsOpen)
 	})
 	return w
+}
+
+// noneIsOpen tells whether all connections and sessions have ended. What they count at their end is the process's, and the
+// next test would take it for its own.
+func noneIsOpen() bool {
+	all := make([]byte, 4<<20)
+	all = all[:runtime.Stack(all, true)]
+	for _, serves := range []string{"(*Server).receive(", "(*wrapped).receive(", "(*session).run("} {
+		if bytes.Contains(all, []byte("layer4."+serves)) {
+			return false
+		}
+	}
+	return true
 }
 
 // load has Caddy run the world's configuration.
