@@ -89,12 +89,32 @@ func (n *names) open(renewInterval time.Duration) *certmagic.Cache {
 func (n *names) configOf(certificate certmagic.Certificate) (*certmagic.Config, error) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
+	wanted := false
 	for _, subject := range certificate.Names {
-		if known := n.bySubject[subject]; known != nil && known.authority != nil {
+		known := n.bySubject[subject]
+		if known != nil && known.authority != nil {
 			return known.authority.config, nil
 		}
+		wanted = wanted || known != nil
+	}
+	if !wanted {
+		// The cache is locked.
+		go n.drop(certificate)
 	}
 	return nil, fmt.Errorf("no row has the names %v any more", certificate.Names)
+}
+
+// drop takes a certificate out whose names went while it was renewed: certmagic puts what it was given in its place,
+// whoever has taken that away meanwhile.
+func (n *names) drop(certificate certmagic.Certificate) {
+	n.change.Lock()
+	defer n.change.Unlock()
+	n.mu.RLock()
+	wanted := slices.ContainsFunc(certificate.Names, func(subject string) bool { return n.bySubject[subject] != nil })
+	n.mu.RUnlock()
+	if cache := n.cache.Load(); cache != nil && !wanted {
+		cache.Remove([]string{certificate.Hash()})
+	}
 }
 
 // use takes note of a configuration that starts. It may fail yet: while there is one before it, that one's authorities are

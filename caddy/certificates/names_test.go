@@ -1,6 +1,7 @@
 package certificates
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -65,6 +67,9 @@ func newWorldOver(t *testing.T, store map[string]any) *world {
 		clear(w.present)
 		w.tell()
 		w.until("all orders to end", func() bool { return w.known() == 0 })
+		// One that fails for want of its files keeps certmagic from the next one of this name for a minute.
+		set(func() { clear(gates.closed) })
+		w.until("renewals to end", func() bool { return !renewing() })
 		_ = caddy.Stop()
 		// A renewal may be writing still.
 		w.until("the files to go", func() bool { return os.RemoveAll(storage) == nil })
@@ -155,6 +160,12 @@ func (w *world) known() int {
 	managed.mu.RLock()
 	defer managed.mu.RUnlock()
 	return len(managed.bySubject)
+}
+
+// renewing tells whether certmagic renews anything; nothing else tells.
+func renewing() bool {
+	stacks := make([]byte, 4<<20)
+	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("certmagic.(*Cache).queueRenewalTask.func"))
 }
 
 // shown is the certificate that a handshake shows.
@@ -332,9 +343,25 @@ func TestRenewal(t *testing.T) {
 	orders := count(gates.orders, "goes.test")
 	w.until("renewals", func() bool { return count(gates.signed, "stays.test") >= orders+3 })
 	w.must("stays.test")
-	if got := count(gates.orders, "goes.test"); got != orders {
+	// One more than was under way when it went.
+	if got := count(gates.orders, "goes.test"); got > orders+1 {
 		t.Fatalf("a name that has gone was ordered %d times more", got-orders)
 	}
+}
+
+// TestANameThatGoesWhileItIsRenewed: certmagic ends the renewal, and puts the certificate where it was.
+func TestANameThatGoesWhileItIsRenewed(t *testing.T) {
+	w := newWorld(t)
+	set(func() { gates.life = 3 * time.Second })
+	w.add("gate", "goes.test")
+	w.untilServed("goes.test")
+	set(func() { gates.closed["goes.test"] = true })
+	w.until("a renewal", func() bool { return count(gates.orders, "goes.test") > count(gates.signed, "goes.test") })
+	w.remove("goes.test")
+	signed := count(gates.signed, "goes.test")
+	set(func() { clear(gates.closed) })
+	w.until("its end", func() bool { return count(gates.signed, "goes.test") > signed && !renewing() })
+	w.until("the certificate to go", func() bool { return len(managed.inMemory("goes.test")) == 0 })
 }
 
 // TestAnExpiredCertificate that lay in the storage is renewed when its name comes.
