@@ -58,6 +58,10 @@ func TestWhatIsLogged(t *testing.T) {
 func TestSamples(t *testing.T) {
 	const requests = 20_000
 	for _, share := range []float64{0, 0.1, 0.7, 1} {
+		// What others have left out is the process's, and rules may share a slot.
+		for at := range sampled.skipped {
+			sampled.skipped[at].Store(0)
+		}
 		l := &Log{settings: Settings{Log: All}, share: share}
 		rule := t.Name() + "/" + strings.Repeat("i", int(share*10))
 		lines, told := 0, uint64(0)
