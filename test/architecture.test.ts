@@ -125,6 +125,9 @@ describe("side effects", () => {
       "store/history/history.ts",
       "telemetry/traffic-history.ts",
       "tokens/tokens.ts",
+      "wiring/doctor/certificates.ts",
+      "wiring/doctor/machine.ts",
+      "wiring/doctor/running.ts",
     ];
     const readers = files.filter((file) => /\bDate\.now\b/.test(readFileSync(join(source, file), "utf8")));
     expect(readers.filter((file) => !dates.includes(file))).toEqual([]);

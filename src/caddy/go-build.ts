@@ -68,8 +68,11 @@ function waysOut(goVersion: string): string {
   );
 }
 
-/** Path of the Go tool. */
-async function findGo({ environment, goFolders }: GoBuildOptions): Promise<string | undefined> {
+/** Path of the Go tool; undefined where there is none. */
+export async function findGo({
+  environment,
+  goFolders,
+}: Pick<GoBuildOptions, "environment" | "goFolders">): Promise<string | undefined> {
   const onPath = (environment["PATH"] ?? "")
     .split(path.delimiter)
     .filter((folder) => path.isAbsolute(folder));

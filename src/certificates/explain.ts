@@ -42,7 +42,7 @@ const meanings: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /connection refused|no such host|i\/o timeout|context deadline|EOF|connection reset/i,
-    "the authority does not answer; it is tried again. Check ACME_CA and the way there: npm run doctor asks it",
+    "the authority does not answer; it is tried again. Check ACME_CA and the way there: gatewright doctor asks it",
   ],
 ];
 

@@ -23,6 +23,8 @@ export interface ApiCall {
   /** The body instead, of `type`, as it comes. */
   readonly stream?: AsyncIterable<Uint8Array>;
   readonly headers?: { readonly [name: string]: string };
+  /** A status beside 2xx that is no refusal. */
+  readonly also?: number;
 }
 
 /** An answer that was not refused. */
@@ -69,7 +71,7 @@ export class ApiClient {
   async open(call: ApiCall): Promise<IncomingMessage> {
     const response = await this.#send(call);
     const { statusCode: status = 0 } = response;
-    if (status >= 200 && status < 300) return response;
+    if ((status >= 200 && status < 300) || status === call.also) return response;
     throw refusalOf(status, await text(response), call.path);
   }
 

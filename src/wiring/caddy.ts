@@ -115,7 +115,8 @@ async function keepSecret(path: string, text: string): Promise<void> {
   else await writeDurably(path, text);
 }
 
-function adminUrlOf({ caddy }: Config): string {
+/** Where Caddy is driven, for `createAdminClient`. */
+export function adminUrlOf({ caddy }: Config): string {
   const { adminAddress: address, adminPort } = caddy;
   return adminPort === undefined ? address : adminAddress(address, adminPort).url;
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkCloudflare } from "../../src/certificates/cloudflare-check.ts";
 import { cloudflareToken, startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
 
-const script = join(import.meta.dirname, "../../scripts/doctor.ts");
+const script = join(import.meta.dirname, "../../bin/gatewright.mjs");
 let world: TlsWorld;
 let dataDir: string;
 
@@ -29,8 +29,12 @@ function doctor(changes: NodeJS.ProcessEnv = {}): Promise<{ readonly code: numbe
     ...changes,
   };
   return new Promise((resolve) => {
-    execFile(process.execPath, [script], { env, cwd: dataDir }, (error, stdout, stderr) =>
-      resolve({ code: typeof error?.code === "number" ? error.code : 0, text: stdout + stderr }),
+    execFile(
+      process.execPath,
+      [script, "doctor", "--resolver", "127.0.0.1:9"],
+      { env, cwd: dataDir },
+      (error, stdout, stderr) =>
+        resolve({ code: typeof error?.code === "number" ? error.code : 0, text: stdout + stderr }),
     );
   });
 }
@@ -84,7 +88,7 @@ describe("the doctor", () => {
   it("finds nothing wrong where nothing is", async () => {
     const { code, text } = await doctor();
     expect(text).toContain(`✓ authority: ${world.pebble.directory} answers`);
-    expect(text).toContain("✓ zone example.test: found");
+    expect(text).toContain("✓ cloudflare: zone example.test: found");
     expect({ code, text }).toEqual({ code: 0, text: expect.not.stringContaining("✗") });
   });
 
@@ -94,13 +98,13 @@ describe("the doctor", () => {
     const { code, text } = await doctor(changes);
     expect(code).toBe(1);
     expect(text).toContain("✗ authority: https://127.0.0.1:9/dir: ");
-    expect(text).toContain("✗ Cloudflare: the token is refused");
+    expect(text).toContain("✗ cloudflare: Cloudflare: the token is refused");
     expect(text).not.toContain(token);
   });
 
   it("says what is wrong with settings", async () => {
     const { code, text } = await doctor({ CLOUDFLARE_API_TOKEN: "{env.TOKEN}" });
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(text).toContain("CLOUDFLARE_API_TOKEN is not an API token");
   });
 });

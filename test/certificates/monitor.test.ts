@@ -160,7 +160,7 @@ describe("the monitor", () => {
     });
     expect(await report.find("a.test")).toMatchObject({
       state: "pending",
-      error: { failures: 2, message: expect.stringContaining("npm run doctor") },
+      error: { failures: 2, message: expect.stringContaining("gatewright doctor") },
     });
     expect(report.problems()).toEqual([
       expect.stringMatching(/a.test is tried again; the last order failed/),

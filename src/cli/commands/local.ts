@@ -5,8 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { GatewrightError } from "../../errors.ts";
 import { exitCodes, Failure } from "../failure.ts";
-import { type Io, styled } from "../io.ts";
+import type { Io } from "../io.ts";
 import { Session } from "../session.ts";
+import { collect } from "./shared.ts";
 
 /** Commands that need the machine and its settings instead of the API: `up`, `stop`, `doctor` and `logs`. */
 export function addLocalCommands(program: Command, io: Io, run: () => Promise<void>): void {
@@ -34,22 +35,11 @@ export function addLocalCommands(program: Command, io: Io, run: () => Promise<vo
   program
     .command("doctor")
     .description("Look at everything that could keep requests from being served; changes nothing")
-    .action(async (_: object, command: Command) => {
-      const session = new Session(io, command);
-      const [{ loadConfig }, { diagnose }] = await Promise.all([
-        import("../../config.ts"),
-        import("../../wiring/doctor.ts"),
-      ]);
-      const found = await diagnose(settings(loadConfig));
-      const marks = { ok: ["✓", "green"], warning: ["!", "yellow"], failure: ["✗", "red"] } as const;
-      const people = (): string =>
-        found
-          .map(
-            ({ message, verdict }) => `${styled(io.stdout, marks[verdict][1], marks[verdict][0])} ${message}`,
-          )
-          .join("\n");
-      await session.show(found, people, () => found.map(({ verdict }) => verdict).join("\n"));
-      if (found.some(({ verdict }) => verdict === "failure")) process.exitCode = exitCodes.failed;
+    .option("--resolver <address>", "DNS server to ask where hostnames lead; may be repeated", collect, [])
+    .action(async ({ resolver }: { resolver: readonly string[] }, command: Command) => {
+      const { examine } = await import("../doctor.ts");
+      const { loadConfig } = await import("../../config.ts");
+      await examine(new Session(io, command), settings(loadConfig), resolver);
     });
 
   program

@@ -1,0 +1,43 @@
+import type { Config } from "../config.ts";
+import { diagnose } from "../wiring/doctor/doctor.ts";
+import type { Finding } from "../wiring/doctor/finding.ts";
+import { ApiClient } from "./client.ts";
+import { endpointOf } from "./contexts.ts";
+import { exitCodes } from "./failure.ts";
+import { type Io, styled } from "./io.ts";
+import type { Session } from "./session.ts";
+
+const marks = { ok: ["✓", "green"], warning: ["!", "yellow"], problem: ["✗", "red"] } as const;
+
+/** `gatewright doctor`: looks at the Gatewright that these settings are of, and ends with 1 where there is a problem. */
+export async function examine(session: Session, config: Config, resolvers: readonly string[]): Promise<void> {
+  const api = new ApiClient(endpointFor(session, config));
+  const found = await diagnose(config, {
+    // A Gatewright that is not ready says why.
+    ask: async (path) => (await api.call({ path, also: 503 })).body,
+    resolvers,
+  });
+  await session.show(
+    found,
+    () => found.map((one) => textOf(one, session.io)).join("\n"),
+    () => found.map(({ check, verdict }) => `${check}/${verdict}`).join("\n"),
+  );
+  if (found.some(({ verdict }) => verdict === "problem")) process.exitCode = exitCodes.failed;
+}
+
+/** That of the settings, unless another one was named. */
+function endpointFor({ io, options }: Session, { api }: Config): ReturnType<typeof endpointOf> {
+  const isNamed = (options.url ?? options.context ?? io.env["GATEWRIGHT_URL"]) !== undefined;
+  const host = api.address.includes(":") ? `[${api.address}]` : api.address;
+  const anywhere = ["0.0.0.0", "[::]"].includes(host);
+  const url = api.address.startsWith("unix/")
+    ? `unix://${api.address.slice("unix/".length)}`
+    : `http://${anywhere ? "127.0.0.1" : host}:${api.port}`;
+  return endpointOf(isNamed ? options : { ...options, url }, io.env);
+}
+
+function textOf({ check, message, remedy, verdict }: Finding, { stdout }: Io): string {
+  const [mark, colour] = marks[verdict];
+  const told = `${styled(stdout, colour, mark)} ${check}: ${message}`;
+  return remedy === undefined ? told : `${told}\n    ${remedy}`;
+}

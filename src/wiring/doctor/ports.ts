@@ -1,0 +1,76 @@
+import type { Listener } from "../../compiler/listeners.ts";
+import type { Config } from "../../config.ts";
+import { isGatewrightError } from "../../errors.ts";
+import { probe } from "../../manager/port-probe.ts";
+import type { Ingress } from "../../model/api.ts";
+import { type Finding, ok, problem, warning } from "./finding.ts";
+import { type HeldSocket, heldSockets, programName } from "./sockets.ts";
+
+interface Wanted extends Listener {
+  /** Who wants it: `the API (PORT)`. */
+  readonly what: string;
+  /** Whether anything needs it now. */
+  readonly isNeeded: boolean;
+}
+
+/** Whether the ports are free, or Gatewright's and Caddy's, whose processes are `ours`; else who has them. */
+export async function portFindings(
+  config: Config,
+  ingresses: readonly Ingress[],
+  ours: readonly number[],
+): Promise<readonly Finding[]> {
+  const held = heldSockets();
+  const findings = await Promise.all(wantedPorts(config, ingresses).map((one) => look(one, held, ours)));
+  const bad = findings.filter(({ verdict }) => verdict !== "ok");
+  return bad.length > 0 ? bad : [ok("ports", `ports: ${findings.map(({ message }) => message).join(", ")}`)];
+}
+
+function wantedPorts({ api, caddy, dns }: Config, ingresses: readonly Ingress[]): readonly Wanted[] {
+  const used = new Map<string, Wanted>();
+  const want = (one: Wanted): void => {
+    const key = `${one.network} ${one.port}`;
+    if (used.get(key)?.isNeeded !== true) used.set(key, one);
+  };
+  const own = (what: string, network: "tcp" | "udp", address: string, port: number): void => {
+    // 0 is one that is chosen at the start.
+    if (port !== 0) want({ what, network, address, port, isNeeded: true });
+  };
+  if (!api.address.startsWith("unix/")) own("the API (PORT)", "tcp", api.address, api.port);
+  own("DNS (INTERNAL_DNS_PORT)", "udp", dns.address, dns.port);
+  own("DNS (INTERNAL_DNS_PORT)", "tcp", dns.address, dns.port);
+  own("Caddy's admin endpoint (CADDY_ADMIN_PORT)", "tcp", caddy.adminAddress, caddy.adminPort ?? 0);
+  const address = caddy.listenAddress;
+  for (const { listen, name, rules } of ingresses)
+    for (const { match } of rules) {
+      const network = match.protocol === "udp" ? "udp" : "tcp";
+      const what = `ingress ${name}`;
+      want({ what, network, address: listen?.[0] ?? address, port: match.port, isNeeded: true });
+    }
+  want({ what: "HTTP (HTTP_PORT)", network: "tcp", address, port: caddy.httpPort, isNeeded: false });
+  want({ what: "HTTPS (HTTPS_PORT)", network: "tcp", address, port: caddy.httpsPort, isNeeded: false });
+  return [...used.values()];
+}
+
+async function look(wanted: Wanted, held: readonly HeldSocket[], ours: readonly number[]): Promise<Finding> {
+  const { isNeeded, network, port, what } = wanted;
+  const holders = held.filter((one) => one.network === network && one.port === port);
+  if (holders.some(({ pids }) => pids.some((pid) => ours.includes(pid))))
+    return ok("ports", `${port} is ours`);
+  const refusal = await probe(wanted).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (refusal === undefined) return ok("ports", `${port} is free`);
+  const tell = isNeeded ? problem : warning;
+  if (!isGatewrightError(refusal, "port_in_use")) {
+    const reason = isGatewrightError(refusal) ? refusal.message : String(refusal);
+    return tell("ports", `${what}: ${reason}`, "see the message");
+  }
+  const who = [...new Set(holders.flatMap(({ pids }) => pids))].map((pid) => `${programName(pid)} (${pid})`);
+  const by = who.length > 0 ? who.join(", ") : "another process, which only root can see";
+  return tell(
+    "ports",
+    `${what}: ${network} port ${port} is held by ${by}`,
+    "stop that, or choose another port",
+  );
+}
