@@ -39,7 +39,10 @@ export const errorCatalogue = {
   identity_provider_unavailable:
     "The identity provider, whose keys tell whether a token is valid, does not answer; nothing was changed.",
   caddy_unavailable: "Caddy does not answer; nothing was changed.",
-  store_unavailable: "The change could not be written to disk; nothing was changed.",
+  store_unavailable:
+    "The change could not be written to disk, or etcd does not take it; nothing was changed.",
+  store_outcome_unknown:
+    "etcd did not say whether it stored the change: it is there whole or not at all; look before you repeat it.",
   store_conflict: "Another writer changed the store meanwhile.",
   overloaded: "Too many connections are open, or other calls hold too much memory; nothing was changed.",
   import_under_way: "An archive is being imported, and nothing else can be changed; nothing was changed.",

@@ -86,7 +86,7 @@ describe("logging", () => {
 
 describe("side effects", () => {
   const homes: { [library: string]: readonly string[] } = {
-    undici: ["caddy/admin-client.ts", "resolver/hypeman.ts", "tokens/key-set.ts"],
+    undici: ["caddy/admin-client.ts", "resolver/hypeman.ts", "tokens/key-set.ts", "store/etcd/client.ts"],
     dns2: ["dns/server.ts", "dns/message.ts"],
     winston: ["log.ts"],
   };

@@ -37,6 +37,7 @@ export const errorStatus: { readonly [code in ErrorCode]: number } = {
   identity_provider_unavailable: 503,
   caddy_unavailable: 503,
   store_unavailable: 503,
+  store_outcome_unknown: 503,
   store_conflict: 503,
   overloaded: 503,
   import_under_way: 503,

@@ -51,6 +51,7 @@ export type ErrorCode =
   | "identity_provider_unavailable"
   | "caddy_unavailable"
   | "store_unavailable"
+  | "store_outcome_unknown"
   | "store_conflict"
   | "overloaded"
   | "import_under_way"

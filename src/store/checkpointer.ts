@@ -71,6 +71,11 @@ export class Checkpointer {
     }
   }
 
+  /** Runs a task while no file is written behind the commits. */
+  alone<R>(task: () => Promise<R>): Promise<R> {
+    return this.#work.run(task);
+  }
+
   /** A last checkpoint; its failure loses nothing, since the journal stays. */
   async close(): Promise<void> {
     await this.#work.run(() => this.#checkpoint()).catch((error) => this.#report(error));

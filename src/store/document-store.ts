@@ -1,3 +1,4 @@
+import type { GatewrightError } from "../errors.ts";
 import type { BatchRecord, RevisionLog } from "./history/revision.ts";
 
 /** A stored document: anything with an id that is safe as a file name. */
@@ -40,10 +41,29 @@ export interface Change<T extends Document> {
   readonly deletes: readonly string[];
 }
 
+/** A commit that another process made in the same store. */
+export interface OthersCommit<T extends Document> extends Change<T> {
+  /** What was put and cannot be read here; it stays stored as it is. */
+  readonly unreadable: readonly UnreadableDocument[];
+  readonly record?: BatchRecord<T>;
+}
+
+/** What other processes do in the same store. */
+export interface Others<T extends Document> {
+  /**
+   * Their commits since the last call, in order. Whoever commits takes them in before: until then each commit of its own
+   * throws `store_conflict`.
+   */
+  take(): readonly OthersCommit<T>[];
+  /** Calls the listener when there is something to take, until the returned function is called. */
+  onArrival(listener: () => void): () => void;
+  /** Why nothing can be committed now (`store_unavailable`); undefined when it can. */
+  refusal(): GatewrightError | undefined;
+}
+
 /**
  * A set of documents with revisions, compare-and-set and watch.
- * Files implement it here; a replicated engine may stand behind it. The contract suite in
- * test/store/document-store.contract.ts is its definition.
+ * Files implement it, and etcd. The contract suite in test/store/document-store.contract.ts is its definition.
  */
 export interface DocumentStore<T extends Document> {
   /** Reads everything. Called once, before any other method. */
@@ -51,12 +71,16 @@ export interface DocumentStore<T extends Document> {
   /**
    * Makes a batch durable: when the promise resolves, it survives a crash of the process and of the machine;
    * when it rejects, nothing of it is stored. Returns the new revision (`expected` + 1).
-   * Throws `store_conflict` (another revision), `store_unavailable` (the medium refuses).
+   * Throws `store_conflict` (another revision), `store_unavailable` (the medium refuses). Where others commit too, also
+   * `store_outcome_unknown`: the medium gave no answer, and the batch is stored whole or not at all; if it is, it comes as
+   * one of others' commits.
    */
   commit(batch: Batch<T>): Promise<number>;
   /** What was committed with a record. A kept revision stays through crashes as its documents do. */
   readonly revisions: RevisionLog<T>;
-  /** Calls the listener after each commit, in order, until the returned function is called. */
+  /** Present where other processes commit to the same store. */
+  readonly others?: Others<T>;
+  /** Calls the listener after each commit, others' included, in order, until the returned function is called. */
   watch(listener: (change: Change<T>) => void): () => void;
   /** Waits for commits under way and releases what is held. */
   close(): Promise<void>;

@@ -39,6 +39,16 @@ export async function writeDurably(
   await syncFolder(dirname(path));
 }
 
+/** Removes a file, where there is one, so that it stays removed after a crash. Throws `store_unavailable`. */
+export async function removeDurably(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw storeUnavailable(`${basename(path)} could not be removed`, error);
+  }
+  await syncFolder(dirname(path));
+}
+
 /**
  * Removes what `writeDurably` left in a folder when its process was killed: it may be a key or a token. Only files from
  * before this process are taken, and only who holds the data folder may call it. A folder that is missing has none.

@@ -61,6 +61,11 @@ export interface FileStoreOptions<T extends Document> {
 export interface FileStore<T extends Document> extends DocumentStore<T> {
   /** Resolves when every document file is written and durable and the journal is empty. Throws `store_unavailable`. */
   checkpoint(): Promise<void>;
+  /**
+   * Counts on from another revision, as the copy of a store does that has missed some: the next commit expects that one.
+   * History of that revision and later ones, which was another one, is forgotten. Throws `store_unavailable`.
+   */
+  skipTo(revision: number): Promise<void>;
 }
 
 /** Prepares a store; nothing is touched before its `open()`. The protocol stands in docs/storage.md. */
@@ -132,6 +137,22 @@ class FolderStore<T extends Document> implements FileStore<T> {
     // Behind the commits that were called before.
     await this.#commits.run(async () => undefined);
     await checkpointer.checkpoint();
+  }
+
+  async skipTo(revision: number): Promise<void> {
+    const { checkpointer, history, journal } = this.#opened();
+    await this.checkpoint();
+    await checkpointer.alone(() =>
+      this.#commits.run(async () => {
+        try {
+          if (journal.revision === revision) return;
+          await history.forgetFrom(revision);
+          await journal.skipTo(revision);
+        } catch (error) {
+          throw storeUnavailable("The revision could not be written to disk", error);
+        }
+      }),
+    );
   }
 
   async close(): Promise<void> {

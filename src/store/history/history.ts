@@ -79,6 +79,17 @@ export class History<T extends Document> implements RevisionLog<T> {
     this.#pending.push({ revision, record });
   }
 
+  /** Forgets everything where it has revisions above this one. Nothing must be written at the same time. */
+  async forgetFrom(revision: number): Promise<void> {
+    if (this.#last <= revision) return;
+    this.#pending = [];
+    this.#unsynced.clear();
+    for (const { start } of this.#segments.splice(0))
+      await rm(join(this.#folder, segmentName(start)), { force: true });
+    await syncFolder(this.#folder);
+    this.#last = 0;
+  }
+
   /** Plans what a journal has. */
   replay(commits: readonly CommitRecord[]): void {
     for (const { revision, puts, record } of commits) {

@@ -7,6 +7,8 @@ import { frame, unframe } from "./frame.ts";
 export interface BaseRecord {
   readonly kind: "base";
   readonly base: number;
+  /** Whether revisions were left out before it on purpose. */
+  readonly skips?: boolean;
 }
 
 /** One committed batch. Of the documents only the ids are checked. */
@@ -43,9 +45,9 @@ export type JournalEntry = BaseRecord | CommitRecord | Damage | ForeignFormat;
 const NEWLINE = 0x0a;
 const FORMAT = 1;
 
-/** The line that starts a journal file. */
-export function encodeBase(base: number): Buffer {
-  return frame(JSON.stringify({ format: FORMAT, base }));
+/** The line that starts a journal file. `skips`: revisions before it were left out on purpose. */
+export function encodeBase(base: number, skips = false): Buffer {
+  return frame(JSON.stringify({ format: FORMAT, base, ...(skips ? { skips } : {}) }));
 }
 
 /** The line of one committed batch. `puts` are the documents as JSON texts, and `record` is one. */
@@ -96,7 +98,10 @@ function readRecord(line: Buffer): Exclude<JournalEntry, Damage> | undefined {
 function toRecord(value: unknown): Exclude<JournalEntry, Damage> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if ("format" in value && value.format !== FORMAT) return { kind: "foreign", format: value.format };
-  if ("base" in value && typeof value.base === "number") return { kind: "base", base: value.base };
+  if ("base" in value && typeof value.base === "number") {
+    const skips = "skips" in value && value.skips === true;
+    return { kind: "base", base: value.base, ...(skips ? { skips } : {}) };
+  }
   const { revision, puts, deletes, record } = value as { readonly [key in keyof CommitRecord]?: unknown };
   if (typeof revision !== "number" || !Array.isArray(puts) || !Array.isArray(deletes)) return undefined;
   // Ids become file names, so a wrong one counts as damage.

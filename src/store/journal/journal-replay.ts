@@ -27,7 +27,7 @@ export interface Replay {
  * of another version: what stands in it was acknowledged.
  *
  * Each file's base says up to which revision the older files count: a commit beyond it was refused after all (its
- * fdatasync failed). Revisions have no gaps, so a gap is damage, unless an unreadable line already explains it.
+ * fdatasync failed). Revisions have no gaps but those that a base says, so a gap is damage, unless an unreadable line already explains it.
  */
 export function replayJournal(files: readonly JournalFile[]): Replay {
   let revision: number | undefined;
@@ -46,7 +46,8 @@ export function replayJournal(files: readonly JournalFile[]): Replay {
       if (entry.kind === "foreign") throw foreignFormat(name, entry.format);
       const before = entry.kind === "base" ? entry.base : entry.revision - 1;
       if (entry.kind === "base") commits = commits.filter((commit) => commit.revision <= before);
-      if (revision !== undefined && revision < before && !gapIsExplained) {
+      const isMeant = entry.kind === "base" && entry.skips === true;
+      if (revision !== undefined && revision < before && !gapIsExplained && !isMeant) {
         reasons.push(`the revisions from ${revision + 1} to ${before} are missing`);
       }
       if (entry.kind === "commit") commits.push(entry);

@@ -99,6 +99,21 @@ export class Journal {
     await file.handle.datasync();
   }
 
+  /**
+   * Counts on from another revision: a new file begins with it. What older files hold must be in the documents, since a
+   * base makes commits beyond it void.
+   */
+  async skipTo(revision: number): Promise<void> {
+    const before = this.#revision;
+    this.#revision = revision;
+    try {
+      await this.#start(true);
+    } catch (error) {
+      this.#revision = before;
+      throw error;
+    }
+  }
+
   /** Starts a new file unless the newest is empty; returns the numbers of the older ones, for `remove` once the documents are durable. */
   async rotate(): Promise<readonly number[]> {
     if (this.#file === undefined || this.#bytes > 0) await this.#start();
@@ -127,7 +142,7 @@ export class Journal {
    * The file before is left for good *before* the new one's base is written: were it used on, that base would make
    * its later lines void. So a failure here leaves no file open, and the next append starts another.
    */
-  async #start(): Promise<OpenFile> {
+  async #start(skips = false): Promise<OpenFile> {
     await this.#leave();
     await this.#step("journal-create");
     const number = this.#newest + 1;
@@ -135,7 +150,7 @@ export class Journal {
     const path = join(this.#folder, journalName(number));
     const handle = await open(path, "wx", PRIVATE_FILE_MODE);
     try {
-      const line = encodeBase(this.#revision);
+      const line = encodeBase(this.#revision, skips);
       await this.#step("journal-start");
       await writeAt(handle, line, 0);
       await this.#step("journal-start-sync");
