@@ -1,4 +1,5 @@
 import { ApiError, noteReachable, send } from "./client.ts";
+import { loadSession } from "./session.ts";
 import { Store } from "./store.ts";
 import type { Event } from "./types.ts";
 
@@ -49,7 +50,10 @@ class Live {
           (error.status === 403 || error.status === 404 || error.status === 401)
         ) {
           this.#stop = undefined;
-          return this.state.set({ kind: "off" });
+          this.state.set({ kind: "off" });
+          // The session may have ended: that asks for another, and says why.
+          if (error.status === 401) await loadSession().catch(() => undefined);
+          return;
         }
       }
       if (stop.aborted) return;

@@ -1,18 +1,6 @@
 import { ApiError, call, loginWanted } from "./client.ts";
 import { Store } from "./store.ts";
-import type { Scope, TokenLimits } from "./types.ts";
-
-/** Who is looking, and what they may do. */
-export interface Session {
-  /** `open`: the API takes calls without a token, and there is nothing to log out of. */
-  readonly kind: "open" | "session" | "token";
-  readonly subject: string;
-  /** `*` is everything. */
-  readonly scopes: readonly string[];
-  /** Of a team's token: it sees its own ingresses alone. */
-  readonly limits?: TokenLimits;
-  readonly expires_at?: string;
-}
+import type { Scope, Session } from "./types.ts";
 
 export const session = new Store<Session | undefined>(undefined);
 
@@ -23,10 +11,11 @@ export async function loadSession(): Promise<void> {
     loginWanted.set(false);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 404) return session.set({ kind: "open", subject: "anonymous", scopes: ["*"] });
     if (error.status !== 401) throw error;
+    // The browser drops the cookie of a session that is over: then nothing else says that there was one.
+    const hasEnded = session.value !== undefined || error.message.includes("ended");
     session.set(undefined);
-    loginWanted.set(error.message.includes("ended") ? "ended" : "needed");
+    loginWanted.set(hasEnded ? "ended" : "needed");
   }
 }
 
@@ -43,10 +32,16 @@ export async function logOut(): Promise<void> {
   await loadSession();
 }
 
-/** Why the caller may not do what takes a scope; undefined where they may. */
-export function refusal(scope: Scope, who: Session | undefined): string | undefined {
+/**
+ * Why the caller may not do what takes a scope; undefined where they may. What tells of everybody is not for tokens with limits:
+ * default, all but what is of ingresses.
+ */
+export function refusal(
+  scope: Scope,
+  who: Session | undefined,
+  isForAll = !scope.startsWith("ingress:"),
+): string | undefined {
   if (who === undefined) return "Not logged in.";
-  const isForAll = !scope.startsWith("ingress:");
   if (who.limits !== undefined && isForAll) return "Your token is limited to your own ingresses.";
   if (who.scopes.includes("*") || who.scopes.includes(scope)) return undefined;
   return `Your token lacks the scope ${scope}.`;

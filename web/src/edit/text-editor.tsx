@@ -74,7 +74,21 @@ export function TextEditor({
       look(true);
     } else if (offer !== undefined) {
       onOfferKey(event, offer.choices);
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      breakLine();
     }
+  };
+  /** The next line begins below the last one, or below what it has begun. */
+  const breakLine = (): void => {
+    const element = area.current;
+    if (element === null) return;
+    const { selectionStart, selectionEnd, value } = element;
+    const line = value.slice(value.lastIndexOf("\n", selectionStart - 1) + 1, selectionStart);
+    const indent = /^ *(?:- +)*/.exec(line)?.[0].length ?? 0;
+    const begun = /[:{[]\s*$/.test(line) ? 2 : 0;
+    element.setRangeText(`\n${" ".repeat(indent + begun)}`, selectionStart, selectionEnd, "end");
+    onText(element.value);
   };
   const onOfferKey = (event: KeyboardEvent, choices: readonly Choice[]): void => {
     const steps: { readonly [key: string]: number } = { ArrowDown: 1, ArrowUp: -1 };

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Draft } from "./draft.ts";
 import type { Notation, ReadText, TextProblem } from "./text-document.ts";
 
@@ -25,6 +25,8 @@ export function useText(
     readonly read: ReadText;
     readonly notation: Notation;
   }>();
+  // Drafts that were read from the text: it is theirs already, and is not written anew under the hands of who types.
+  const ours = useRef(new WeakSet<Draft>());
   useEffect(() => {
     // The parser is as large as a third of the page: who writes no text does not wait for it.
     if (notation !== undefined && reader === undefined) void import("./text-document.ts").then(setReader);
@@ -32,7 +34,7 @@ export function useText(
   useEffect(() => {
     if (reader === undefined || notation === undefined) return;
     setState((old) => {
-      if (old?.of === draft && old.notation === notation) return old;
+      if (old?.notation === notation && (old.of === draft || ours.current.has(draft))) return old;
       const text = reader.written(draft, notation);
       return { text, of: draft, read: reader.read(text, notation), notation };
     });
@@ -40,6 +42,7 @@ export function useText(
   const onText = (text: string): void => {
     if (reader === undefined || notation === undefined) return;
     const read = reader.read(text, notation);
+    if (read.draft !== undefined) ours.current.add(read.draft);
     setState({ text, of: read.draft ?? draft, read, notation });
     if (read.draft !== undefined) onDraft(read.draft);
   };

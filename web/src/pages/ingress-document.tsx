@@ -18,7 +18,10 @@ export function IngressDocument({ ingress }: { readonly ingress: Ingress }): JSX
           Copy
         </Button>
       </div>
-      <pre class="document">{text}</pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      <pre class="document" tabIndex={0} role="region" aria-label="Document">
+        {text}
+      </pre>
     </>
   );
 }

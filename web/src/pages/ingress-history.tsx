@@ -53,12 +53,12 @@ export function IngressHistory({ ingress, etag }: Versioned): JSX.Element {
               {list.map((version, index) => (
                 <li key={version.revision.revision}>
                   <div class="section-head">
-                    <h3>
+                    <h2>
                       <a href={href(["history", String(version.revision.revision)])}>
                         Revision {version.revision.revision}
                       </a>
                       : {version.change.op} <Time at={version.revision.at} />
-                    </h3>
+                    </h2>
                     {index > 0 && version.change.after !== undefined && (
                       <Button scope="ingress:write" onClick={() => setWanted(version)}>
                         Bring this version back

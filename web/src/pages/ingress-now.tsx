@@ -1,6 +1,8 @@
 import type { JSX } from "preact";
 import { get, segment } from "../data/client.ts";
 import { ofFamily, useResource } from "../data/resource.ts";
+import { refusal, session } from "../data/session.ts";
+import { useStore } from "../data/store.ts";
 import type {
   Certificate,
   Condition,
@@ -42,6 +44,7 @@ export function IngressNow({
     (signal) => get<IngressTraffic>(`${path}/traffic`, {}, signal),
     { everyMs: 5_000 },
   );
+  const seesCertificates = refusal("certificate:read", useStore(session)) === undefined;
   const url = ingress.rules.map(urlOf).find((one) => one !== undefined);
   return (
     <>
@@ -74,7 +77,7 @@ export function IngressNow({
           <Section title="Conditions">
             <Loaded of={status}>{({ conditions }) => <Conditions conditions={conditions} />}</Loaded>
           </Section>
-          {ingress.rules.some(({ tls }) => tls) && <RuleCertificates ingress={ingress} />}
+          {seesCertificates && ingress.rules.some(({ tls }) => tls) && <RuleCertificates ingress={ingress} />}
         </div>
       </div>
     </>

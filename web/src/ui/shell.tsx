@@ -15,12 +15,14 @@ interface Entry {
   readonly path: string;
   readonly label: string;
   readonly scope?: Scope;
+  /** It tells of everybody. */
+  readonly isForAll?: true;
 }
 
 const entries: readonly Entry[] = [
   { path: "", label: "Overview" },
   { path: "ingresses", label: "Ingresses", scope: "ingress:read" },
-  { path: "explain", label: "Explain a URL", scope: "ingress:read" },
+  { path: "explain", label: "Explain a URL", scope: "ingress:read", isForAll: true },
   { path: "instances", label: "Instances", scope: "instance:read" },
   { path: "certificates", label: "Certificates", scope: "certificate:read" },
   { path: "events", label: "Events", scope: "admin:read" },
@@ -75,8 +77,8 @@ function Links({ current }: { readonly current: string }): JSX.Element {
   const who = useStore(session);
   return (
     <ul>
-      {entries.map(({ path, label, scope }) => {
-        const reason = scope === undefined ? undefined : refusal(scope, who);
+      {entries.map(({ path, label, scope, isForAll }) => {
+        const reason = scope === undefined ? undefined : refusal(scope, who, isForAll);
         if (reason !== undefined)
           return (
             <li key={path}>
