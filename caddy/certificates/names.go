@@ -69,6 +69,8 @@ const (
 	// firstPause is the wait after the first failure; each further one doubles it.
 	firstPause = time.Minute
 	maxPause   = time.Hour
+	// storagePause is the wait while the storage does not answer.
+	storagePause = 2 * time.Second
 )
 
 var loads = make(chan struct{}, maxLoads)
@@ -294,7 +296,13 @@ func (n *names) get(ctx context.Context, it *name) {
 		}
 		it.settle()
 		n.ifWanted(it.Subject, func() { attempts.trouble(it.Subject, err, time.Now()) })
-		pause := time.NewTimer(min(firstPause<<min(failures, 10), maxPause))
+		wait := min(firstPause<<min(failures, 10), maxPause)
+		if storageAway(err) {
+			// No authority was asked.
+			wait = storagePause
+			failures--
+		}
+		pause := time.NewTimer(wait)
 		select {
 		case <-pause.C:
 		case <-credentials:

@@ -19,6 +19,10 @@ type shared interface {
 	Take(ctx context.Context, name string, most int, window time.Duration) error
 }
 
+// storageAway says whether an order was not begun because the storage of etcdstorage does not answer. certmagic passes on what it
+// says as text.
+func storageAway(err error) bool { return strings.Contains(err.Error(), "etcd does not answer") }
+
 // follow has the certificates that other gateways store taken from the storage as they come.
 func (a *App) follow() {
 	if storage, ok := a.storage.(shared); ok {

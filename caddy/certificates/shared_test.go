@@ -92,3 +92,24 @@ func TestOneOrderForSeveral(t *testing.T) {
 		t.Errorf("it was ordered %d times", got)
 	}
 }
+
+// TestOrdersWaitForTheStorage and go on when it is back: no minute passes as after a refusal.
+func TestOrdersWaitForTheStorage(t *testing.T) {
+	etcd := etcdtest.Start(t)
+	w := newWorldOver(t, map[string]any{
+		"module": "gatewright_etcd", "endpoints": []string{etcd.Endpoint}, "instance": t.Name(), "timeout": "500ms",
+		"store_keys": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+	})
+	w.add("gate", "before.test")
+	w.untilServed("before.test")
+	etcd.Kill()
+	w.add("gate", "after.test")
+	w.until("the trouble to be told", func() bool { got := attempts.of("after.test"); return got != nil && got.Failures >= 1 })
+	if got := count(gates.orders, "after.test"); got != 0 {
+		t.Errorf("it was ordered %d times without a lock", got)
+	}
+	w.must("before.test")
+	etcd.Start()
+	w.untilServed("after.test")
+	w.until("the trouble to be over", func() bool { return attempts.of("after.test") == nil })
+}

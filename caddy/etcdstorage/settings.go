@@ -21,7 +21,7 @@ const (
 
 const (
 	defaultPrefix  = "/caddy/"
-	defaultTimeout = 3 * time.Second
+	defaultTimeout = 5 * time.Second
 	defaultLockTTL = 15 * time.Second
 )
 
@@ -57,7 +57,7 @@ type settings struct {
 	Cache string `json:"cache,omitempty"`
 
 	// Timeout is how long etcd may take for one thing. After that it counts as away, and nothing waits for it until it answers
-	// again. Default: 3s.
+	// again; an election of etcd takes up to two. Default: 5s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// LockTTL is how long the locks of a process that died keep others waiting. One that cannot reach etcd for this long has lost

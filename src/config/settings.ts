@@ -489,7 +489,7 @@ export const settingGroups: readonly SettingGroup[] = [
         kind: "count",
         default: "60",
         effect:
-          "Most orders of an account in a minute; further ones wait. The default suits Let's Encrypt, whose own limits are lower for long (300 in three hours); an authority of your own may take thousands. A change is taken by a new Caddy, which takes over.",
+          "Most orders of an account in a minute, with STORE=etcd of all gateways together; further ones wait. The default suits Let's Encrypt, whose own limits are lower for long (300 in three hours); an authority of your own may take thousands. A change is taken by a new Caddy, which takes over.",
       },
       {
         name: "ACME_EAB_KEY_ID",

@@ -6,21 +6,31 @@ export interface Door {
   close(): Promise<void>;
 }
 
-export async function openDoor(from: number, to: number): Promise<Door> {
+/** Of several ports each connection takes the next one that has somebody, as behind DNS with several addresses. */
+export async function openDoor(from: number, to: number | readonly number[]): Promise<Door> {
+  const ports = [to].flat();
   const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(to, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => undefined);
-      socket.on("close", () => {
-        sockets.delete(socket);
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    client.pipe(upstream).pipe(client);
-  });
+  let taken = 0;
+  const keep = (socket: Socket): Socket => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    return socket.on("close", () => sockets.delete(socket));
+  };
+  const lead = (client: Socket, tries: number): void => {
+    const upstream = keep(connect(ports[taken++ % ports.length] ?? 0, "127.0.0.1"));
+    const refused = (): void => {
+      if (tries > 1) lead(client, tries - 1);
+      else client.destroy();
+    };
+    upstream.once("error", refused);
+    upstream.once("connect", () => {
+      upstream.off("error", refused);
+      upstream.on("close", () => client.destroy());
+      client.on("close", () => upstream.destroy());
+      client.pipe(upstream).pipe(client);
+    });
+  };
+  const server = createServer((client) => lead(keep(client), ports.length));
   server.listen(from, "127.0.0.1");
   await once(server, "listening");
   return {
