@@ -22,7 +22,12 @@ export function styled(stream: NodeJS.WriteStream, style: Style, text: string): 
 }
 
 /** Writes a line; waits while the reader takes its time. */
-export async function writeLine({ stdout }: Io, line: string): Promise<void> {
-  if (stdout.write(`${line}\n`)) return;
+export function writeLine(io: Io, line: string): Promise<void> {
+  return writeText(io, `${line}\n`);
+}
+
+/** The same of a text without its end. */
+export async function writeText({ stdout }: Io, text: string): Promise<void> {
+  if (stdout.write(text)) return;
   await new Promise((resolve) => stdout.once("drain", resolve));
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { ApiClient } from "./client.ts";
 import { type EndpointOptions, endpointOf } from "./contexts.ts";
 import { exitCodes, Failure } from "./failure.ts";
-import { type Io, styled, widthOf, writeLine } from "./io.ts";
+import { type Io, styled, widthOf, writeLine, writeText } from "./io.ts";
 import { type Column, tableOf } from "./table.ts";
 
 /** Forms in which answers are written. */
@@ -58,14 +58,11 @@ export class Session {
     return this.line(output === "name" ? name() : people());
   }
 
-  /** A list that comes in pages: a table is written while they come. */
+  /** A list that comes in pages, and is written while they come, whatever its form. */
   async list<T>(pages: AsyncIterable<readonly T[]>, { columns, name, none }: Shown<T>): Promise<void> {
     const { output } = this.options;
-    if (output === "json" || output === "yaml") {
-      const all: T[] = [];
-      for await (const page of pages) for (const one of page) all.push(one);
-      return this.line(output === "json" ? JSON.stringify(all, null, 2) : await toYaml(all));
-    }
+    if (output === "json") return this.#listJson(pages);
+    if (output === "yaml") return this.#listYaml(pages);
     let table: ReturnType<typeof tableOf<T>> | undefined;
     for await (const page of pages) {
       if (page.length === 0) continue;
@@ -80,6 +77,28 @@ export class Session {
       await this.line(page.map(table.row).join("\n"));
     }
     if (table === undefined && output === "table") this.note(none);
+  }
+
+  async #listJson(pages: AsyncIterable<readonly unknown[]>): Promise<void> {
+    let before = "[\n";
+    for await (const page of pages) {
+      if (page.length === 0) continue;
+      // As it would be within the whole: `JSON.stringify` of the page, without its brackets.
+      this.io.stdout.write(before);
+      await writeText(this.io, JSON.stringify(page, null, 2).slice(2, -2));
+      before = ",\n";
+    }
+    return this.line(before === "[\n" ? "[]" : "\n]");
+  }
+
+  async #listYaml(pages: AsyncIterable<readonly unknown[]>): Promise<void> {
+    let isEmpty = true;
+    for await (const page of pages) {
+      if (page.length === 0) continue;
+      isEmpty = false;
+      await this.line(await toYaml(page));
+    }
+    if (isEmpty) return this.line("[]");
   }
 
   /** Asks before something is lost. Without a terminal to ask at it takes `--yes`. */
