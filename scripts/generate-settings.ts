@@ -4,6 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { takes } from "../src/config/read.ts";
+import { fileVariable } from "../src/config/secret-files.ts";
 import { type Setting, settingGroups } from "../src/config/settings.ts";
 
 /** The whole of `.env.example`. */
@@ -25,6 +26,7 @@ function renderExample(setting: Setting): string {
   const facts = [
     setting.effect,
     ...(selfEvident.has(setting.kind) && setting.choices === undefined ? [] : [`Takes ${takes(setting)}.`]),
+    ...(setting.kind === "secret" ? [`Or a file that holds it: ${fileVariable(setting.name)}.`] : []),
     `Default: ${defaultOf(setting)}.`,
   ];
   const lines = wrap(facts.join(" "), 108).map((line) => `# ${line}`);
@@ -54,7 +56,8 @@ export function renderDocs(present: string): string {
 function renderRow(setting: Setting): string {
   const value = setting.default === "" ? (setting.defaultText ?? "–") : `\`${setting.default}\``;
   const effect = setting.effect;
-  return `| \`${setting.name}\` | ${takes(setting)} | ${value} | ${effect} |`;
+  const file = setting.kind === "secret" ? `, or \`${fileVariable(setting.name)}\`` : "";
+  return `| \`${setting.name}\` | ${takes(setting)}${file} | ${value} | ${effect} |`;
 }
 
 function wrap(text: string, width: number): readonly string[] {

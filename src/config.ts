@@ -7,6 +7,7 @@ import { inconsistencies } from "./config/consistency.ts";
 import { withHypemanNames } from "./config/hypeman-names.ts";
 import { type Environment, readSettings } from "./config/read.ts";
 import { Secret } from "./config/secret.ts";
+import { mergeEnvironments, readSecretFiles } from "./config/secret-files.ts";
 import { GatewrightError, type Problem } from "./errors.ts";
 
 export type { Config } from "./config/build.ts";
@@ -29,21 +30,28 @@ export interface LoadOptions {
 export function loadConfig(environment: Environment = process.env, options: LoadOptions = {}): Config {
   const file = readEnvFile(options.envFile ?? path.resolve(".env"));
   // Each by itself: a name of hypeman's in the environment goes before one of ours in the file.
-  const merged = { ...withHypemanNames(file), ...withHypemanNames(environment) };
+  const given = mergeEnvironments(withHypemanNames(environment), withHypemanNames(file));
+  const secrets = readSecretFiles(given);
+  const merged = secrets.environment;
   const { values, problems } = readSettings(merged);
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
-  const config = buildConfig(values, merged, values.text("DATA_DIR") ?? defaultDataDir(merged, isRoot));
-  const all = [
-    ...problems,
-    ...inconsistencies(values, config).filter((conflict) => !concerns(conflict, problems)),
-  ];
+  const dataDir = values.text("DATA_DIR") ?? defaultDataDir(merged, isRoot);
+  const built = buildConfig(values, merged, dataDir);
+  const config = {
+    ...built,
+    /** Files that secrets were read from, by the secret's variable. */
+    secretFiles: secrets.files,
+    warnings: [...built.warnings, ...secrets.warnings],
+  };
+  const wrong = [...secrets.problems, ...problems];
+  const all = [...wrong, ...inconsistencies(values, config).filter((conflict) => !concerns(conflict, wrong))];
   if (all.length > 0) throw invalid(all);
   return deepFreeze(config);
 }
 
 /** Whether a conflict is with a setting that is wrong by itself: its default was looked at, which nobody asked for. */
 function concerns({ message }: Problem, problems: readonly Problem[]): boolean {
-  return problems.some(({ field }) => new RegExp(`\\b${field}\\b`).test(message));
+  return problems.some(({ field = "" }) => new RegExp(`\\b${field.replace(/_FILE$/, "")}\\b`).test(message));
 }
 
 function invalid(problems: readonly Problem[]): GatewrightError {

@@ -42,6 +42,8 @@ export interface LogEntry {
 
 /** The logger that others are children of. */
 export interface RootLogger extends Logger {
+  /** Takes these levels from now on; those of `options` are forgotten. */
+  setLevels(levels: Pick<LoggerOptions, "level" | "levels">): void;
   /** Has every entry from now on go there too. */
   copyTo(sink: (entry: LogEntry) => void): void;
   /** Resolves when everything is written; nothing is logged afterwards. */
@@ -65,10 +67,10 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
     transports: [transport],
   });
   const copies: ((entry: LogEntry) => void)[] = [];
+  let levels: Pick<LoggerOptions, "level" | "levels"> = options;
   const logger = (subsystem: string): Logger => {
-    const lowest = rank[options.levels?.[subsystem] ?? options.level ?? "info"];
     const at = (level: Level) => (message: string, fields?: LogFields) => {
-      if (rank[level] < lowest) return;
+      if (rank[level] < rank[levels.levels?.[subsystem] ?? levels.level ?? "info"]) return;
       const entry = { level, message, subsystem, fields: fields ?? {}, time: new Date().toISOString() };
       sink.log(entry);
       for (const copy of copies) copy({ ...entry, fields: plain(entry.fields) as LogFields });
@@ -80,7 +82,10 @@ export function createLogger(options: LoggerOptions = {}): RootLogger {
     sink.end();
     await written;
   };
-  return { ...logger(""), copyTo: (copy) => void copies.push(copy), close };
+  const setLevels: RootLogger["setLevels"] = (wanted) => {
+    levels = wanted;
+  };
+  return { ...logger(""), setLevels, copyTo: (copy) => void copies.push(copy), close };
 }
 
 function renderJson({ time, level, subsystem, message, fields }: LogEntry): string {

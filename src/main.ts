@@ -1,3 +1,4 @@
+import { watchFile } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { setFlagsFromString } from "node:v8";
 import manifest from "../package.json" with { type: "json" };
@@ -17,6 +18,8 @@ import { welcome } from "./wiring/welcome.ts";
 const HEAP_FLAGS = "--semi-space-growth-factor=1";
 /** From ready on; the first requests come before. */
 const COMPACT_AFTER_MS = 2_000;
+/** Files of secrets are watched by their times, which holds on every file system and where a link is led elsewhere. */
+const SECRETS_WATCHED_MS = 5_000;
 
 async function main(): Promise<void> {
   // Caddy inherits it: its storage makes lock files that everybody may read otherwise.
@@ -40,6 +43,7 @@ async function main(): Promise<void> {
   if (gatewright === undefined) process.exit(130);
   process.stderr.write(welcome(gatewright.config));
   setTimeout(() => compact(isLarge), COMPACT_AFTER_MS).unref();
+  renewWhenAsked(gatewright, logger);
   await ending;
   await end(gatewright, logger);
 }
@@ -58,8 +62,25 @@ function compact(isLarge: boolean): void {
  */
 function signalled(): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve(undefined));
+  // A process that belongs to a terminal ends when that is closed; a service reads its settings again.
+  const signals = ["SIGTERM", "SIGINT", ...(process.stdin.isTTY ? (["SIGHUP"] as const) : [])] as const;
+  for (const signal of signals) process.on(signal, () => resolve(undefined));
+  // It would end one that is still starting.
+  if (!process.stdin.isTTY) process.on("SIGHUP", () => undefined);
   return promise;
+}
+
+/** Reads the settings again at SIGHUP, and when the file of a secret changes; one after another. Wrong ones change nothing. */
+function renewWhenAsked(gatewright: Gatewright, logger: RootLogger): void {
+  let renewing = Promise.resolve();
+  const renew = (): void => {
+    renewing = renewing
+      .then(() => gatewright.renew(loadConfig()))
+      .catch((error: unknown) => logger.error("the settings were not read again", { error }));
+  };
+  if (!process.stdin.isTTY) process.on("SIGHUP", renew);
+  for (const file of Object.values(gatewright.config.secretFiles ?? {}))
+    watchFile(file, { interval: SECRETS_WATCHED_MS, persistent: false }, renew);
 }
 
 async function end(gatewright: Gatewright, logger: RootLogger): Promise<void> {

@@ -91,7 +91,7 @@ export interface AcmeSettings extends AuthoritySettings {
   /** PEM file of the roots that the authorities' own servers are verified by. */
   readonly caRoot?: string;
   /** Changes with the secrets in the files that Caddy reads, and tells none. Absent: there are none. */
-  readonly credentials?: string;
+  readonly credentials?: string | undefined;
   /** How long an order may be left undecided. Default: Caddy's, 90 seconds. */
   readonly timeout?: Duration;
   /** Asked when the first one refuses. */

@@ -3,6 +3,7 @@ import type { Duration } from "./duration.ts";
 import { isLoopback } from "./kinds.ts";
 import type { Environment, Values } from "./read.ts";
 import { Secret } from "./secret.ts";
+import { fileVariable, secretNames } from "./secret-files.ts";
 import {
   accessLogModes,
   clientsInLogs,
@@ -20,7 +21,9 @@ import { type AdminConfig, warningsOf } from "./warnings.ts";
 type Frozen<T> = T extends Secret ? T : { readonly [key in keyof T]: Frozen<T[key]> };
 
 /** Gatewright's settings, checked and frozen. Each is described in src/config/settings.ts under its variable. */
-export type Config = Frozen<ReturnType<typeof buildConfig>>;
+export type Config = Frozen<
+  ReturnType<typeof buildConfig> & { readonly secretFiles?: { readonly [name: string]: string } }
+>;
 
 const LONGEST_GIVEN = 500;
 
@@ -34,15 +37,13 @@ function givenSettings(environment: Environment): { readonly [name: string]: str
 
 /** The configuration that checked values mean. Pure. */
 export function buildConfig(values: Values, environment: Environment, dataDir: string) {
-  const secrets = [
-    ...settings
-      .filter((setting) => setting.kind === "secret")
-      .map((setting) => values.text(setting.name))
-      .filter((value) => value !== undefined)
-      .map((value) => new Secret(value)),
-    ...otlpSecrets(values),
-    ...storeSecrets(values),
-  ];
+  const namedSecrets = Object.fromEntries(
+    secretNames.flatMap((name) => {
+      const value = secret(values, name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+  const secrets = [...Object.values(namedSecrets), ...otlpSecrets(values), ...storeSecrets(values)];
   const address = text(values, "LISTEN_ADDRESS");
   const admin = adminConfig(values, path.resolve(dataDir));
   return {
@@ -92,6 +93,8 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     toolEnvironment: withoutOurs(environment),
     /** Every secret, for scrubbing. */
     secrets,
+    /** Those of a setting, by its variable. */
+    namedSecrets,
     /** The settings that were given, as they were; of secrets that they were. */
     given: givenSettings(environment),
     /** What an operator should know but does not stop the start. */
@@ -259,7 +262,7 @@ function accessLogConfig(values: Values) {
 }
 
 function withoutOurs(environment: Environment): Environment {
-  const ours = new Set(settings.map((setting) => setting.name));
+  const ours = new Set([...settings.map((setting) => setting.name), ...secretNames.map(fileVariable)]);
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours.has(name)));
 }
 

@@ -1,7 +1,10 @@
 import { distance } from "fastest-levenshtein";
 import { isHypemanName } from "./hypeman-names.ts";
 import type { Environment } from "./read.ts";
+import { fileVariable, secretNames } from "./secret-files.ts";
 import { settings } from "./settings.ts";
+
+const names = [...settings.map((setting) => setting.name), ...secretNames.map(fileVariable)];
 
 /** Names that others give a meaning to, although they are near ours. */
 const foreign = new Set(["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CADDY_VERSION"]);
@@ -11,7 +14,7 @@ const foreign = new Set(["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CADDY_VERSION
  * beginning with the same word, the same but for underscores (`ACME_E_MAIL`), or a part of one (`DNS_PORT`).
  */
 export function misspeltNames(environment: Environment): readonly string[] {
-  const known = new Set(settings.map((setting) => setting.name));
+  const known = new Set(names);
   const warnings: string[] = [];
   for (const name of Object.keys(environment)) {
     if (known.has(name) || foreign.has(name) || isHypemanName(name)) continue;
@@ -23,8 +26,8 @@ export function misspeltNames(environment: Environment): readonly string[] {
 }
 
 function nearest(name: string): string | undefined {
-  const candidates = settings
-    .map((setting) => ({ setting: setting.name, apart: apart(name, setting.name) }))
+  const candidates = names
+    .map((setting) => ({ setting, apart: apart(name, setting) }))
     .filter((candidate) => candidate.apart <= tolerance(candidate.setting));
   return candidates.sort((one, other) => one.apart - other.apart)[0]?.setting;
 }

@@ -42,6 +42,7 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #token: string | undefined;
   #failures = 0;
   #reason: string | undefined;
   /** What is wrong with single ingresses, by id. */
@@ -51,6 +52,12 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+    this.#token = options.token;
+  }
+
+  /** Sends another token from now on. */
+  renewToken(token: string | undefined): void {
+    this.#token = token;
   }
 
   start(): void {
@@ -112,7 +119,8 @@ export class Follower {
   }
 
   async #ask(): Promise<Answer> {
-    const { token, url } = this.#options;
+    const { url } = this.#options;
+    const token = this.#token;
     const response = await fetch(`${url.replace(/\/$/, "")}/ingresses`, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(TIMEOUT_MS)]),

@@ -43,7 +43,7 @@ const LARGEST_ANSWER_BYTES = 200 * 1024 * 1024;
  */
 export class HypemanResolver extends SourceView {
   readonly #endpoint: URL;
-  readonly #token: string | undefined;
+  #token: string | undefined;
   readonly #timeoutMs: number;
   readonly #agent = new Agent({ maxResponseSize: LARGEST_ANSWER_BYTES });
   #digest = "";
@@ -63,6 +63,11 @@ export class HypemanResolver extends SourceView {
     this.#endpoint = new URL("instances", url.endsWith("/") ? url : `${url}/`);
     this.#token = token;
     this.#timeoutMs = timeoutMs;
+  }
+
+  /** Sends another token from now on. */
+  renewToken(token: string | undefined): void {
+    this.#token = token;
   }
 
   /**

@@ -37,13 +37,18 @@ const LEEWAY_SECONDS = 10;
 
 /** Verifies JWTs. */
 export class JwtVerifier {
-  readonly #secrets: readonly KeyObject[];
+  #secrets: readonly KeyObject[] = [];
   readonly #provider: IdentityProvider | undefined;
 
-  constructor({ previousSecret = "", provider, secret = "" }: JwtOptions) {
+  constructor({ provider, ...secrets }: JwtOptions) {
+    this.renew(secrets);
+    this.#provider = provider;
+  }
+
+  /** Takes these keys from now on, and no others. */
+  renew({ previousSecret = "", secret = "" }: Omit<JwtOptions, "provider">): void {
     const secrets = secret === "" ? [] : [secret, previousSecret];
     this.#secrets = secrets.flatMap((one) => (one === "" ? [] : createSecretKey(one, "utf8")));
-    this.#provider = provider;
   }
 
   /** Whether nobody's tokens can be verified, since there is neither a key nor a provider. */

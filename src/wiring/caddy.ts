@@ -31,6 +31,8 @@ export interface Caddy {
   readonly createHost: ManagerOptions["createHost"];
   /** Processes that were replaced and finish what they have. */
   draining(): readonly DrainingCaddy[];
+  /** Writes the secrets of these settings into the files that Caddy reads with its next configuration, and keeps `secrets` out of logs. Returns whether a file changed. */
+  renewSecrets(config: Config, secrets: Config["secrets"]): Promise<boolean>;
   /** Stops or leaves Caddy, as CADDY_STOP_ON_SHUTDOWN says. */
   close(): Promise<void>;
 }
@@ -44,7 +46,7 @@ export async function openCaddy({ config, events, logger, progress }: CaddyOptio
   const folder = caddyFolder(config);
   await ensurePrivateFolder(folder);
   await ensurePrivateFolder(join(folder, "data"));
-  for (const { path, secret } of secretFiles(config)) await keepSecret(path, secret.reveal());
+  await keepSecrets(config);
   const building = new AbortController();
   const binary = await obtainCaddy({
     dataDir: config.dataDir,
@@ -100,6 +102,11 @@ export async function openCaddy({ config, events, logger, progress }: CaddyOptio
       }
       return host;
     },
+    renewSecrets: (next, renewed) => {
+      // Those of before may still be told of for a while.
+      secrets.push(...renewed.map((secret) => secret.reveal()).filter((one) => !secrets.includes(one)));
+      return keepSecrets(next);
+    },
     draining: () => findDraining({ binary: binary.path, folder }),
     close: () => {
       building.abort();
@@ -108,11 +115,19 @@ export async function openCaddy({ config, events, logger, progress }: CaddyOptio
   };
 }
 
-/** Leaves a file alone that says so already: a full disk could not take it. */
-async function keepSecret(path: string, text: string): Promise<void> {
-  const known = await readFile(path, "utf8").catch(() => undefined);
-  if (known === text) await chmod(path, PRIVATE_FILE_MODE);
-  else await writeDurably(path, text);
+/** Leaves files alone that say so already: a full disk could not take them. Returns whether any did not. */
+async function keepSecrets(config: Config): Promise<boolean> {
+  let changed = false;
+  for (const { path, secret } of secretFiles(config)) {
+    const text = secret.reveal();
+    const known = await readFile(path, "utf8").catch(() => undefined);
+    if (known === text) await chmod(path, PRIVATE_FILE_MODE);
+    else {
+      await writeDurably(path, text);
+      changed = true;
+    }
+  }
+  return changed;
 }
 
 /** Where Caddy is driven, for `createAdminClient`. */

@@ -25,8 +25,8 @@ export function ownPorts({ api, caddy, dns, tls }: Config): readonly number[] {
   return [api.port, ...admin, dns.port, ...(tls.onDemand ? [tls.askPort] : [])];
 }
 
-/** The settings that the compiler renders into Caddy's configuration. */
-export function compilerSettings(config: Config): CompilerSettings {
+/** The settings that the compiler renders into Caddy's configuration. `current` has the secrets in force. */
+export function compilerSettings(config: Config, current: () => Config = () => config): CompilerSettings {
   const { caddy, dns, log, security } = config;
   const { listen, origins } = adminAddress(caddy.adminAddress, caddy.adminPort ?? 0);
   const timeouts = Object.entries(caddy.timeouts).map(([name, { text }]) => [name, text]);
@@ -50,7 +50,7 @@ export function compilerSettings(config: Config): CompilerSettings {
     proxyProtocol: security.proxyProtocolFrom,
     h2c: caddy.http2Cleartext,
     tls: tlsCompilerSettings(config),
-    ...acmeSettings(config),
+    ...acmeSettings(config, current),
     ...etcdSettings(config),
     ...observingSettings(config),
   };
@@ -132,17 +132,17 @@ function etcdSettings(config: Config): Pick<CompilerSettings, "etcd"> {
 }
 
 /** A digest that says whether they have changed; too short to be guessed from. */
-function credentialsOf(config: Config): { readonly credentials?: string } {
+function credentialsOf(config: Config): string | undefined {
   const files = secretFiles(config);
-  if (files.length === 0) return {};
+  if (files.length === 0) return undefined;
   const hash = createHash("sha256");
   for (const { path, secret } of files) hash.update(`${path}\0${secret.reveal()}\0`);
-  return { credentials: hash.digest("hex").slice(0, 12) };
+  return hash.digest("hex").slice(0, 12);
 }
 
 type AcmeConfig = NonNullable<Config["tls"]["acme"]>;
 
-function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
+function acmeSettings(config: Config, current: () => Config): Pick<CompilerSettings, "acme"> {
   const { acme } = config.tls;
   if (acme === undefined) return {};
   const { email, caRoot, dns, fallback, timeout } = acme;
@@ -156,7 +156,9 @@ function acmeSettings(config: Config): Pick<CompilerSettings, "acme"> {
     acme: {
       email,
       ...authority(acme.ca, acme.eab, "acme-eab.key"),
-      ...credentialsOf(config),
+      get credentials() {
+        return credentialsOf(current());
+      },
       ...(caRoot === undefined ? {} : { caRoot }),
       // Caddy's own default stays out of the configuration.
       ...(timeout.ms === 90_000 ? {} : { timeout: timeout.text }),

@@ -28,6 +28,7 @@ import { createInstances, type Instances } from "./instances.ts";
 import { openJwts } from "./jwts.ts";
 import { openOtlp } from "./otlp.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
+import { type LiveConfig, renewSettings } from "./reload.ts";
 import { startedEvent } from "./started-event.ts";
 import { createTargets } from "./targets.ts";
 import { openTokens } from "./tokens.ts";
@@ -48,6 +49,8 @@ export interface GatewrightOptions {
 export interface Gatewright {
   /** The settings in force, open ports chosen. */
   readonly config: Config;
+  /** Takes the secrets and log levels of these settings; see `renewSettings`. */
+  renew(next: Config): Promise<void>;
   /** Waits for what is under way; Caddy ends too with CADDY_STOP_ON_SHUTDOWN. */
   stop(): Promise<void>;
 }
@@ -66,6 +69,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   await ensurePrivateFolder(options.config.dataDir);
   const events = started(await openEvents(options.config, logger.child("events")));
   const config = await choosePorts(options.config);
+  const live: LiveConfig = { config };
   const otlp = await openOtlp(config, logger, version);
   stack.defer(async () => otlp?.close());
   const api = started(await listenForCalls(config));
@@ -84,7 +88,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const manager = await startManager({
     ...managerSettings(options, config, caddy, { metrics, otlp }),
     admission: { ...admissionSettings(config), canWake: wake !== undefined },
-    compiler: { ...compilerSettings(config), modules: caddy.modules, errorPages },
+    compiler: { ...compilerSettings(config, () => live.config), modules: caddy.modules, errorPages },
     events,
     store,
     resolver,
@@ -139,7 +143,8 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await running.disposeAsync();
     await closed;
   };
-  return { config, stop };
+  const renewed = { live, logger, jwts, instances, follower, caddy, manager };
+  return { config, renew: (next) => renewSettings(next, renewed), stop };
 }
 
 /** What the parts of the start have in common. */

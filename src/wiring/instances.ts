@@ -21,6 +21,8 @@ export interface Instances {
   readonly source?: { readonly name: string; readonly status: () => SourceStatus };
   /** Starts an instance, where the source can; see `HypemanResolver.wake`. */
   readonly wake?: (name: string) => Promise<void>;
+  /** Takes the source's token of these settings from now on, where it has one. */
+  readonly renew?: (config: Config) => void;
 }
 
 /** What a source is made with; `how` is for the registry's store. */
@@ -55,7 +57,12 @@ const sources: { readonly [name in Config["instances"]["source"]]: (parts: Sourc
       logger,
     });
     const source = { name: "hypeman", status: () => resolver.status() };
-    return { resolver, source, wake: (name) => resolver.wake(name) };
+    return {
+      resolver,
+      source,
+      wake: (name) => resolver.wake(name),
+      renew: ({ instances }) => resolver.renewToken(instances.hypeman?.token?.reveal()),
+    };
   },
   file({ config, events, logger, metrics }) {
     const path = settingsOf("file", config.instances.file);

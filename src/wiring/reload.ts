@@ -1,0 +1,71 @@
+import type { Config } from "../config.ts";
+import type { RootLogger } from "../log.ts";
+import type { Follower } from "../manager/follower.ts";
+import type { RunningManager } from "../manager/manager.ts";
+import type { JwtVerifier } from "../tokens/jwt.ts";
+import type { Caddy } from "./caddy.ts";
+import type { Instances } from "./instances.ts";
+import { jwtSecrets } from "./jwts.ts";
+
+/** The settings in force; those that can be renewed are, while Gatewright runs. */
+export interface LiveConfig {
+  config: Config;
+}
+
+/** What takes settings that are new. */
+export interface RenewedParts {
+  readonly live: LiveConfig;
+  readonly logger: RootLogger;
+  readonly jwts: JwtVerifier;
+  readonly instances: Pick<Instances, "renew">;
+  readonly follower: Follower | undefined;
+  readonly caddy: Pick<Caddy, "renewSecrets">;
+  readonly manager: Pick<RunningManager, "tls">;
+}
+
+/** Secrets that their parts take while they run. */
+const renewable = new Set([
+  "JWT_SECRET",
+  "JWT_SECRET_PREVIOUS",
+  "HYPEMAN_TOKEN",
+  "FOLLOW_TOKEN",
+  "CLOUDFLARE_API_TOKEN",
+  "ACME_EAB_HMAC_KEY",
+  "ACME_FALLBACK_EAB_HMAC_KEY",
+]);
+
+/**
+ * Has the secrets and log levels of other settings be taken, and says which of the rest take a restart. Settings that would open
+ * the API are not taken: a key that has got lost must not be what lets everybody in.
+ */
+export async function renewSettings(next: Config, parts: RenewedParts): Promise<void> {
+  const { caddy, follower, instances, jwts, live, logger, manager } = parts;
+  const before = live.config;
+  if (before.api.secret !== undefined && next.api.secret === undefined) {
+    logger.error(
+      "the settings were not read again: without JWT_SECRET the API would be open; a restart does that",
+    );
+    return;
+  }
+  // The rest stays as it was at the start, which is what takes a restart.
+  live.config = { ...before, tls: next.tls, telemetry: next.telemetry };
+  logger.setLevels(next.log);
+  jwts.renew(jwtSecrets(next.api));
+  instances.renew?.(next);
+  follower?.renewToken(next.caddy.follow?.token?.reveal());
+  if (await caddy.renewSecrets(live.config, next.secrets)) await manager.tls.reload();
+  const restart = differing(before, next).filter(
+    (name) => !renewable.has(name) && !name.startsWith("LOG_LEVEL"),
+  );
+  logger.info("the settings were read again");
+  if (restart.length > 0)
+    logger.warn("some settings that have changed take a restart", { settings: restart });
+}
+
+/** Names of settings that were given otherwise before. */
+function differing(before: Config, next: Config): readonly string[] {
+  const names = new Set([...Object.keys(before.given), ...Object.keys(next.given)]);
+  const value = ({ given, namedSecrets }: Config, name: string) =>
+    namedSecrets[name]?.reveal() ?? given[name];
+  return [...names].filter((name) => value(before, name) !== value(next, name)).sort();
+}
