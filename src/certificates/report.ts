@@ -100,9 +100,7 @@ export class CertificateReport {
 
   /** What wants attention, one sentence each; at most 100. */
   problems(): readonly string[] {
-    return this.known()
-      .flatMap((certificate) => problemOf(certificate))
-      .slice(0, 100);
+    return problemsOf(this.known());
   }
 
   ofImported({ id, name, facts, createdAt, updatedAt }: ImportedCertificate): Certificate {
@@ -150,6 +148,11 @@ export class CertificateReport {
       expires_soon: !idle && this.#sources.monitor.isOverdue({ notBefore, notAfter }),
     };
   }
+}
+
+/** What wants attention of some certificates, one sentence each; at most 100. */
+export function problemsOf(certificates: readonly Certificate[]): readonly string[] {
+  return certificates.flatMap(problemOf).slice(0, 100);
 }
 
 function problemOf({ id, state, not_after, expires_soon, error }: Certificate): readonly string[] {

@@ -12,9 +12,12 @@ import { explainedRow } from "./row.ts";
 import { type HostRules, rulesOfHost } from "./stored-rules.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
+/** Ingresses that an explanation may name. */
+export type ExplainedIngresses = Pick<IngressManager, "get" | "list" | "setAside">;
+
 export interface ExplainerOptions {
   readonly caddy: ExplainSource;
-  readonly ingresses: Pick<IngressManager, "get" | "list" | "setAside">;
+  readonly ingresses: ExplainedIngresses;
   readonly wanted: WantedView;
   readonly status: Pick<StatusBoard, "statusOf">;
   readonly resolver: Pick<InstanceResolver, "list" | "resolve">;
@@ -32,11 +35,16 @@ export class Explainer {
     this.#options = options;
   }
 
-  /** Throws `bad_request` with every problem, and `caddy_unavailable`. */
-  async explain(request: ExplainRequest): Promise<Explanation> {
-    const { ingresses, ports, wanted } = this.#options;
+  /**
+   * Throws `bad_request` with every problem, and `caddy_unavailable`. `own`: for a caller who may know of these ingresses alone;
+   * of others it says that they are another subject's.
+   */
+  async explain(request: ExplainRequest, own?: ExplainedIngresses): Promise<Explanation> {
+    const { ports, wanted } = this.#options;
+    const ingresses = own ?? this.#options.ingresses;
     const asked = readQuestion(request, ports);
-    const { told, tables } = await this.#ask(asked);
+    const { told, tables } = own === undefined ? await this.#ask(asked) : await this.#askOfOwn(asked, own);
+    if (isAnothers(told, ingresses) && own !== undefined) return anothers;
     const row = told.row === undefined ? undefined : explainedRow(told.row.id, told.row.ingress);
     const taker = row === undefined ? undefined : ingresses.get(row.id);
     const found = row === undefined ? await rulesOfHost(ingresses.list(), hostOf(asked)) : noRules;
@@ -48,7 +56,8 @@ export class Explainer {
     );
     const policies = policyVerdicts(told.steps, this.#namesOf(told, taker));
     const conditions = await this.#conditionsOf(taker ?? found.rules[0]?.ingress);
-    const verdict = this.#inWords(verdictOf(asked, told, policies), told, conditions, differences);
+    const spoken = verdictOf(asked, told, policies, own === undefined ? "" : " of yours");
+    const verdict = this.#inWords(spoken, told, conditions, differences, own);
     const { tls, considered_more, sent, upstream, answer, last_failure } = told;
     return {
       ...verdict,
@@ -81,6 +90,16 @@ export class Explainer {
     }
   }
 
+  /** What is told of others' rules is left out, and their targets are not connected to. */
+  async #askOfOwn(
+    asked: ExplainQuestion,
+    own: ExplainedIngresses,
+  ): Promise<{ told: RehearsedRequest; tables: readonly string[] }> {
+    const first = await this.#ask({ ...asked, connect: false });
+    const { told, tables } = asked.connect && !isAnothers(first.told, own) ? await this.#ask(asked) : first;
+    return { told: ownPart(told, own), tables };
+  }
+
   /** The policies of the handlers that ran; undefined when these are not those of the stored rule. */
   #namesOf({ row }: RehearsedRequest, taker: Ingress | undefined): readonly string[] | undefined {
     const { wanted } = this.#options;
@@ -104,6 +123,7 @@ export class Explainer {
     told: RehearsedRequest,
     conditions: readonly Condition[],
     differences: Explanation["differences"],
+    own: ExplainedIngresses | undefined,
   ): Verdict {
     const { reason, message } = verdict;
     const condition = (type: string): string | undefined =>
@@ -115,7 +135,7 @@ export class Explainer {
       case "no_certificate":
         return { ...verdict, message: `${message} ${condition("CertificateReady") ?? ""}`.trim() };
       case "no_address":
-        return { ...verdict, message: `${message} ${this.#instanceWords(told)}`.trim() };
+        return { ...verdict, message: `${message} ${this.#instanceWords(told, own)}`.trim() };
       case "port":
         return difference === undefined ? verdict : { ...verdict, message: difference.message };
       case "host": {
@@ -128,7 +148,7 @@ export class Explainer {
   }
 
   /** Why instances have no address, and what may be meant where there is none of the name. */
-  #instanceWords({ upstream }: RehearsedRequest): string {
+  #instanceWords({ upstream }: RehearsedRequest, own: ExplainedIngresses | undefined): string {
     const { resolver } = this.#options;
     const words = (upstream?.addresses ?? []).slice(0, 3).flatMap(({ name, state }) => {
       if (name === undefined || name === "") return [];
@@ -136,7 +156,7 @@ export class Explainer {
         const known = resolver.resolve(name);
         return known.kind === "no_address" ? [`${name}: ${known.reason}.`] : [];
       }
-      if (state !== "unknown") return [];
+      if (state !== "unknown" || own !== undefined) return [];
       const like = nearest(
         name,
         resolver.list().map((instance) => instance.name),
@@ -146,6 +166,31 @@ export class Explainer {
     });
     return words.join(" ");
   }
+}
+
+/** What a caller is told of requests that others' rules take. */
+const anothers: Explanation = {
+  outcome: "another_subject",
+  reason: "another_subject",
+  message: "A rule of another subject takes it.",
+  considered: [],
+  policies: [],
+  differences: [],
+  conditions: [],
+};
+
+/** Whether a rule takes the request that is none of these ingresses'. */
+function isAnothers({ row }: RehearsedRequest, own: ExplainedIngresses): boolean {
+  return row !== undefined && own.get(explainedRow(row.id, "").id) === undefined;
+}
+
+/** Without the rules of others, and without what follows from them: how near they came, and the certificate of their host. */
+function ownPart(told: RehearsedRequest, own: ExplainedIngresses): RehearsedRequest {
+  const { considered_more: _more, ...rest } = told;
+  const considered = told.considered.filter(({ id }) => own.get(explainedRow(id, "").id) !== undefined);
+  if (told.row !== undefined) return { ...rest, considered };
+  const { cause, tls: _tls, ...bare } = rest;
+  return { ...bare, considered, ...(cause === undefined || considered.length === 0 ? {} : { cause }) };
 }
 
 const noRules: HostRules = { rules: [], nearest: [] };

@@ -13,22 +13,23 @@ const misses: { readonly [reason in ExplainReason]?: string } = {
   scheme: "those that fit are for https where this is http, or the other way round",
 };
 
-/** How a rehearsed request ends. */
+/** How a rehearsed request ends. `whose` stands behind rules that there are none of, where not all are told of. */
 export function verdictOf(
   asked: ExplainQuestion,
   told: RehearsedRequest,
   policies: readonly ExplainedPolicy[],
+  whose = "",
 ): Verdict {
   const { row } = told;
   if (!told.served) return unserved(asked);
-  if (row === undefined && told.considered.length === 0) return unknownHost(asked, told);
+  if (row === undefined && told.considered.length === 0) return unknownHost(asked, told, whose);
   if (told.tls?.error !== undefined && asked.tls)
     return {
       outcome: "closed",
       reason: told.tls.certificate === undefined ? "no_certificate" : "client_certificate",
       message: `The TLS handshake for ${asked.server_name || "a client that names no host"} fails: ${told.tls.error}.`,
     };
-  if (row === undefined) return noRule(asked, told);
+  if (row === undefined) return noRule(asked, told, whose);
   const { ingress } = row;
   if (told.cause === undefined && told.answer === undefined)
     return { outcome: "instance", reason: "served", message: `Ingress ${ingress} takes it.` };
@@ -52,22 +53,30 @@ function unserved({ network, port }: ExplainQuestion): Verdict {
   return { outcome: "unserved", reason: "port", message };
 }
 
-function unknownHost({ host, port, server_name, tls }: ExplainQuestion, told: RehearsedRequest): Verdict {
+function unknownHost(
+  { host, port, server_name, tls }: ExplainQuestion,
+  told: RehearsedRequest,
+  whose: string,
+): Verdict {
   // Nothing but the 404 of an HTTP server can be said to a client.
   const closed = told.answer === undefined || (tls && told.tls?.certificate === undefined);
   return {
     outcome: closed ? "closed" : "answer",
     reason: told.cause ?? "host",
-    message: `No rule on port ${port} has the hostname ${(closed && server_name) || host}.`,
+    message: `No rule${whose} on port ${port} has the hostname ${(closed && server_name) || host}.`,
   };
 }
 
-function noRule({ host, port }: ExplainQuestion, { cause = "host" }: RehearsedRequest): Verdict {
+function noRule(
+  { host, port }: ExplainQuestion,
+  { cause = "host" }: RehearsedRequest,
+  whose: string,
+): Verdict {
   const lack = misses[cause] ?? "they are for connections, and not for requests";
   return {
     outcome: "answer",
     reason: cause,
-    message: `Of the rules for ${host} on port ${port} none takes it: ${lack}.`,
+    message: `Of the rules${whose} for ${host} on port ${port} none takes it: ${lack}.`,
   };
 }
 

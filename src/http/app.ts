@@ -120,14 +120,16 @@ export function createApp(dependencies: AppDependencies): Express {
   if (dependencies.trafficHistory !== undefined)
     app.use(trafficHistoryRoutes(dependencies.trafficHistory, context));
   if (dependencies.runs !== undefined) app.use(configRoutes(dependencies.runs, manager, context));
-  if (dependencies.explainer !== undefined) app.use(explainRoutes(dependencies.explainer, context));
+  if (dependencies.explainer !== undefined) app.use(explainRoutes(dependencies.explainer, manager, context));
   app.use(instanceRoutes(dependencies, context));
-  app.use(trafficRoutes(dependencies.resolver, dependencies.traffic ?? allActive, context));
-  if (dependencies.certificates !== undefined) app.use(certificateRoutes(dependencies.certificates, context));
+  app.use(trafficRoutes(dependencies, dependencies.traffic ?? allActive, context));
+  if (dependencies.certificates !== undefined)
+    app.use(certificateRoutes(dependencies.certificates, manager, context));
   if (dependencies.tokens !== undefined) app.use(tokenRoutes(dependencies.tokens, context));
   if (archive !== undefined) app.use(archiveRoutes(archive, context, events));
-  if (dependencies.telemetry !== undefined) app.use(telemetryRoutes(dependencies.telemetry, context));
-  if (dependencies.history !== undefined) app.use(eventRoutes(dependencies.history, context));
+  if (dependencies.telemetry !== undefined)
+    app.use(telemetryRoutes(dependencies, dependencies.telemetry, context));
+  if (dependencies.history !== undefined) app.use(eventRoutes(dependencies.history, manager, context));
   app.use(notFound, errorHandler(logger));
   return app;
 }

@@ -2,42 +2,66 @@ import { type RequestHandler, Router } from "express";
 import type { ImportedCertificates } from "../certificates/imported-certificates.ts";
 import type { CertificateReport } from "../certificates/report.ts";
 import { GatewrightError } from "../errors.ts";
+import type { IngressManager } from "../manager/ingress-manager.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { ownOf } from "./own.ts";
 import { referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
 /** What the certificate routes need. */
 export interface CertificateParts {
-  readonly report: Pick<CertificateReport, "list" | "find" | "ofImported">;
+  readonly report: Pick<CertificateReport, "list" | "known" | "find" | "ofImported">;
   readonly imported: Pick<ImportedCertificates, "put" | "delete">;
 }
 
 /** `/certificates` and `/certificates/{id}`. No answer holds a key. */
-export function certificateRoutes(parts: CertificateParts, context: OperationContext): Router {
+export function certificateRoutes(
+  parts: CertificateParts,
+  manager: IngressManager,
+  context: OperationContext,
+): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router
     .route("/certificates")
-    .get(listCertificates(parts, context))
+    .get(listCertificates(parts, manager, context))
     .post(importCertificate(parts, context))
     .all(methodNotAllowed(["GET", "HEAD", "POST"]));
   router
     .route("/certificates/:id")
-    .get(getCertificate(parts, context))
+    .get(getCertificate(parts, manager, context))
     .delete(deleteCertificate(parts, context))
     .all(methodNotAllowed(["GET", "HEAD", "DELETE"]));
   return router;
 }
 
-function listCertificates({ report }: CertificateParts, context: OperationContext): RequestHandler {
-  const options = { scope: "certificate:read", failure: "failed to list certificates" } as const;
-  return operation(context, options, async ({ response }) => sendJson(response, 200, await report.list()));
+function listCertificates(
+  { report }: CertificateParts,
+  manager: IngressManager,
+  context: OperationContext,
+): RequestHandler {
+  const options = {
+    scope: "certificate:read",
+    failure: "failed to list certificates",
+    ownOnly: true,
+  } as const;
+  return operation(context, options, async ({ response, caller }) => {
+    const own = ownOf(manager, caller);
+    const all = await report.list();
+    sendJson(response, 200, own === undefined ? all : all.flatMap((one) => own.certificate(one) ?? []));
+  });
 }
 
-function getCertificate({ report }: CertificateParts, context: OperationContext): RequestHandler {
-  const options = { scope: "certificate:read", failure: "failed to get certificate" } as const;
-  return operation(context, options, async ({ request, response }) => {
-    const found = await report.find(referenceOf(request));
+function getCertificate(
+  { report }: CertificateParts,
+  manager: IngressManager,
+  context: OperationContext,
+): RequestHandler {
+  const options = { scope: "certificate:read", failure: "failed to get certificate", ownOnly: true } as const;
+  return operation(context, options, async ({ request, response, caller }) => {
+    const own = ownOf(manager, caller);
+    const one = await report.find(referenceOf(request));
+    const found = one === undefined || own === undefined ? one : own.certificate(one);
     if (found === undefined) throw new GatewrightError("not_found", "resource not found");
     sendJson(response, 200, found);
   });

@@ -16,7 +16,7 @@ const MOST_AT_ONCE = 2;
 /** `/config`. */
 export function configRoutes(
   caddy: RunsSource,
-  manager: Pick<IngressManager, "lookup">,
+  manager: Pick<IngressManager, "of">,
   context: OperationContext,
 ): Router {
   const router = Router({ caseSensitive: true, strict: true });
@@ -24,13 +24,16 @@ export function configRoutes(
     scope: "admin:read",
     failure: "failed to read what runs",
     query: ["hostname", "ingress"],
+    ownOnly: true,
   } as const;
   let running = 0;
   router
     .route("/config")
     .get(
-      operation(context, options, async ({ query, response }) => {
-        const selection = await selectionOf(query, manager);
+      operation(context, options, async ({ query, response, caller }) => {
+        const isLimited = caller.limits !== undefined;
+        if (isLimited && (query.get("ingress") === null || query.get("hostname") !== null)) throw notWhole();
+        const selection = await selectionOf(query, manager.of(caller));
         if (running >= MOST_AT_ONCE)
           throw new GatewrightError(
             "overloaded",
@@ -38,7 +41,8 @@ export function configRoutes(
           );
         running++;
         try {
-          await streamText(response, textOf(runningParts(caddy, selection)));
+          const parts = runningParts(caddy, selection);
+          await streamText(response, textOf(isLimited ? withoutVersions(parts) : parts));
         } finally {
           running--;
         }
@@ -46,6 +50,21 @@ export function configRoutes(
     )
     .all(methodNotAllowed(["GET", "HEAD"]));
   return router;
+}
+
+function notWhole(): GatewrightError {
+  return new GatewrightError(
+    "Forbidden",
+    "what runs is everybody's: with a token with limits give `ingress`, one of yours, alone",
+  );
+}
+
+/** Their numbers count the changes of everybody. */
+async function* withoutVersions(
+  parts: AsyncIterable<readonly RunningPart[]>,
+): AsyncGenerator<readonly RunningPart[]> {
+  for await (const batch of parts)
+    yield batch.map((one) => (one.part === "versions" ? { part: "versions", value: {} } : one));
 }
 
 /** Throws `not_found`, `ambiguous` and `Bad Request`. */

@@ -13,7 +13,8 @@ export type StreamLimits = Pick<HttpLimits, "eventStreams" | "heartbeatMs">;
 export interface StreamOptions {
   /** Id of the event after which it begins. */
   readonly after: number;
-  readonly matches: (event: Event) => boolean;
+  /** The event as the client is told of it; undefined for one that is not. */
+  readonly select: (event: Event) => Event | undefined;
   /** When the client's token ends, and the stream with it. */
   readonly endsAtMs?: number | undefined;
   /** The client's token, and session. */
@@ -74,7 +75,7 @@ export class EventStreams {
 class EventStream {
   readonly #response: Response;
   readonly #log: EventReader;
-  readonly #matches: StreamOptions["matches"];
+  readonly #select: StreamOptions["select"];
   readonly #unwatch: () => void;
   readonly #timers: readonly NodeJS.Timeout[];
   #cursor: number;
@@ -86,7 +87,7 @@ class EventStream {
   constructor(response: Response, log: EventReader, options: StreamOptions, heartbeatMs: number) {
     this.#response = response;
     this.#log = log;
-    this.#matches = options.matches;
+    this.#select = options.select;
     this.#cursor = options.after;
     this.#unwatch = log.watch(() => void this.#send());
     const heartbeat = setInterval(() => this.#beat(), heartbeatMs);
@@ -158,7 +159,8 @@ class EventStream {
     let frames = "";
     for (const one of events) {
       this.#cursor = one.id;
-      if (this.#matches(one.event)) frames += frameOf(one);
+      const selected = this.#select(one.event);
+      if (selected !== undefined) frames += frameOf(one, selected);
       if (frames.length >= PIECE_BYTES) break;
     }
     return frames;
@@ -179,8 +181,9 @@ function idFrame(id: number): string {
   return `id: ${id}\n\n`;
 }
 
-function frameOf({ id, event, text }: KeptEvent): string {
-  return `id: ${id}\nevent: ${event.type}\ndata: ${text}\n\n`;
+function frameOf({ id, event, text }: KeptEvent, selected: Event): string {
+  const data = selected === event ? text : JSON.stringify(selected);
+  return `id: ${id}\nevent: ${event.type}\ndata: ${data}\n\n`;
 }
 
 function gapFrame(after: number): string {

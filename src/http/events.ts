@@ -1,12 +1,15 @@
 import { type Request, type RequestHandler, Router } from "express";
 import { GatewrightError } from "../errors.ts";
 import type { EventReader } from "../events/event-log.ts";
+import type { IngressManager } from "../manager/ingress-manager.ts";
 import type { Event } from "../model/api.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { eventFilter } from "./event-filter.ts";
-import type { EventStreams } from "./event-streams.ts";
+import type { EventStreams, StreamOptions } from "./event-streams.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { type OperationContext, operation } from "./operation.ts";
+import { type Own, ownOf } from "./own.ts";
+import { ownEvent } from "./own-events.ts";
 import { badParameter, enumParameter, integerParameter } from "./query.ts";
 import { sendEmpty } from "./wire.ts";
 
@@ -20,28 +23,33 @@ const DEFAULT_LIMIT = 100;
 const MOST_LISTED = 10_000;
 
 /** `/events`: as they come, or a list of the last ones. */
-export function eventRoutes(parts: EventParts, context: OperationContext): Router {
+export function eventRoutes(parts: EventParts, manager: IngressManager, context: OperationContext): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router
     .route("/events")
-    .get(getEvents(parts, context))
+    .get(getEvents(parts, manager, context))
     .all(methodNotAllowed(["GET", "HEAD"]));
   return router;
 }
 
-function getEvents({ log, streams }: EventParts, context: OperationContext): RequestHandler {
+function getEvents(
+  { log, streams }: EventParts,
+  manager: IngressManager,
+  context: OperationContext,
+): RequestHandler {
   const options = {
     scope: "admin:read",
     failure: "failed to get the events",
     query: ["type", "ingress", "instance", "since", "limit", "follow"],
+    ownOnly: true,
   } as const;
   return operation(context, options, async ({ request, response, query, caller }) => {
-    const matches = eventFilter(query);
+    const select = selection(eventFilter(query), ownOf(manager, caller));
     const since = sinceOf(request, query);
     const limit = integerParameter(query, "limit", { min: 1, max: MOST_LISTED });
     response.setHeader("Vary", "Accept");
     if (!follows(request, query)) {
-      const found = newest(log, { matches, since: since ?? -1, limit: limit ?? DEFAULT_LIMIT });
+      const found = newest(log, { select, since: since ?? -1, limit: limit ?? DEFAULT_LIMIT });
       return streamJsonArray(response, request.method === "HEAD" ? [] : found);
     }
     if (limit !== undefined)
@@ -51,7 +59,7 @@ function getEvents({ log, streams }: EventParts, context: OperationContext): Req
       return sendEmpty(response, 200);
     }
     const { expiresAtMs: endsAtMs, sessionId, tokenId } = caller;
-    streams.begin(response, { after: since ?? log.lastId, matches, endsAtMs, of: [tokenId, sessionId] });
+    streams.begin(response, { after: since ?? log.lastId, select, endsAtMs, of: [tokenId, sessionId] });
   });
 }
 
@@ -82,8 +90,16 @@ function isId(text: string): boolean {
   return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text));
 }
 
+/** What is filtered is what is shown: a filter must not find out what is not. */
+function selection(matches: (event: Event) => boolean, own: Own | undefined): StreamOptions["select"] {
+  return (event) => {
+    const shown = own === undefined ? event : ownEvent(event, own);
+    return shown !== undefined && matches(shown) ? shown : undefined;
+  };
+}
+
 interface ListOptions {
-  readonly matches: (event: Event) => boolean;
+  readonly select: StreamOptions["select"];
   /** Ids above this one. */
   readonly since: number;
   readonly limit: number;
@@ -91,12 +107,13 @@ interface ListOptions {
 
 async function* newest(
   log: EventReader,
-  { matches, since, limit }: ListOptions,
+  { select, since, limit }: ListOptions,
 ): AsyncGenerator<readonly Event[]> {
   let left = limit;
-  for await (const batch of matching(log.newest(), ({ id, event }) => id > since && matches(event))) {
-    yield batch.slice(0, left).map(({ event }) => event);
-    left -= batch.length;
+  for await (const batch of matching(log.newest(), ({ id }) => id > since)) {
+    const selected = batch.flatMap(({ event }) => select(event) ?? []).slice(0, left);
+    yield selected;
+    left -= selected.length;
     if (left <= 0) return;
   }
 }

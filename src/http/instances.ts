@@ -1,5 +1,6 @@
 import { type RequestHandler, Router } from "express";
 import { GatewrightError } from "../errors.ts";
+import type { IngressManager } from "../manager/ingress-manager.ts";
 import type { Instance, InstanceState } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
@@ -8,6 +9,7 @@ import { hold } from "./byte-budget.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { ownOf } from "./own.ts";
 import { containsFilter, enumParameter, matchesTags, TAGS, tagFilter } from "./query.ts";
 import { findInstance, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
@@ -19,6 +21,7 @@ export type WritableRegistry = Pick<InstanceRegistry, "put" | "delete">;
 export interface InstanceSources {
   readonly resolver: InstanceResolver;
   readonly registry?: WritableRegistry;
+  readonly manager: IngressManager;
 }
 
 /** `/instances` and `/instances/{id}`. */
@@ -37,19 +40,22 @@ export function instanceRoutes(sources: InstanceSources, context: OperationConte
   return router;
 }
 
-function listInstances({ resolver }: InstanceSources, context: OperationContext): RequestHandler {
+function listInstances({ manager, resolver }: InstanceSources, context: OperationContext): RequestHandler {
   const options = {
     scope: "instance:read",
     failure: "failed to list instances",
     query: ["state", "name", "q", TAGS],
+    ownOnly: true,
   } as const;
   const states = document.components.schemas.InstanceState.enum as readonly InstanceState[];
-  return operation(context, options, async ({ request, response, query }) => {
+  return operation(context, options, async ({ request, response, query, caller }) => {
+    const own = ownOf(manager, caller);
     const filter = tagFilter(query);
     const state = enumParameter(query, "state", states);
     const name = query.get("name");
     const contains = containsFilter(query);
     const matches = (instance: Instance): boolean =>
+      (own === undefined || own.hasInstance(instance)) &&
       (state === undefined || instance.state === state) &&
       (name === null || instance.name === name) &&
       matchesTags(instance.tags, filter) &&
@@ -61,10 +67,10 @@ function listInstances({ resolver }: InstanceSources, context: OperationContext)
   });
 }
 
-function getInstance({ resolver }: InstanceSources, context: OperationContext): RequestHandler {
-  const options = { scope: "instance:read", failure: "failed to get instance" } as const;
-  return operation(context, options, async ({ request, response }) =>
-    sendJson(response, 200, await findInstance(request, resolver)),
+function getInstance({ manager, resolver }: InstanceSources, context: OperationContext): RequestHandler {
+  const options = { scope: "instance:read", failure: "failed to get instance", ownOnly: true } as const;
+  return operation(context, options, async ({ request, response, caller }) =>
+    sendJson(response, 200, await findInstance(request, resolver, ownOf(manager, caller))),
   );
 }
 

@@ -3,6 +3,7 @@ import { GatewrightError } from "../errors.ts";
 import type { Instance, SetAsideIngress } from "../model/api.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { guarded } from "./operation.ts";
+import type { Own } from "./own.ts";
 
 /** The `{id}` of the request's path, percent-decoded. */
 export function referenceOf(request: Request): string {
@@ -10,19 +11,41 @@ export function referenceOf(request: Request): string {
   return typeof reference === "string" ? reference : "";
 }
 
-/** Finds the instance that the path names. Throws `source_unavailable`, and as `findOne`. */
+/** Finds the instance that the path names, among those of `own` where that is given. Throws `source_unavailable`, and as `findOne`. */
 export async function findInstance(
   request: Request,
-  resolver: Pick<InstanceResolver, "reference">,
+  resolver: Pick<InstanceResolver, "reference" | "list">,
+  own?: Own,
 ): Promise<Instance> {
   const reference = referenceOf(request);
   const { instance } = await findOne(async () => {
     if (reference === "") return { kind: "unknown" };
+    if (own !== undefined) return ofOwn(reference, resolver.list(), own);
     const result = await resolver.reference(reference);
     if (result.kind === "unavailable") throw new GatewrightError("source_unavailable", result.reason);
     return result;
   });
   return instance;
+}
+
+/** Others' do not exist, not even as further ones that a prefix fits. */
+function ofOwn(
+  reference: string,
+  all: readonly Instance[],
+  own: Own,
+): Lookup<{ readonly kind: "found"; readonly instance: Instance }> {
+  const found = (fits: (one: Instance) => boolean): readonly Instance[] =>
+    all.filter((one) => fits(one) && own.hasInstance(one));
+  for (const fits of [
+    ({ id }: Instance) => id === reference,
+    ({ name }: Instance) => name === reference,
+    ({ id }: Instance) => id.startsWith(reference),
+  ]) {
+    const [instance, second] = found(fits);
+    if (second !== undefined) return { kind: "ambiguous" };
+    if (instance !== undefined) return { kind: "found", instance };
+  }
+  return { kind: "unknown" };
 }
 
 type Lookup<Found> =

@@ -1,10 +1,14 @@
 import { type Request, Router } from "express";
+import type { IngressManager } from "../manager/ingress-manager.ts";
 import type { ServerStatus } from "../model/api.ts";
 import { type MetricType, metricTypes } from "../telemetry/exposition.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
+import type { CertificateParts } from "./certificates.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { type OperationContext, operation } from "./operation.ts";
+import { ownOf } from "./own.ts";
+import { ownStatus } from "./own-status.ts";
 import { sendJson, sendText } from "./wire.ts";
 
 /** What operators look at. */
@@ -15,13 +19,24 @@ export interface TelemetryParts {
 }
 
 /** `/status` and `/metrics`. */
-export function telemetryRoutes({ status, metrics }: TelemetryParts, context: OperationContext): Router {
+export function telemetryRoutes(
+  { certificates, manager }: { readonly manager: IngressManager; readonly certificates?: CertificateParts },
+  { status, metrics }: TelemetryParts,
+  context: OperationContext,
+): Router {
   const router = Router({ caseSensitive: true, strict: true });
   router
     .route("/status")
     .get(
-      operation(context, { scope: "admin:read", failure: "failed to get the status" }, ({ response }) =>
-        sendJson(response, 200, status()),
+      operation(
+        context,
+        { scope: "admin:read", failure: "failed to get the status", ownOnly: true },
+        ({ response, caller }) => {
+          const own = ownOf(manager, caller);
+          const all = status();
+          const known = certificates?.report.known() ?? [];
+          sendJson(response, 200, own === undefined ? all : ownStatus(all, known, own, manager.of(caller)));
+        },
       ),
     )
     .all(methodNotAllowed(["GET", "HEAD"]));

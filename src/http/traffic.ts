@@ -5,7 +5,9 @@ import { durationMs } from "../model/duration.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { TrafficControl } from "../targets/targets.ts";
 import { methodNotAllowed } from "./error-handler.ts";
+import type { InstanceSources } from "./instances.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { type Own, ownOf } from "./own.ts";
 import { findInstance, referenceOf } from "./reference.ts";
 import { sendJson } from "./wire.ts";
 
@@ -13,12 +15,16 @@ const LONGEST_PAUSE_MS = 600_000;
 
 /** `/instances/{id}/traffic`. */
 export function trafficRoutes(
-  resolver: Pick<InstanceResolver, "reference">,
+  { manager, resolver }: Pick<InstanceSources, "manager" | "resolver">,
   traffic: TrafficControl,
   context: OperationContext,
 ): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  const reading = { scope: "instance:read", failure: "failed to get the traffic of the instance" } as const;
+  const reading = {
+    scope: "instance:read",
+    failure: "failed to get the traffic of the instance",
+    ownOnly: true,
+  } as const;
   const writing = {
     scope: "instance:write",
     failure: "failed to set the traffic of the instance",
@@ -28,8 +34,9 @@ export function trafficRoutes(
   router
     .route("/instances/:id/traffic")
     .get(
-      operation(context, reading, async ({ request, response }) => {
-        sendJson(response, 200, traffic.get(await nameOf(request, resolver, traffic)));
+      operation(context, reading, async ({ request, response, caller }) => {
+        const own = ownOf(manager, caller);
+        sendJson(response, 200, traffic.get(await nameOf(request, resolver, traffic, own)));
       }),
     )
     .put(
@@ -55,12 +62,13 @@ function checkPause(mode: TrafficMode, timeout: string | undefined): void {
 /** Name of the instance; one that is gone may still be paused, and is found by its whole name. */
 async function nameOf(
   request: Request,
-  resolver: Pick<InstanceResolver, "reference">,
+  resolver: Pick<InstanceResolver, "reference" | "list">,
   traffic: TrafficControl,
+  own?: Own,
 ): Promise<string> {
   const reference = referenceOf(request);
-  if (traffic.has(reference)) return reference;
-  return (await findInstance(request, resolver)).name;
+  if (traffic.has(reference) && own?.hasInstance({ name: reference }) !== false) return reference;
+  return (await findInstance(request, resolver, own)).name;
 }
 
 /** Refuses what the schema cannot. */

@@ -5,8 +5,8 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Ingress, SetAsideIngress } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims/claim-index.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
-import { HostOwners } from "./host-owners.ts";
 import { OrderedNames } from "./ordered-names.ts";
+import { Owners } from "./owners.ts";
 import { SetAside } from "./set-aside.ts";
 
 /** One ingress before and after a mutation; a creation has no `before`, a deletion no `after`. */
@@ -44,8 +44,8 @@ export class Catalog {
   readonly claims = new ClaimIndex();
   readonly needs = new ConfigNeeds();
   readonly setAside = new SetAside();
-  /** Who holds which host, as staged. */
-  readonly hostOwners = new HostOwners();
+  /** Who has which ingresses and hosts, as staged. */
+  readonly owners = new Owners();
   readonly #settings: CompilerSettings;
   readonly #committed = new Map<string, Ingress>();
   readonly #staged = new Map<string, Ingress | undefined>();
@@ -257,7 +257,7 @@ export class Catalog {
     const upsert: CompiledRow[] = [];
     if (before !== undefined) {
       this.claims.remove(before);
-      this.hostOwners.remove(before);
+      this.owners.remove(before);
       if (this.#names.get(before.name) === before.id) this.#names.delete(before.name);
       for (const compiled of compileRows(before, this.#settings)) {
         this.needs.remove(compiled);
@@ -278,7 +278,7 @@ export class Catalog {
 
   #claim(ingress: Ingress): void {
     this.claims.add(ingress);
-    this.hostOwners.add(ingress);
+    this.owners.add(ingress);
     this.#names.set(ingress.name, ingress.id);
   }
 

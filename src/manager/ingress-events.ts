@@ -51,12 +51,13 @@ function changeEvent(
   if (subject === undefined) return undefined;
   const verb = verbOf(change);
   const { id, name } = subject;
+  const owner = "reason" in subject ? subject.ingress?.owner : subject.owner;
   const before = change.before ?? change.setAside;
   const renamed = verb === "changed" && before?.name !== name ? before?.name : undefined;
   return {
     type: `ingress.${verb}`,
     message: `ingress ${name ?? id} was ${verb}${renamed === undefined ? "" : `, before ${renamed}`}`,
-    ingress: { id, ...(name === undefined ? {} : { name }) },
+    ingress: { id, ...(name === undefined ? {} : { name }), ...(owner === undefined ? {} : { owner }) },
     ...attributed(by),
     ...(change.after === undefined ? {} : { data: dataOf(change.after, programmed(change.after)) }),
   };

@@ -97,6 +97,10 @@ export interface IngressManager {
    * or deleted meanwhile may be left out.
    */
   list(order?: "id" | "name"): Iterable<Ingress>;
+  /** The same as they are now, in no order; of a caller with limits at the price of their own. */
+  present(): Iterable<Ingress>;
+  /** Which certificates an ingress takes: names of those that are got for it, ids of imported ones. */
+  certificatesOf(ingress: Ingress): readonly string[];
   /** Stored ingresses that are not served, by ascending id. */
   setAside(): readonly SetAsideIngress[];
   /** The version of an ingress, without quotes; changes with every change of what GET answers. */

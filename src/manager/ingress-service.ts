@@ -1,4 +1,5 @@
 import type { CompilerSettings } from "../compiler/settings.ts";
+import { tlsNeeds } from "../compiler/tls-needs.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { ApplyResult, CreateIngressRequest, Ingress, Plan, SetAsideIngress } from "../model/api.ts";
 import { type Attribution, ourselves } from "../model/attribution.ts";
@@ -253,6 +254,18 @@ export class IngressService implements IngressManager {
     return own === undefined ? all : ownOf(all, own);
   }
 
+  present(): Iterable<Ingress> {
+    const { catalog, own } = this.#options;
+    return own === undefined ? catalog.values() : ownPresent(catalog, own);
+  }
+
+  certificatesOf({ rules }: Ingress): readonly string[] {
+    const needs = rules.flatMap((rule) => tlsNeeds(rule, this.#options.compiler) ?? []);
+    return needs.flatMap((need) =>
+      need.kind === "managed" ? need.subject : need.kind === "certificate" ? need.id : [],
+    );
+  }
+
   setAside(): readonly SetAsideIngress[] {
     const { catalog, own } = this.#options;
     const all = catalog.setAside.list();
@@ -264,16 +277,16 @@ export class IngressService implements IngressManager {
   }
 
   ready(): Readiness {
-    const { catalog, reconciler, problems } = this.#options;
+    const { own, reconciler, problems } = this.#options;
     const failures = reconciler.reasons();
+    if (own !== undefined)
+      return {
+        ready: failures.length === 0,
+        reasons: [...(failures.length === 0 ? [] : [NOT_SERVED]), ...setAsideReasons(this.setAside())],
+      };
     return {
       ready: failures.length === 0,
-      reasons: [
-        ...failures,
-        ...reconciler.notices(),
-        ...setAsideReasons(catalog.setAside.list()),
-        ...problems,
-      ],
+      reasons: [...failures, ...reconciler.notices(), ...setAsideReasons(this.setAside()), ...problems],
     };
   }
 
@@ -311,9 +324,19 @@ function* ownOf(ingresses: Iterable<Ingress>, own: Owner): Generator<Ingress> {
   for (const one of ingresses) if (isOwn(one, own)) yield one;
 }
 
+function* ownPresent(catalog: Catalog, own: Owner): Generator<Ingress> {
+  for (const id of catalog.owners.idsOf(own.subject)) {
+    const one = catalog.get(id);
+    if (one !== undefined && isOwn(one, own)) yield one;
+  }
+}
+
 function notServed(ingress: SetAsideIngress | undefined): Lookup | undefined {
   return ingress === undefined ? undefined : { kind: "set-aside", ingress };
 }
+
+/** What failures come to, which may be about anybody's ports and ingresses. */
+const NOT_SERVED = "not all that is stored is served; who operates this Gatewright sees why";
 
 /** Most that `/ready` names one by one. */
 const MAX_REASONS = 100;

@@ -96,7 +96,7 @@ export function withoutOthers(error: unknown): unknown {
 function heldByOthers({ rules }: Ingress, owner: Owner, catalog: Catalog): readonly Omit<Problem, "code">[] {
   return rules.flatMap(({ match: { hostname } }, index) => {
     const grants = grantsOf(hostname, owner.limits);
-    const held = catalog.hostOwners
+    const held = catalog.owners
       .heldByOthers(hostname, owner.subject)
       .filter((shape) => !grants.some((grant) => grant !== shape && isUnder(grant, shape)));
     if (held.length === 0) return [];

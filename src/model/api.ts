@@ -159,6 +159,7 @@ export type ExplainReason =
   | "unhealthy"
   | "asleep"
   | "full"
+  | "another_subject"
   | "other";
 
 /** Which request paths a rule takes. Compared decoded, cleaned (RFC 3986 section 6.2.2) and with case. */
@@ -1023,6 +1024,8 @@ export interface TrafficHistory {
 export interface EventReference {
   readonly id?: string;
   readonly name?: string;
+  /** Of an ingress that has one. */
+  readonly owner?: string;
 }
 export interface Event {
   /** Grows with each event, over restarts too, and skips numbers. */
@@ -1208,8 +1211,8 @@ export interface ExplainedFailure {
 }
 /** What becomes of a request, found by the running Caddy. */
 export interface Explanation {
-  /** `instance`: a target gets it; `answer`: Gatewright answers; `closed`: the connection ends without an answer; `unserved`: nothing listens there. */
-  readonly outcome: "instance" | "answer" | "closed" | "unserved";
+  /** `instance`: a target gets it; `answer`: Gatewright answers; `closed`: the connection ends without an answer; `unserved`: nothing listens there; `another_subject`: a rule that is not the caller's takes it, of which a token with limits is told nothing. */
+  readonly outcome: "instance" | "answer" | "closed" | "unserved" | "another_subject";
   readonly reason: ExplainReason;
   /** The reason in a sentence. */
   readonly message: string;

@@ -46,7 +46,7 @@ describe("each change tells who made it, from where and why", () => {
     const made = await change("POST", "/ingresses", document("one"), why);
     const { id } = made.reply.json<Ingress>();
     const data = { rules: 1, hostnames: ["one.test"], programmed: true };
-    const ingress = { id, name: "one" };
+    const ingress = { id, name: "one", owner: "ann" };
     expect(made.events).toEqual([
       { type: "ingress.created", message: "ingress one was created", ingress, ...by, data },
     ]);
@@ -63,7 +63,7 @@ describe("each change tells who made it, from where and why", () => {
       {
         type: "ingress.deleted",
         message: "ingress two was deleted",
-        ingress: { id, name: "two" },
+        ingress: { id, name: "two", owner: "ann" },
         ...by,
       },
     ]);

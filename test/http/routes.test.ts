@@ -33,6 +33,15 @@ describe("openapi.json", () => {
     expect(routes.length).toBeGreaterThan(10);
   });
 
+  it("says of each operation that takes a token what wrong ones come to", () => {
+    const silent = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.entries(operations)
+        .filter(([, { responses }]) => "401" in responses && !("429" in responses))
+        .map(([method]) => `${method} ${path}`),
+    );
+    expect(silent).toEqual([]);
+  });
+
   it("lists each error code of src/errors.ts and no other", () => {
     expect(document.components.schemas.ErrorCode.enum).toEqual(Object.keys(errorCatalogue));
   });

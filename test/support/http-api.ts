@@ -80,6 +80,8 @@ export interface TestApiOptions {
   readonly capacity?: number;
   /** Default: no instance can be drained. */
   readonly traffic?: TrafficControl;
+  /** Default: nothing is served. */
+  readonly rehearsals?: ExplainSource;
   /** Default: nothing runs. */
   readonly runs?: RunsSource;
   /** Default: no ingress has had any requests. */
@@ -126,17 +128,18 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   });
   await registry.start();
   const { ingresses = [] } = options;
+  const { certificates, imported, telemetry, close } = memoryCertificates(logger, events);
+  await imported.open();
   const world = await startManagerOverMemory({
     resolver: registry,
     events,
     logger,
     ingresses,
+    certificates: imported,
     ...options.manager,
   });
   const manager = world.manager.ingresses;
   hasStarted = true;
-  const { certificates, imported, telemetry, close } = memoryCertificates(logger, events);
-  await imported.open();
   const { requests = { traffic: async () => ({}) } } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const streams = new EventStreams(log, limits);
@@ -174,7 +177,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     trafficHistory: { minutes: async () => [] },
     runs: options.runs ?? nothingRuns,
     explainer: new Explainer({
-      caddy: nothingServed,
+      caddy: options.rehearsals ?? nothingServed,
       ingresses: manager,
       wanted: world.manager.wanted,
       status: new StatusBoard({ contributors: [], rules: () => [] }),

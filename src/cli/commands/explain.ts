@@ -51,6 +51,7 @@ const outcomeWords: { readonly [outcome in Explanation["outcome"]]: string } = {
   answer: "Gatewright answers",
   closed: "the connection is closed",
   unserved: "nothing listens",
+  another_subject: "another subject's rule takes it",
 };
 
 /** An explanation from the outcome to its details. */

@@ -2,21 +2,39 @@ import type { Ingress } from "../model/api.ts";
 import { hostnameShape } from "../model/hostname.ts";
 
 /**
- * Which subjects hold which hosts, wildcards included, on whatever port. Documents without an owner are nobody's, and
- * every host (`*`) is no host. A look-up costs as much as there are different places of stars among the wildcards.
+ * Which subjects have which ingresses, and hold which hosts, wildcards included, on whatever port. Documents without an owner
+ * are nobody's, and every host (`*`) is no host. A look-up of a host costs as much as there are different places of stars
+ * among the wildcards.
  */
-export class HostOwners {
+export class Owners {
+  /** Owner → ids. */
+  readonly #ids = new Map<string, Set<string>>();
   /** Shape → owner → number of rules. */
   readonly #owners = new Map<string, Map<string, number>>();
   /** Places of stars, such as `*..` for `*.example.com` → number of rules. */
   readonly #masks = new Map<string, number>();
 
   add(ingress: Ingress): void {
-    this.#count(ingress, 1);
+    const { id, owner } = ingress;
+    if (owner === undefined) return;
+    const ids = this.#ids.get(owner);
+    if (ids === undefined) this.#ids.set(owner, new Set([id]));
+    else ids.add(id);
+    this.#count(ingress, owner, 1);
   }
 
   remove(ingress: Ingress): void {
-    this.#count(ingress, -1);
+    const { id, owner } = ingress;
+    if (owner === undefined) return;
+    const ids = this.#ids.get(owner);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#ids.delete(owner);
+    this.#count(ingress, owner, -1);
+  }
+
+  /** Ids of an owner's ingresses, in no order. */
+  idsOf(owner: string): Iterable<string> {
+    return this.#ids.get(owner) ?? [];
   }
 
   /** Shapes that cover the hostname and that others than `owner` hold, itself among them. */
@@ -34,8 +52,7 @@ export class HostOwners {
     );
   }
 
-  #count({ owner, rules }: Ingress, step: 1 | -1): void {
-    if (owner === undefined) return;
+  #count({ rules }: Ingress, owner: string, step: 1 | -1): void {
     for (const { match } of rules) {
       const shape = hostnameShape(match.hostname);
       if (shape === "*") continue;
