@@ -50,13 +50,25 @@ export function IngressesPage(): JSX.Element {
             length={total}
             rowHeight={ROW_PX}
             head={head}
-            row={(index) => <Row ingress={at(index)} />}
+            row={(index) => drawn(at(index))}
             onRange={want}
           />
         )
       )}
     </Page>
   );
+}
+
+/** Rows as they were drawn: what is in sight already costs nothing while somebody scrolls. */
+const rows = new WeakMap<Ingress, JSX.Element>();
+
+function drawn(ingress: Ingress | undefined): JSX.Element {
+  if (ingress === undefined) return <Row ingress={undefined} />;
+  const known = rows.get(ingress);
+  if (known !== undefined) return known;
+  const row = <Row ingress={ingress} />;
+  rows.set(ingress, row);
+  return row;
 }
 
 const head = (
