@@ -41,6 +41,7 @@ export async function startBrowser(): Promise<TestBrowser> {
       "--disable-component-update",
       "--disable-sync",
       "--force-color-profile=srgb",
+      "--disable-lcd-text",
       "--font-render-hinting=none",
     ],
   });
@@ -54,7 +55,7 @@ async function open(browser: Browser, url: string, options: OpenOptions = {}): P
   const { scheme = "light", phone = false, cookies } = options;
   const context = await browser.newContext({
     colorScheme: scheme,
-    viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 860 },
+    viewport: phone ? { width: 390, height: 844 } : { width: 1200, height: 780 },
     locale: "en-GB",
     reducedMotion: "reduce",
   });

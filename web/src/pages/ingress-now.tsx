@@ -84,6 +84,9 @@ export function IngressNow({
   );
 }
 
+/** A figure, and what it is by the second or of all. */
+type Figure = readonly [figure: string, more?: string];
+
 function TrafficTable({ windows }: { readonly windows: readonly TrafficWindow[] }): JSX.Element {
   const [, , quarter] = windows;
   if (quarter !== undefined && quarter.requests === 0)
@@ -92,15 +95,15 @@ function TrafficTable({ windows }: { readonly windows: readonly TrafficWindow[] 
         No request came in the last 15 minutes. Explain a URL of it to see what one would meet.
       </p>
     );
-  const rows: readonly (readonly [string, (window: TrafficWindow) => string])[] = [
-    ["Requests", ({ requests, rate: perSecond }) => `${count(requests)} (${rate(perSecond)})`],
+  const rows: readonly (readonly [string, (window: TrafficWindow) => Figure])[] = [
+    ["Requests", ({ requests, rate: perSecond }) => [count(requests), rate(perSecond)]],
     ["Answered 2xx, 3xx", (window) => share(window, "2", "3")],
     ["Answered 4xx", (window) => share(window, "4")],
     ["Answered 5xx", (window) => share(window, "5")],
-    ["Half answered within", ({ p50 }) => latency(p50)],
-    ["95 % within", ({ p95 }) => latency(p95)],
-    ["99 % within", ({ p99 }) => latency(p99)],
-    ["Sent to clients", ({ sent_bytes: sent }) => bytes(sent)],
+    ["Half answered within", ({ p50 }) => [latency(p50)]],
+    ["95 % within", ({ p95 }) => [latency(p95)]],
+    ["99 % within", ({ p99 }) => [latency(p99)]],
+    ["Sent to clients", ({ sent_bytes: sent }) => [bytes(sent)]],
   ];
   return (
     <table>
@@ -118,11 +121,15 @@ function TrafficTable({ windows }: { readonly windows: readonly TrafficWindow[] 
         {rows.map(([label, text]) => (
           <tr key={label}>
             <td>{label}</td>
-            {windows.map((window) => (
-              <td class="num" key={window.seconds}>
-                {text(window)}
-              </td>
-            ))}
+            {windows.map((window) => {
+              const [figure, more] = text(window);
+              return (
+                <td class="num" key={window.seconds}>
+                  {figure}
+                  {more !== undefined && <span class="hint">{more}</span>}
+                </td>
+              );
+            })}
           </tr>
         ))}
       </tbody>
@@ -130,12 +137,12 @@ function TrafficTable({ windows }: { readonly windows: readonly TrafficWindow[] 
   );
 }
 
-function share({ statuses, requests }: TrafficWindow, ...digits: readonly string[]): string {
+function share({ statuses, requests }: TrafficWindow, ...digits: readonly string[]): Figure {
   const sum = Object.entries(statuses).reduce(
     (all, [status, number]) => (digits.includes(status[0] ?? "") ? all + number : all),
     0,
   );
-  return sum === 0 ? "0" : `${count(sum)} (${percent(sum / requests)})`;
+  return sum === 0 ? ["0"] : [count(sum), percent(sum / requests)];
 }
 
 const tones = { True: "ok", False: "bad", Unknown: "quiet" } as const;

@@ -227,8 +227,8 @@ const axisRate = (value: number): string => `${count(value)}/s`;
 
 function Changes(): JSX.Element {
   const revisions = useResource(
-    "revisions 6",
-    (signal) => get<readonly RevisionSummary[]>("/revisions", { limit: 6 }, signal),
+    "revisions 5",
+    (signal) => get<readonly RevisionSummary[]>("/revisions", { limit: 5 }, signal),
     { on: ofFamily("ingress") },
   );
   return (

@@ -173,16 +173,16 @@ function Target({ target, status, window, weight, onMode }: TargetProps): JSX.El
   );
 }
 
-/** The traffic's target is named as the rule names it; an IP address has no name. */
+/** The traffic's target is named as the rule names it; an IP address has no name. Two targets may have one address. */
 function isOf(
   name: string,
   address: string,
   target: IngressTarget,
   status: TargetStatus | undefined,
 ): boolean {
-  if (status?.addresses.some((one) => one.address === address) === true) return true;
   const own = target.instance ?? target.service ?? target.address;
-  return own !== undefined && (name === own || name === `${own}:${target.port}`);
+  if (name !== "") return name === own || name === `${own}:${target.port}`;
+  return status?.addresses.some((one) => one.address === address) === true;
 }
 
 function ShareBar({ share }: { readonly share: number }): JSX.Element {
