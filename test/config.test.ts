@@ -39,7 +39,7 @@ function problemsOf(environment: Variables): readonly (readonly [string | undefi
 test("without any variable: the documented defaults", () => {
   expect(load({})).toMatchObject({
     dataDir: "/var/lib/gatewright",
-    api: { address: "127.0.0.1", port: 8080, allowedHosts: [], loopback: true },
+    api: { addresses: ["127.0.0.1"], sockets: [], port: 8080, allowedHosts: [], loopback: true },
     caddy: {
       listenAddress: "0.0.0.0",
       httpPort: 80,
@@ -135,6 +135,7 @@ test("the example file is valid with every line taken in, but for what needs a s
   const given = Object.fromEntries(lines.map((line) => line.slice(1).split(/=(.*)/s) as [string, string]));
   const config = load({
     ...given,
+    JWT_SECRET: "s".repeat(32),
     CLOUDFLARE_API_TOKEN: "t".repeat(40),
     ACME_EAB_HMAC_KEY: "a2V5",
     ACME_FALLBACK_EAB_HMAC_KEY: "a2V5",
@@ -173,7 +174,7 @@ describe("values", () => {
       LOG_LEVEL_DNS: "debug",
     });
     expect(config).toMatchObject({
-      api: { address: "::", port: 9090, loopback: false, allowedHosts: ["a.example.com", "10.1.1.1"] },
+      api: { addresses: ["::"], port: 9090, loopback: false, allowedHosts: ["a.example.com", "10.1.1.1"] },
       dataDir: `${folder}/data`,
       caddy: {
         adminAddress: "unix//run/gatewright/admin.sock",
@@ -217,6 +218,12 @@ describe("wrong values", () => {
     ["PORT", "-1"],
     ["PORT", "8080.5"],
     ["LISTEN_ADDRESS", "localhost"],
+    ["LISTEN_ADDRESS", "127.0.0.1,unix/relative.sock"],
+    ["LISTEN_ADDRESS", ","],
+    ["LISTEN_SOCKET_GROUP", "two words"],
+    ["API_HOSTNAME", "10.0.0.1"],
+    ["API_HOSTNAME", "*.example.com"],
+    ["API_TLS", "perhaps"],
     ["API_ALLOWED_HOSTS", "a b"],
     ["CADDY_ADMIN_ADDRESS", "0.0.0.0"],
     ["CADDY_ADMIN_ADDRESS", "10.0.0.1"],
@@ -273,6 +280,22 @@ describe("settings that need each other", () => {
     [{ JWT_SECRET_PREVIOUS: "s".repeat(32) }, "JWT_SECRET", /would leave the API open/],
     [{ LISTEN_ADDRESS: "0.0.0.0" }, "JWT_SECRET", /LISTEN_ADDRESS=0\.0\.0\.0/],
     [{ JWT_AUDIENCE: "gatewright" }, "JWT_JWKS_URL", /is needed for JWT_AUDIENCE/],
+    [{ LISTEN_ADDRESS: "127.0.0.1,10.0.0.1" }, "JWT_SECRET", /LISTEN_ADDRESS=10\.0\.0\.1/],
+    [{ LISTEN_ADDRESS: "127.0.0.1,0.0.0.0", JWT_SECRET: "s".repeat(32) }, "LISTEN_ADDRESS", /cannot both/],
+    [{ LISTEN_ADDRESS: `unix//${"x".repeat(120)}` }, "LISTEN_ADDRESS", /107 bytes.*shorter path/],
+    [{ API_HOSTNAME: "api.example.com", TLS_ISSUER: "internal" }, "JWT_SECRET", /API_HOSTNAME/],
+    [{ API_HOSTNAME: "api.example.com", JWT_SECRET: "s".repeat(32) }, "ACME_EMAIL", /TLS_ISSUER=internal/],
+    [
+      {
+        API_HOSTNAME: "a.test",
+        API_TLS: "false",
+        CADDY_LISTEN_ADDRESS: "::1",
+        CADDY_ADMIN_PORT: "2019",
+        DATA_DIR: "/a{b}",
+      },
+      "DATA_DIR",
+      /plain path/,
+    ],
     [{ INSTANCE_SOURCE: "file" }, "INSTANCE_FILE", /INSTANCE_SOURCE=file/],
     [{ INSTANCE_SOURCE: "hypeman" }, "HYPEMAN_URL", /INSTANCE_SOURCE=hypeman/],
     [{ ACME_EMAIL: "a@b.c", ACME_DNS_PROVIDER: "cloudflare" }, "CLOUDFLARE_API_TOKEN", /ACME_DNS_PROVIDER/],
@@ -652,5 +675,41 @@ describe("ports set to 0", () => {
     const config = load({ DATA_DIR: path.join(folder, "none") });
     expect(await choosePorts(config)).toBe(config);
     await expect(stat(config.dataDir)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+});
+
+describe("the ways to the API", () => {
+  test("are addresses, sockets and a name", () => {
+    const { api } = load({
+      LISTEN_ADDRESS: "127.0.0.1, ::1,unix//run/x/../gatewright.sock",
+      LISTEN_SOCKET_GROUP: "ops",
+      API_HOSTNAME: "API.Example.com",
+      CADDY_LISTEN_ADDRESS: "127.0.0.1",
+      TLS_ISSUER: "internal",
+    });
+    expect(api).toMatchObject({
+      addresses: ["127.0.0.1", "::1"],
+      sockets: ["/run/gatewright.sock"],
+      socketGroup: "ops",
+      hostname: { name: "api.example.com", tls: true, redirect: true },
+      loopback: true,
+    });
+  });
+
+  test("by hypeman's newer names", () => {
+    const given = { API__HOSTNAME: "a.test", API__TLS: "false", API__REDIRECT_HTTP: "true" };
+    const { api } = load({ ...given, CADDY_LISTEN_ADDRESS: "127.0.0.1" });
+    expect(api.hostname).toEqual({ name: "a.test", tls: false, redirect: false });
+  });
+
+  test("let other machines in by a name alone, and in clear with a warning", () => {
+    const { api, warnings } = load({
+      API_HOSTNAME: "a.test",
+      API_TLS: "false",
+      LISTEN_ADDRESS: "unix//run/api.sock",
+      JWT_SECRET: "s".repeat(32),
+    });
+    expect(api.loopback).toBe(false);
+    expect(warnings).toEqual([expect.stringMatching(/API_TLS=false.*clear/)]);
   });
 });

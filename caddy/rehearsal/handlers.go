@@ -103,11 +103,15 @@ func (s *Step) refuse(err error) error {
 	return err
 }
 
-// proxy ends a request at an instance, or passes by the service that forward auth would ask.
+// proxy ends a request at an instance or another server, or passes by the service that forward auth would ask.
 func (rec *Record) proxy(
 	proxy *reverseproxy.Handler, w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, step *Step,
 ) error {
 	source, ok := proxy.DynamicUpstreams.(Explainer)
+	if !ok && len(proxy.Upstreams) > 0 {
+		rec.Sent = rec.sent(proxy, r)
+		return nil
+	}
 	if !ok {
 		step.Verdict = NotAsked
 		return next.ServeHTTP(w, r)

@@ -163,6 +163,15 @@ export interface ReverseProxyHandler {
   readonly transport: Transport;
 }
 
+/** Caddy's proxy to a server that is always the same one. */
+export interface FixedProxyHandler {
+  readonly handler: "reverse_proxy";
+  /** Caddy's network address, such as `unix//run/api.sock`. */
+  readonly upstreams: readonly { readonly dial: string }[];
+  readonly headers?: { readonly request: HeaderOps };
+  readonly transport: Transport;
+}
+
 /** Our upstream source with its choices (caddy/upstreams); absent ones are its defaults. */
 export interface UpstreamSource {
   readonly source: "gatewright";

@@ -14,8 +14,10 @@ export interface ConditionSources {
 type Verdict = Omit<Finding, "type">;
 
 /** Whether every TLS rule of an ingress has its certificate: `CertificateReady`. Undefined without TLS rules. */
-export function certificateCondition(sources: ConditionSources): (ingress: Ingress) => Finding | undefined {
-  return (ingress: Ingress) => {
+export function certificateCondition(
+  sources: ConditionSources,
+): (ingress: Pick<Ingress, "rules">) => Finding | undefined {
+  return (ingress) => {
     const verdicts = ingress.rules.filter(({ tls }) => tls).map((rule) => verdictOf(rule, sources));
     // The worst one speaks for all.
     const worst = (["False", "Unknown", "True"] as const)

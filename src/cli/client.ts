@@ -7,7 +7,7 @@ import { exitCodeOf, exitCodes, Failure } from "./failure.ts";
 
 /** Where a Gatewright answers, and as whom it is asked. */
 export interface Endpoint {
-  /** `http://…`, `https://…`, or `unix:///path` for a socket. */
+  /** `http://…`, `https://…`, or for a socket `unix:///path` or, as in LISTEN_ADDRESS, `unix//path`. */
   readonly url: string;
   readonly token?: string;
 }
@@ -112,12 +112,17 @@ export class ApiClient {
 }
 
 function requestTo(url: string, options: RequestOptions) {
-  if (url.startsWith("unix:"))
-    return httpRequest({ ...options, socketPath: url.replace(/^unix:(\/\/)?/, ""), host: "localhost" });
+  const socketPath = socketOf(url);
+  if (socketPath !== undefined) return httpRequest({ ...options, socketPath, host: "localhost" });
   const target = urlOf(url);
   const at = { host: target.hostname.replace(/^\[|\]$/g, ""), port: target.port };
   const path = target.pathname.replace(/\/$/, "") + (options.path ?? "");
   return (target.protocol === "https:" ? httpsRequest : httpRequest)({ ...options, ...at, path });
+}
+
+/** The path of a socket; undefined for other addresses. */
+export function socketOf(url: string): string | undefined {
+  return /^unix(?::(?:\/\/)?|\/)(\/.+)$/.exec(url)?.[1];
 }
 
 /** An address of a Gatewright that is no socket. Throws where it is no URL of HTTP. */

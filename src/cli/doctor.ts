@@ -28,11 +28,11 @@ export async function examine(session: Session, config: Config, resolvers: reado
 /** That of the settings, unless another one was named. */
 function endpointFor({ io, options }: Session, { api }: Config): ReturnType<typeof endpointOf> {
   const isNamed = (options.url ?? options.context ?? io.env["GATEWRIGHT_URL"]) !== undefined;
-  const host = api.address.includes(":") ? `[${api.address}]` : api.address;
+  const [address = ""] = api.addresses;
+  const host = address.includes(":") ? `[${address}]` : address;
   const anywhere = ["0.0.0.0", "[::]"].includes(host);
-  const url = api.address.startsWith("unix/")
-    ? `unix://${api.address.slice("unix/".length)}`
-    : `http://${anywhere ? "127.0.0.1" : host}:${api.port}`;
+  const url =
+    address === "" ? `unix://${api.sockets[0]}` : `http://${anywhere ? "127.0.0.1" : host}:${api.port}`;
   return endpointOf(isNamed ? options : { ...options, url }, io.env);
 }
 

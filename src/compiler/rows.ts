@@ -89,7 +89,7 @@ function layer4Row(
 }
 
 /** The plain-HTTP side of `redirect_http`: the whole host, below any explicit rule of HTTP_PORT. */
-function redirectOf(row: Row, rule: IngressRule, settings: CompilerSettings): CompiledRow {
+export function redirectOf(row: Row, rule: IngressRule, settings: CompilerSettings): CompiledRow {
   return {
     row: {
       id: `${row.id}/redirect`,

@@ -48,6 +48,8 @@ export interface CompilerSettings {
   readonly etcd?: EtcdSettings;
   /** Absent: there are no traces. */
   readonly tracing?: TracingConfig;
+  /** Present: Gatewright's own API is served by a name (`API_HOSTNAME`). */
+  readonly api?: ApiSettings;
   /** Name of this Gatewright, for ingresses that name gateways (`GATEWAY_NAME`). Absent: it has none. */
   readonly gateway?: string;
 }
@@ -67,6 +69,17 @@ export interface EtcdSettings {
   readonly storeKeysFile: string;
   /** Changes with the password. Absent: there is none. */
   readonly credentials?: string;
+}
+
+export interface ApiSettings {
+  /** Lowercase. */
+  readonly hostname: string;
+  /** On `httpsPort`; else on `httpPort`. */
+  readonly tls: boolean;
+  /** Redirects from `httpPort`. */
+  readonly redirect: boolean;
+  /** The Unix socket where the API takes what Caddy passes on. */
+  readonly socket: string;
 }
 
 export interface TlsCompilerSettings extends TlsSettings {

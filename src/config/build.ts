@@ -44,24 +44,11 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
     }),
   );
   const secrets = [...Object.values(namedSecrets), ...otlpSecrets(values), ...storeSecrets(values)];
-  const address = text(values, "LISTEN_ADDRESS");
   const admin = adminConfig(values, path.resolve(dataDir));
   return {
     dataDir: path.resolve(dataDir),
     store: storeConfig(values),
-    api: {
-      address,
-      /** 0 until `choosePorts` has chosen one; the same for every port here. */
-      port: values.number("PORT"),
-      ...optional("secret", secret(values, "JWT_SECRET")),
-      ...optional("previousSecret", secret(values, "JWT_SECRET_PREVIOUS")),
-      /** Absent: JWTs are those that are signed with the secrets. */
-      ...optional("identityProvider", identityProviderConfig(values)),
-      sessionDuration: duration(values, "API_SESSION_DURATION"),
-      allowedHosts: values.list("API_ALLOWED_HOSTS"),
-      /** Whether only this machine reaches the API. */
-      loopback: isLoopback(address),
-    },
+    api: apiConfig(values),
     caddy: { ...caddyConfig(values, environment), ...admin },
     dns: {
       address: text(values, "INTERNAL_DNS_ADDRESS"),
@@ -111,6 +98,47 @@ function identityProviderConfig(values: Values) {
     ...optional("audience", values.text("JWT_AUDIENCE")),
   };
 }
+
+function apiConfig(values: Values) {
+  const listen = values.list("LISTEN_ADDRESS");
+  const addresses = listen.filter((address) => !address.startsWith(SOCKET));
+  const name = values.text("API_HOSTNAME");
+  const byCaddy = name === undefined ? [] : [text(values, "CADDY_LISTEN_ADDRESS")];
+  const tls = values.flag("API_TLS");
+  return {
+    /** IP addresses, each with the port. */
+    addresses,
+    /** 0 until `choosePorts` has chosen one; the same for every port here. */
+    port: values.number("PORT"),
+    /** Paths of Unix sockets. */
+    sockets: listen
+      .filter((address) => address.startsWith(SOCKET))
+      .map((address) => path.normalize(address.slice(SOCKET.length))),
+    /** Name or number. */
+    ...optional("socketGroup", values.text("LISTEN_SOCKET_GROUP")),
+    /** Present: Caddy serves the API by this name. */
+    ...optional(
+      "hostname",
+      name === undefined ? undefined : { name, tls, redirect: tls && values.flag("API_REDIRECT_HTTP") },
+    ),
+    ...optional("secret", secret(values, "JWT_SECRET")),
+    ...optional("previousSecret", secret(values, "JWT_SECRET_PREVIOUS")),
+    /** Absent: JWTs are those that are signed with the secrets. */
+    ...optional("identityProvider", identityProviderConfig(values)),
+    sessionDuration: duration(values, "API_SESSION_DURATION"),
+    allowedHosts: values.list("API_ALLOWED_HOSTS"),
+    /** Whether only this machine reaches the API. */
+    loopback: [...addresses, ...byCaddy].every(isLoopback),
+  };
+}
+
+/** The socket by which Caddy alone reaches the API. */
+export function caddysSocket(dataDir: string): string {
+  return path.join(dataDir, "caddy", "api.sock");
+}
+
+/** What stands before the path of a socket. */
+const SOCKET = "unix/";
 
 function followConfig(values: Values) {
   const url = values.text("FOLLOW_URL");

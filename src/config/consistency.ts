@@ -1,5 +1,6 @@
 import type { Problem } from "../errors.ts";
-import type { Config } from "./build.ts";
+import { type Config, caddysSocket } from "./build.ts";
+import { isLoopback } from "./kinds.ts";
 import { listenersOf } from "./ports.ts";
 import type { Values } from "./read.ts";
 import { storeProblems } from "./store.ts";
@@ -22,12 +23,20 @@ function missingSettings(values: Values, config: Config): readonly Problem[] {
   const need = (field: string, message: string) => {
     if (values.text(field) === undefined) problems.push({ code: "required", field, message });
   };
-  if (!config.api.loopback && config.api.identityProvider === undefined) {
+  const { addresses, hostname, identityProvider, loopback } = config.api;
+  const open = addresses.find((address) => !isLoopback(address));
+  if (!loopback && identityProvider === undefined)
     need(
       "JWT_SECRET",
-      `JWT_SECRET or JWT_JWKS_URL is needed since LISTEN_ADDRESS=${config.api.address} lets other machines call the API; set one of them, or listen on 127.0.0.1`,
+      open === undefined
+        ? "JWT_SECRET or JWT_JWKS_URL is needed since API_HOSTNAME lets other machines call the API; set one of them, or unset API_HOSTNAME"
+        : `JWT_SECRET or JWT_JWKS_URL is needed since LISTEN_ADDRESS=${open} lets other machines call the API; set one of them, or listen on 127.0.0.1`,
     );
-  }
+  if (hostname?.tls === true && config.tls.issuer === "acme")
+    need(
+      "ACME_EMAIL",
+      "ACME_EMAIL is needed for the certificate of API_HOSTNAME; set it to a mail address, or TLS_ISSUER=internal for Caddy's own authority, or API_TLS=false",
+    );
   for (const name of ["JWT_ISSUER", "JWT_AUDIENCE"])
     if (values.text(name) !== undefined)
       need(
@@ -88,8 +97,15 @@ function portConflicts(config: Config): readonly Problem[] {
       .filter((other) => other.port === one.port && overlap(one.address, other.address))
       .map((other) => ({
         code: "invalid_value" as const,
-        field: other.name,
-        message: `${other.name} and ${one.name} are both ${one.port} on the same address; choose another port for one of them`,
+        ...(other.name === one.name
+          ? {
+              field: "LISTEN_ADDRESS",
+              message: `LISTEN_ADDRESS: ${one.address} and ${other.address} cannot both have the port ${one.port}; name one of them`,
+            }
+          : {
+              field: other.name,
+              message: `${other.name} and ${one.name} are both ${one.port} on the same address; choose another port for one of them`,
+            }),
       })),
   );
 }
@@ -97,8 +113,30 @@ function portConflicts(config: Config): readonly Problem[] {
 /** `sun_path` has 108 bytes, the last of which is zero: unix(7). */
 const MOST_SOCKET_BYTES = 107;
 
+/** Sockets that could not be made, or would be read otherwise. */
+function socketProblems(values: Values, config: Config): readonly Problem[] {
+  return [...adminSocketProblems(values, config), ...apiSocketProblems(config)];
+}
+
+function apiSocketProblems({ api, dataDir }: Config): readonly Problem[] {
+  const problem = (field: string, message: string) => ({ code: "invalid_value" as const, field, message });
+  const long = api.sockets
+    .filter((socket) => Buffer.byteLength(socket) > MOST_SOCKET_BYTES)
+    .map((socket) =>
+      problem(
+        "LISTEN_ADDRESS",
+        `LISTEN_ADDRESS: the socket ${socket} has ${Buffer.byteLength(socket)} bytes, and the operating system takes ${MOST_SOCKET_BYTES} bytes; choose a shorter path`,
+      ),
+    );
+  if (api.hostname === undefined) return long;
+  const own = caddysSocket(dataDir);
+  if (Buffer.byteLength(own) <= MOST_SOCKET_BYTES && !/[|{}]/.test(own)) return long;
+  const message = `DATA_DIR: the socket by which Caddy reaches the API for API_HOSTNAME, ${own}, may have ${MOST_SOCKET_BYTES} bytes, and neither |, { nor }; choose a shorter, plain path, or unset API_HOSTNAME`;
+  return [...long, problem("DATA_DIR", message)];
+}
+
 /** A socket that Caddy could not make or would read otherwise. */
-function socketProblems(values: Values, { caddy: { adminAddress } }: Config): readonly Problem[] {
+function adminSocketProblems(values: Values, { caddy: { adminAddress } }: Config): readonly Problem[] {
   if (!adminAddress.startsWith("unix/")) return [];
   const socket = adminAddress.slice("unix/".length);
   const field = values.has("CADDY_ADMIN_ADDRESS") ? "CADDY_ADMIN_ADDRESS" : "DATA_DIR";

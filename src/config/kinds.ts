@@ -12,6 +12,9 @@ export type Kind =
   | "share"
   | "duration"
   | "ip"
+  | "listenAddresses"
+  | "hostname"
+  | "group"
   | "adminAddress"
   | "cidrs"
   | "hosts"
@@ -91,6 +94,18 @@ export const kinds: { readonly [kind in Kind]: KindRule } = {
   },
   duration: textOf("a duration above zero in Go's form, such as 500ms, 30s or 2m", "duration"),
   ip: textOf("an IP address, such as 127.0.0.1 or ::1", "ip"),
+  listenAddresses: {
+    takes:
+      "a comma-separated list of IP addresses, and sockets as unix/ and an absolute path, such as 127.0.0.1,unix//run/gatewright/api.sock",
+    schema: { type: "array", minItems: 1, items: { type: "string", format: "listenAddress" } },
+    read: (text) => [...new Set(list(text))],
+  },
+  hostname: {
+    takes: "a host name, such as gatewright.example.com",
+    schema: { type: "string", format: "hostname" },
+    read: (text) => text.toLowerCase(),
+  },
+  group: textOf("the name or number of a group of this machine", "group"),
   adminAddress: textOf(
     "a loopback IP address, or unix/ and the absolute path of a socket, such as unix//run/caddy.sock",
     "adminAddress",
@@ -168,10 +183,17 @@ function isAdminAddress(text: string): boolean {
   return isLoopback(text);
 }
 
+function isListenAddress(text: string): boolean {
+  return isIP(text) !== 0 || /^unix\/\/[^/\0][^\0]*$/.test(text);
+}
+
 /** ajv's formats that the kinds use. */
 export const formats: { readonly [name: string]: (text: string) => boolean } = {
   duration: (text) => parseDuration(text) !== undefined,
   ip: (text) => isIP(text) !== 0,
+  listenAddress: isListenAddress,
+  hostname: (text) => isIP(text) === 0 && isName(text),
+  group: (text) => /^(?:[a-z_][a-z0-9_.-]{0,31}|\d{1,10})$/i.test(text),
   adminAddress: isAdminAddress,
   cidr: isCidr,
   host: isHost,

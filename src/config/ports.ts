@@ -59,7 +59,7 @@ export async function choosePorts(config: Config): Promise<Config> {
 /** Every port of the settings. */
 export function listenersOf({ api, caddy, dns, tls }: Config): readonly Listener[] {
   return [
-    { name: "PORT", address: api.address, port: api.port },
+    ...api.addresses.map((address) => ({ name: "PORT", address, port: api.port })),
     { name: "HTTP_PORT", address: caddy.listenAddress, port: caddy.httpPort },
     { name: "HTTPS_PORT", address: caddy.listenAddress, port: caddy.httpsPort },
     { name: "INTERNAL_DNS_PORT", address: dns.address, port: dns.port },

@@ -78,9 +78,41 @@ export const settingGroups: readonly SettingGroup[] = [
       { name: "PORT", kind: "port", default: "8080", effect: "TCP port of the REST API." },
       {
         name: "LISTEN_ADDRESS",
-        kind: "ip",
+        kind: "listenAddresses",
         default: "127.0.0.1",
-        effect: "Address of the REST API. Beyond loopback JWT_SECRET or JWT_JWKS_URL is needed.",
+        effect:
+          "Addresses of the REST API. Beyond loopback JWT_SECRET or JWT_JWKS_URL is needed. Whoever may open a socket may do everything, without a token; it gets mode 0600.",
+      },
+      {
+        name: "LISTEN_SOCKET_GROUP",
+        kind: "group",
+        default: "",
+        example: "gatewright",
+        defaultText: "none",
+        effect: "Group whose members may open the sockets of LISTEN_ADDRESS, too: they get mode 0660.",
+      },
+      {
+        name: "API_HOSTNAME",
+        kind: "hostname",
+        default: "",
+        example: "gatewright.example.com",
+        defaultText: "none",
+        effect:
+          "Name by which the REST API is served through Caddy, beside LISTEN_ADDRESS: on HTTPS_PORT with a certificate of its own. No ingress can have the name.",
+      },
+      {
+        name: "API_TLS",
+        kind: "boolean",
+        default: "true",
+        effect:
+          "Whether API_HOSTNAME is served over TLS. If not, it is on HTTP_PORT, where tokens travel in clear.",
+      },
+      {
+        name: "API_REDIRECT_HTTP",
+        kind: "boolean",
+        default: "true",
+        effect:
+          "Whether requests for API_HOSTNAME on HTTP_PORT are redirected to HTTPS. Not used with API_TLS=false.",
       },
       {
         name: "JWT_SECRET",
@@ -132,7 +164,7 @@ export const settingGroups: readonly SettingGroup[] = [
         default: "",
         example: "gatewright.example.com",
         effect:
-          "Further names by which browsers and clients may call the API, beside loopback and LISTEN_ADDRESS.",
+          "Further names by which browsers and clients may call the API, beside loopback, LISTEN_ADDRESS and API_HOSTNAME.",
       },
     ],
   },
@@ -423,7 +455,7 @@ export const settingGroups: readonly SettingGroup[] = [
         default: "",
         example: "127.0.0.0/8",
         effect:
-          "Networks that targets may be in although they are loopback. Without it loopback targets work only while the API listens on loopback.",
+          "Networks that targets may be in although they are loopback. Without it loopback targets work only while the API is reached from loopback alone.",
       },
       {
         name: "TRUSTED_PROXIES",

@@ -17,6 +17,7 @@ export function warningsOf(values: Values, environment: Environment, admin: Admi
     ...weakSecret(values),
     ...looseProvider(values),
     ...openAdmin(admin),
+    ...clearTokens(values),
   ];
 }
 
@@ -39,6 +40,14 @@ function looseProvider(values: Values): readonly string[] {
     ...(values.text("JWT_AUDIENCE") === undefined
       ? ["without JWT_AUDIENCE tokens that the identity provider signs for other applications are taken too"]
       : []),
+  ];
+}
+
+function clearTokens(values: Values): readonly string[] {
+  const isClear = values.has("API_HOSTNAME") && !values.flag("API_TLS");
+  if (!isClear || isLoopback(values.text("CADDY_LISTEN_ADDRESS") ?? "")) return [];
+  return [
+    "API_TLS=false: tokens for API_HOSTNAME travel in clear; whoever reads them on the way may use them",
   ];
 }
 

@@ -2,6 +2,7 @@ import type { ExplainQuestion, RehearsedRequest } from "../caddy/caddy-api.ts";
 import type { GatewrightError } from "../errors.ts";
 import type { WantedView } from "../manager/manager.ts";
 import type { ExplainedDifference, ExplainedRow, Ingress, SetAsideIngress } from "../model/api.ts";
+import { API_INGRESS } from "../model/api-ingress.ts";
 import { explainedRow } from "./row.ts";
 import type { StoredRule } from "./stored-rules.ts";
 
@@ -54,6 +55,7 @@ function rowDifference(
   wanted: WantedView,
 ): readonly ExplainedDifference[] {
   const ingress = explainedRow(row.id, row.ingress);
+  if (ingress.id === API_INGRESS) return [];
   if (taker === undefined)
     return [
       {

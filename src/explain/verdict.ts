@@ -1,5 +1,6 @@
 import type { ExplainQuestion, RehearsedRequest } from "../caddy/caddy-api.ts";
 import type { ExplainedPolicy, ExplainReason, Explanation } from "../model/api.ts";
+import { API_INGRESS } from "../model/api-ingress.ts";
 
 /** How a request ends, and why. */
 export type Verdict = Pick<Explanation, "outcome" | "reason" | "message">;
@@ -31,6 +32,12 @@ export function verdictOf(
     };
   if (row === undefined) return noRule(asked, told, whose);
   const { ingress } = row;
+  if (ingress === API_INGRESS && told.cause === undefined && told.answer === undefined)
+    return {
+      outcome: "instance",
+      reason: "served",
+      message: "Gatewright's own API answers it (API_HOSTNAME).",
+    };
   if (told.cause === undefined && told.answer === undefined)
     return { outcome: "instance", reason: "served", message: `Ingress ${ingress} takes it.` };
   if (told.cause === undefined)

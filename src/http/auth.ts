@@ -11,6 +11,7 @@ import { parseBody } from "../validation/schema.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Caller } from "./caller.ts";
 import { clientOf } from "./client.ts";
+import { clientAddressOf, doorOf } from "./door.ts";
 import { clearSessionCookie, refuseOtherSites, sessionSecretOf } from "./session-cookie.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -27,6 +28,9 @@ export interface AuthOptions {
 }
 
 const anonymous: Caller = { kind: "open", subject: "anonymous", permissions: undefined };
+
+/** Whoever calls by a Unix socket without a token: the socket's mode says who may. */
+const atSocket: Caller = { kind: "open", subject: "socket", permissions: undefined };
 
 /** Claims that hypeman's image registry puts into tokens of its own, which are no tokens for the API. */
 const registryClaims = ["repos", "scope", "build_id"];
@@ -63,7 +67,7 @@ export async function authenticate(
   options: AuthOptions,
 ): Promise<Caller> {
   const { attempts, jwts, tokens } = options;
-  const client = clientOf(request.socket.remoteAddress);
+  const client = clientOf(clientAddressOf(request));
   const wrong = (text: string): GatewrightError => {
     const refusal = unauthorized("invalid token");
     return attempts?.failed(client, text, refusal) ?? refusal;
@@ -75,6 +79,7 @@ export async function authenticate(
     if (found === undefined) throw wrong(token.text);
     return callerWith(found);
   }
+  if (token.kind === "none" && doorOf(request) === "socket") return atSocket;
   if (jwts === undefined || jwts.isIdle) return anonymous;
   if (token.kind === "none") throw unauthorized("authorization header required");
   if (token.kind === "malformed") throw unauthorized("invalid authorization header format");

@@ -2,6 +2,7 @@ import type { Request } from "express";
 import ipaddr from "ipaddr.js";
 import type { Actor } from "../model/api.ts";
 import type { Rights } from "../model/rights.ts";
+import { clientAddressOf } from "./door.ts";
 
 /** Who was let in, and what they may do. */
 export interface Caller extends Rights {
@@ -22,7 +23,7 @@ export function actorOf(
   request: Request,
   { subject, tokenId }: Pick<Caller, "subject" | "tokenId"> = { subject: "unknown" },
 ): Actor {
-  const address = addressOf(request.socket.remoteAddress);
+  const address = addressOf(clientAddressOf(request));
   const requestId = requestIdOf(request);
   return {
     subject: short(subject),

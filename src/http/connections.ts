@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import { ByteBudget, countIn } from "./byte-budget.ts";
 import { clientOf } from "./client.ts";
+import { type Door, noteDoor } from "./door.ts";
 import type { HttpLimits } from "./limits.ts";
 import { refuseConnection } from "./raw-answer.ts";
 
@@ -34,20 +35,23 @@ export class Connections {
   readonly #listener: RequestListener;
   readonly #limits: HttpLimits;
   readonly #budget: ByteBudget;
+  readonly #door: Door;
   /** In the order in which they were last idle: the first has been so for longest. */
   readonly #open = new Map<Socket, Connection>();
   /** Client → number of its connections. */
   readonly #clients = new Map<string, number>();
   #isClosing = false;
 
-  constructor(listener: RequestListener, limits: HttpLimits) {
+  constructor(listener: RequestListener, limits: HttpLimits, door: Door = "tcp") {
     this.#listener = listener;
+    this.#door = door;
     this.#limits = limits;
     this.#budget = new ByteBudget(limits.bytesHeld);
   }
 
   /** Takes a new connection in, in place of an idle one where the bound is reached; else refuses it with a 503. */
   add(socket: Socket): void {
+    noteDoor(socket, this.#door);
     const client = clientOf(socket.remoteAddress);
     const { connections, connectionsOfClient } = this.#limits;
     const isRoom =

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import type { RequestHandler } from "express";
 import ipaddr from "ipaddr.js";
 import { GatewrightError } from "../errors.ts";
+import { doorOf } from "./door.ts";
 
 /**
  * Refuses requests that a browser was tricked into (DNS rebinding, requests from other sites).
@@ -19,6 +20,8 @@ export function hostGuard(allowedHosts: readonly string[]): RequestHandler {
     return named.has(hostname) && !isLoopback(hostname);
   };
   return (request, _response, next) => {
+    // No browser opens a Unix socket.
+    if (doorOf(request) === "socket") return next();
     const { host, origin } = request.headers;
     // A Host is a host and a port, where a URL may have more.
     const hostname = /^[^/?#@\\\s]+$/.test(host ?? "") ? hostnameOf(`http://${host}`) : undefined;

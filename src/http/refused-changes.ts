@@ -6,6 +6,7 @@ import { attributed, type EventSink } from "../model/event.ts";
 import { Sampler } from "../util/sampler.ts";
 import { actorOf } from "./caller.ts";
 import { clientOf } from "./client.ts";
+import { clientAddressOf } from "./door.ts";
 
 /** What a call can change, and be refused to change. */
 export type Changeable = "ingress" | "instance" | "certificate" | "token" | "archive";
@@ -44,9 +45,7 @@ export class RefusedChanges {
   }
 
   note({ request, changes, error, by, body }: RefusedChange): void {
-    const unreported = this.#sampler.take(
-      `${clientOf(request.socket.remoteAddress)} ${by?.actor.subject ?? ""}`,
-    );
+    const unreported = this.#sampler.take(`${clientOf(clientAddressOf(request))} ${by?.actor.subject ?? ""}`);
     if (unreported === undefined) return;
     const { code, message } = isGatewrightError(error)
       ? error

@@ -2,8 +2,10 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import { GatewrightError } from "../errors.ts";
 import { Connections } from "./connections.ts";
+import type { Door } from "./door.ts";
 import { defaultLimits, type HttpLimits } from "./limits.ts";
 import { refuseRequest } from "./raw-answer.ts";
+import { listenOnSocket, type SocketPlace } from "./unix-socket.ts";
 
 /** A server that can be started and ended once. */
 export interface HttpServer {
@@ -12,14 +14,20 @@ export interface HttpServer {
    * this machine's or the port is not permitted.
    */
   listen(address: string, port: number): Promise<AddressInfo>;
+  /** Starts to listen on a Unix socket. Throws `address_in_use` and `address_unavailable`. */
+  listenAt(place: SocketPlace): Promise<void>;
   /**
    * Takes no new connections, lets requests under way end, and cuts what is left after `graceMs` (default 10 s).
    */
   close(graceMs?: number): Promise<void>;
 }
 
-/** Makes an HTTP server with limits on sizes, times and numbers. */
-export function createHttpServer(app: RequestListener, limits: HttpLimits = defaultLimits): HttpServer {
+/** Makes an HTTP server with limits on sizes, times and numbers. `door` is what it listens on. */
+export function createHttpServer(
+  app: RequestListener,
+  limits: HttpLimits = defaultLimits,
+  door: Door = "tcp",
+): HttpServer {
   const { headersTimeoutMs, requestTimeoutMs, writeTimeoutMs } = limits;
   const server = createServer({
     maxHeaderSize: limits.headerBytes,
@@ -30,13 +38,14 @@ export function createHttpServer(app: RequestListener, limits: HttpLimits = defa
     connectionsCheckingInterval: Math.min(1000, headersTimeoutMs, requestTimeoutMs),
   });
   server.timeout = limits.idleTimeoutMs;
-  const connections = new Connections(app, limits);
+  const connections = new Connections(app, limits, door);
   server.on("connection", (socket: Socket) => connections.add(socket));
   server.on("request", (request, response) => connections.serve(request, response));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuseRequest(error, socket));
   const watch = setInterval(() => connections.cutStalled(), Math.min(1000, writeTimeoutMs / 4)).unref();
   return {
     listen: (address, port) => listen(server, address, port),
+    listenAt: (place) => listenOnSocket(server, place),
     close: async (graceMs = 10_000) => {
       await close(server, connections, graceMs);
       clearInterval(watch);

@@ -1,3 +1,4 @@
+import { apiClaimant, apiRows } from "../compiler/api-rows.ts";
 import { ConfigNeeds, type NeedsView } from "../compiler/config-needs.ts";
 import { TableDigest } from "../compiler/digest.ts";
 import { type CompiledRow, compileRows } from "../compiler/rows.ts";
@@ -47,6 +48,8 @@ export class Catalog {
   /** Who has which ingresses and hosts, as staged. */
   readonly owners = new Owners();
   readonly #settings: CompilerSettings;
+  /** Those of Gatewright's own API, which are there before any ingress is. */
+  readonly #ownRows: readonly CompiledRow[];
   readonly #committed = new Map<string, Ingress>();
   readonly #staged = new Map<string, Ingress | undefined>();
   readonly #names = new Map<string, string>();
@@ -62,6 +65,12 @@ export class Catalog {
 
   constructor(settings: CompilerSettings) {
     this.#settings = settings;
+    this.#ownRows = apiRows(settings);
+    const claimant = apiClaimant(settings);
+    if (claimant !== undefined) this.claims.reserve(claimant);
+    for (const compiled of this.#ownRows) this.#count(compiled);
+    this.#committedVersion = this.#digest.version();
+    this.#committedTls = this.needs.tlsGeneration;
   }
 
   /** A committed ingress. */
@@ -170,6 +179,7 @@ export class Catalog {
   committedNeeds(): NeedsView {
     if (this.#staged.size === 0) return this.needs;
     const needs = new ConfigNeeds();
+    for (const compiled of this.#ownRows) needs.add(compiled);
     for (const ingress of this.#committed.values())
       for (const compiled of compileRows(ingress, this.#settings)) needs.add(compiled);
     return needs;
@@ -177,7 +187,7 @@ export class Catalog {
 
   /** Every row as staged. */
   rows(): CompiledRow[] {
-    const rows: CompiledRow[] = [];
+    const rows: CompiledRow[] = [...this.#ownRows];
     const collect = (ingress: Ingress): void => {
       for (const compiled of compileRows(ingress, this.#settings)) rows.push(compiled);
     };

@@ -1,5 +1,6 @@
 import type { Problem } from "../errors.ts";
 import type { IngressRule } from "../model/api.ts";
+import { API_INGRESS } from "../model/api-ingress.ts";
 import { type Conflict, MOST_HEADER_SETS } from "../model/claims/claim-index.ts";
 import { isLayer4, isNamed, protocolOf } from "../model/protocol.ts";
 import { quote, ruleField } from "../model/wording.ts";
@@ -30,6 +31,10 @@ function messageOf({ kind, rule, holder }: Conflict): string {
   if (kind === "headers") {
     return `rules of hostname ${quote(hostname)} on port ${port} name more than ${MOST_HEADER_SETS} different sets of headers for one path; match by values of the same headers`;
   }
+  if (kind === "reserved")
+    return `hostname already in use: ${quote(hostname)} is reserved for the Gatewright API (API_HOSTNAME); choose another hostname`;
+  if (holder.kind === "ingress" && holder.id === API_INGRESS)
+    return `port already in use: ${wanted} is wanted by the Gatewright API (API_HOSTNAME); choose another port`;
   const what = isNamed(rule) ? "hostname" : "port";
   if (holder.kind === "file") {
     const named = isNamed(rule) ? `hostname ${quote(hostname)}` : `port ${port}`;

@@ -2,15 +2,17 @@ import { join } from "node:path";
 import type { Registry } from "prom-client";
 import type { AdminClient } from "../caddy/admin-client.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
-import type { Config } from "../config.ts";
+import { type Config, caddysSocket } from "../config.ts";
 import type { DnsServer } from "../dns/server.ts";
 import type { EventLog } from "../events/event-log.ts";
 import { Explainer } from "../explain/explainer.ts";
 import { createApp } from "../http/app.ts";
+import type { Door } from "../http/door.ts";
 import { EventStreams } from "../http/event-streams.ts";
 import { defaultLimits } from "../http/limits.ts";
-import { createHttpServer } from "../http/server.ts";
+import { createHttpServer, type HttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
+import type { SocketPlace } from "../http/unix-socket.ts";
 import type { Logger } from "../log.ts";
 import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
@@ -61,11 +63,22 @@ export interface Api {
 }
 
 /** Throws `address_in_use` or `address_unavailable`. */
-export async function listenForCalls({ api }: Config): Promise<Api> {
+export async function listenForCalls(config: Config): Promise<Api> {
   let app = startingApp;
   let streams: EventStreams | undefined;
-  const server = createHttpServer((request, response) => app(request, response));
-  await server.listen(api.address, api.port);
+  const servers: HttpServer[] = [];
+  const closeAll = async (): Promise<void> =>
+    void (await Promise.all(servers.map((server) => server.close())));
+  for (const { door, listen } of placesOf(config)) {
+    const server = createHttpServer((request, response) => app(request, response), defaultLimits, door);
+    try {
+      await listen(server);
+    } catch (error) {
+      await closeAll();
+      throw error;
+    }
+    servers.push(server);
+  }
   return {
     serve: async (config, parts) => {
       const opened = new EventStreams(parts.events, defaultLimits);
@@ -75,9 +88,28 @@ export async function listenForCalls({ api }: Config): Promise<Api> {
     },
     close: () => {
       streams?.close();
-      return server.close();
+      return closeAll();
     },
   };
+}
+
+/** Where the API listens. Each has a server of its own: a flood at one leaves the others their connections. */
+interface Place {
+  readonly door: Door;
+  readonly listen: (server: HttpServer) => Promise<unknown>;
+}
+
+function placesOf({ api, dataDir }: Config): readonly Place[] {
+  const { addresses, hostname, port, socketGroup: group, sockets } = api;
+  const socket = (door: Door, place: SocketPlace): Place => ({
+    door,
+    listen: (server) => server.listenAt(place),
+  });
+  return [
+    ...addresses.map((address): Place => ({ door: "tcp", listen: (server) => server.listen(address, port) })),
+    ...sockets.map((path) => socket("socket", { path, ...(group === undefined ? {} : { group }) })),
+    ...(hostname === undefined ? [] : [socket("caddy", { path: caddysSocket(dataDir) })]),
+  ];
 }
 
 async function appOf(
@@ -91,7 +123,12 @@ async function appOf(
     const { ready, reasons } = manager.ingresses.ready();
     return {
       ready,
-      reasons: [...reasons, ...certificates.unserved.reasons(), ...(follower?.reasons() ?? [])],
+      reasons: [
+        ...reasons,
+        ...certificates.apiReasons(),
+        ...certificates.unserved.reasons(),
+        ...(follower?.reasons() ?? []),
+      ],
     };
   };
   const status = new StatusBoard({
@@ -139,7 +176,11 @@ async function appOf(
     auth: { jwts: parts.jwts, tokens },
     tokens,
     sessionMs: config.api.sessionDuration.ms,
-    allowedHosts: [config.api.address, ...config.api.allowedHosts],
+    allowedHosts: [
+      ...config.api.addresses,
+      ...(config.api.hostname === undefined ? [] : [config.api.hostname.name]),
+      ...config.api.allowedHosts,
+    ],
     logger,
     version,
   });

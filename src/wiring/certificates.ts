@@ -10,6 +10,7 @@ import { CertificateReport } from "../certificates/report.ts";
 import { StoredCertificates } from "../certificates/stored-certificates.ts";
 import { UnservedRules } from "../certificates/unserved-rules.ts";
 import { tlsWarnings } from "../certificates/warnings.ts";
+import { apiClaimant } from "../compiler/api-rows.ts";
 import type { Config } from "../config.ts";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -21,7 +22,7 @@ import type { StatusContributor } from "../status/condition.ts";
 import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { ControlMetrics } from "../telemetry/control-metrics.ts";
-import { caddyFolder, tlsSettings } from "./compiler-settings.ts";
+import { caddyFolder, compilerSettings, tlsSettings } from "./compiler-settings.ts";
 
 /** Opens the imported certificates and writes the files that Caddy reads. Throws `config_invalid` for ACME_CA_ROOT. */
 export async function openCertificates(
@@ -70,6 +71,8 @@ export interface Certificates {
   readonly report: CertificateReport;
   readonly imported: ImportedCertificates;
   readonly condition: StatusContributor;
+  /** What is wrong with the certificate of API_HOSTNAME, for `/ready`. */
+  readonly apiReasons: () => readonly string[];
   readonly unserved: UnservedRules;
   /** Present where certificates are ordered on demand. */
   readonly onDemand: Pick<OnDemandNames, "answers"> | undefined;
@@ -100,6 +103,7 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
     unserved,
     onDemand,
     condition: certificateCondition({ settings, monitor, imported }),
+    apiReasons: apiReasons(config, { monitor, imported }),
     close: async () => {
       ending.abort();
       unwatch();
@@ -107,6 +111,24 @@ export async function followCertificates(options: FollowOptions): Promise<Certif
       await ask?.close();
       await imported.close();
     },
+  };
+}
+
+function apiReasons(
+  config: Config,
+  known: Omit<Parameters<typeof certificateCondition>[0], "settings">,
+): () => readonly string[] {
+  const claimant = apiClaimant(compilerSettings(config));
+  if (claimant === undefined) return () => [];
+  const conditionOf = certificateCondition({
+    ...known,
+    settings: { ...tlsSettings(config), onDemand: false },
+  });
+  return () => {
+    const condition = conditionOf(claimant);
+    return condition === undefined || condition.status === "True"
+      ? []
+      : [`the certificate of API_HOSTNAME is not there: ${condition.message}`];
   };
 }
 

@@ -4,7 +4,7 @@ import { adminAddress } from "../caddy/admin-address.ts";
 import { caddyLogging } from "../caddy/log-settings.ts";
 import { listenAddress } from "../compiler/http-servers.ts";
 import type { AcmeSettings, CompilerSettings } from "../compiler/settings.ts";
-import { type Config, Secret } from "../config.ts";
+import { type Config, caddysSocket, Secret } from "../config.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
 import { CADDY_TTL } from "../resolver/address-ttl.ts";
 import { observingSettings, otlpHeaders, otlpHeadersPath } from "./observing-settings.ts";
@@ -22,7 +22,12 @@ export function caddyFolder(config: Config): string {
 /** Ports of our own listeners, which no target may reach on this machine. */
 export function ownPorts({ api, caddy, dns, tls }: Config): readonly number[] {
   const admin = caddy.adminPort === undefined ? [] : [caddy.adminPort];
-  return [api.port, ...admin, dns.port, ...(tls.onDemand ? [tls.askPort] : [])];
+  return [
+    ...(api.addresses.length === 0 ? [] : [api.port]),
+    ...admin,
+    dns.port,
+    ...(tls.onDemand ? [tls.askPort] : []),
+  ];
 }
 
 /** The settings that the compiler renders into Caddy's configuration. `current` has the secrets in force. */
@@ -46,6 +51,7 @@ export function compilerSettings(config: Config, current: () => Config = () => c
     },
     timeouts: Object.fromEntries(timeouts) as CompilerSettings["timeouts"],
     trustedProxies: security.trustedProxies,
+    ...apiSettings(config),
     ...(caddy.gateway === undefined ? {} : { gateway: caddy.gateway }),
     proxyProtocol: security.proxyProtocolFrom,
     h2c: caddy.http2Cleartext,
@@ -56,13 +62,21 @@ export function compilerSettings(config: Config, current: () => Config = () => c
   };
 }
 
+function apiSettings({ api: { hostname }, dataDir }: Config): Pick<CompilerSettings, "api"> {
+  if (hostname === undefined) return {};
+  const { name, redirect, tls } = hostname;
+  return { api: { hostname: name, tls, redirect, socket: caddysSocket(dataDir) } };
+}
+
 /** Which names may have certificates, and where these come from. */
-export function tlsSettings({ tls }: Config): TlsSettings {
+export function tlsSettings({ api, tls }: Config): TlsSettings {
   const { acme, allowedDomains, issuer, onDemand, preferWildcard } = tls;
+  // Whoever gives the API a name wants its certificate, too.
+  const own = api.hostname?.tls === true ? [api.hostname.name] : [];
   return {
     acmeConfigured: acme !== undefined,
     dnsChallenge: acme?.dns !== undefined,
-    allowedDomains,
+    allowedDomains: [...allowedDomains, ...own],
     issuer,
     onDemand,
     preferWildcard,

@@ -19,7 +19,7 @@ import { listenForCalls } from "./api.ts";
 import { openArchive } from "./archive.ts";
 import { type Caddy, openCaddy } from "./caddy.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
-import { compilerSettings } from "./compiler-settings.ts";
+import { caddyFolder, compilerSettings } from "./compiler-settings.ts";
 import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts";
 import { readErrorPages } from "./error-pages.ts";
 import { openEvents } from "./events.ts";
@@ -72,6 +72,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const live: LiveConfig = { config };
   const otlp = await openOtlp(config, logger, version);
   stack.defer(async () => otlp?.close());
+  if (config.api.hostname !== undefined) await ensurePrivateFolder(caddyFolder(config));
   const api = started(await listenForCalls(config));
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
   const documentChecks = createDocumentChecks(admissionSettings(config).ports);

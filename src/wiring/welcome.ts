@@ -3,24 +3,42 @@ import type { Config } from "../config.ts";
 
 /** What a start prints for a person: where everything is, and three lines to try it. */
 export function welcome({ api, caddy, dns, instances }: Config): string {
-  const base = `http://${listenAddress(api.address === "0.0.0.0" ? "127.0.0.1" : api.address, api.port)}`;
+  const [base = "http://localhost", ...others] = apiUrls(api, caddy);
+  const [socket] = api.addresses.length === 0 ? api.sockets : [];
+  const curl = socket === undefined ? "curl" : `curl --unix-socket ${socket}`;
   const auth = api.secret === undefined ? "" : ' -H "Authorization: Bearer $TOKEN"';
   const json = `${auth} -H 'content-type: application/json'`;
   const listen = (port: number): string => listenAddress(caddy.listenAddress, port);
+  const open = api.secret === undefined ? ", open to this machine: JWT_SECRET is not set" : "";
   const lines = [
     "",
     "Gatewright is ready.",
-    `  API    ${base}  (docs: ${base}/docs)${api.secret === undefined ? ", open to this machine: JWT_SECRET is not set" : ""}`,
+    `  API    ${socket ?? `${base}  (docs: ${base}/docs)${open}`}`,
+    ...others.map((url) => `         ${url}`),
     `  DNS    ${listenAddress(dns.address, dns.port)}, zone ${dns.zone}`,
     `  Caddy  ${listen(caddy.httpPort)} for HTTP and ${listen(caddy.httpsPort)} for HTTPS by default; a port opens with its first rule`,
     "",
     "Try it, with something of yours on port 3000 (or python3 -m http.server 3000):",
     ...(instances.source === "registry"
-      ? [`  curl -X PUT ${base}/instances/hello${json} -d '{"network":{"ip":"127.0.0.1"}}'`]
+      ? [`  ${curl} -X PUT ${base}/instances/hello${json} -d '{"network":{"ip":"127.0.0.1"}}'`]
       : []),
-    `  curl ${base}/ingresses${json} -d '{"name":"hello","rules":[{"match":{"hostname":"hello.localhost","port":8000},"target":{"instance":"hello","port":3000}}]}'`,
+    `  ${curl} ${base}/ingresses${json} -d '{"name":"hello","rules":[{"match":{"hostname":"hello.localhost","port":8000},"target":{"instance":"hello","port":3000}}]}'`,
     "  curl -H 'Host: hello.localhost' http://127.0.0.1:8000/",
     "",
   ];
   return lines.join("\n");
+}
+
+/** Where the API answers: the addresses, the name, the sockets. */
+function apiUrls({ addresses, hostname, port, sockets }: Config["api"], caddy: Config["caddy"]): string[] {
+  const ofAddresses = addresses.map(
+    (address) => `http://${listenAddress(address === "0.0.0.0" ? "127.0.0.1" : address, port)}`,
+  );
+  const [scheme, at, usual] =
+    hostname?.tls === true ? ["https", caddy.httpsPort, 443] : ["http", caddy.httpPort, 80];
+  const byName =
+    hostname === undefined ? [] : [`${scheme}://${hostname.name}${at === usual ? "" : `:${at}`}`];
+  return addresses.length === 0
+    ? ["http://localhost", ...byName, ...sockets.slice(1)]
+    : [...ofAddresses, ...byName, ...sockets];
 }

@@ -1,4 +1,5 @@
 import type { CaddyConfig } from "../../src/caddy-json/config.ts";
+import { apiRows } from "../../src/compiler/api-rows.ts";
 import { compileConfig } from "../../src/compiler/compile.ts";
 import { ConfigNeeds } from "../../src/compiler/config-needs.ts";
 import { TableDigest } from "../../src/compiler/digest.ts";
@@ -22,7 +23,8 @@ export function compile(
 ): Compiled {
   const needs = new ConfigNeeds();
   const digest = new TableDigest();
-  const compiled = [...ingresses].flatMap((ingress) => compileRows(ingress, settings));
+  const ofIngresses = [...ingresses].flatMap((ingress) => compileRows(ingress, settings));
+  const compiled = [...apiRows(settings), ...ofIngresses];
   for (const one of compiled) {
     needs.add(one);
     digest.add(one.row);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { urlOf } from "../client.ts";
+import { socketOf, urlOf } from "../client.ts";
 import { readContexts, writeContexts } from "../contexts.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
@@ -42,7 +42,7 @@ export function addContextCommands(program: Command, io: Io): void {
       const present = readContexts(io.env);
       const { url = present.contexts[name]?.url, token = present.contexts[name]?.token } = session.options;
       if (url === undefined) throw new Failure("give its --url", exitCodes.usage);
-      if (!url.startsWith("unix:")) urlOf(url);
+      if (socketOf(url) === undefined) urlOf(url);
       const endpoint = { url, ...(token === undefined ? {} : { token }) };
       writeContexts(io.env, { current: name, contexts: { ...present.contexts, [name]: endpoint } });
       session.note(`Context ${name} is used from now on.`);

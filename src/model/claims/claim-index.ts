@@ -10,9 +10,10 @@ export interface Conflict {
   /** The rule that wants it, by its index in the document. */
   readonly ruleIndex: number;
   readonly rule: IngressRule;
+  /** `reserved`: the host is Gatewright's own. */
   /** `redirect`: both redirect the host's plain port, to different ports. `unreadable`: a file that could not be read names the host or port. */
   /** `headers`: the document's rules of this place have too many sets of header names to be compared. */
-  readonly kind: "rule" | "redirect" | "unreadable" | "headers";
+  readonly kind: "rule" | "redirect" | "unreadable" | "headers" | "reserved";
   /** Who holds it. */
   readonly holder:
     | { readonly kind: "ingress"; readonly id: string; readonly name: string; readonly ruleIndex: number }
@@ -39,6 +40,8 @@ export class ClaimIndex {
   readonly #layer4 = new Layer4Claims();
   /** Shape, or port such as `53/udp` → ids of unreadable files that name it. */
   readonly #unreadable = new Map<string, Set<string>>();
+  /** Shape → who has it for itself, on every port and path. */
+  readonly #reserved = new Map<string, Claimant>();
 
   /** Holds every claim of an ingress, also those that conflict: whoever adds has asked `conflicts` before. */
   add(ingress: Claimant): void {
@@ -47,6 +50,12 @@ export class ClaimIndex {
       this.#redirects.add({ ingress, index });
       this.#layer4.add({ ingress, index });
     }
+  }
+
+  /** Holds the claims of somebody, and has nobody else have its hosts, whatever the port and path. */
+  reserve(claimant: Claimant): void {
+    this.add(claimant);
+    for (const { match } of claimant.rules) this.#reserved.set(hostnameShape(match.hostname), claimant);
   }
 
   /** Frees the claims of an ingress, given as it was added. */
@@ -104,6 +113,11 @@ export class ClaimIndex {
       const report = (kind: Conflict["kind"], holder: Conflict["holder"] | undefined): void => {
         if (holder !== undefined) conflicts.push({ ruleIndex, rule, kind, holder });
       };
+      const reserved = this.#reservedFor(rule, except);
+      if (reserved !== undefined) {
+        report("reserved", reserved);
+        continue;
+      }
       if (own !== undefined && own.matches.headerSetsWith(rule) > MOST_HEADER_SETS) {
         report("headers", { kind: "document", ruleIndex });
         continue;
@@ -140,6 +154,13 @@ export class ClaimIndex {
       }
       if (found.size === before) return found;
     }
+  }
+
+  #reservedFor(rule: IngressRule, except: Asker["except"]): Conflict["holder"] | undefined {
+    if (this.#reserved.size === 0 || !isNamed(rule)) return undefined;
+    const holder = this.#reserved.get(hostnameShape(rule.match.hostname));
+    if (holder === undefined || isExcepted(holder.id, except)) return undefined;
+    return { kind: "ingress", id: holder.id, name: holder.name, ruleIndex: 0 };
   }
 
   #unreadableHolder(rule: IngressRule, except: Asker["except"]): Conflict["holder"] | undefined {

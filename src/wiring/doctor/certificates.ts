@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { request } from "node:https";
 import { checkCloudflare } from "../../certificates/cloudflare-check.ts";
+import { apiClaimant } from "../../compiler/api-rows.ts";
 import type { Config } from "../../config.ts";
 import type { Ingress } from "../../model/api.ts";
 import { planTls } from "../../model/tls-plan.ts";
-import { tlsSettings } from "../compiler-settings.ts";
+import { compilerSettings, tlsSettings } from "../compiler-settings.ts";
 import { type Finding, ok, problem } from "./finding.ts";
 import { skewFindings } from "./machine.ts";
 
@@ -19,6 +20,7 @@ export async function certificateFindings(
 ): Promise<readonly Finding[]> {
   return [
     ...ruleFindings(config, ingresses),
+    ...apiFindings(config, ingresses),
     ...(await authorityFindings(config)),
     ...(await cloudflareFindings(config, ingresses)),
   ];
@@ -38,6 +40,28 @@ function ruleFindings(config: Config, ingresses: readonly Ingress[]): readonly F
   if (secure.length > 0) return [ok("tls", `${secure.length} rules have TLS, all allowed`)];
   const ready = settings.acmeConfigured || settings.issuer === "internal";
   return [ok("tls", `no rules have TLS yet${ready ? "" : ", and ACME is not configured (set ACME_EMAIL)"}`)];
+}
+
+/** Whether API_HOSTNAME can have its certificate, and which ingresses it sets aside. */
+function apiFindings(config: Config, ingresses: readonly Ingress[]): readonly Finding[] {
+  const claimant = apiClaimant(compilerSettings(config));
+  if (claimant === undefined) return [];
+  const [rule] = claimant.rules;
+  const { hostname } = rule.match;
+  const plan = rule.tls ? planTls(rule, tlsSettings(config)) : undefined;
+  const rivals = ingresses.filter(({ rules }) => rules.some(({ match }) => match.hostname === hostname));
+  return [
+    plan?.kind === "refused"
+      ? problem("tls", `API_HOSTNAME ${hostname}: ${plan.reason}`, "change the settings of TLS (docs/tls.md)")
+      : ok("tls", `API_HOSTNAME ${hostname} is served ${rule.tls ? "over TLS" : "without TLS"}`),
+    ...rivals.map(({ name }) =>
+      problem(
+        "tls",
+        `ingress ${name} has the hostname ${hostname}, which is API_HOSTNAME: it is set aside and not served`,
+        "give it another hostname",
+      ),
+    ),
+  ];
 }
 
 async function authorityFindings({ tls }: Config): Promise<readonly Finding[]> {
@@ -100,7 +124,8 @@ async function cloudflareFindings(
     }),
   );
   const allowed = config.tls.allowedDomains.filter((name) => name !== "*");
-  const asked = [...new Set([...names, ...allowed])].sort();
+  const own = config.api.hostname?.tls === true ? [config.api.hostname.name] : [];
+  const asked = [...new Set([...names, ...allowed, ...own])].sort();
   const { isFit, lines } = await checkCloudflare({
     token: dns.token.reveal(),
     names: asked,

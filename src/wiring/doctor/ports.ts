@@ -35,7 +35,7 @@ function wantedPorts({ api, caddy, dns }: Config, ingresses: readonly Ingress[])
     // 0 is one that is chosen at the start.
     if (port !== 0) want({ what, network, address, port, isNeeded: true });
   };
-  if (!api.address.startsWith("unix/")) own("the API (PORT)", "tcp", api.address, api.port);
+  for (const address of api.addresses) own("the API (PORT)", "tcp", address, api.port);
   own("DNS (INTERNAL_DNS_PORT)", "udp", dns.address, dns.port);
   own("DNS (INTERNAL_DNS_PORT)", "tcp", dns.address, dns.port);
   own("Caddy's admin endpoint (CADDY_ADMIN_PORT)", "tcp", caddy.adminAddress, caddy.adminPort ?? 0);

@@ -1,0 +1,116 @@
+import { chmod, chown, lstat, readFile, rename, unlink } from "node:fs/promises";
+import { connect, type Server } from "node:net";
+import { GatewrightError } from "../errors.ts";
+
+/** A Unix socket to listen on. */
+export interface SocketPlace {
+  readonly path: string;
+  /** Name or number of a group whose members may open it, too: mode 0660. Absent: its owner alone, 0600. */
+  readonly group?: string;
+}
+
+/**
+ * Has a server listen on a Unix socket. One that a process left behind is replaced; one that somebody listens on, and a file that
+ * is none, stay. Throws `address_in_use` and `address_unavailable`.
+ */
+export async function listenOnSocket(server: Server, { path, group }: SocketPlace): Promise<void> {
+  const gid = group === undefined ? undefined : await groupId(path, group);
+  await removeLeftover(path);
+  await bound(server, path);
+  if (gid === undefined) return;
+  try {
+    await chown(path, -1, gid);
+    await chmod(path, 0o660);
+  } catch (error) {
+    server.close();
+    throw unavailable(
+      path,
+      `cannot be given to the group ${group} (${codeOf(error)}); run as root or as its member`,
+      error,
+    );
+  }
+}
+
+function bound(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void =>
+      reject(
+        error.code === "EADDRINUSE"
+          ? inUse(path, error)
+          : unavailable(path, `cannot be made (${error.code}); its folder must exist and be writable`, error),
+      );
+    server.once("error", failed);
+    // Its owner's alone from the first moment on: it takes connections before a chmod could come. Bound within the call.
+    const mask = process.umask(0o177);
+    try {
+      server.listen(path, () => {
+        server.off("error", failed);
+        resolve();
+      });
+    } finally {
+      process.umask(mask);
+    }
+  });
+}
+
+/** Moved away before it is removed: of two processes that find the same one, neither removes what the other has made since. */
+async function removeLeftover(path: string): Promise<void> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw unavailable(path, `cannot be looked at (${codeOf(error)})`, error);
+  });
+  if (found === undefined) return;
+  if (!found.isSocket())
+    throw unavailable(path, "is there and is no socket; remove it, or choose another path");
+  if (await isListenedOn(path)) throw inUse(path);
+  const aside = `${path}.${process.pid}`;
+  try {
+    await rename(path, aside);
+    if (await isListenedOn(aside)) {
+      await rename(aside, path);
+      throw inUse(path);
+    }
+    await unlink(aside);
+  } catch (error) {
+    if (error instanceof GatewrightError) throw error;
+    if (codeOf(error) !== "ENOENT")
+      throw unavailable(path, `is left from before and cannot be removed (${codeOf(error)})`, error);
+  }
+}
+
+/** Only a refusal says that nobody listens: with others it is not known. */
+function isListenedOn(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error) => resolve(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error))));
+  });
+}
+
+async function groupId(path: string, group: string): Promise<number> {
+  if (/^\d+$/.test(group)) return Number(group);
+  const groups = await readFile("/etc/group", "utf8").catch(() => "");
+  const line = groups.split("\n").find((one) => one.startsWith(`${group}:`));
+  const id = line?.split(":")[2];
+  if (id !== undefined && /^\d+$/.test(id)) return Number(id);
+  throw unavailable(
+    path,
+    `cannot be given to the group ${group}, which /etc/group does not have; set LISTEN_SOCKET_GROUP to another one, or to its number`,
+  );
+}
+
+function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException).code ?? error);
+}
+
+function inUse(path: string, cause?: unknown): GatewrightError {
+  const message = `another process listens on the socket ${path}; end it, or set LISTEN_ADDRESS to another path`;
+  return new GatewrightError("address_in_use", message, { cause });
+}
+
+function unavailable(path: string, why: string, cause?: unknown): GatewrightError {
+  return new GatewrightError("address_unavailable", `the socket ${path} ${why}`, { cause });
+}
