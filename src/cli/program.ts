@@ -4,6 +4,7 @@ import { addArchiveCommands } from "./commands/archive.ts";
 import { addCertificateCommands } from "./commands/certificate.ts";
 import { addContextCommands } from "./commands/context.ts";
 import { addExplainCommand } from "./commands/explain.ts";
+import { addHaCommands } from "./commands/ha.ts";
 import { addIngressCommands } from "./commands/ingress.ts";
 import { addInstanceCommands } from "./commands/instance.ts";
 import { addLocalCommands } from "./commands/local.ts";
@@ -50,6 +51,7 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
   addTokenCommands(program, io);
   addRevisionCommands(program, io);
   addArchiveCommands(program, io);
+  addHaCommands(program, io);
   addContextCommands(program, io);
   program
     .command("completion")
