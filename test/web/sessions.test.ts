@@ -68,6 +68,17 @@ describe.skipIf(!hasBrowser)("sessions", () => {
     opened.expectClean();
   });
 
+  it("of a team with admin:read have an overview of what is its own", async () => {
+    const text = await make({ name: "watcher", scopes: ["ingress:read", "admin:read"], limits: {} });
+    await using opened = await logIn(text);
+    const { page } = opened;
+    await page.getByText("No hostname is served yet.").waitFor();
+    await page.getByText("What changed lately").waitFor();
+    expect(await page.getByText("Requests of the last hour").count()).toBe(0);
+    expect(await page.getByRole("link", { name: "Tokens" }).count()).toBe(0);
+    opened.expectClean();
+  });
+
   it("of a team see its own ingresses alone", async () => {
     await call(`${gatewright.url}/instances/web-1`, {
       method: "PUT",

@@ -33,13 +33,13 @@ export async function logOut(): Promise<void> {
 }
 
 /**
- * Why the caller may not do what takes a scope; undefined where they may. What tells of everybody is not for tokens with limits:
- * default, all but what is of ingresses.
+ * Why the caller may not do what takes a scope; undefined where they may. Tokens with limits see what is their own, and change
+ * ingresses alone; what is for all is not for them.
  */
 export function refusal(
   scope: Scope,
   who: Session | undefined,
-  isForAll = !scope.startsWith("ingress:"),
+  isForAll = !scope.startsWith("ingress:") && !scope.endsWith(":read"),
 ): string | undefined {
   if (who === undefined) return "Not logged in.";
   if (who.limits !== undefined && isForAll) return "Your token is limited to your own ingresses.";

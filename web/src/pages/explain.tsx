@@ -194,7 +194,11 @@ function Steps({ told }: { readonly told: Explanation }): JSX.Element {
         <State tone={ingress === undefined ? "bad" : "ok"}>rule</State>
         <span>
           {ingress === undefined ? (
-            "No rule takes it."
+            told.outcome === "another_subject" ? (
+              "A rule of somebody else takes it."
+            ) : (
+              "No rule takes it."
+            )
           ) : (
             <>
               <a href={href(["ingresses", ingress.id])}>{ingress.name}</a> rule {ingress.rule + 1} takes it

@@ -1,19 +1,18 @@
 import type { JSX } from "preact";
-import { useMemo } from "preact/hooks";
 import { get } from "../data/client.ts";
 import { ofFamily, useResource } from "../data/resource.ts";
 import { refusal, session } from "../data/session.ts";
 import { useStore } from "../data/store.ts";
 import type { Certificate, RevisionSummary, ServerStatus, TrafficHistory } from "../data/types.ts";
-import { count, duration, percent, plural, rate } from "../format.ts";
+import { count, duration, plural } from "../format.ts";
 import { href } from "../router.ts";
-import { Chart } from "../ui/chart.tsx";
 import { LinkButton } from "../ui/controls.tsx";
 import { RevisionFeed } from "../ui/feed.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Empty, Loaded, Page, Section } from "../ui/page.tsx";
 import { CertificateState, Expiry } from "./certificate-parts.tsx";
 import { GatewayList } from "./gateways.tsx";
+import { Legend, TrafficChart, TrafficFigures } from "./overview-traffic.tsx";
 
 /** Whether all is well, and if not what and why. */
 export function OverviewPage(): JSX.Element {
@@ -51,9 +50,13 @@ function Everything(): JSX.Element {
     on: ofFamily("caddy", "drift", "port", "certificate", "ingress", "gateway", "source", "target"),
     everyMs: 10_000,
   });
-  const traffic = useResource("traffic", (signal) => get<TrafficHistory>("/traffic", {}, signal), {
-    everyMs: 10_000,
-  });
+  // The traffic of all is not for a team.
+  const isTeam = useStore(session)?.limits !== undefined;
+  const traffic = useResource(
+    "traffic",
+    async (signal) => (isTeam ? undefined : await get<TrafficHistory>("/traffic", {}, signal)),
+    { everyMs: 10_000 },
+  );
   return (
     <Loaded of={status}>
       {(data) => (
@@ -63,9 +66,11 @@ function Everything(): JSX.Element {
           <Figures status={data} {...(traffic.data === undefined ? {} : { traffic: traffic.data })} />
           <div class="columns">
             <div>
-              <Section title="Requests of the last hour" aside={<Legend />}>
-                <Loaded of={traffic}>{(history) => <TrafficChart history={history} />}</Loaded>
-              </Section>
+              {!isTeam && (
+                <Section title="Requests of the last hour" aside={<Legend />}>
+                  <Loaded of={traffic}>{(history) => history && <TrafficChart history={history} />}</Loaded>
+                </Section>
+              )}
               <Changes />
             </div>
             <div>
@@ -130,11 +135,6 @@ function FirstSteps(): JSX.Element {
   );
 }
 
-/** What stands in a minute that is over: the present one is not whole. */
-function lastWhole(traffic: TrafficHistory | undefined): TrafficHistory["minutes"][number] | undefined {
-  return traffic?.minutes.at(-2);
-}
-
 function Figures({
   status,
   traffic,
@@ -142,9 +142,6 @@ function Figures({
   readonly status: ServerStatus;
   readonly traffic?: TrafficHistory;
 }): JSX.Element {
-  const all = traffic?.minutes ?? [];
-  const requests = all.reduce((sum, minute) => sum + minute.requests, 0);
-  const errors = all.reduce((sum, minute) => sum + minute.errors, 0);
   const { ready, pending, failed, expired, expiring } = status.certificates;
   const wanting = [
     failed + expired > 0 ? `${failed + expired} failed` : "",
@@ -159,21 +156,7 @@ function Figures({
           <a href={href(["ingresses"])}>{count(status.ingresses)}</a>
         </dd>
       </div>
-      <div>
-        <dt>Requests in the last minute</dt>
-        <dd>{rate((lastWhole(traffic)?.requests ?? 0) / 60)}</dd>
-      </div>
-      <div>
-        <dt>Errors (5xx) in the last hour</dt>
-        <dd>
-          {count(errors)}
-          {requests > 0 && (
-            <span class="hint">
-              {percent(errors / requests)} of {count(requests)}
-            </span>
-          )}
-        </dd>
-      </div>
+      {traffic !== undefined && <TrafficFigures history={traffic} />}
       <div>
         <dt>Certificates ready</dt>
         <dd>
@@ -191,39 +174,6 @@ function Figures({
     </dl>
   );
 }
-
-function Legend(): JSX.Element {
-  return (
-    <span class="legend">
-      <span class="line requests">requests</span>
-      <span class="line errors">errors (5xx)</span>
-    </span>
-  );
-}
-
-function TrafficChart({ history }: { readonly history: TrafficHistory }): JSX.Element {
-  const { times, series, label } = useMemo(() => {
-    // The present minute is not whole.
-    const minutes = history.minutes.slice(0, -1);
-    const requests = minutes.map((minute) => minute.requests / 60);
-    return {
-      times: minutes.map(({ at }) => Date.parse(at) / 1000),
-      series: [
-        { label: "requests", values: requests, colour: "--accent" as const },
-        {
-          label: "errors",
-          values: minutes.map(({ errors }) => errors / 60),
-          colour: "--bad" as const,
-          isDashed: true,
-        },
-      ],
-      label: `Requests a second of the last hour, by minute: at most ${rate(Math.max(0, ...requests))}, now ${rate(requests.at(-1) ?? 0)}.`,
-    };
-  }, [history]);
-  return <Chart label={label} times={times} series={series} format={axisRate} />;
-}
-
-const axisRate = (value: number): string => `${count(value)}/s`;
 
 function Changes(): JSX.Element {
   const revisions = useResource(

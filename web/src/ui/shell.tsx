@@ -22,13 +22,13 @@ interface Entry {
 const entries: readonly Entry[] = [
   { path: "", label: "Overview" },
   { path: "ingresses", label: "Ingresses", scope: "ingress:read" },
-  { path: "explain", label: "Explain a URL", scope: "ingress:read", isForAll: true },
+  { path: "explain", label: "Explain a URL", scope: "ingress:read" },
   { path: "instances", label: "Instances", scope: "instance:read" },
   { path: "certificates", label: "Certificates", scope: "certificate:read" },
   { path: "events", label: "Events", scope: "admin:read" },
   { path: "history", label: "History", scope: "ingress:read" },
   { path: "gateways", label: "Gateways", scope: "admin:read" },
-  { path: "tokens", label: "Tokens", scope: "admin:read" },
+  { path: "tokens", label: "Tokens", scope: "admin:read", isForAll: true },
 ];
 
 /** What every page has around it. */
