@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { parse } from "dotenv";
-import { buildConfig, type Config } from "./config/build.ts";
+import { buildConfig, type Config, type ServiceConfig } from "./config/build.ts";
 import { inconsistencies } from "./config/consistency.ts";
 import { withHypemanNames } from "./config/hypeman-names.ts";
 import { type Environment, readSettings } from "./config/read.ts";
@@ -42,6 +42,8 @@ export function loadConfig(environment: Environment = process.env, options: Load
     ...built,
     /** Files that secrets were read from, by the secret's variable. */
     secretFiles: secrets.files,
+    /** What systemd, where it started this process, wants to be told (sd_notify(3), sd_watchdog_enabled(3)). */
+    service: serviceOf(environment),
     warnings: [...built.warnings, ...secrets.warnings],
   };
   const wrong = [...secrets.problems, ...problems];
@@ -59,6 +61,14 @@ function invalid(problems: readonly Problem[]): GatewrightError {
   const count = problems.length === 1 ? "1 setting is" : `${problems.length} settings are`;
   const lines = problems.map((problem) => `  ${problem.message}`);
   return new GatewrightError("config_invalid", `${count} wrong:\n${lines.join("\n")}`, { details: problems });
+}
+
+function serviceOf({ NOTIFY_SOCKET, WATCHDOG_USEC }: Environment): ServiceConfig {
+  const watchdogMs = Number(WATCHDOG_USEC ?? 0) / 1000;
+  return {
+    ...(NOTIFY_SOCKET ? { notifySocket: NOTIFY_SOCKET } : {}),
+    ...(watchdogMs > 0 ? { watchdogMs } : {}),
+  };
 }
 
 function readEnvFile(file: string): Environment {

@@ -9,7 +9,8 @@ import { compactHeap } from "./wiring/compact-heap.ts";
 import { checkDataFolder } from "./wiring/data-folder.ts";
 import type { Gatewright } from "./wiring/gatewright.ts";
 import { prefetchFolders } from "./wiring/prefetched-folders.ts";
-import { welcome } from "./wiring/welcome.ts";
+import { createNotifier } from "./wiring/service/notify.ts";
+import { apiReach, farewell, welcome } from "./wiring/welcome.ts";
 
 /**
  * Keeps V8's young generation at its size. Reading 100,000 ingresses grows it to 130 MB, which saves a tenth of the
@@ -44,7 +45,10 @@ async function main(): Promise<void> {
   process.stderr.write(welcome(gatewright.config));
   setTimeout(() => compact(isLarge), COMPACT_AFTER_MS).unref();
   renewWhenAsked(gatewright, logger);
+  const notifier = createNotifier(config, logger);
+  notifier.ready(apiReach(gatewright.config));
   await ending;
+  notifier.stopping();
   await end(gatewright, logger);
 }
 
@@ -79,7 +83,7 @@ function renewWhenAsked(gatewright: Gatewright, logger: RootLogger): void {
       .catch((error: unknown) => logger.error("the settings were not read again", { error }));
   };
   if (!process.stdin.isTTY) process.on("SIGHUP", renew);
-  for (const file of Object.values(gatewright.config.secretFiles ?? {}))
+  for (const file of Object.values(gatewright.config.secretFiles))
     watchFile(file, { interval: SECRETS_WATCHED_MS, persistent: false }, renew);
 }
 
@@ -87,6 +91,8 @@ async function end(gatewright: Gatewright, logger: RootLogger): Promise<void> {
   logger.info("stopping");
   await gatewright.stop();
   await logger.close();
+  // Whoever pressed Ctrl-C shall know what goes on.
+  if (process.stderr.isTTY) process.stderr.write(farewell(gatewright.config));
 }
 
 main().catch((error: unknown) => {

@@ -10,6 +10,7 @@ import { addInstanceCommands } from "./commands/instance.ts";
 import { addLocalCommands } from "./commands/local.ts";
 import { addRevisionCommands } from "./commands/revision.ts";
 import { addServerCommands } from "./commands/server.ts";
+import { addServiceCommands } from "./commands/service.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { completionScripts, completionsOf } from "./completion.ts";
 import type { Io } from "./io.ts";
@@ -42,6 +43,7 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .exitOverride();
   addLocalCommands(program, io, run);
+  addServiceCommands(program, io);
   addServerCommands(program, io);
   addIngressCommands(program, io);
   addApplyCommands(program, io);

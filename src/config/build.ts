@@ -22,8 +22,19 @@ type Frozen<T> = T extends Secret ? T : { readonly [key in keyof T]: Frozen<T[ke
 
 /** Gatewright's settings, checked and frozen. Each is described in src/config/settings.ts under its variable. */
 export type Config = Frozen<
-  ReturnType<typeof buildConfig> & { readonly secretFiles?: { readonly [name: string]: string } }
+  ReturnType<typeof buildConfig> & {
+    readonly secretFiles: { readonly [name: string]: string };
+    readonly service: ServiceConfig;
+  }
 >;
+
+/** How the supervisor of this process is told of it. */
+export interface ServiceConfig {
+  /** Absent: it does not want to be told. */
+  readonly notifySocket?: string;
+  /** How long it waits for a sign of life. Absent: for ever. */
+  readonly watchdogMs?: number;
+}
 
 const LONGEST_GIVEN = 500;
 

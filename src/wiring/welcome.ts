@@ -1,10 +1,26 @@
 import { listenAddress } from "../compiler/http-servers.ts";
 import type { Config } from "../config.ts";
 
+/** How this machine reaches the API: by a URL, and through a socket where it listens at nothing else. */
+export function apiReach({ api, caddy }: Pick<Config, "api" | "caddy">): {
+  readonly url: string;
+  readonly socketPath?: string | undefined;
+} {
+  const [url = "http://localhost"] = apiUrls(api, caddy);
+  return { url, socketPath: api.addresses.length === 0 ? api.sockets[0] : undefined };
+}
+
+/** What an end prints for a person: that Caddy goes on, and how it ends. */
+export function farewell({ caddy }: Pick<Config, "caddy">): string {
+  return caddy.stopOnShutdown
+    ? "\nGatewright and Caddy have ended.\n"
+    : "\nGatewright has ended. Caddy goes on serving, and the next start finds it; `gatewright stop --caddy` ends it.\n";
+}
+
 /** What a start prints for a person: where everything is, and three lines to try it. */
 export function welcome({ api, caddy, dns, instances }: Config): string {
-  const [base = "http://localhost", ...others] = apiUrls(api, caddy);
-  const [socket] = api.addresses.length === 0 ? api.sockets : [];
+  const [, ...others] = apiUrls(api, caddy);
+  const { url: base, socketPath: socket } = apiReach({ api, caddy });
   const curl = socket === undefined ? "curl" : `curl --unix-socket ${socket}`;
   const auth = api.secret === undefined ? "" : ' -H "Authorization: Bearer $TOKEN"';
   const json = `${auth} -H 'content-type: application/json'`;
