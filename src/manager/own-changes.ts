@@ -74,13 +74,18 @@ function checkPresent({ before, setAside }: IngressChange, owner: Owner): void {
 /** Codes whose messages name who holds what is wanted. */
 const namingCodes: ReadonlySet<string> = new Set(["hostname_in_use", "port_in_use", "tls_options_conflict"]);
 
+/** A message without names of others: of ingresses, of hosts on a certificate, of instances that a misspelt name is like. */
+function unnamed(code: string, message: string): string {
+  if (namingCodes.has(code))
+    return "another rule stands against this one; whose it is, is not told to a token with limits";
+  if (code === "certificate_not_found")
+    return "no imported certificate has this id or name, or it does not cover the hostname";
+  return code === "instance_not_found" ? message.replace(/; the nearest name is .*/s, "") : message;
+}
+
 /** The same error without the names of others' ingresses. */
 export function withoutOthers(error: unknown): unknown {
   if (!isGatewrightError(error)) return error;
-  const unnamed = (code: string, message: string): string =>
-    namingCodes.has(code)
-      ? "another rule stands against this one; whose it is, is not told to a token with limits"
-      : message;
   const details = error.details.map((problem) => ({
     ...problem,
     message: unnamed(problem.code, problem.message),

@@ -43,7 +43,10 @@ const attempts: { readonly [operation: string]: (theirs: Theirs) => readonly Att
     { path: "/ingresses?q=blue", status: 200 },
     { path: "/ingresses?state=set-aside", status: 200 },
   ],
-  "POST /ingresses": ({ ingress }) => [
+  "POST /ingresses": ({ certificate, ingress }) => [
+    // The nearest name of an instance, and the names on a certificate, would be theirs.
+    { path: "/ingresses", json: document("bleu", "c.red.test"), status: 400 },
+    { path: "/ingresses", json: document("red-2", "c.red.test", certificate), status: 400 },
     { path: "/ingresses", json: document("blue", "c.red.test"), status: 409 },
     { path: "/ingresses", json: { ...document("red-2", "c.red.test"), id: ingress }, status: 400 },
     {
@@ -99,6 +102,8 @@ const attempts: { readonly [operation: string]: (theirs: Theirs) => readonly Att
     ...at(["blue", theirs.ingress], () => "/plan", 404, { replace: { id: "blue", ingress: mine } }),
     ...at(["?prune=all", "?prune=selected&owner=blue"], (one) => `/plan${one}`, 200, [mine]),
     { path: "/plan", json: [{ ...mine, id: theirs.ingress }], status: 200 },
+    { path: "/plan", json: { create: document("bleu", "c.red.test") }, status: 200 },
+    { path: "/plan", json: { create: document("red", "c.red.test", theirs.certificate) }, status: 200 },
   ],
   "POST /apply": ({ ingress }) => [
     { path: "/apply", json: [{ ...mine, id: ingress }], status: 409 },
