@@ -7,7 +7,6 @@ import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { StatusBoard } from "../status/status-board.ts";
 import type { TrafficControl } from "../targets/targets.ts";
-import type { Tokens } from "../tokens/tokens.ts";
 import { type ArchiveParts, archiveRoutes } from "./archive.ts";
 import { Attempts } from "./attempts.ts";
 import { type AuthOptions, isOpen } from "./auth.ts";
@@ -68,7 +67,7 @@ export interface AppDependencies {
   readonly archive?: ArchiveParts;
   readonly auth: AuthOptions;
   /** Absent: no `/tokens`. */
-  readonly tokens?: TokenParts & Pick<Tokens, "use">;
+  readonly tokens?: TokenParts;
   /** Longest time of a session. Default: 12 hours. */
   readonly sessionMs?: number;
   /** Hosts beside localhost and loopback addresses that an open API answers to: listen address, API_ALLOWED_HOSTS. */
@@ -141,10 +140,9 @@ function attemptsOf({ logger, telemetry }: AppDependencies): Attempts {
 
 const SESSION_MS = 12 * 60 * 60 * 1000;
 
-function sessionsOf({ history, sessionMs = SESSION_MS, tokens }: AppDependencies): Sessions {
+function sessionsOf({ history, sessionMs = SESSION_MS }: AppDependencies): Sessions {
   return new Sessions({
     durationMs: sessionMs,
-    tokens: tokens ?? { use: () => undefined },
     onEnd: (id) => history?.streams.cutThoseOf(id),
   });
 }

@@ -24,7 +24,7 @@ export interface AuthOptions {
   /** Slows guessing down. Default: nobody does. */
   readonly attempts?: Pick<Attempts, "check" | "succeeded" | "failed">;
   /** Callers who have logged in. Default: nobody can. */
-  readonly sessions?: Pick<Sessions, "find">;
+  readonly sessions?: Pick<Sessions, "find" | "end">;
 }
 
 const anonymous: Caller = { kind: "open", subject: "anonymous", permissions: undefined };
@@ -46,48 +46,58 @@ export function isOpen({ jwts }: AuthOptions): boolean {
  */
 export async function authenticateRequest(request: Request, options: AuthOptions): Promise<Caller> {
   const { authorization = "" } = request.headers;
-  const secret =
-    options.sessions === undefined || authorization !== "" ? undefined : sessionSecretOf(request);
-  if (secret === undefined) return authenticate(request, authorization, options);
+  const { sessions } = options;
+  const secret = sessions === undefined || authorization !== "" ? undefined : sessionSecretOf(request);
+  if (sessions === undefined || secret === undefined) return authenticate(request, authorization, options);
   refuseOtherSites(request);
-  const caller = options.sessions?.find(secret);
-  if (caller !== undefined) return caller;
+  const session = sessions.find(secret);
+  // Its token is looked at each time: the session has no rights of its own that could outlive it.
+  const caller = session && (await callerBy(session.token, options));
+  if (session !== undefined && caller !== undefined)
+    return { ...caller, kind: "session", expiresAtMs: session.expiresAtMs, sessionId: session.id };
+  sessions.end(secret);
   if (request.res !== undefined) clearSessionCookie(request.res);
   // Not as nobody, where calls are open: a page that shows one team's would show everything.
   throw unauthorized("the session has ended: log in again");
 }
 
 /**
- * Finds out who calls by what stands, or might stand, in `Authorization`. Throws `too_many_attempts`, `Unauthorized` with hypeman's reasons, and `identity_provider_unavailable`. Tokens that were made
- * here, and JWTs. Where calls are open other headers mean nothing, and a token that was made here is held to what it permits.
+ * Finds out who calls by what stands, or might stand, in `Authorization`. Throws `Unauthorized` with hypeman's reasons,
+ * `too_many_attempts` and `identity_provider_unavailable`. Where calls are open other headers mean nothing, and a token that
+ * was made here is held to what it permits.
  */
 export async function authenticate(
   request: Request,
   authorization: string | undefined,
   options: AuthOptions,
 ): Promise<Caller> {
-  const { attempts, jwts, tokens } = options;
-  const client = clientOf(clientAddressOf(request));
-  const wrong = (text: string): GatewrightError => {
-    const refusal = unauthorized("invalid token");
-    return attempts?.failed(client, text, refusal) ?? refusal;
-  };
+  const { attempts } = options;
   const token = bearerOf(authorization);
-  if (token.kind === "bearer" && isTokenText(token.text)) {
-    // A secret of 256 random bits is found by no guessing: a right one never has to wait.
-    const found = tokens?.verify(token.text);
-    if (found === undefined) throw wrong(token.text);
-    return callerWith(found);
-  }
+  const isMadeHere = token.kind === "bearer" && isTokenText(token.text);
   if (token.kind === "none" && doorOf(request) === "socket") return atSocket;
-  if (jwts === undefined || jwts.isIdle) return anonymous;
+  if (!isMadeHere && isOpen(options)) return anonymous;
   if (token.kind === "none") throw unauthorized("authorization header required");
   if (token.kind === "malformed") throw unauthorized("invalid authorization header format");
-  attempts?.check(client, token.text);
-  const verified = await jwts.verify(token.text);
-  if (verified === undefined) throw wrong(token.text);
-  attempts?.succeeded(token.text);
-  return callerOf(verified);
+  const client = clientOf(clientAddressOf(request));
+  // A secret of 256 random bits is found by no guessing: a right one never has to wait.
+  if (!isMadeHere) attempts?.check(client, token.text);
+  const caller = await callerBy(token.text, options);
+  if (caller === undefined) {
+    const refusal = unauthorized("invalid token");
+    throw attempts?.failed(client, token.text, refusal) ?? refusal;
+  }
+  if (!isMadeHere) attempts?.succeeded(token.text);
+  return caller;
+}
+
+/** Whose a token is, which was made here or is a JWT; undefined for one that is not valid. */
+async function callerBy(text: string, { jwts, tokens }: AuthOptions): Promise<Caller | undefined> {
+  if (isTokenText(text)) {
+    const found = tokens?.verify(text);
+    return found && callerWith(found);
+  }
+  const verified = await jwts?.verify(text);
+  return verified && callerOf(verified);
 }
 
 /** Checks that a caller may do what takes a scope. Throws `Forbidden` when the token lacks it. */

@@ -1,7 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from "express";
 import type { Session } from "../model/api.ts";
 import document from "../model/openapi.json" with { type: "json" };
-import { isTokenText } from "../tokens/token-text.ts";
 import { parseBody } from "../validation/schema.ts";
 import { type AuthOptions, authenticate, authenticateRequest, isOpen, unauthorized } from "./auth.ts";
 import { readJson } from "./body.ts";
@@ -51,12 +50,9 @@ function logIn(sessions: Sessions, auth: AuthOptions): RequestHandler {
         clearSessionCookie(response);
         return sendSession(response, caller);
       }
-      const { caller: known, secret } = sessions.begin(
-        caller,
-        isTokenText(token) ? caller.tokenId : undefined,
-      );
+      const { secret, session } = sessions.begin(token, caller);
       setSessionCookie(response, secret);
-      sendSession(response, known);
+      sendSession(response, { ...caller, kind: "session", expiresAtMs: session.expiresAtMs });
     });
   };
 }

@@ -62,15 +62,9 @@ export class Tokens {
     const stored = parts === undefined ? undefined : this.#tokens.get(parts.id);
     if (parts === undefined || stored === undefined || !isSecretOf(stored.secret_sha256, parts.secret))
       return undefined;
-    return this.use(stored.id);
-  }
-
-  /** A token that was verified before, by its id; undefined as with `verify`. */
-  use(id: string): Token | undefined {
-    const stored = this.#tokens.get(id);
     const now = this.#now();
-    if (stored === undefined || isOver(stored, now)) return undefined;
-    this.#uses.note(id, now);
+    if (isOver(stored, now)) return undefined;
+    this.#uses.note(stored.id, now);
     return shownToken(stored);
   }
 

@@ -223,6 +223,17 @@ describe("a session", () => {
     await until(() => stream.ended !== "no");
   });
 
+  it("ends when the key is taken no more that its JWT is signed with", async () => {
+    await using own = await startApi({ secret });
+    const cookie = await cookieOf(admin, own);
+    own.jwts.renew({ secret: "another-secret-of-the-tests-of-sessions", previousSecret: secret });
+    expect((await who(cookie, own)).status).toBe(200);
+    own.jwts.renew({ secret: "another-secret-of-the-tests-of-sessions" });
+    expect((await who(cookie, own)).json()["message"]).toBe(ENDED);
+    own.jwts.renew({ secret });
+    expect((await who(cookie, own)).status).toBe(401);
+  });
+
   it("ends after its time, its streams too", async () => {
     await using own = await startApi({ secret, sessionMs: 1_000 });
     const cookie = await cookieOf(admin, own);

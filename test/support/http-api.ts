@@ -51,6 +51,7 @@ export interface TestApi extends AsyncDisposable {
   readonly telemetry: TelemetryParts;
   readonly imported: ImportedCertificates;
   readonly tokens: Tokens;
+  readonly jwts: JwtVerifier;
   readonly requests: TrafficSource;
   call(call: HttpCall): Promise<HttpReply>;
   /** The next change meets this failure when it is stored. */
@@ -158,6 +159,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   };
   const settings = ["HTTP_PORT", "JWT_SECRET"];
   const archive = createArchive(archived, { folder, settings, version: "1.2.3", logger });
+  const jwts = new JwtVerifier(options);
   const dependencies: AppDependencies = {
     archive: { ...archive, settings: ["HTTP_PORT"] },
     manager,
@@ -165,7 +167,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ...(options.readOnlyInstances === true ? {} : { registry }),
     auth: {
       tokens,
-      jwts: new JwtVerifier(options),
+      jwts,
       ...(options.freeGuesses === undefined ? {} : { attempts: withoutWaits }),
     },
     tokens,
@@ -210,6 +212,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     telemetry,
     imported,
     tokens,
+    jwts,
     requests,
     call: (call) => httpCall(url, call),
     failNextChange: (failure) => {
