@@ -11,7 +11,14 @@ export interface Owner {
 }
 
 /** Who owns nothing: anybody may be called so. */
-const nobodies: ReadonlySet<string> = new Set(["", "anonymous", "gatewright", "unknown", "unnamed"]);
+const nobodies: ReadonlySet<string> = new Set([
+  "",
+  "anonymous",
+  "gatewright",
+  "socket",
+  "unknown",
+  "unnamed",
+]);
 /** Longer ones are cut where they are kept. */
 const LONGEST_SUBJECT = 199;
 

@@ -267,6 +267,7 @@ describe("a token with limits", () => {
       { sub: "red", limits: [] },
       { limits: {} },
       { sub: "anonymous", limits: {} },
+      { sub: "socket", limits: {} },
       { sub: "x".repeat(200), limits: {} },
     ])
       expect([claims, (await api.call({ path: "/ingresses", headers: bearer(claims) })).status]).toEqual([
