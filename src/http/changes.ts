@@ -151,6 +151,6 @@ async function singleCall(manager: IngressManager, change: PlanChange): Promise<
 }
 
 async function idOf(manager: IngressManager, reference: string): Promise<string> {
-  const present = manager.lookup(reference);
+  const present = await manager.find(reference);
   return present.kind === "set-aside" ? present.ingress.id : (await findOne(() => present)).ingress.id;
 }

@@ -70,11 +70,11 @@ async function* withoutVersions(
 /** Throws `not_found`, `ambiguous` and `Bad Request`. */
 async function selectionOf(
   query: URLSearchParams,
-  manager: Pick<IngressManager, "lookup">,
+  manager: Pick<IngressManager, "find">,
 ): Promise<RunSelection> {
   const host = shapeOf(query.get("hostname"));
   const reference = query.get("ingress");
-  const found = reference === null ? undefined : await findOne(() => manager.lookup(reference));
+  const found = reference === null ? undefined : await findOne(() => manager.find(reference));
   return {
     ...(host === undefined ? {} : { host }),
     ...(found === undefined ? {} : { ingress: found.ingress.id }),

@@ -56,7 +56,7 @@ export function ingressTrafficRoutes(
     .route("/ingresses/:id/traffic")
     .get(
       operation(context, options, async ({ request, response, caller }) => {
-        const { ingress } = await findOne(() => manager.of(caller).lookup(referenceOf(request)));
+        const { ingress } = await findOne(() => manager.of(caller).find(referenceOf(request)));
         const { id, name } = ingress;
         const traffic: IngressTraffic = {
           id,

@@ -147,12 +147,12 @@ function sendIngress(manager: IngressManager, response: Response, status: number
 }
 
 async function find(manager: IngressManager, request: Request): Promise<Ingress> {
-  return (await findOne(() => manager.lookup(referenceOf(request)))).ingress;
+  return (await findOne(() => manager.find(referenceOf(request)))).ingress;
 }
 
 /** Finds an ingress that is to be replaced or deleted, which one that is set aside may be. */
 async function findStored(manager: IngressManager, request: Request): Promise<Listed> {
-  const found = await guarded("failed to resolve resource", () => manager.lookup(referenceOf(request)));
+  const found = await guarded("failed to resolve resource", () => manager.find(referenceOf(request)));
   return found.kind === "set-aside" ? found.ingress : (await findOne(() => found)).ingress;
 }
 

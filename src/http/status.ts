@@ -22,7 +22,7 @@ export function statusRoutes(
     .route("/ingresses/:id/status")
     .get(
       operation(context, options, async ({ request, response, caller }) => {
-        const { ingress } = await findOne(() => manager.of(caller).lookup(referenceOf(request)));
+        const { ingress } = await findOne(() => manager.of(caller).find(referenceOf(request)));
         sendJson(response, 200, await board.statusOf(ingress));
       }),
     )

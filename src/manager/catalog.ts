@@ -221,14 +221,17 @@ export class Catalog {
     return this.#derive(change);
   }
 
-  /** Takes back staged changes; they must come in the reverse order of their staging. */
-  unstage(change: IngressChange): void {
+  /**
+   * Takes back staged changes; they must come in the reverse order of their staging. Returns what that does to the host
+   * table.
+   */
+  unstage(change: IngressChange): RowChanges {
     const id = changedId(change);
-    if (id === undefined) return;
+    if (id === undefined) return { remove: [], upsert: [] };
     if (change.setAside !== undefined) this.setAside.add(change.setAside);
     if (this.#committed.get(id) === change.before) this.#staged.delete(id);
     else this.#staged.set(id, change.before);
-    this.#derive({
+    return this.#derive({
       ...(change.after ? { before: change.after } : {}),
       ...(change.before ? { after: change.before } : {}),
     });

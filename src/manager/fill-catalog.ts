@@ -3,7 +3,6 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Problem } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Ingress } from "../model/api.ts";
-import { isNamed, protocolOf } from "../model/protocol.ts";
 import type { Snapshot, UnreadableDocument } from "../store/document-store.ts";
 import {
   claimProblems,
@@ -13,7 +12,7 @@ import {
 } from "../validation/ingress.ts";
 import { parseBody } from "../validation/schema.ts";
 import { Catalog } from "./catalog.ts";
-import { unreadableClaims } from "./unreadable-claims.ts";
+import { inConflict, unreadableEntry } from "./set-aside-entries.ts";
 
 /** The catalog of a start. */
 export interface FilledCatalog {
@@ -21,9 +20,6 @@ export interface FilledCatalog {
   /** What is wrong beside ingresses that are set aside, in words for `/ready`. */
   readonly problems: readonly string[];
 }
-
-/** Of a file that cannot be read, this much of its text is kept: characters. */
-const MAX_TEXT = 16 * 1024;
 
 interface Contested {
   readonly ingress: Ingress;
@@ -47,17 +43,7 @@ export function fillCatalog(
     contested = load(snapshot.documents.toSorted(byLastChange), catalog);
   }
   for (const { ingress, problems } of contested) {
-    catalog.setAside.add({
-      id: ingress.id,
-      name: ingress.name,
-      reason: "conflict",
-      problems,
-      hostnames: [...new Set(ingress.rules.filter(isNamed).map(({ match }) => match.hostname))],
-      ports: ingress.rules
-        .filter((rule) => !isNamed(rule))
-        .map((rule) => `${rule.match.port}/${protocolOf(rule)}`),
-      ingress,
-    });
+    catalog.setAside.add(inConflict(ingress, problems, "conflict"));
     const [first] = problems;
     logger.error(`stored ingress ${ingress.id} is set aside and not served`, {
       code: first?.code,
@@ -104,15 +90,7 @@ function setAside(
     catalog.setAside.addDamage(id, text);
     return `${message}: ${reason}`;
   }
-  const problem: Problem = { code: "ingress_unreadable", message: reason };
-  const kept = text.slice(0, MAX_TEXT);
-  catalog.setAside.add({
-    id,
-    reason: "unreadable",
-    problems: [problem],
-    ...unreadableClaims(text),
-    ...(kept === "" ? {} : { text: kept }),
-  });
+  catalog.setAside.add(unreadableEntry({ id, reason, text }));
   return undefined;
 }
 

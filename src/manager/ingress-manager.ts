@@ -92,6 +92,8 @@ export interface IngressManager {
   get(id: string): Ingress | undefined;
   /** Exact id, then exact name, then unique id prefix, as hypeman looks up. "" is unknown. */
   lookup(reference: string): Lookup;
+  /** As `lookup`; what is unknown is looked up again when it is sure that nothing of other gateways is missing. */
+  find(reference: string): Promise<Lookup>;
   /**
    * By ascending id, as of this call: later writes neither disturb nor join an iteration under way. By `name` what is renamed
    * or deleted meanwhile may be left out.

@@ -23,6 +23,7 @@ import { creation, type Decision, deletion, etagOf, presentIn, replacement } fro
 import { checkLimits, checkSetLimits, isOwn, ownDecision, withoutOthers } from "./own-changes.ts";
 import { ownRevisions } from "./own-history.ts";
 import { countsOf, MOST_TOLD, planner, refusedPlan, toldChange, unchangedOf } from "./plan.ts";
+import { onPresentState } from "./present-state.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { restoration } from "./restoration.ts";
 import { rollbackSet } from "./rollback.ts";
@@ -142,9 +143,12 @@ export class IngressService implements IngressManager {
 
   async #make(by: Attribution, wanted: PlannedCall, ifMatch?: string): Promise<Committed> {
     this.checkWritable();
+    const { writer } = this.#options;
     try {
-      const { decide } = await this.#decisionOf(wanted, by, ifMatch);
-      return await this.#options.writer.submit({ by, decide });
+      return await onPresentState(writer, async () => {
+        const { decide } = await this.#decisionOf(wanted, by, ifMatch);
+        return writer.submit({ by, decide });
+      });
     } catch (error) {
       throw this.#told(error);
     }
@@ -241,6 +245,15 @@ export class IngressService implements IngressManager {
       notServed(this.#shown(catalog.setAside.named(reference))) ??
       this.#byPrefix(reference)
     );
+  }
+
+  async find(reference: string): Promise<Lookup> {
+    const seen = this.revision;
+    const found = this.lookup(reference);
+    if (found.kind !== "unknown") return found;
+    // While nobody can be asked, what is served here counts.
+    const isNew = await this.#options.writer.catchUp(seen).catch(() => false);
+    return isNew ? this.lookup(reference) : found;
   }
 
   /** How many ingresses there are. */

@@ -117,6 +117,11 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     onCommit: (commits) => {
       for (const event of ingressEvents(commits, isProgrammed)) events.emit(event);
     },
+    onSetAside: ({ id, problems: [first] }) =>
+      logger.error(`ingress ${id}, made at another gateway, is set aside here and not served`, {
+        code: first?.code,
+        reason: first?.message,
+      }),
     track,
   });
   await reconciler.start(
@@ -127,6 +132,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
       alone: (work) => turns.run(work),
     }),
   );
+  writer.follow();
   const admission = new Admission({
     catalog,
     compiler,

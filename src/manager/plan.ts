@@ -8,7 +8,7 @@ import { mapInSlices, Slices } from "../util/slices.ts";
 import { type Catalog, changedId, type IngressChange } from "./catalog.ts";
 import { differencesOf } from "./ingress-difference.ts";
 import type { WantedSet } from "./ingress-manager.ts";
-import type { Rehearsal } from "./writer.ts";
+import type { Rehearsal } from "./staging.ts";
 
 /** Changes that are told one by one; the counts are of all. */
 export const MOST_TOLD = 1_000;

@@ -1,16 +1,17 @@
 import { GatewrightError, isGatewrightError } from "../errors.ts";
-import type { Ingress } from "../model/api.ts";
+import type { SetAsideIngress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
-import type { Batch } from "../store/document-store.ts";
-import type { DocumentChange } from "../store/history/revision.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
-import { mapInSlices, Slices } from "../util/slices.ts";
+import { Slices } from "../util/slices.ts";
 import type { Track } from "../util/track.ts";
 import type { ApplyStep } from "./apply-step.ts";
-import { type Catalog, changedId, type IngressChange, type RowChanges } from "./catalog.ts";
+import { documentsOf } from "./batch-documents.ts";
+import type { Catalog, IngressChange, RowChanges } from "./catalog.ts";
 import type { Commit } from "./ingress-events.ts";
+import { OthersCommits } from "./others-commits.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { mergeRows, type Rehearsal, type StagedSteps, Staging } from "./staging.ts";
 
 /** A change that a caller waits for. */
 export interface Mutation {
@@ -40,6 +41,8 @@ export interface WriterOptions {
   readonly revision: number;
   /** Hears of each batch that is served and durable, before its callers do. Must not throw. */
   readonly onCommit?: (commits: readonly Commit[]) => void;
+  /** Hears of ingresses of others that cannot be served here. Must not throw. */
+  readonly onSetAside?: (entry: SetAsideIngress) => void;
   /** Runs each change, and each step of a batch; the size of the first step is how many changes go together. */
   readonly track: Track<ApplyStep>;
 }
@@ -57,20 +60,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-interface Staged extends Waiting, Rehearsal {
-  /** As they were staged. */
-  readonly steps: readonly IngressChange[];
-}
-
-/** What a mutation does. */
-export interface Rehearsal {
-  /** One for each ingress. */
-  readonly changes: readonly IngressChange[];
-  readonly rows: RowChanges;
-}
+interface Staged extends Waiting, StagedSteps {}
 
 /** Mutations that go together at the most: bounds a delta's size and the work lost by a refusal. */
 const MAX_BATCH = 512;
+/** So often a batch is decided again because another gateway was faster; each time one of them was stored. */
+const MOST_CONFLICTS = 200;
 
 /**
  * The single writer. Mutations queue up while an apply is in flight and then go together in the next one:
@@ -79,13 +74,39 @@ const MAX_BATCH = 512;
 export class Writer {
   readonly #options: WriterOptions;
   readonly #queue: Waiting[] = [];
+  readonly #staging: Staging;
+  readonly #others: OthersCommits;
   #revision: number;
   #scheduled = false;
   #closed = false;
+  /** What Caddy has of a batch that was not stored, and the way back. */
+  #ahead: { readonly version: string; readonly back: RowChanges } | undefined;
 
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#revision = options.revision;
+    this.#staging = new Staging(options.catalog);
+    this.#others = new OthersCommits({ ...options, staging: this.#staging });
+  }
+
+  /** Begins to serve what others commit to the store. */
+  follow(): void {
+    this.#options.store.others?.onArrival(() => this.#schedule());
+    this.#schedule();
+  }
+
+  /**
+   * Makes sure that nothing is missing of what others have committed until now; returns whether this is another revision
+   * than the one that was seen. Throws `store_unavailable`.
+   */
+  async catchUp(seen: number): Promise<boolean> {
+    const { store, turns } = this.#options;
+    if (store.others === undefined) return false;
+    const refusal = store.others.refusal();
+    if (refusal !== undefined) throw refusal;
+    await store.others.confirm();
+    await turns.run(() => this.#takeOver());
+    return this.#revision !== seen;
   }
 
   /** Applies a mutation; resolves when it is served and durable. */
@@ -94,6 +115,8 @@ export class Writer {
       return Promise.reject(
         new GatewrightError("shutting_down", "Gatewright is stopping; nothing was changed."),
       );
+    const refusal = this.#options.store.others?.refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
     const { promise, reject, resolve } = Promise.withResolvers<Committed>();
     this.#queue.push({ mutation, resolve, reject });
     this.#schedule();
@@ -107,15 +130,12 @@ export class Writer {
   rehearse<T>(mutation: Pick<Mutation, "decide">, prepare: () => (rehearsal: Rehearsal) => T): Promise<T> {
     return this.#options.turns.run(async () => {
       const look = prepare();
-      const { changes, rows, steps } = await this.#stageOne(
-        mutation,
-        { revision: this.#revision },
-        new Slices(),
-      );
+      const decided = mutation.decide({ revision: this.#revision });
+      const { changes, rows, steps } = await this.#staging.stage(decided);
       try {
         return await look({ changes, rows });
       } finally {
-        await this.#unstage(steps);
+        await this.#staging.unstage(steps);
       }
     });
   }
@@ -143,13 +163,14 @@ export class Writer {
     this.#scheduled = true;
     void this.#options.turns.run(async () => {
       this.#scheduled = false;
+      await this.#takeOver();
       await this.#runBatch(this.#queue.splice(0, MAX_BATCH));
       if (this.#queue.length > 0) this.#schedule();
     });
   }
 
-  async #runBatch(waiting: readonly Waiting[]): Promise<void> {
-    const { track } = this.#options;
+  async #runBatch(waiting: readonly Waiting[], conflicts = 0): Promise<void> {
+    const { reconciler, track } = this.#options;
     const staged = await track("stage", () => this.#stage(waiting), waiting.length);
     if (staged.every(({ changes }) => changes.length === 0)) {
       // Equal already: nothing is written.
@@ -159,35 +180,58 @@ export class Writer {
     let isApplied = false;
     try {
       await track("apply", async () => {
-        await this.#apply(staged);
+        await this.#apply(staged.map(({ rows }) => rows));
         isApplied = true;
       });
       await this.#persist(staged);
     } catch (error) {
-      await this.#unstage(staged.flatMap(({ steps }) => steps));
+      const version = this.#options.catalog.stagedVersion;
+      const back = await this.#staging.unstage(staged.flatMap(({ steps }) => steps));
+      if (isApplied && isOvertaken(error, this.#options.store) && conflicts < MOST_CONFLICTS) {
+        // Caddy goes from here to what the other gateway made of it, in one step.
+        this.#ahead = { version, back };
+        await this.#takeOver();
+        return this.#runBatch(staged, conflicts + 1);
+      }
       // What Caddy serves is what is stored when the caller hears that its change was not.
-      if (isApplied) await this.#options.reconciler.restore();
+      if (isApplied) await reconciler.restore();
       if (staged.length > 1 && isRefusal(error)) {
         // Only the guilty one is refused: halve, and decide the rest again on top of what remains.
         const middle = Math.ceil(staged.length / 2);
-        await this.#runBatch(staged.slice(0, middle));
-        await this.#runBatch(staged.slice(middle));
+        await this.#runBatch(staged.slice(0, middle), conflicts);
+        await this.#runBatch(staged.slice(middle), conflicts);
         return;
       }
       for (const one of staged) one.reject(error);
     }
     // What runs may be more than what is needed.
-    this.#options.reconciler.restoreSoon();
+    reconciler.restoreSoon();
   }
 
-  /** What is staged in between is nobody's to read or to change but the writer's, whose turn it is. */
+  /** Serves what others have committed meanwhile, in this turn. Never throws: it is stored already. */
+  async #takeOver(): Promise<void> {
+    const { onCommit, reconciler, store } = this.#options;
+    const commits = store.others?.take() ?? [];
+    const last = commits.at(-1);
+    if (last === undefined) {
+      if (this.#ahead !== undefined) await reconciler.restore();
+      this.#ahead = undefined;
+      return;
+    }
+    const told = await this.#others.serve(commits, (rows) => this.#apply([rows]));
+    this.#ahead = undefined;
+    this.#revision = last.revision;
+    onCommit?.(told);
+    reconciler.restoreSoon();
+  }
+
   async #stage(waiting: readonly Waiting[]): Promise<readonly Staged[]> {
     const staged: Staged[] = [];
     const slices = new Slices();
     for (const one of waiting) {
       const revision = staged.length === 0 ? this.#revision : undefined;
       try {
-        staged.push({ ...one, ...(await this.#stageOne(one.mutation, { revision }, slices)) });
+        staged.push({ ...one, ...(await this.#staging.stage(one.mutation.decide({ revision }), slices)) });
       } catch (error) {
         one.reject(error);
       }
@@ -195,38 +239,13 @@ export class Writer {
     return staged;
   }
 
-  /** Takes back what it staged when it throws. */
-  async #stageOne(
-    mutation: Pick<Mutation, "decide">,
-    state: WriterState,
-    slices: Slices,
-  ): Promise<Omit<Staged, keyof Waiting>> {
-    const steps: IngressChange[] = [];
-    const rows: RowChanges[] = [];
-    try {
-      for (const change of mutation.decide(state)) {
-        const size = Math.max(1, rulesOf(change));
-        await slices.after(size);
-        rows.push(this.#options.catalog.stage(change));
-        steps.push(change);
-        await slices.after(size);
-      }
-    } catch (error) {
-      await this.#unstage(steps);
-      throw error;
-    }
-    return { steps, changes: netChanges(steps), rows: mergeRows(rows) };
-  }
-
-  async #unstage(steps: readonly IngressChange[]): Promise<void> {
-    await mapInSlices([...steps].reverse(), (change) => this.#options.catalog.unstage(change));
-  }
-
-  async #apply(staged: readonly Staged[]): Promise<void> {
+  /** Has Caddy serve what is staged, from what it has. */
+  async #apply(staged: readonly RowChanges[]): Promise<void> {
     const { catalog, reconciler } = this.#options;
-    const from = catalog.committedVersion;
-    const changes = mergeRows(staged.map(({ rows }) => rows));
-    await reconciler.apply({ from, ...changes });
+    const from = this.#ahead?.version ?? catalog.committedVersion;
+    const rows = this.#ahead === undefined ? staged : [this.#ahead.back, ...staged];
+    await reconciler.apply({ from, ...mergeRows(rows) });
+    this.#ahead = undefined;
   }
 
   async #persist(staged: readonly Staged[]): Promise<void> {
@@ -239,25 +258,9 @@ export class Writer {
   }
 }
 
-/** How many rules a change is about: what deciding and staging it costs. */
-function rulesOf({ before, after }: IngressChange): number {
-  return (before?.rules.length ?? 0) + (after?.rules.length ?? 0);
-}
-
-/** Several steps as one change for each ingress: what it was at first, and what it is at last. */
-function netChanges(steps: readonly IngressChange[]): readonly IngressChange[] {
-  const changes = new Map<string, IngressChange>();
-  for (const step of steps) {
-    const id = changedId(step);
-    if (id === undefined) continue;
-    const { before, setAside } = changes.get(id) ?? step;
-    changes.set(id, {
-      ...(before === undefined ? {} : { before }),
-      ...(setAside === undefined ? {} : { setAside }),
-      ...(step.after === undefined ? {} : { after: step.after }),
-    });
-  }
-  return [...changes.values()];
+/** Whether the store took another's commit first. */
+function isOvertaken(error: unknown, { others }: IngressStore): boolean {
+  return others !== undefined && isGatewrightError(error, "store_conflict");
 }
 
 /** Refusals that one mutation of a batch can be guilty of. */
@@ -265,53 +268,4 @@ function isRefusal(error: unknown): boolean {
   return (["config_validation_failed", "port_in_use", "port_not_permitted"] as const).some((code) =>
     isGatewrightError(error, code),
   );
-}
-
-/** Several steps of row changes as one: what a later step does to a row counts. */
-function mergeRows(steps: readonly RowChanges[]): RowChanges {
-  if (steps.length === 1 && steps[0] !== undefined) return steps[0];
-  const rows = new Map<string, RowChanges["upsert"][number] | undefined>();
-  for (const { remove, upsert } of steps) {
-    for (const id of remove) rows.set(id, undefined);
-    for (const compiled of upsert) rows.set(compiled.row.id, compiled);
-  }
-  const remove: string[] = [];
-  const upsert: RowChanges["upsert"][number][] = [];
-  for (const [id, compiled] of rows) {
-    if (compiled === undefined) remove.push(id);
-    else upsert.push(compiled);
-  }
-  return { remove, upsert };
-}
-
-/** What a batch leaves, and what the history keeps of it: what each ingress was before all, and who changed it last. */
-async function documentsOf(staged: readonly Staged[]): Promise<Omit<Batch<Ingress>, "expected">> {
-  const slices = new Slices();
-  const changes = new Map<string, DocumentChange<Ingress>>();
-  for (const [author, one] of staged.entries()) {
-    for (const change of one.changes) {
-      await slices.after(1);
-      const id = changedId(change);
-      if (id === undefined) continue;
-      const before = changes.has(id) ? changes.get(id)?.before : (change.before ?? change.setAside?.ingress);
-      const { after } = change;
-      changes.set(id, {
-        author,
-        ...(before === undefined ? {} : { before }),
-        ...(after === undefined ? {} : { after }),
-      });
-    }
-  }
-  const all = [...changes];
-  return {
-    puts: all.flatMap(([, { after }]) => after ?? []),
-    deletes: all.flatMap(([id, { after }]) => (after === undefined ? id : [])),
-    record: {
-      at: new Date().toISOString(),
-      authors: staged.map(({ mutation }) => mutation.by),
-      changes: all.flatMap(([, change]) =>
-        change.before === undefined && change.after === undefined ? [] : change,
-      ),
-    },
-  };
 }

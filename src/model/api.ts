@@ -120,7 +120,9 @@ export type EventType =
   | "drift.found"
   | "drift.mended"
   | "port.lost"
-  | "port.regained";
+  | "port.regained"
+  | "store.unreachable"
+  | "store.reached";
 /** Why the request ends as it does, in the word that metrics have for it: what sets the nearest rule apart, the policy that refuses (its key in a rule), or why no target takes it. */
 export type ExplainReason =
   | "served"
@@ -630,8 +632,8 @@ export interface SetAsideIngress {
   readonly id: string;
   /** Absent where the file does not tell. */
   readonly name?: string;
-  /** `conflict`: another ingress that was changed later claims the same. `unreadable`: its file is damaged or breaks a rule. */
-  readonly reason: "conflict" | "unreadable";
+  /** `conflict`: another ingress that was changed later claims the same. `unreadable`: its file is damaged or breaks a rule. `refused`: it was made at another gateway, and the Caddy of this one refuses it. */
+  readonly reason: "conflict" | "unreadable" | "refused";
   /** What stands against it. */
   readonly problems: readonly Problem[];
   /** Those that stay claimed. */

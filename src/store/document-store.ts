@@ -57,6 +57,8 @@ export interface Others<T extends Document> {
   take(): readonly OthersCommit<T>[];
   /** Calls the listener when there is something to take, until the returned function is called. */
   onArrival(listener: () => void): () => void;
+  /** Resolves when everything that was committed before the call can be taken. Throws `store_unavailable`. */
+  confirm(): Promise<void>;
   /** Why nothing can be committed now (`store_unavailable`); undefined when it can. */
   refusal(): GatewrightError | undefined;
 }

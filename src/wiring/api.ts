@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Registry } from "prom-client";
 import type { AdminClient } from "../caddy/admin-client.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
@@ -28,7 +27,9 @@ import type { JwtVerifier } from "../tokens/jwt.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Archive } from "./archive.ts";
 import type { Certificates } from "./certificates.ts";
+import { ingressesFolder } from "./ingresses-folder.ts";
 import type { Instances } from "./instances.ts";
+import type { SharedStore } from "./shared-store.ts";
 import { createTelemetry } from "./telemetry.ts";
 
 /** What the API is made of. */
@@ -47,6 +48,7 @@ export interface ApiParts {
   readonly jwts: JwtVerifier;
   readonly archive: Archive;
   readonly follower: Follower | undefined;
+  readonly shared: SharedStore | undefined;
   /** Where metrics are added to. */
   readonly registry: Registry;
   readonly events: EventLog;
@@ -112,6 +114,13 @@ function placesOf({ api, dataDir }: Config): readonly Place[] {
   ];
 }
 
+/** Why no change can be made now; what is known is served meanwhile. */
+function absenceOf(shared: SharedStore | undefined): readonly string[] {
+  const absence = shared?.absence();
+  if (absence === undefined) return [];
+  return [`etcd is not followed since ${absence.since}, and changes are refused: ${absence.reason}`];
+}
+
 async function appOf(
   config: Config,
   parts: ApiParts,
@@ -128,6 +137,7 @@ async function appOf(
         ...certificates.apiReasons(),
         ...certificates.unserved.reasons(),
         ...(follower?.reasons() ?? []),
+        ...absenceOf(parts.shared),
       ],
     };
   };
@@ -137,7 +147,7 @@ async function appOf(
   });
   return createApp({
     manager: manager.ingresses,
-    storeId: await storeId(join(config.dataDir, "ingresses")),
+    storeId: await storeId(ingressesFolder(config)),
     readiness,
     resolver: instances.resolver,
     status,

@@ -14,6 +14,7 @@ const ourNames = [
   "import-undo.ndjson",
   "caddy",
   "certificates",
+  "etcd",
   "events",
   "ingresses",
   "instances",

@@ -4,12 +4,9 @@ import { type Config, choosePorts } from "../config.ts";
 import { type DnsServer, startDnsServer } from "../dns/server.ts";
 import type { RootLogger } from "../log.ts";
 import type { ApplyStep } from "../manager/apply-step.ts";
-import { readStoredIngress } from "../manager/fill-catalog.ts";
 import { startManager } from "../manager/manager.ts";
 import type { EventSink } from "../model/event.ts";
 import { ensurePrivateFolder, removeLeftovers } from "../store/durable.ts";
-import { openFileStore } from "../store/file-store.ts";
-import type { IngressStore } from "../store/ingress-store.ts";
 import { type ControlMetrics, createControlMetrics } from "../telemetry/control-metrics.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
 import { traceWork } from "../telemetry/trace-work.ts";
@@ -24,11 +21,13 @@ import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts"
 import { readErrorPages } from "./error-pages.ts";
 import { openEvents } from "./events.ts";
 import { startFollower } from "./follower.ts";
+import { openIngresses } from "./ingresses.ts";
 import { createInstances, type Instances } from "./instances.ts";
 import { openJwts } from "./jwts.ts";
 import { openOtlp } from "./otlp.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { type LiveConfig, renewSettings } from "./reload.ts";
+import { openSharedStore } from "./shared-store.ts";
 import { startedEvent } from "./started-event.ts";
 import { createTargets } from "./targets.ts";
 import { openTokens } from "./tokens.ts";
@@ -81,7 +80,9 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const { dns, instances } = await startInstances(options, common, started);
   const caddy = started(await openCaddy({ config, events, logger: logger.child("caddy"), progress }));
   const imported = await openCertificates(config, logger.child("certificates"), common);
-  const store = openIngresses(options, common);
+  const shared = await openSharedStore(config, events, logger.child("store"));
+  stack.defer(async () => shared?.close());
+  const store = openIngresses({ ...options, ...common, shared });
   const { resolver, wake } = instances;
   const targets = started(
     await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, events, logger }),
@@ -124,6 +125,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     manager,
     certificates,
     follower,
+    shared,
     events,
     otlp,
     version,
@@ -170,21 +172,6 @@ async function startInstances(
   const settings = { ...config.dns, resolver, observe: metrics.dns };
   const dns = started(await startDnsServer({ ...settings, logger: logger.child("dns") }));
   return { instances, dns };
-}
-
-function openIngresses(
-  { logger, prefetched }: GatewrightOptions,
-  { config, documentChecks, metrics }: Common,
-): IngressStore {
-  const { ports } = admissionSettings(config);
-  return openFileStore({
-    folder: join(config.dataDir, "ingresses"),
-    documentCheck: documentChecks.ingresses,
-    prefetched: prefetched?.ingresses,
-    track: metrics.store("ingresses"),
-    validate: (value) => readStoredIngress(value, ports),
-    onBackgroundError: ({ message }) => logger.child("store").warn(message),
-  });
 }
 
 /** What of the settings the manager and its Caddy are made with. */

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { type PrefetchedFolder, prefetchFolder } from "../store/bundle/prefetched-folder.ts";
+import { ingressesFolder } from "./ingresses-folder.ts";
 
 /** The large folders of documents, which are looked at while the rest of Gatewright is loaded. */
 export interface PrefetchedFolders {
@@ -9,9 +10,10 @@ export interface PrefetchedFolders {
 }
 
 /** Begins to look at the folders that this configuration will open. */
-export function prefetchFolders({ dataDir, instances }: Config): PrefetchedFolders {
+export function prefetchFolders(config: Config): PrefetchedFolders {
+  const { dataDir, instances } = config;
   return {
     instances: instances.source === "registry" ? prefetchFolder(join(dataDir, "instances")) : undefined,
-    ingresses: prefetchFolder(join(dataDir, "ingresses")),
+    ingresses: prefetchFolder(ingressesFolder(config)),
   };
 }

@@ -1,10 +1,10 @@
-import { join } from "node:path";
 import { awaitEnd, identify, signalProcess } from "../caddy/process-identity.ts";
 import { findAll } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
 import { GatewrightError } from "../errors.ts";
 import { folderHolder } from "../store/folder-lock.ts";
 import { caddyFolder } from "./compiler-settings.ts";
+import { ingressesFolder } from "./ingresses-folder.ts";
 
 /** The manager ends the batch under way; Caddy its requests, for a minute. */
 const MANAGER_LIMIT_MS = 30_000;
@@ -30,9 +30,9 @@ export async function stopLocal(
   return [...done, "Caddy has ended: nothing is served any more."];
 }
 
-async function stopManager({ dataDir }: Config): Promise<string> {
-  const pid = folderHolder(join(dataDir, "ingresses"));
-  if (pid === undefined) return `No Gatewright runs on ${dataDir}.`;
+async function stopManager(config: Config): Promise<string> {
+  const pid = folderHolder(ingressesFolder(config));
+  if (pid === undefined) return `No Gatewright runs on ${config.dataDir}.`;
   await end(pid, MANAGER_LIMIT_MS, "Gatewright");
   return `Gatewright (${pid}) has ended.`;
 }

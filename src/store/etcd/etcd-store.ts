@@ -81,6 +81,7 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
         this.#arrivalListeners.add(listener);
         return () => this.#arrivalListeners.delete(listener);
       },
+      confirm: () => patiently(() => this.#confirm(), this.#patienceMs),
       refusal: () =>
         this.#absence === undefined ? undefined : unavailable(this.#absence.reason, this.#absence.since),
     };
@@ -187,6 +188,11 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
         { cause: error.cause },
       );
     }
+  }
+
+  async #confirm(): Promise<void> {
+    const { id } = await this.#options.set.head();
+    if (id !== this.#head.id) await this.#follower.catchUp();
   }
 
   async #takeOwn(head: Head, { deletes, puts, record }: Batch<T>): Promise<void> {

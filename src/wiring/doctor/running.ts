@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { createAdminClient } from "../../caddy/admin-client.ts";
 import { findAll } from "../../caddy/running-caddy.ts";
 import type { Config } from "../../config.ts";
@@ -7,6 +6,7 @@ import { folderHolder } from "../../store/folder-lock.ts";
 import type { StoredToken } from "../../tokens/stored-token.ts";
 import { adminUrlOf } from "../caddy.ts";
 import { caddyFolder } from "../compiler-settings.ts";
+import { ingressesFolder } from "../ingresses-folder.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 
 /** A call of the running Gatewright's API. Throws where it does not answer, or refuses. */
@@ -24,7 +24,7 @@ const SOON_DAYS = 14;
 
 export function findRunning(config: Config): Running {
   return {
-    manager: folderHolder(join(config.dataDir, "ingresses")),
+    manager: folderHolder(ingressesFolder(config)),
     caddy: findAll({ binary: "", folder: caddyFolder(config) }).map(({ pid }) => pid),
   };
 }

@@ -1,0 +1,104 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import { GatewrightError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { EventSink } from "../model/event.ts";
+import type { Document } from "../store/document-store.ts";
+import { ensurePrivateFolder } from "../store/durable.ts";
+import { EtcdClient } from "../store/etcd/client.ts";
+import { DocumentSet } from "../store/etcd/document-set.ts";
+import { type Absence, EtcdStore } from "../store/etcd/etcd-store.ts";
+import { LocalCopy } from "../store/etcd/local-copy.ts";
+import { Sealer } from "../store/etcd/sealer.ts";
+import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
+
+type EtcdConfig = Extract<Config["store"], { readonly kind: "etcd" }>;
+
+/** How a set is opened. */
+export type SetOptions<T extends Document> = Pick<
+  FileStoreOptions<T>,
+  "documentCheck" | "prefetched" | "track"
+> &
+  Required<Pick<FileStoreOptions<T>, "validate">>;
+
+/** The etcd that gateways share. */
+export interface SharedStore {
+  readonly client: EtcdClient;
+  /** Ends in a slash. */
+  readonly prefix: string;
+  /** Prepares a set of documents, with its copy below `DATA_DIR/etcd`. */
+  set<T extends Document>(name: string, options: SetOptions<T>): EtcdStore<T>;
+  /** Since when etcd does not answer, and why; undefined while it does. */
+  absence(): Absence | undefined;
+  close(): Promise<void>;
+}
+
+/** Undefined with `STORE=files`. Throws `config_invalid` where a file of a certificate cannot be read. */
+export async function openSharedStore(
+  config: Config,
+  events: EventSink,
+  logger: Logger,
+): Promise<SharedStore | undefined> {
+  const { dataDir, store } = config;
+  if (store.kind !== "etcd") return undefined;
+  const folder = join(dataDir, "etcd");
+  await ensurePrivateFolder(folder);
+  const { endpoints, keys, password, prefix, user } = store;
+  const client = new EtcdClient({
+    endpoints,
+    tls: await readTls(store),
+    ...(user === undefined ? {} : { user: { name: user, password: password?.reveal() ?? "" } }),
+  });
+  const sealer = new Sealer(keys.map((key) => key.reveal()));
+  const stores: { readonly absence: Absence | undefined }[] = [];
+  const onConnection = (reason: string | undefined): void => {
+    if (reason === undefined) logger.info("etcd answers again");
+    else logger.error("etcd is not followed; what is known is served, and changes are refused", { reason });
+    events.emit(
+      reason === undefined
+        ? { type: "store.reached", message: "etcd answers again" }
+        : { type: "store.unreachable", message: `etcd is not followed: ${reason}`, data: { reason } },
+    );
+  };
+  return {
+    client,
+    prefix,
+    set: <T extends Document>(name: string, options: SetOptions<T>) => {
+      const onError = ({ message }: GatewrightError) => logger.warn(message);
+      const opened = new EtcdStore<T>({
+        set: new DocumentSet({ client, prefix, sealer, set: name }),
+        copy: new LocalCopy<T>({
+          store: openFileStore<T>({ ...options, folder: join(folder, name), onBackgroundError: onError }),
+          placePath: join(folder, `${name}.place`),
+          onError,
+        }),
+        validate: options.validate,
+        onConnection,
+      });
+      stores.push(opened);
+      return opened;
+    },
+    absence: () => stores.map(({ absence }) => absence).find((one) => one !== undefined),
+    close: () => client.close(),
+  };
+}
+
+async function readTls({ ca, cert, key }: EtcdConfig) {
+  const read = async (name: string, path: string | undefined) => {
+    if (path === undefined) return {};
+    try {
+      return { [name.slice("ETCD_".length).toLowerCase()]: await readFile(path, "utf8") };
+    } catch {
+      const message = `${name}: ${path} cannot be read; name a PEM file that Gatewright's user may read`;
+      throw new GatewrightError("config_invalid", message, {
+        details: [{ code: "invalid_value", field: name, message }],
+      });
+    }
+  };
+  return {
+    ...(await read("ETCD_CA", ca)),
+    ...(await read("ETCD_CERT", cert)),
+    ...(await read("ETCD_KEY", key)),
+  };
+}
