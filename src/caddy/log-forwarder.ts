@@ -2,6 +2,7 @@ import type { Logger } from "../log.ts";
 import { type FollowedFile, type FollowOptions, followFile } from "./follow-file.ts";
 import { parseLogEntry } from "./log-entry.ts";
 import { caddyLogPath } from "./log-settings.ts";
+import type { LogTail } from "./log-tail.ts";
 import { createScrub } from "./scrub.ts";
 
 export interface LogForwarderOptions extends Pick<FollowOptions, "pollMs" | "mostBehindBytes"> {
@@ -9,6 +10,8 @@ export interface LogForwarderOptions extends Pick<FollowOptions, "pollMs" | "mos
   readonly folder: string;
   /** Gets Caddy's entries at their own level. */
   readonly logger: Logger;
+  /** Keeps the last ones. Default: nothing does. */
+  readonly tail?: Pick<LogTail, "add">;
   /** Values that are taken out of every entry. */
   readonly secrets?: readonly string[];
 }
@@ -22,7 +25,7 @@ export type LogForwarder = FollowedFile;
  * bytes is logged.
  */
 export function forwardCaddyLog(options: LogForwarderOptions): Promise<LogForwarder> {
-  const { folder, logger, secrets = [], ...reading } = options;
+  const { folder, logger, secrets = [], tail, ...reading } = options;
   const scrub = createScrub(secrets, [folder]);
   return followFile({
     ...reading,
@@ -30,7 +33,9 @@ export function forwardCaddyLog(options: LogForwarderOptions): Promise<LogForwar
     onLines: (lines) => {
       for (const line of lines.toString("utf8").split("\n")) {
         const entry = parseLogEntry(line, scrub);
-        if (entry !== undefined) logger[entry.level](entry.message, entry.fields);
+        if (entry === undefined) continue;
+        logger[entry.level](entry.message, entry.fields);
+        tail?.add(entry);
       }
     },
     onSkipped: (skipped) =>

@@ -1,5 +1,6 @@
 import express, { type Express, type RequestHandler } from "express";
 import type { RunsSource } from "../caddy/caddy-api.ts";
+import type { LogTail } from "../caddy/log-tail.ts";
 import type { Explainer } from "../explain/explainer.ts";
 import type { Logger } from "../log.ts";
 import type { IngressManager, Readiness } from "../manager/ingress-manager.ts";
@@ -10,6 +11,7 @@ import type { TrafficControl } from "../targets/targets.ts";
 import { type ArchiveParts, archiveRoutes } from "./archive.ts";
 import { Attempts } from "./attempts.ts";
 import { type AuthOptions, isOpen } from "./auth.ts";
+import { caddyLogRoutes } from "./caddy-log.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { ChangeGate } from "./change-gate.ts";
 import { changeRoutes } from "./changes.ts";
@@ -55,6 +57,8 @@ export interface AppDependencies {
   readonly trafficHistory?: TrafficHistorySource;
   /** Absent: every instance is active, and cannot be otherwise. */
   readonly traffic?: TrafficControl;
+  /** Absent: no `/caddy/log`. */
+  readonly caddyLog?: Pick<LogTail, "newest">;
   /** What runs. Absent: no `/config`. */
   readonly runs?: RunsSource;
   /** Absent: no `/explain`. */
@@ -118,6 +122,7 @@ export function createApp(dependencies: AppDependencies): Express {
     app.use(ingressTrafficRoutes(manager, dependencies.requests, context));
   if (dependencies.trafficHistory !== undefined)
     app.use(trafficHistoryRoutes(dependencies.trafficHistory, context));
+  if (dependencies.caddyLog !== undefined) app.use(caddyLogRoutes(dependencies.caddyLog, context));
   if (dependencies.runs !== undefined) app.use(configRoutes(dependencies.runs, manager, context));
   if (dependencies.explainer !== undefined) app.use(explainRoutes(dependencies.explainer, manager, context));
   app.use(instanceRoutes(dependencies, context));

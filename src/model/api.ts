@@ -1012,6 +1012,14 @@ export interface IngressTraffic {
   /** The shortest first. */
   readonly windows: readonly TrafficWindow[];
 }
+export interface CaddyLogEntry {
+  /** Grows by one; begins anew when the manager is started. */
+  readonly id: number;
+  readonly time: string;
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: { readonly [k: string]: unknown };
+}
 export interface TrafficMinute {
   /** When it began. */
   readonly at: string;

@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import type { AdminClient } from "../caddy/admin-client.ts";
+import type { LogTail } from "../caddy/log-tail.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import { type Config, caddysSocket } from "../config.ts";
 import type { DnsServer } from "../dns/server.ts";
@@ -38,6 +39,7 @@ export interface ApiParts {
     AdminClient,
     "config" | "running" | "runs" | "explain" | "layer4" | "metrics" | "traffic" | "trafficMinutes"
   >;
+  readonly caddyLog: LogTail;
   readonly draining: () => readonly DrainingCaddy[];
   readonly manager: RunningManager;
   readonly instances: Instances;
@@ -153,6 +155,7 @@ async function appOf(
     status,
     requests: caddy,
     trafficHistory: trafficHistoryOf(caddy),
+    caddyLog: parts.caddyLog,
     runs: caddy,
     explainer: new Explainer({
       caddy,

@@ -5,6 +5,7 @@ import { adminAddress } from "../caddy/admin-address.ts";
 import { type AdminClient, createAdminClient } from "../caddy/admin-client.ts";
 import { type CaddyBinary, obtainCaddy } from "../caddy/binary.ts";
 import { forwardCaddyLog } from "../caddy/log-forwarder.ts";
+import { LogTail } from "../caddy/log-tail.ts";
 import { createCaddyProcess } from "../caddy/process.ts";
 import { type DrainingCaddy, findDraining, servingProgram } from "../caddy/running-caddy.ts";
 import type { Config } from "../config.ts";
@@ -27,6 +28,8 @@ export interface CaddyOptions {
 /** The Caddy of this process before it is started: its program, its folder, and the way to it. */
 export interface Caddy {
   readonly api: AdminClient;
+  /** The last of what it has logged. */
+  readonly log: LogTail;
   readonly modules: CaddyBinary["modules"];
   readonly createHost: ManagerOptions["createHost"];
   /** Processes that were replaced and finish what they have. */
@@ -61,7 +64,8 @@ export async function openCaddy({ config, events, logger, progress }: CaddyOptio
   const adminUrl = adminUrlOf(config);
   const api = createAdminClient({ adminUrl, secrets, folders: [config.dataDir] });
   stack.defer(() => api.close());
-  const forwarder = await forwardCaddyLog({ folder, logger, secrets });
+  const tail = new LogTail();
+  const forwarder = await forwardCaddyLog({ folder, logger, secrets, tail });
   stack.defer(() => forwarder.close());
   if (config.accessLog.stdout) {
     const output = await outputAccessLog({ file: accessLogPath(config), stream: process.stdout, logger });
@@ -71,6 +75,7 @@ export async function openCaddy({ config, events, logger, progress }: CaddyOptio
   const running = stack.move();
   return {
     api,
+    log: tail,
     modules: binary.modules,
     createHost: ({ prepare, started, ended, alone }) => {
       const host = createCaddyProcess({

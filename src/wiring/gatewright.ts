@@ -133,6 +133,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   events.emit(await startedEvent(config, version));
   await api.serve(config, {
     caddy: caddy.api,
+    caddyLog: caddy.log,
     draining: caddy.draining,
     registry: metrics.registry,
     ...parts,

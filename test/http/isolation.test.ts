@@ -82,6 +82,7 @@ const attempts: { readonly [operation: string]: (theirs: Theirs) => readonly Att
   ],
   "GET /metrics": () => refused("/metrics"),
   "GET /traffic": () => refused("/traffic"),
+  "GET /caddy/log": () => refused("/caddy/log"),
   "GET /events": ({ ingress, instance }) =>
     at(
       ["", "&ingress=blue", `&ingress=${ingress}`, "&instance=blue", `&instance=${instance}`, "&limit=10000"],

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Express } from "express";
 import type { ExplainSource, RunsSource } from "../../src/caddy/caddy-api.ts";
+import { LogTail } from "../../src/caddy/log-tail.ts";
 import type { ImportedCertificates } from "../../src/certificates/imported-certificates.ts";
 import { EventLog } from "../../src/events/event-log.ts";
 import { Explainer } from "../../src/explain/explainer.ts";
@@ -85,6 +86,8 @@ export interface TestApiOptions {
   readonly rehearsals?: ExplainSource;
   /** Default: nothing runs. */
   readonly runs?: RunsSource;
+  /** Default: an empty one. */
+  readonly caddyLog?: LogTail;
   /** Default: no ingress has had any requests. */
   readonly requests?: TrafficSource;
 }
@@ -176,6 +179,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     certificates,
     telemetry,
     requests,
+    caddyLog: options.caddyLog ?? new LogTail(),
     trafficHistory: { minutes: async () => [] },
     runs: options.runs ?? nothingRuns,
     explainer: new Explainer({

@@ -43,6 +43,7 @@ const pages: readonly (readonly [path: string, ready: string])[] = [
   ["events", "live"],
   ["history", "shop changed"],
   ["history/2", "Revision 2"],
+  ["log", "Text"],
   ["gateways", "this one"],
   ["tokens", "No token was made here yet."],
   ["login", "Token"],

@@ -1,4 +1,6 @@
+import { appendFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { call, rule } from "../support/api.ts";
 import { hasBrowser, startBrowser } from "../support/browser.ts";
@@ -45,6 +47,9 @@ describe.skipIf(!hasBrowser)("what others wrote", () => {
       body: { tags: { team: "a+b=c" } },
     });
     expect(changed.status).toBe(200);
+    // A line of Caddy's log, in which others' errors stand.
+    const line = { level: "warn", ts: 1, logger: "http", msg: `taken? ${ATTACK}`, error: ATTACK };
+    await appendFile(join(gatewright.dataDir, "caddy/caddy.log"), `${JSON.stringify(line)}\n`);
     const pages = [
       ["", "changed"],
       ["ingresses", "plain"],
@@ -58,6 +63,7 @@ describe.skipIf(!hasBrowser)("what others wrote", () => {
       ["history", "onerror"],
       ["history/3", "Revision 3"],
       ["events", "onerror"],
+      ["log", "onerror"],
       [`explain?url=${encodeURIComponent(`http://plain.test:${gatewright.ports.http}/`)}`, "onerror"],
       // Addresses are somebody's texts too.
       [`ingresses?q=${encodeURIComponent(ATTACK)}`, "No ingress fits."],

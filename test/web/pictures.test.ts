@@ -79,7 +79,7 @@ describe.skipIf(!hasBrowser)("the pictures of docs/dashboard.md", () => {
   async function open(path: string, options: OpenOptions = {}): Promise<TestPage> {
     expect(site.made).toBe(true);
     const opened = await browser.open("about:blank", options);
-    if (options.phone !== true) await opened.page.setViewportSize({ width: 1120, height: 690 });
+    if (options.phone !== true) await opened.page.setViewportSize({ width: 1080, height: 620 });
     // An hour of requests takes an hour: that of the picture is made up.
     await opened.page.route("**/traffic", async (route) => {
       if (!route.request().url().endsWith(`${gatewright.ports.api}/traffic`)) return route.continue();

@@ -4,6 +4,7 @@ import { ApiError, loginWanted, unreachableSince } from "./data/client.ts";
 import { live } from "./data/live.ts";
 import { loadSession, session } from "./data/session.ts";
 import { useStore } from "./data/store.ts";
+import { CaddyLogPage } from "./pages/caddy-log.tsx";
 import { CertificatesPage } from "./pages/certificates.tsx";
 import { EditPage, NewPage } from "./pages/edit.tsx";
 import { EventsPage } from "./pages/events.tsx";
@@ -79,6 +80,7 @@ const pages: { readonly [name: string]: ComponentType<{ readonly id: string }> }
   certificates: CertificatesPage,
   events: EventsPage,
   history: HistoryPage,
+  log: CaddyLogPage,
   gateways: GatewaysPage,
   tokens: TokensPage,
   new: NewPage,
