@@ -9,6 +9,8 @@ import { type Column, tableOf } from "./table.ts";
 /** Forms in which answers are written. */
 export const outputForms = ["table", "json", "yaml", "name"] as const;
 
+const PROGRESS_MS = 200;
+
 /** Options of every command. */
 export interface GlobalOptions extends EndpointOptions {
   readonly output: (typeof outputForms)[number];
@@ -48,6 +50,24 @@ export class Session {
 
   warn(text: string): void {
     this.note(styled(this.io.stderr, "yellow", text));
+  }
+
+  /** The same chunks; on a terminal it tells how much has come, for as long as they come. */
+  async *counting(chunks: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
+    const { stderr } = this.io;
+    let [bytes, toldMs] = [0, performance.now()];
+    try {
+      for await (const chunk of chunks) {
+        bytes += chunk.length;
+        if (stderr.isTTY && performance.now() - toldMs > PROGRESS_MS) {
+          stderr.write(`\r${what}: ${(bytes / 1_000_000).toFixed(1)} MB `);
+          toldMs = performance.now();
+        }
+        yield chunk;
+      }
+    } finally {
+      if (stderr.isTTY) stderr.write("\r\x1b[K");
+    }
   }
 
   /** A value as scripts want it; `people` is what a terminal gets. */

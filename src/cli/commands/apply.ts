@@ -4,7 +4,7 @@ import type { Problem } from "../../errors.ts";
 import type { ApplyResult, Plan } from "../../model/api.ts";
 import type { ApiCall } from "../client.ts";
 import { filesOf, nameOf, type Read, readDocuments } from "../documents.ts";
-import { Failure } from "../failure.ts";
+import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Session } from "../session.ts";
 import { counted, pairsOf } from "../words.ts";
@@ -35,8 +35,15 @@ export function addApplyCommands(program: Command, io: Io): void {
     .action(async (options: ApplyOptions, command: Command) => {
       const session = new Session(io, command);
       if (options.dryRun === true) return showPlanOf(session, await planOf(session, options));
-      await apply(session, options);
-      if (options.watch === true) await applyAgain(session, options);
+      // Before the first one: what changes while it is applied must not be missed.
+      const ending = new AbortController();
+      const nextChange = options.watch === true ? watchFiles(options.file, ending.signal) : undefined;
+      try {
+        await apply(session, options);
+        if (nextChange !== undefined) await applyAgain(session, options, nextChange);
+      } finally {
+        ending.abort();
+      }
     });
 
   withSetOptions(program.command("plan").description("Show what `apply` would do")).action(
@@ -67,6 +74,8 @@ async function showPlanOf(session: Session, plan: Plan): Promise<void> {
   const names = (): string => plan.changes.map(({ id, name }) => `ingress/${name ?? id}`).join("\n");
   if (!plan.accepted && session.options.output === "table") return showPlan(session, plan);
   await session.show(plan, () => planText(plan), names);
+  // A script that reads the plan need not look for it.
+  if (!plan.accepted) process.exitCode = exitCodes.conflict;
 }
 
 async function planOf(session: Session, options: SetOptions): Promise<Plan> {
@@ -130,16 +139,25 @@ function pruneQuery({ prune, selector }: SetOptions): string {
   return `?${query}`;
 }
 
-/** Until the program is ended. What fails is told, and tried again with the next change of a file. */
-async function applyAgain(session: Session, options: ApplyOptions): Promise<never> {
+/** Resolves with the next change of the files, of those too that came before it was asked for. */
+type NextChange = () => Promise<void>;
+
+function watchFiles(paths: readonly string[], signal: AbortSignal): NextChange {
   let changed = Promise.withResolvers<void>();
-  for (const path of options.file.filter((one) => one !== "-"))
-    watch(path, { recursive: filesOf(path)[0] !== path }, () => changed.resolve());
-  for (;;) {
+  for (const path of paths.filter((one) => one !== "-"))
+    watch(path, { recursive: filesOf(path)[0] !== path, signal }, () => changed.resolve());
+  return async () => {
     await changed.promise;
     // An editor writes a file in several steps.
     await new Promise((resolve) => setTimeout(resolve, 100));
     changed = Promise.withResolvers();
+  };
+}
+
+/** Until the program is ended. What fails is told, and tried again with the next change of a file. */
+async function applyAgain(session: Session, options: ApplyOptions, nextChange: NextChange): Promise<never> {
+  for (;;) {
+    await nextChange();
     try {
       await apply(session, { ...options, yes: true });
     } catch (error) {

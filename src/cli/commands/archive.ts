@@ -54,7 +54,7 @@ async function exportTo(session: Session, path: string, options: ArchiveOptions)
       "an archive is not for a terminal: give --file, or redirect the output",
       exitCodes.usage,
     );
-  const ask = (): Promise<AsyncIterable<Buffer>> =>
+  const ask = (): Promise<AsyncIterable<Uint8Array>> =>
     session.api.open({
       method: "POST",
       path: withMessage("/export", options.message),
@@ -64,7 +64,8 @@ async function exportTo(session: Session, path: string, options: ArchiveOptions)
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     await using file = await open(temporary, "wx", 0o600);
-    await writeAll(await ask(), async (chunk) => void (await file.writeFile(chunk)));
+    const chunks = session.counting(await ask(), "Exported");
+    await writeAll(chunks, async (chunk) => void (await file.writeFile(chunk)));
     await file.sync();
     await rename(temporary, path);
   } catch (error) {
@@ -78,13 +79,13 @@ async function exportTo(session: Session, path: string, options: ArchiveOptions)
 
 /** An answer that is cut off is no archive. */
 async function writeAll(
-  answer: AsyncIterable<Buffer>,
-  write: (chunk: Buffer) => Promise<void>,
+  answer: AsyncIterable<Uint8Array>,
+  write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<void> {
   for await (const chunk of whole(answer)) await write(chunk);
 }
 
-async function* whole(answer: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* whole(answer: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* answer;
   } catch (error) {
@@ -95,7 +96,7 @@ async function* whole(answer: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-async function written(stdout: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
+async function written(stdout: NodeJS.WriteStream, chunk: Uint8Array): Promise<void> {
   if (!stdout.write(chunk)) await new Promise((resolve) => stdout.once("drain", resolve));
 }
 
@@ -105,7 +106,7 @@ async function importFrom(session: Session, path: string, options: ArchiveOption
     method: "POST",
     path: withMessage("/import", options.message),
     type: "application/octet-stream",
-    stream: withPassphraseLine(source, path, readPassphrase(options)),
+    stream: session.counting(withPassphraseLine(source, path, readPassphrase(options)), "Sent"),
   });
   await session.show(
     body,
@@ -116,7 +117,7 @@ async function importFrom(session: Session, path: string, options: ArchiveOption
 
 /** See `POST /import`: the passphrase must stand in no URL and no header, which others may log. */
 async function* withPassphraseLine(
-  source: AsyncIterable<Buffer>,
+  source: AsyncIterable<Uint8Array>,
   path: string,
   passphrase: string | undefined,
 ): AsyncGenerator<Uint8Array> {
