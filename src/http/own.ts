@@ -64,8 +64,11 @@ export class Own {
   /** The certificate as it is for the caller: with their hosts and rules alone; undefined for others'. */
   certificate(one: Certificate): Certificate | undefined {
     const { certificates } = this.#now();
-    const uses = certificates.get(one.id);
-    return uses === undefined ? undefined : { ...one, names: this.names(one.names), used_by: uses };
+    const { certificates: granted = [] } = this.caller.limits;
+    const isGranted = granted.includes(one.id) || (one.name !== undefined && granted.includes(one.name));
+    const uses = certificates.get(one.id) ?? (isGranted ? 0 : undefined);
+    if (uses === undefined) return undefined;
+    return { ...one, names: isGranted ? one.names : this.names(one.names), used_by: uses };
   }
 
   /** Those of a certificate's names that the caller's hosts need. */

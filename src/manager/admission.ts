@@ -63,6 +63,11 @@ export class Admission {
     this.#options = options;
   }
 
+  /** The id of an imported certificate, by that or its name. */
+  certificateId(reference: string): string | undefined {
+    return this.#options.certificates?.find(reference)?.id;
+  }
+
   /** Checks a document against the schema. Throws `Bad Request` with every problem. */
   parse(document: JsonValue): CreateIngressRequest {
     return parseBody("CreateIngressRequest", document);

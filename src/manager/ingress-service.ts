@@ -156,13 +156,18 @@ export class IngressService implements IngressManager {
 
   /** Every change, planned or made, comes from here. */
   async #decisionOf(wanted: PlannedCall, by: Attribution, ifMatch?: string): Promise<Decision> {
-    const { catalog, own } = this.#options;
+    const { admission, catalog, own } = this.#options;
     if (own === undefined) return this.#freeDecision(wanted, ownerOf(by), ifMatch);
     if (wanted.kind === "create" || wanted.kind === "replace") checkLimits(wanted.ingress.rules, own);
     if (wanted.kind === "set") checkSetLimits(wanted.set, own);
     const set = wanted.kind === "set" ? this.#ownSet(wanted.set, own) : undefined;
     const within = set === undefined ? wanted : ({ kind: "set", set } as const);
-    return ownDecision(await this.#freeDecision(within, own.subject, ifMatch), own, { catalog, set });
+    const certificateId = (reference: string) => admission.certificateId(reference);
+    return ownDecision(await this.#freeDecision(within, own.subject, ifMatch), own, {
+      catalog,
+      certificateId,
+      set,
+    });
   }
 
   /** What Caddy would do depends on the rules of everybody: who has the same policies, ports and names. */

@@ -1,6 +1,6 @@
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import type { Ingress, IngressRuleInput, SetAsideIngress } from "../model/api.ts";
-import { excessOf, excessPorts, grantsOf, type Owner } from "../model/limits.ts";
+import { excessCertificates, excessOf, excessPorts, grantsOf, type Owner } from "../model/limits.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import type { WantedSet } from "./ingress-manager.ts";
 import type { Decision } from "./mutations.ts";
@@ -28,15 +28,21 @@ export function checkSetLimits({ ingresses }: WantedSet, { limits }: Owner): voi
   );
 }
 
+/** What decisions of an owner are held against. */
+export interface OwnParts {
+  readonly catalog: Catalog;
+  /** The id of an imported certificate, by that or its name. */
+  readonly certificateId: (reference: string) => string | undefined;
+  /** What is wanted, of a set. */
+  readonly set: WantedSet | undefined;
+}
+
 /**
  * A decision that may change what is the owner's alone, within the limits. It is the writer who asks, on top of everything
  * that was decided before: no other change comes in between.
  */
-export function ownDecision(
-  { decide }: Decision,
-  owner: Owner,
-  { catalog, set }: { readonly catalog: Catalog; readonly set: WantedSet | undefined },
-): Decision {
+export function ownDecision({ decide }: Decision, owner: Owner, parts: OwnParts): Decision {
+  const { catalog, set } = parts;
   return {
     decide: function* (state) {
       // Before it is found that one is as it shall be, which nobody else is to know.
@@ -44,20 +50,25 @@ export function ownDecision(
         for (const taken of [id, catalog.idOfName(request.name)])
           if (taken !== undefined) checkPresent(catalog.stored(taken), owner);
       for (const change of decide(state)) {
-        checkChange(change, owner, catalog);
+        checkChange(change, owner, parts);
         yield change;
       }
     },
   };
 }
 
-function checkChange({ after, before, setAside }: IngressChange, owner: Owner, catalog: Catalog): void {
+function checkChange(
+  { after, before, setAside }: IngressChange,
+  owner: Owner,
+  { catalog, certificateId }: OwnParts,
+): void {
   checkPresent({ ...(before && { before }), ...(setAside && { setAside }) }, owner);
   if (after === undefined) return;
   if (!isOwn(after, owner)) throw new GatewrightError("internal_error", "an ingress would be another one's");
   refuse([
     ...excessOf(after.rules, owner.limits),
     ...excessPorts(after.rules, owner.limits),
+    ...excessCertificates(after.rules, owner.limits, certificateId),
     ...heldByOthers(after, owner, catalog),
   ]);
 }

@@ -338,6 +338,8 @@ export interface TokenLimits {
   readonly ports?: readonly number[];
   /** Policies that rules may have; `[]` is none. */
   readonly policies?: readonly string[];
+  /** Imported certificates that rules may take, for their hostnames or to show to targets, by id or name; `[]` is none. */
+  readonly certificates?: readonly string[];
 }
 export interface CreateTokenRequest {
   /** Lowercase letters, digits and hyphens, with a letter or digit at both ends. Unique among tokens. */

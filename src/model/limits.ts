@@ -54,6 +54,29 @@ export function excessPorts(rules: readonly IngressRule[], limits: TokenLimits):
   );
 }
 
+/**
+ * The same of imported certificates, which stored rules have by their ids; `idOf` finds the id of a name. A certificate that is
+ * shown to a target says who asks there.
+ */
+export function excessCertificates(
+  rules: readonly IngressRule[],
+  limits: TokenLimits,
+  idOf: (reference: string) => string | undefined,
+): readonly Excess[] {
+  if (limits.certificates === undefined) return [];
+  const allowed = new Set(limits.certificates.map(idOf));
+  return rules.flatMap(({ tls_options, upstream }, index) =>
+    [
+      { field: "tls_options.certificate", id: tls_options?.certificate },
+      { field: "upstream.tls.certificate", id: upstream?.tls?.certificate },
+    ].flatMap(({ field, id }) =>
+      id === undefined || allowed.has(id)
+        ? []
+        : { ...beyond(field, "the certificate", "certificates", limits), field: ruleField(index, field) },
+    ),
+  );
+}
+
 function* excessOfRule(rule: IngressRuleInput, limits: TokenLimits): Generator<Excess> {
   const { hostnames, instances, policies } = limits;
   const { hostname = "*" } = rule.match;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Ingress, Plan } from "../../src/model/api.ts";
+import { createTestAuthority } from "../support/acme/test-authority.ts";
 import { startApi, type TestApi } from "../support/http-api.ts";
 import type { HttpReply } from "../support/http-call.ts";
 import { signToken } from "../support/sign-token.ts";
@@ -118,6 +119,41 @@ describe("a token with limits", () => {
       [{ field: "rules[0].policies.max_request_body" }],
     ]);
     expect((await create(api, some, document("x", "a.test"))).status).toBe(201);
+  });
+
+  it("may take the imported certificates that it is said to, by whatever it names them", async () => {
+    await using api = await world();
+    const authority = await createTestAuthority();
+    const ids = await Promise.all(
+      ["given", "other"].map(async (name) => {
+        const { certificate, key } = await authority.issue({ names: ["a.test"] });
+        const json = { name, certificate_pem: certificate, key_pem: key };
+        const made = await api.call({ method: "POST", path: "/certificates", json, headers: admin });
+        return made.json<{ id: string }>().id;
+      }),
+    );
+    const some = bearer({ sub: "red", limits: { certificates: ["given"] } });
+    const rule = document("x", "a.test").rules[0];
+    const having = (more: object) => ({ name: "x", rules: [{ ...rule, ...more }] });
+    const serving = (certificate: string) => having({ tls: true, tls_options: { certificate } });
+    const showing = (certificate: string) => having({ upstream: { scheme: "https", tls: { certificate } } });
+    for (const [json, field] of [
+      [serving("other"), "tls_options.certificate"],
+      [serving(ids[1] ?? ""), "tls_options.certificate"],
+      [showing("other"), "upstream.tls.certificate"],
+    ] as const) {
+      const refused = await create(api, some, json);
+      expect([refused.status, refused.json()["details"]]).toMatchObject([
+        403,
+        [{ field: `rules[0].${field}`, message: expect.stringContaining("limits.certificates") }],
+      ]);
+    }
+    const listed = await api.call({ path: "/certificates", headers: some });
+    expect(listed.json()).toMatchObject([{ name: "given", used_by: 0, names: ["a.test"] }]);
+    for (const json of [serving("given"), serving(ids[0] ?? ""), showing("given")]) {
+      expect((await create(api, some, json)).status).toBe(201);
+      await api.call({ method: "DELETE", path: "/ingresses/x", headers: some });
+    }
   });
 
   it("may have the ports that it is said to, those that the settings imply too", async () => {

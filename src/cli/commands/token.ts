@@ -27,6 +27,7 @@ interface CreateOptions {
   readonly instance: readonly string[];
   readonly port: readonly string[];
   readonly policy: readonly string[];
+  readonly certificate: readonly string[];
 }
 
 /** `gatewright token`. */
@@ -58,6 +59,7 @@ export function addTokenCommands(program: Command, io: Io): void {
     .option("--instance <name>", "limit it to instances; may be repeated", collect, [])
     .option("--port <port>", "limit it to listen ports; may be repeated", collect, [])
     .option("--policy <policy>", "limit it to policies; may be repeated", collect, [])
+    .option("--certificate <name>", "limit it to imported certificates; may be repeated", collect, [])
     .action(async (name: string, options: CreateOptions, command: Command) => {
       const session = new Session(io, command);
       const body = requestOf(name, options);
@@ -85,8 +87,14 @@ export function addTokenCommands(program: Command, io: Io): void {
 
 /** Gatewright itself says which scopes there are. */
 function requestOf(name: string, options: CreateOptions): CreateTokenRequest {
-  const { expiresIn, hostname, instance, own, policy, port, scope, subject } = options;
-  const given = { hostnames: hostname, instances: instance, ports: port.map(portOf), policies: policy };
+  const { certificate, expiresIn, hostname, instance, own, policy, port, scope, subject } = options;
+  const given = {
+    hostnames: hostname,
+    instances: instance,
+    ports: port.map(portOf),
+    policies: policy,
+    certificates: certificate,
+  };
   const limits = Object.fromEntries(Object.entries(given).filter(([, values]) => values.length > 0));
   return {
     name,
