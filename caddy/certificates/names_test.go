@@ -81,7 +81,7 @@ func newWorldOver(t *testing.T, store map[string]any) *world {
 func (w *world) load() {
 	w.t.Helper()
 	w.version++
-	issuers := func(issuer any) map[string]any { return map[string]any{"issuers": []any{issuer}} }
+	issuers := func(issuers ...any) map[string]any { return map[string]any{"issuers": issuers} }
 	storage := w.store
 	if storage == nil {
 		storage = map[string]any{"module": "file_system", "root": w.storage}
@@ -96,6 +96,7 @@ func (w *world) load() {
 				"authorities": map[string]any{
 					"internal": issuers(map[string]any{"module": "internal"}),
 					"gate":     issuers(map[string]any{"module": "test_gate", "key": w.key}),
+					"both":     issuers(map[string]any{"module": "test_gate"}, map[string]any{"module": "internal"}),
 				},
 				"credentials":    w.credentials,
 				"renew_interval": "100ms",

@@ -57,7 +57,7 @@ func TestANameGoesOnceAndAsItIs(t *testing.T) {
 	}
 	still, ended := idle("b.test", "gate", nil)
 	n.bySubject["b.test"] = still
-	n.forget([]table.ManagedName{still.ManagedName})
+	n.forget([]table.ManagedName{{Subject: "nobody.test", Issuer: "gate"}, still.ManagedName})
 	if *ended != 1 || n.bySubject["b.test"] != nil {
 		t.Error("a name for which nothing is under way stays")
 	}

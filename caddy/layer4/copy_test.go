@@ -2,6 +2,8 @@ package layer4
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -62,4 +64,55 @@ func TestConnectionsThatLastAreKeptAlive(t *testing.T) {
 	visitor.Close()
 	client.Close()
 	<-done
+}
+
+// What was read before a connection was copied counts as well, and so does each direction by itself.
+func TestBytesOfBothDirectionsAreCounted(t *testing.T) {
+	client, visitor := pair(t)
+	target, instance := pair(t)
+	done := make(chan error, 1)
+	var up, down atomic.Uint64
+	go func() { done <- join(&replay{Conn: client, data: []byte("hello ")}, target, time.Minute, &up, &down) }()
+	got := make([]byte, 11)
+	_, _ = visitor.Write([]byte("world"))
+	if _, err := io.ReadFull(instance, got); err != nil || string(got) != "hello world" {
+		t.Errorf("the target has %q: %v", got, err)
+	}
+	_ = visitor.(*net.TCPConn).CloseWrite()
+	if n, err := instance.Read(got); err != io.EOF {
+		t.Errorf("the target is not told that the client has said all: %d, %v", n, err)
+	}
+	_, _ = instance.Write([]byte("bye"))
+	_ = instance.Close()
+	if _, err := io.ReadFull(visitor, got[:3]); err != nil || string(got[:3]) != "bye" {
+		t.Errorf("the client has %q: %v", got[:3], err)
+	}
+	if err := <-done; err != nil || up.Load() != 11 || down.Load() != 3 {
+		t.Errorf("%d bytes up, %d down: %v", up.Load(), down.Load(), err)
+	}
+}
+
+// Copying ends when neither side has sent anything for the idle timeout, and not while one of them does.
+func TestSilenceOfBothSidesEndsAConnection(t *testing.T) {
+	client, visitor := pair(t)
+	target, instance := pair(t)
+	const idle = 400 * time.Millisecond
+	done := make(chan error, 1)
+	var up, down atomic.Uint64
+	go func() { done <- join(client, target, idle, &up, &down) }()
+	began, one := time.Now(), make([]byte, 1)
+	for time.Since(began) < 2*idle {
+		_, _ = instance.Write(one)
+		if _, err := visitor.Read(one); err != nil {
+			t.Fatalf("it ended after %v, while the target was sending: %v", time.Since(began), err)
+		}
+		time.Sleep(idle / 16)
+	}
+	silent := time.Now()
+	if err := <-done; !errors.Is(err, errIdle) || time.Since(silent) < idle/2 {
+		t.Errorf("after %v of silence: %v", time.Since(silent), err)
+	}
+	if _, err := visitor.Read(one); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client: %v", err)
+	}
 }

@@ -78,6 +78,28 @@ describe("parseHostname", () => {
     }
   });
 
+  it.each([
+    ["{a}", 'hostname pattern "{a}" must have at least two parts'],
+    ["web-{a}.x.test", 'mixed captures like "web-{a}" are not supported, use pure captures like {name}'],
+    ["{a}-web.x.test", 'mixed captures like "{a}-web" are not supported, use pure captures like {name}'],
+    ["a.{b}{c}.test", 'mixed captures like "{b}{c}" are not supported, use pure captures like {name}'],
+    ["{a}.b.{a}.test", 'duplicate capture name "a" in pattern'],
+    ["{A}.{a}.{A}.test", 'duplicate capture name "A" in pattern'],
+    [
+      "{a}.b{.test",
+      '"{a}.b{.test" has { or } outside a capture; a capture is a whole label such as {instance}',
+    ],
+  ])("says why %s is no pattern", (text, problem) => {
+    expect(parseHostname(text)).toEqual({ problem, inPattern: true });
+  });
+
+  it("takes captures beside labels without one, and names of captures that differ in case", () => {
+    expect([...parsed("x.{a}.y.{A}.test").captures]).toEqual([
+      ["a", 1],
+      ["A", 3],
+    ]);
+  });
+
   it("takes no character but those of hostnames, in any position and any form", () => {
     for (let code = 0; code < 0x3000; code += 1) {
       const character = String.fromCharCode(code);

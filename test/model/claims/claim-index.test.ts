@@ -90,6 +90,29 @@ describe("ClaimIndex", () => {
     expect(claims.conflicts(other(8443))).toEqual([]);
   });
 
+  it.each<[string, Readonly<Record<string, string>>, Readonly<Record<string, string>>, boolean]>([
+    ["in another case and order", { B: "1", a: "2" }, { A: "2", b: "1" }, true],
+    ["with values that stand at each other's names", { a: "1", b: "2" }, { B: "1", A: "2" }, false],
+    ["whose values differ in case", { a: "x" }, { A: "X" }, false],
+    ["that share one name", { c: "3", B: "1" }, { b: "1", A: "2" }, true],
+    ["that share one name, and differ", { c: "3", B: "1" }, { b: "2", A: "2" }, false],
+    ["that share no name", { a: "1" }, { b: "1" }, true],
+  ])("headers %s", (_what, left, right, meet) => {
+    for (const [held, wanted] of [
+      [left, right],
+      [right, left],
+    ] as const) {
+      const claims = new ClaimIndex();
+      const one = ingress("one", { match: { headers: held } });
+      claims.add(one);
+      claims.add(ingress("same names", { match: { headers: { A: "0", b: "0" } } }));
+      const { rules } = ingress("new", { match: { headers: wanted } });
+      expect(claims.conflicts(rules).filter(({ holder }) => holder.id === "one")).toHaveLength(meet ? 1 : 0);
+      claims.remove(one);
+      expect(claims.conflicts(rules)).toEqual([]);
+    }
+  });
+
   it("keeps every port of a host that an unreadable file names", () => {
     const claims = new ClaimIndex();
     claims.addUnreadable("broken", ["B.test.", "{x}.dev.test", "not a name"]);
