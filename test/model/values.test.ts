@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { IngressPath } from "../../src/model/api.ts";
 import { byteSize } from "../../src/model/byte-size.ts";
 import { durationMs } from "../../src/model/duration.ts";
 import { makeId } from "../../src/model/id.ts";
+import { takesEveryPath } from "../../src/model/precedence.ts";
 import { quote, ruleField, ruleIndexOf } from "../../src/model/wording.ts";
 
 it.each<[string, number | undefined]>([
@@ -77,4 +79,13 @@ it("ids are a letter and 23 letters or digits, and no two are equal", () => {
   const ids = Array.from({ length: 500 }, makeId);
   for (const id of ids) expect(id).toMatch(/^[a-z][a-z0-9]{23}$/);
   expect(new Set(ids).size).toBe(500);
+});
+
+it.each<[IngressPath | undefined, boolean]>([
+  [undefined, true],
+  [{ type: "prefix", value: "/" }, true],
+  [{ type: "exact", value: "/" }, false],
+  [{ type: "prefix", value: "/a" }, false],
+])("whether %j takes every path: %s", (path, every) => {
+  expect(takesEveryPath(path)).toBe(every);
 });

@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import type { Row } from "../../../src/compiler/row.ts";
 import type { Ingress, IngressMatch, IngressRule } from "../../../src/model/api.ts";
-import { ClaimIndex } from "../../../src/model/claims/claim-index.ts";
+import { ClaimIndex, MOST_HEADER_SETS } from "../../../src/model/claims/claim-index.ts";
 import { growthOf } from "../../support/growth.ts";
 import { comparePrecedence } from "../../support/precedence.ts";
 import { type CaseRequest, compareRows, rowMatches, specificityOf } from "../../support/reference-matcher.ts";
@@ -107,10 +107,31 @@ describe("ClaimIndex", () => {
       claims.add(one);
       claims.add(ingress("same names", { match: { headers: { A: "0", b: "0" } } }));
       const { rules } = ingress("new", { match: { headers: wanted } });
-      expect(claims.conflicts(rules).filter(({ holder }) => holder.id === "one")).toHaveLength(meet ? 1 : 0);
+      expect(
+        claims.conflicts(rules).filter(({ holder }) => holder.kind === "ingress" && holder.id === "one"),
+      ).toHaveLength(meet ? 1 : 0);
       claims.remove(one);
       expect(claims.conflicts(rules)).toEqual([]);
     }
+  });
+
+  it("takes so many sets of header names in a document, each once whatever its case and order", () => {
+    const names = ["A", "B", "C", "D", "E"];
+    const turned = Array.from({ length: 2 * MOST_HEADER_SETS }, (_, index) => {
+      const [at, step] = [index % 5, 1 + (Math.floor(index / 5) % 4)];
+      const inOrder = names.map((_, place) => names[(at + place * step) % 5] ?? "");
+      const entries = inOrder.map((name) => [index % 2 === 0 ? name : name.toLowerCase(), `${index}`]);
+      return { match: { headers: Object.fromEntries(entries) as Record<string, string> } };
+    });
+    expect(new ClaimIndex().conflicts(ingress("new", ...turned).rules)).toEqual([]);
+    const others = Array.from({ length: MOST_HEADER_SETS + 2 }, (_, index) => ({
+      match: { headers: { Same: `${index}`, [`X-${index}`]: "1" } },
+    }));
+    const conflicts = new ClaimIndex().conflicts(ingress("new", ...others).rules);
+    expect(conflicts.map(({ kind, ruleIndex }) => [kind, ruleIndex])).toEqual([
+      ["headers", MOST_HEADER_SETS],
+      ["headers", MOST_HEADER_SETS + 1],
+    ]);
   });
 
   it("keeps every port of a host that an unreadable file names", () => {

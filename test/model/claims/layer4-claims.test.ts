@@ -44,6 +44,33 @@ const http = (hostname: string, path: string): Wanted => ({
   path: { type: "prefix", value: path },
 });
 
+describe("a name of layer 4 and several rules of its host", () => {
+  const post: Wanted = { ...http("a.test", "/x"), methods: ["POST"] };
+  const tenant: Wanted = { ...https("a.test"), headers: { "X-Tenant": "1" } };
+
+  it.each<[string, readonly Wanted[], readonly Wanted[]]>([
+    ["two paths", [http("a.test", "/x"), http("a.test", "/y")], []],
+    ["a path and a method", [http("a.test", "/x"), post], []],
+    ["a method and a header", [post, tenant], []],
+    ["paths, and others of another host", [http("a.test", "/x"), http("a.test", "/y")], [post, tenant]],
+  ])("%s", (_what, [first, second], others) => {
+    if (first === undefined || second === undefined) throw new Error("two rules");
+    const elsewhere = others.map((one) => ({ ...one, hostname: "b.test" }));
+    const held = [ingress("b", elsewhere), ingress("one", [first]), ingress("other", [second])];
+    expect(inTheWay(held, [named("a.test")])).toEqual(["one"]);
+    expect(inTheWay(held.slice(0, 1), [named("a.test")])).toEqual([]);
+    expect(inTheWay(held.slice(1).reverse(), [ended("a.test")])).toEqual(["other"]);
+    expect(inTheWay(held, [tcp])).toEqual([others.length > 0 ? "b" : "one"]);
+  });
+
+  it("says of which kind each is", () => {
+    const { rules } = ingress("new", [named("a.test"), named("a.test")]);
+    expect(new ClaimIndex().conflicts(rules)).toEqual([
+      { ruleIndex: 1, rule: rules[1], kind: "rule", holder: { kind: "document", ruleIndex: 0 } },
+    ]);
+  });
+});
+
 describe("claims of layer 4", () => {
   it.each<[what: string, one: Wanted, other: Wanted, conflict: boolean]>([
     ["a TCP port twice", tcp, tcp, true],
