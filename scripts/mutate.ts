@@ -79,8 +79,8 @@ async function mutateSource(
   { mutate: globs, tests }: MutatedFolder,
 ): Promise<readonly Outcome[]> {
   if (!existsSync(path.join(tool, "node_modules"))) await demand("npm", ["ci"], { folder: tool });
-  const fileName = path.join(cache, `${name}.json`);
-  const config = path.join(cache, `${name}.config.json`);
+  const base = path.join(cache, name.replaceAll("/", "-"));
+  const [fileName, config] = [`${base}.json`, `${base}.config.json`];
   const mutate = await sampled(globs, oneIn);
   await writeFile(
     config,
@@ -95,7 +95,7 @@ async function mutateSource(
       reporters: ["progress-append-only", "json"],
       jsonReporter: { fileName },
       incremental: true,
-      incrementalFile: path.join(cache, `${name}.incremental.json`),
+      incrementalFile: `${base}.incremental.json`,
       tempDirName: path.join(cache, "sandbox"),
       ignorePatterns: ["bench", "caddy", ".cache"],
       // TypeScript 7 has no programming interface, with which Stryker would rewrite tsconfig.json for its sandbox.

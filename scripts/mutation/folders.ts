@@ -25,6 +25,20 @@ export const mutatedFolders: { readonly [name: string]: MutatedFolder } = {
     mutate: source("store", "bundle/bundle-process.ts", "bundle/scan-worker.ts"),
     tests: tests("store"),
   },
+  "store/history": {
+    mutate: source("store/history"),
+    tests: tests("store/history.test.ts", "http/changes.test.ts"),
+  },
+  events: { mutate: source("events"), tests: tests("events", "http/events.test.ts") },
+  explain: { mutate: source("explain"), tests: tests("explain", "http/observe.test.ts") },
+  telemetry: {
+    mutate: source("telemetry"),
+    tests: tests("telemetry", "http/telemetry.test.ts", "http/ingress-traffic.test.ts"),
+  },
+  tokens: {
+    mutate: source("tokens"),
+    tests: tests("tokens", "http/tokens.test.ts", "http/identity-provider.test.ts"),
+  },
   dns: { mutate: source("dns"), tests: tests("dns") },
   targets: { mutate: source("targets"), tests: tests("targets") },
   http: {

@@ -116,13 +116,16 @@ describe("ClaimIndex", () => {
   });
 
   it("takes so many sets of header names in a document, each once whatever its case and order", () => {
-    const names = ["A", "B", "C", "D", "E"];
-    const turned = Array.from({ length: 2 * MOST_HEADER_SETS }, (_, index) => {
-      const [at, step] = [index % 5, 1 + (Math.floor(index / 5) % 4)];
-      const inOrder = names.map((_, place) => names[(at + place * step) % 5] ?? "");
+    const names = [..."ABCDEFG"];
+    // Each of another order.
+    const turned = Array.from({ length: 42 }, (_, index) => {
+      const [at, step] = [index % 7, 1 + Math.floor(index / 7)];
+      const inOrder = names.map((_, place) => names[(at + place * step) % 7] ?? "");
       const entries = inOrder.map((name) => [index % 2 === 0 ? name : name.toLowerCase(), `${index}`]);
       return { match: { headers: Object.fromEntries(entries) as Record<string, string> } };
     });
+    const orders = turned.map(({ match }) => Object.keys(match.headers).join("").toUpperCase());
+    expect(new Set(orders).size).toBeGreaterThan(MOST_HEADER_SETS);
     expect(new ClaimIndex().conflicts(ingress("new", ...turned).rules)).toEqual([]);
     const others = Array.from({ length: MOST_HEADER_SETS + 2 }, (_, index) => ({
       match: { headers: { Same: `${index}`, [`X-${index}`]: "1" } },
