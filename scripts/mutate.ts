@@ -97,7 +97,7 @@ async function mutateSource(
       incremental: true,
       incrementalFile: `${base}.incremental.json`,
       tempDirName: path.join(cache, "sandbox"),
-      ignorePatterns: ["bench", "caddy", ".cache"],
+      ignorePatterns: ["/bench", "/caddy", "/.cache"],
       // TypeScript 7 has no programming interface, with which Stryker would rewrite tsconfig.json for its sandbox.
       tsconfigFile: "none.json",
       // A machine that is busy must not be taken for a change that never ends.
