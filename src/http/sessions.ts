@@ -20,7 +20,8 @@ export interface Session {
 
 /** Of one subject; one more ends the oldest. */
 const MOST_OF_SUBJECT = 50;
-const MOST_SESSIONS = 10_000;
+/** Each keeps its token, which may have 16 KB. */
+const MOST_SESSIONS = 4_000;
 
 /**
  * Who is logged in by a cookie. In memory alone: nothing on disk can be stolen. Secrets of sessions are kept as their hashes.

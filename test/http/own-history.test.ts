@@ -80,6 +80,18 @@ describe("revisions of a token with limits", () => {
     expect(rest.headers.link).toBeUndefined();
   });
 
+  it("are looked for a thousand at a time, and the rest behind a link", async () => {
+    await using own = await world();
+    const { id } = (await own.send(blue, "POST", "/ingresses", document("blue-2"))).json<Ingress>();
+    for (let port = 1_000; port < 2_100; port++) await own.api.manager.replace(id, document("blue-2", port));
+    const first = await own.send(red, "GET", "/revisions");
+    expect([first.status, first.json()]).toEqual([200, []]);
+    const [, next = ""] = /^<(.*)>; rel="next"$/.exec(String(first.headers.link)) ?? [];
+    const rest = await own.send(red, "GET", next);
+    expect(rest.json<readonly RevisionSummary[]>().map(({ revision }) => revision)).toEqual([4, 3, 1]);
+    expect(rest.headers.link).toBeUndefined();
+  });
+
   it("are gone back to where that is about its own alone", async () => {
     await using own = await world();
     const before = JSON.stringify([...own.api.manager.list()]);
