@@ -7,6 +7,7 @@ import { GatewrightError } from "./errors.ts";
 import type { RootLogger } from "./log.ts";
 import { compactHeap } from "./wiring/compact-heap.ts";
 import { checkDataFolder } from "./wiring/data-folder.ts";
+import { checkDataFormat } from "./wiring/data-format.ts";
 import type { Gatewright } from "./wiring/gatewright.ts";
 import { prefetchFolders } from "./wiring/prefetched-folders.ts";
 import { createNotifier } from "./wiring/service/notify.ts";
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   process.umask(0o077);
   const config = loadConfig();
   checkDataFolder(config.dataDir);
+  checkDataFormat(config.dataDir);
   const prefetched = prefetchFolders(config);
   const isLarge = prefetched.ingresses !== undefined || prefetched.instances !== undefined;
   if (!isLarge) setFlagsFromString(HEAP_FLAGS);

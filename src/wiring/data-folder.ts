@@ -1,12 +1,14 @@
 import { lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { GatewrightError, type Problem } from "../errors.ts";
+import { FORMAT_FILE } from "./data-format.ts";
 import { isOurs, ownerOf, stepsOfOthers } from "./path-of-others.ts";
 
 /** More are counted, not listed. */
 const MOST_LISTED = 20;
 /** What we write to below DATA_DIR, which may be hypeman's and hold more. */
 const ourNames = [
+  FORMAT_FILE,
   "ports.json",
   "ports.json.tmp",
   "followed.json",

@@ -17,6 +17,7 @@ import { openArchive } from "./archive.ts";
 import { type Caddy, openCaddy } from "./caddy.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
 import { caddyFolder, compilerSettings } from "./compiler-settings.ts";
+import { writeDataFormat } from "./data-format.ts";
 import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts";
 import { readErrorPages } from "./error-pages.ts";
 import { openEvents } from "./events.ts";
@@ -99,6 +100,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   });
   stack.defer(() => manager.stop());
   // The process that holds the store is the only one to write here.
+  await writeDataFormat(config.dataDir, version);
   for (const folder of ["", "caddy", "caddy/certificates"])
     await removeLeftovers(join(config.dataDir, folder));
   targets.follow(manager.ingresses.list());
