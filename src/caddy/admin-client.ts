@@ -2,6 +2,7 @@ import { Pool } from "undici";
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Table, TableDelta } from "../compiler/row.ts";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
+import { stringifyInSlices } from "../util/stringify-in-slices.ts";
 import { parseAdminUrl } from "./admin-address.ts";
 import { refusal } from "./admin-refusal.ts";
 import type {
@@ -199,7 +200,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       method,
       path,
       limitMs,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: await stringifyInSlices(body) }),
     });
     if (answer.status >= 200 && answer.status < 300) return answer;
     throw refusal(answer.status, answer.body, scrub);

@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import type { WantedIngress } from "../manager/ingress-manager.ts";
-import { mapInSlices } from "../util/slices.ts";
+import { mapInSlices, Slices } from "../util/slices.ts";
 import { placed, refusal } from "../validation/refusal.ts";
 import { parseBody } from "../validation/schema.ts";
 import { mediaTypeOf, parseJson, readJson } from "./body.ts";
@@ -67,6 +67,7 @@ export async function wantedOf(value: unknown): Promise<readonly WantedIngress[]
 /** The documents of the lines. Blank lines count for nothing. */
 async function documentsIn(request: Request, maxLineBytes: number): Promise<readonly unknown[]> {
   const documents: unknown[] = [];
+  const slices = new Slices();
   let line = 0;
   for await (const bytes of linesOf(request, maxLineBytes)) {
     line += 1;
@@ -75,6 +76,7 @@ async function documentsIn(request: Request, maxLineBytes: number): Promise<read
       throw new GatewrightError("bad_request", `a set has ${MOST_INGRESSES} ingresses at the most`);
     try {
       documents.push(parseJson(bytes));
+      await slices.after(1);
     } catch (error) {
       throw isGatewrightError(error) ? inLine(line, error) : error;
     }

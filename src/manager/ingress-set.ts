@@ -60,7 +60,7 @@ function* decide(
 ): Generator<IngressChange> {
   if (set.revision !== undefined && set.revision !== state.revision) throw changedMeanwhile(state.revision);
   const coming: { readonly field: string; readonly after: Ingress }[] = [];
-  const ids = idsOf(examined, set, catalog);
+  const ids = yield* idsOf(examined, set, catalog);
   for (const [index, one] of examined.entries()) {
     const id = ids[index] as string;
     const stored = catalog.stored(id);
@@ -105,24 +105,36 @@ function goesNow(id: string, goes: NonNullable<WantedSet["goes"]>, catalog: Cata
 }
 
 /** Which ingress each document is. An id that somebody has goes before a name: two documents are never one ingress. */
-function idsOf(
+function* idsOf(
   examined: readonly Examined[],
   { byId = false }: WantedSet,
   catalog: Catalog,
-): readonly string[] {
+): Generator<IngressChange, readonly string[]> {
   const isKnown = ({ newId }: Examined): boolean => {
     const { before, setAside } = catalog.stored(newId);
     return before !== undefined || setAside !== undefined;
   };
-  const taken = new Set(examined.filter(isKnown).map(({ newId }) => newId));
-  return examined.map(({ newId, wanted }) => {
-    if (taken.has(newId) || (byId && wanted.id !== undefined)) return newId;
-    const named = catalog.idOfName(wanted.request.name);
-    if (named === undefined || taken.has(named)) return newId;
-    taken.add(named);
-    return named;
-  });
+  const taken = new Set<string>();
+  for (const [index, one] of examined.entries()) {
+    if (index % LOOKS === 0) yield {};
+    if (isKnown(one)) taken.add(one.newId);
+  }
+  const ids: string[] = [];
+  for (const [index, { newId, wanted }] of examined.entries()) {
+    if (index % LOOKS === 0) yield {};
+    const isItself = taken.has(newId) || (byId && wanted.id !== undefined);
+    const named = isItself ? undefined : catalog.idOfName(wanted.request.name);
+    if (named === undefined || taken.has(named)) ids.push(newId);
+    else {
+      taken.add(named);
+      ids.push(named);
+    }
+  }
+  return ids;
 }
+
+/** So many looks cost as much as one change, and an empty change is a pause. */
+const LOOKS = 10;
 
 /** Equal to what is there where nothing changes, its time included. */
 function documentOf(

@@ -49,7 +49,7 @@ export class OthersCommits {
     const work = await track("stage", () => this.#stage(commits), commits.length);
     let failure: unknown;
     try {
-      await track("apply", () => apply(mergeRows(work.staged.map(({ rows }) => rows))));
+      await track("apply", async () => apply(await mergeRows(work.staged.map(({ rows }) => rows))));
     } catch (error) {
       failure = error;
     }

@@ -37,7 +37,7 @@ export class Staging {
       await this.unstage(steps);
       throw error;
     }
-    return { steps, changes: netChanges(steps), rows: mergeRows(rows) };
+    return { steps, changes: await netChanges(steps), rows: await mergeRows(rows) };
   }
 
   /** Takes back the last steps; returns what that does to the host table. */
@@ -52,9 +52,11 @@ function rulesOf({ before, after }: IngressChange): number {
 }
 
 /** Several steps as one change for each ingress: what it was at first, and what it is at last. */
-function netChanges(steps: readonly IngressChange[]): readonly IngressChange[] {
+async function netChanges(steps: readonly IngressChange[]): Promise<readonly IngressChange[]> {
   const changes = new Map<string, IngressChange>();
+  const slices = new Slices();
   for (const step of steps) {
+    await slices.after(1);
     const id = changedId(step);
     if (id === undefined) continue;
     const { before, setAside } = changes.get(id) ?? step;
@@ -68,10 +70,12 @@ function netChanges(steps: readonly IngressChange[]): readonly IngressChange[] {
 }
 
 /** Several steps of row changes as one: what a later step does to a row counts. */
-export function mergeRows(steps: readonly RowChanges[]): RowChanges {
+export async function mergeRows(steps: readonly RowChanges[]): Promise<RowChanges> {
   if (steps.length === 1 && steps[0] !== undefined) return steps[0];
   const rows = new Map<string, RowChanges["upsert"][number] | undefined>();
+  const slices = new Slices();
   for (const { remove, upsert } of steps) {
+    await slices.after(1);
     for (const id of remove) rows.set(id, undefined);
     for (const compiled of upsert) rows.set(compiled.row.id, compiled);
   }

@@ -244,7 +244,7 @@ export class Writer {
     const { catalog, reconciler } = this.#options;
     const from = this.#ahead?.version ?? catalog.committedVersion;
     const rows = this.#ahead === undefined ? staged : [this.#ahead.back, ...staged];
-    await reconciler.apply({ from, ...mergeRows(rows) });
+    await reconciler.apply({ from, ...(await mergeRows(rows)) });
     this.#ahead = undefined;
   }
 

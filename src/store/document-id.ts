@@ -1,4 +1,5 @@
 import { GatewrightError } from "../errors.ts";
+import { Slices } from "../util/slices.ts";
 import type { Batch, Document } from "./document-store.ts";
 
 /** An id is a file name: letters, digits, `.`, `_` and `-`, no dot first, at most 200 characters. */
@@ -15,12 +16,14 @@ export function isDocument(value: unknown): value is Document {
 }
 
 /** Throws `internal_error` for a batch that no store can take: an id that is no file name, or one named twice. */
-export function checkBatchIds(batch: Batch<Document>): void {
+export async function checkBatchIds(batch: Batch<Document>): Promise<void> {
   const seen = new Set<string>();
+  const slices = new Slices();
   for (const id of [...batch.puts.map((document) => document.id), ...batch.deletes]) {
     if (!isDocumentId(id))
       throw new GatewrightError("internal_error", `${JSON.stringify(id)} is no document id.`);
     if (seen.has(id)) throw new GatewrightError("internal_error", `The batch names document ${id} twice.`);
     seen.add(id);
+    await slices.after(1);
   }
 }

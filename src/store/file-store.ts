@@ -15,7 +15,7 @@ import type { Validate } from "./folder-reader.ts";
 import { History } from "./history/history.ts";
 import type { BatchRecord, RevisionLog } from "./history/revision.ts";
 import { Journal } from "./journal/journal.ts";
-import { encodeCommit } from "./journal/journal-format.ts";
+import { encodeCommit, listed } from "./journal/journal-format.ts";
 import { type Recovery, recoverFolder } from "./recovery.ts";
 import type { StepHook, StoreWork } from "./store-step.ts";
 
@@ -238,15 +238,17 @@ class FolderStore<T extends Document> implements FileStore<T> {
         `The store is at revision ${journal.revision}, not ${expected}.`,
       );
     }
-    checkBatchIds(batch);
+    await checkBatchIds(batch);
     const revision = expected + 1;
     try {
       const texts = await mapInSlices(puts, (document) => JSON.stringify(document));
-      await journal.append(encodeCommit(revision, texts, deletes, record && (await recordText(record))));
+      const told = record === undefined ? undefined : await recordPieces(record);
+      await journal.append(await encodeCommit(revision, texts, deletes, told));
     } catch (error) {
       throw storeUnavailable("The change could not be written to disk; nothing was changed", error);
     }
-    for (const document of puts) files.stage(document.id, () => documentText(document));
+    // No checkpoint comes between: it takes its turn in the same queue.
+    await mapInSlices(puts, (document) => files.stage(document.id, () => documentText(document)));
     for (const id of deletes) files.stage(id, undefined);
     if (record !== undefined) history.stage(revision, record);
     this.#announce({ revision, puts, deletes });
@@ -276,11 +278,12 @@ class FolderStore<T extends Document> implements FileStore<T> {
 }
 
 /** The record of a journal's line: the documents after the change stand among its puts. */
-async function recordText({ at, authors, changes }: BatchRecord<Document>): Promise<string> {
+async function recordPieces({ at, authors, changes }: BatchRecord<Document>): Promise<Iterable<string>> {
   const told = await mapInSlices(changes, ({ author, before, after }) =>
     JSON.stringify([author, (after ?? before)?.id, before ?? null]),
   );
-  return `{"at":${JSON.stringify(at)},"authors":${JSON.stringify(authors)},"changes":[${told.join(",")}]}`;
+  const head = `{"at":${JSON.stringify(at)},"authors":${JSON.stringify(authors)},"changes":[`;
+  return [head, ...listed(told), "]}"];
 }
 
 function withoutValidation<T extends Document>(value: unknown): T {

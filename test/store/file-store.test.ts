@@ -433,8 +433,8 @@ it("makes durable at a checkpoint what was committed before, though it is not ac
 it("reads its journal in the order of numbers, however long, and tightens its modes", async () => {
   await mkdir(folder);
   const commitOf = (revision: number, id: string) => encodeCommit(revision, [JSON.stringify(note(id))], []);
-  await writeFile(join(folder, ".journal-99999999"), Buffer.concat([encodeBase(0), commitOf(1, "a")]));
-  await writeFile(join(folder, ".journal-100000000"), Buffer.concat([encodeBase(1), commitOf(2, "b")]));
+  await writeFile(join(folder, ".journal-99999999"), Buffer.concat([encodeBase(0), await commitOf(1, "a")]));
+  await writeFile(join(folder, ".journal-100000000"), Buffer.concat([encodeBase(1), await commitOf(2, "b")]));
   for (const other of [".journal-1", ".journal-00000002x", "journal-00000001"])
     await writeFile(join(folder, other), "other");
   const { store, snapshot } = await opened({ idleMs: 3_600_000 });

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { expect, it } from "vitest";
 import { encodeBase, encodeCommit, parseJournal } from "../../src/store/journal/journal-format.ts";
@@ -8,7 +9,7 @@ function lineOf(record: string): Buffer {
   const sum = crc32(record).toString(16).padStart(8, "0");
   return Buffer.from(`{"sum":"${sum}","record":${record}}\n`);
 }
-const commit = encodeCommit(2, [JSON.stringify(note("a"))], ["b"]);
+const commit = await encodeCommit(2, [JSON.stringify(note("a"))], ["b"]);
 const good = { kind: "commit", revision: 2, puts: [note("a")], deletes: ["b"] };
 /** What is read of a line that another one follows, which so was acknowledged. */
 const read = (line: Buffer) => parseJournal(Buffer.concat([line, commit]));
@@ -69,3 +70,23 @@ it.each(['{"format":2}', '{"format":2,"base":0}', '{"format":"1","base":0}', '{"
     expect(read(lineOf(record))[0]).toEqual({ kind: "foreign", format });
   },
 );
+
+it("encodes a commit of thousands as any other, and leaves others their turn", async () => {
+  const puts = Array.from({ length: 5_000 }, (_, at) =>
+    JSON.stringify({ id: `n${at}`, text: "é".repeat(300) }),
+  );
+  const record = ['{"at":"now","changes":[', ...puts.flatMap((put) => [put, ","]), "null]}"];
+  let turns = 0;
+  let isDone = false;
+  const done = encodeCommit(7, puts, ["gone"], record).finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    await setImmediate();
+    turns += 1;
+  }
+  const told = `{"revision":7,"puts":[${puts.join(",")}],"deletes":["gone"],"record":${record.join("")}}`;
+  expect((await done).equals(lineOf(told))).toBe(true);
+  // Twice of 1.5 million characters, in slices of 256 Ki.
+  expect(turns).toBeGreaterThan(20);
+});

@@ -143,7 +143,7 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
 
   async #commit(batch: Batch<T>): Promise<number> {
     if (!this.#isOpen) throw new GatewrightError("store_unavailable", "The store is not open.");
-    checkBatchIds(batch);
+    await checkBatchIds(batch);
     if (batch.expected !== this.#head.revision) throw this.#conflict(batch.expected);
     const refusal = this.others.refusal();
     if (refusal !== undefined) throw refusal;

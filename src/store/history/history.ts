@@ -121,7 +121,8 @@ export class History<T extends Document> implements RevisionLog<T> {
         lines.push(encoded);
         if (bytes >= room) break;
       }
-      await this.#append(segment, Buffer.concat(lines));
+      const [only] = lines;
+      await this.#append(segment, lines.length === 1 && only !== undefined ? only : Buffer.concat(lines));
       this.#pending = this.#pending.slice(lines.length);
     }
   }

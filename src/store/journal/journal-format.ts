@@ -1,7 +1,7 @@
 import { isDocument, isDocumentId } from "../document-id.ts";
 import type { Document } from "../document-store.ts";
 import type { BatchRecord } from "../history/revision.ts";
-import { frame, unframe } from "./frame.ts";
+import { frame, frameInSlices, unframe } from "./frame.ts";
 
 /** The first line of every journal file: its commits start at `base` + 1, and those of older files end at `base`. */
 export interface BaseRecord {
@@ -50,17 +50,38 @@ export function encodeBase(base: number, skips = false): Buffer {
   return frame(JSON.stringify({ format: FORMAT, base, ...(skips ? { skips } : {}) }));
 }
 
-/** The line of one committed batch. `puts` are the documents as JSON texts, and `record` is one. */
+/** The line of one committed batch. `puts` are the documents as JSON texts, and `record` is one in pieces. */
 export function encodeCommit(
   revision: number,
   puts: readonly string[],
   deletes: readonly string[],
-  record?: string,
-): Buffer {
-  const told = record === undefined ? "" : `,"record":${record}`;
-  return frame(
-    `{"revision":${revision},"puts":[${puts.join(",")}],"deletes":${JSON.stringify(deletes)}${told}}`,
-  );
+  record?: Iterable<string>,
+): Promise<Buffer> {
+  return frameInSlices(commitPieces(revision, puts, deletes, record));
+}
+
+function* commitPieces(
+  revision: number,
+  puts: readonly string[],
+  deletes: readonly string[],
+  record: Iterable<string> | undefined,
+): Generator<string> {
+  yield `{"revision":${revision},"puts":[`;
+  yield* listed(puts);
+  yield `],"deletes":${JSON.stringify(deletes)}`;
+  if (record !== undefined) {
+    yield ',"record":';
+    yield* record;
+  }
+  yield "}";
+}
+
+/** Items with commas between them. */
+export function* listed(items: readonly string[]): Generator<string> {
+  for (const [index, item] of items.entries()) {
+    if (index > 0) yield ",";
+    yield item;
+  }
 }
 
 /**
