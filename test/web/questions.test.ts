@@ -74,6 +74,15 @@ describe.skipIf(!hasBrowser)("questions and answers", () => {
     opened.expectClean();
   });
 
+  it("an ingress shows the certificate of its host", async () => {
+    await gatewright.make("secure", rule("secure.test", "web-1", 9, {}, { tls: true }));
+    await using opened = await browser.open(`${gatewright.url}/#/ingresses/secure`);
+    const section = opened.page.getByRole("region", { name: "Certificate", exact: true });
+    await section.getByText("secure.test").waitFor();
+    await section.getByText("ready").waitFor();
+    opened.expectClean();
+  });
+
   it("tokens are made, shown once, and revoked", async () => {
     await using opened = await browser.open(`${gatewright.url}/#/tokens`);
     const { page } = opened;

@@ -43,13 +43,22 @@ describe.skipIf(!hasBrowser)("sessions", () => {
 
   it("that end while the page is open ask for a token, and go on where they were", async () => {
     const text = await make({ name: "short", scopes: ["*"], expires_in: "4s" });
-    await using opened = await logIn(text, "#/instances");
+    await using opened = await logIn(text, "#/new");
     const { page } = opened;
-    await page.getByRole("heading", { name: "Instances" }).waitFor();
+    await page.getByLabel("Hostname").fill("begun.test");
     await page.getByText("Your session has ended").waitFor();
+    expect(await page.getByLabel("Hostname").isVisible()).toBe(false);
+    await page.getByLabel("Token").fill(await make({ name: "again", subject: "short", scopes: ["*"] }));
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("heading", { name: "New ingress" }).waitFor();
+    // What was begun is still there.
+    expect(await page.getByLabel("Hostname").inputValue()).toBe("begun.test");
+    // Of somebody else nothing is left.
+    await page.getByRole("button", { name: "Log out" }).click();
     await page.getByLabel("Token").fill(signToken(jwtSecret, { sub: "ann" }));
     await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("heading", { name: "Instances" }).waitFor();
+    await page.getByRole("heading", { name: "New ingress" }).waitFor();
+    expect(await page.getByLabel("Hostname").inputValue()).toBe("");
     opened.expectClean();
   });
 

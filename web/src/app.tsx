@@ -1,9 +1,10 @@
 import type { ComponentType, JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, loginWanted, unreachableSince } from "./data/client.ts";
 import { live } from "./data/live.ts";
 import { loadSession, session } from "./data/session.ts";
 import { useStore } from "./data/store.ts";
+import type { Session } from "./data/types.ts";
 import { CaddyLogPage } from "./pages/caddy-log.tsx";
 import { CertificatesPage } from "./pages/certificates.tsx";
 import { EditPage, NewPage } from "./pages/edit.tsx";
@@ -27,19 +28,36 @@ export function App(): JSX.Element {
   const who = useStore(session);
   const { path } = useStore(route);
   const failure = useSession();
-  if (wanted !== false || path[0] === "login") return <LoginPage ended={wanted === "ended"} />;
-  if (who === undefined && failure !== undefined)
-    return (
-      <main class="alone">
-        <Failure error={failure} />
-      </main>
-    );
-  if (who === undefined) return <main class="alone" aria-busy="true" />;
+  const shown = useShown(who, wanted);
+  const isLogin = wanted !== false || path[0] === "login";
   return (
-    <Shell>
-      <Routed path={path} key={path.join("/")} />
-    </Shell>
+    <>
+      {isLogin && <LoginPage ended={wanted === "ended"} />}
+      {shown !== undefined && (
+        <div hidden={isLogin}>
+          <Shell key={shown.subject}>
+            <Routed path={path} key={path.join("/")} />
+          </Shell>
+        </div>
+      )}
+      {shown === undefined && !isLogin && (
+        <main class="alone" aria-busy={failure === undefined}>
+          {failure !== undefined && <Failure error={failure} />}
+        </main>
+      )}
+    </>
   );
+}
+
+/**
+ * Whose page is shown. When a session ends it stays behind the login, with what somebody has begun to write; who logs out, or
+ * somebody else who logs in, leaves none of it.
+ */
+function useShown(who: Session | undefined, wanted: false | "needed" | "ended"): Session | undefined {
+  const last = useRef<Session>(undefined);
+  if (who !== undefined) last.current = who;
+  else if (wanted === "needed") last.current = undefined;
+  return last.current;
 }
 
 const WAIT_MS = 2_000;

@@ -37,8 +37,10 @@ export function TargetForm({
   const kind = kinds.find((one) => target[one] !== undefined) ?? "instance";
   const name = String(target[kind] ?? "");
   const who = useStore(session);
-  const instances = useResource("instance names", async (signal) =>
-    refusal("instance:read", who) === undefined ? get<readonly Instance[]>("/instances", {}, signal) : [],
+  // What fits what is typed: there may be more than anybody wants to be sent.
+  const isAsked = name.length >= LEAST_TYPED && refusal("instance:read", who) === undefined;
+  const instances = useResource(`instance names ${isAsked ? name : ""}`, async (signal) =>
+    isAsked ? get<readonly Instance[]>("/instances", { q: name }, signal) : [],
   );
   const known =
     kind === "service"
@@ -100,6 +102,7 @@ export function TargetForm({
 }
 
 /** Names beyond these are typed. */
+const LEAST_TYPED = 2;
 const MOST_OFFERED = 500;
 
 /** An instance that is not there yet can be added where it is missed. */

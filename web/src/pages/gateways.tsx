@@ -49,7 +49,10 @@ export function GatewaysPage(): JSX.Element {
   return (
     <Page title="Gateways">
       <GatewayList />
-      <p class="hint">This Gatewright runs by itself, and keeps its state in files.</p>
+      <p class="hint">
+        This Gatewright runs by itself, and keeps its state in files. On its machine{" "}
+        <code>gatewright doctor</code> looks at everything that could keep requests from being served.
+      </p>
     </Page>
   );
 }

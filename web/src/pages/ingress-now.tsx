@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { get, segment } from "../data/client.ts";
+import { ApiError, get, segment } from "../data/client.ts";
 import { ofFamily, useResource } from "../data/resource.ts";
 import { refusal, session } from "../data/session.ts";
 import { useStore } from "../data/store.ts";
@@ -162,23 +162,48 @@ export function Conditions({ conditions }: { readonly conditions: readonly Condi
   );
 }
 
+/** Names that are asked about. */
+const MOST_NAMES = 10;
+
+/** The certificates of its rules: those that they name, else that of the hostname or of the wildcard above it. */
+async function certificatesOf({ rules }: Ingress, signal: AbortSignal): Promise<readonly Certificate[]> {
+  const wanted = new Map<string, readonly string[]>();
+  for (const { match, tls, tls_options: options } of rules.filter((rule) => rule.tls).slice(0, MOST_NAMES)) {
+    const { hostname } = match;
+    const above = hostname.replace(/^[^.]+/, "*");
+    if (tls)
+      wanted.set(
+        options?.certificate ?? hostname,
+        options?.certificate ? [options.certificate] : [hostname, above],
+      );
+  }
+  const found = await Promise.all([...wanted.values()].map((ids) => firstOf(ids, signal)));
+  return found.flatMap((one) => one ?? []);
+}
+
+async function firstOf(ids: readonly string[], signal: AbortSignal): Promise<Certificate | undefined> {
+  for (const id of new Set(ids)) {
+    try {
+      return await get<Certificate>(`/certificates/${segment(id)}`, {}, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    }
+  }
+  return undefined;
+}
+
 function RuleCertificates({ ingress }: { readonly ingress: Ingress }): JSX.Element {
   const certificates = useResource(
-    "certificates",
-    (signal) => get<readonly Certificate[]>("/certificates", {}, signal),
-    { on: ofFamily("certificate") },
+    `certificates ${ingress.id} ${ingress.updated_at}`,
+    (signal) => certificatesOf(ingress, signal),
+    {
+      on: ofFamily("certificate"),
+    },
   );
-  const names = new Set(ingress.rules.filter(({ tls }) => tls).map(({ match: { hostname } }) => hostname));
-  const chosen = new Set(ingress.rules.map(({ tls_options: options }) => options?.certificate));
-  const covers = ({ id, name, names: all }: Certificate): boolean =>
-    chosen.has(id) ||
-    (name !== undefined && chosen.has(name)) ||
-    all.some((one) => names.has(one) || names.has(one.replace(/^\*/, "*")));
   return (
     <Section title="Certificate">
       <Loaded of={certificates}>
-        {(list) => {
-          const used = list.filter(covers);
+        {(used) => {
           if (used.length === 0) return <p class="hint">None yet.</p>;
           return (
             <ul class="conditions">
