@@ -29,7 +29,7 @@ export function welcome({ api, caddy, dns, instances }: Config): string {
   const lines = [
     "",
     "Gatewright is ready.",
-    `  API    ${socket ?? `${base}  (docs: ${base}/docs)${open}`}`,
+    `  API    ${socket ?? `${base}  (dashboard: ${base}/, docs: ${base}/docs)${open}`}`,
     ...others.map((url) => `         ${url}`),
     `  DNS    ${listenAddress(dns.address, dns.port)}, zone ${dns.zone}`,
     `  Caddy  ${listen(caddy.httpPort)} for HTTP and ${listen(caddy.httpsPort)} for HTTPS by default; a port opens with its first rule`,

@@ -215,7 +215,7 @@ describe.skipIf(!hasBrowser)("changes", () => {
     await page.getByRole("link", { name: "web-2" }).click();
     await page.getByRole("link", { name: "pool" }).waitFor();
     await page.getByRole("button", { name: "Pause" }).click();
-    await page.getByText("has new requests wait").waitFor();
+    await page.getByText("It has new requests wait").waitFor();
     await page.getByRole("button", { name: "Take requests" }).click();
     await page.getByText("It takes requests.").waitFor();
     opened.expectClean();

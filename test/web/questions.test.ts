@@ -133,6 +133,7 @@ describe.skipIf(!hasBrowser)("questions and answers", () => {
     await using opened = await browser.open(gatewright.url);
     const { page } = opened;
     await page.getByText("Requests of the last hour").waitFor();
+    await page.getByRole("link", { name: "fresh created" }).waitFor();
     await gatewright.stop();
     await page.getByText(/Not connected since \d/).waitFor();
     // What was known is still there.
