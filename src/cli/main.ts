@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import manifest from "../../package.json" with { type: "json" };
-import type { Problem } from "../errors.ts";
+import { GatewrightError, type Problem } from "../errors.ts";
 import { exitCodes, Failure } from "./failure.ts";
 import { type Io, styled } from "./io.ts";
 import { createProgram } from "./program.ts";
@@ -27,7 +27,8 @@ try {
 function report(error: unknown): number {
   // Commander has told it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-  if (!(error instanceof Failure)) throw error;
+  // What parts of Gatewright refuse that run in this process, such as a Gatewright that does not stop.
+  if (!(error instanceof Failure) && !(error instanceof GatewrightError)) throw error;
   const told = error.details.slice(0, MOST_PROBLEMS);
   const [first] = told;
   // The API's message is the first problem's, for those who read nothing else.
@@ -38,7 +39,7 @@ function report(error: unknown): number {
   if (!isOne) for (const problem of told) io.stderr.write(`  ${problemText(problem)}\n`);
   const more = error.details.length - told.length;
   if (more > 0) io.stderr.write(`  … and ${more} more\n`);
-  return error.exitCode;
+  return error instanceof Failure ? error.exitCode : exitCodes.failed;
 }
 
 function problemText({ code, field, message }: Problem): string {

@@ -6,8 +6,8 @@ import { folderHolder } from "../store/folder-lock.ts";
 import { caddyFolder } from "./compiler-settings.ts";
 import { ingressesFolder } from "./ingresses-folder.ts";
 
-/** The manager ends the batch under way; Caddy its requests, for a minute. */
-const MANAGER_LIMIT_MS = 30_000;
+/** The manager ends the batch under way, and writes document files: 100,000 after an import. Caddy ends its requests, for a minute. */
+const MANAGER_LIMIT_MS = 120_000;
 const CADDY_LIMIT_MS = 70_000;
 
 /**
