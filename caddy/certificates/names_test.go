@@ -164,9 +164,12 @@ func (w *world) known() int {
 }
 
 // renewing tells whether certmagic renews anything; nothing else tells.
-func renewing() bool {
+func renewing() bool { return isRunning("certmagic.(*Cache).queueRenewalTask.func") }
+
+// isRunning tells whether the stack of any goroutine has a text.
+func isRunning(what string) bool {
 	stacks := make([]byte, 4<<20)
-	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("certmagic.(*Cache).queueRenewalTask.func"))
+	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(what))
 }
 
 // shown is the certificate that a handshake shows.

@@ -144,7 +144,7 @@ func TestKeysOfTheStorageThatTellOfACertificate(t *testing.T) {
 		n.bySubject[subject].done, n.bySubject[subject].poked = make(chan struct{}), make(chan struct{}, 9)
 	}
 	for _, key := range []string{
-		"certificates/ca/other.test/other.test.crt", "certificates/other.test/other.test.json", "acme/ca/users/other.test/x.json",
+		"certificates/ca/other.test/other.test.crt", "certificates/other.test/other.test.json", "certificates/ca/other.test/x/y.json",
 		"certificates/ca/nobody.test/nobody.test.json",
 	} {
 		n.stored(key)
@@ -157,6 +157,11 @@ func TestKeysOfTheStorageThatTellOfACertificate(t *testing.T) {
 		case <-n.bySubject[subject].poked:
 		case <-time.After(20 * time.Second):
 			t.Errorf("%s says nothing of %s", key, subject)
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); isRunning("created by gatewright.dev/caddy/certificates.(*names).stored"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("they are told without an end")
 		}
 	}
 	if got := len(n.bySubject["other.test"].poked); got != 0 {
