@@ -98,6 +98,7 @@ describe.skipIf(!hasBrowser)("the pictures of docs/dashboard.md", () => {
   async function take({ page }: TestPage, name: string): Promise<void> {
     taken.add(`${name}.png`);
     await page.mouse.move(0, 0);
+    await page.evaluate("scrollTo(0, 0)");
     const picture = await page.screenshot({ animations: "disabled" });
     expect([name, picture.length < MOST_BYTES]).toEqual([name, true]);
     if (!isWritten) return;

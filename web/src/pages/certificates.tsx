@@ -221,7 +221,7 @@ function Import({
           void take(event.dataTransfer?.files ?? []);
         }}
       >
-        <label>
+        <label class="chooser">
           Drop the files of certificate and key here, or choose them
           <input
             type="file"

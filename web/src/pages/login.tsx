@@ -6,6 +6,7 @@ import { useStore } from "../data/store.ts";
 import { go, route } from "../router.ts";
 import { Button, TextField } from "../ui/controls.tsx";
 import { Failure } from "../ui/page.tsx";
+import { Gate } from "../ui/shell.tsx";
 import { Notice } from "../ui/status.tsx";
 
 /** Takes a token, and nothing else: the API gives a cookie for it. */
@@ -31,7 +32,10 @@ export function LoginPage({ ended }: { readonly ended: boolean }): JSX.Element {
   };
   return (
     <main class="alone">
-      <h1>Gatewright</h1>
+      <h1 class="brand">
+        <Gate />
+        Gatewright
+      </h1>
       {ended && (
         <Notice tone="warn" title="Your session has ended">
           <p>Log in again; this page goes on where it was.</p>

@@ -152,7 +152,8 @@ function Connection(): JSX.Element {
   );
 }
 
-function Gate(): JSX.Element {
+/** The mark. */
+export function Gate(): JSX.Element {
   return (
     <svg class="gate" viewBox="0 0 32 32" aria-hidden="true">
       <path d="M8 25V14a8 8 0 0 1 16 0v11M13 25V15a3 3 0 0 1 6 0v10M5 25h22" />
