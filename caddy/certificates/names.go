@@ -91,23 +91,18 @@ func (n *names) open(renewInterval time.Duration) *certmagic.Cache {
 func (n *names) configOf(certificate certmagic.Certificate) (*certmagic.Config, error) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	wanted := false
 	for _, subject := range certificate.Names {
-		known := n.bySubject[subject]
-		if known != nil && known.authority != nil {
+		if known := n.bySubject[subject]; known != nil && known.authority != nil {
 			return known.authority.config, nil
 		}
-		wanted = wanted || known != nil
 	}
-	if !wanted {
-		// The cache is locked.
-		go n.drop(certificate)
-	}
+	// The cache is locked.
+	go n.drop(certificate)
 	return nil, fmt.Errorf("no row has the names %v any more", certificate.Names)
 }
 
-// drop takes a certificate out whose names went while it was renewed: certmagic puts what it was given in its place,
-// whoever has taken that away meanwhile.
+// drop takes a certificate out that no row has a name of any more, if it is still so. Its names went while it was renewed:
+// certmagic puts what it was given in its place, whoever has taken that away meanwhile.
 func (n *names) drop(certificate certmagic.Certificate) {
 	n.change.Lock()
 	defer n.change.Unlock()
