@@ -20,6 +20,7 @@ import { dashboardRoutes } from "./dashboard.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { type EventParts, eventRoutes } from "./events.ts";
 import { explainRoutes } from "./explain.ts";
+import { type GatewaySource, gatewayRoutes } from "./gateways.ts";
 import { hostGuard } from "./host-guard.ts";
 import {
   ingressTrafficRoutes,
@@ -78,6 +79,8 @@ export interface AppDependencies {
   readonly allowedHosts?: readonly string[];
   /** Whether the whole process serves. Default: the manager's own word. */
   readonly readiness?: () => Readiness;
+  /** Absent: no `/gateways`. */
+  readonly gateways?: GatewaySource;
   /** Absent: no `/events`. */
   readonly history?: EventParts;
   /** Hears of changes that are refused. Default: nobody does. */
@@ -130,6 +133,7 @@ export function createApp(dependencies: AppDependencies): Express {
   if (dependencies.certificates !== undefined)
     app.use(certificateRoutes(dependencies.certificates, manager, context));
   if (dependencies.tokens !== undefined) app.use(tokenRoutes(dependencies.tokens, context));
+  if (dependencies.gateways !== undefined) app.use(gatewayRoutes(dependencies.gateways, context));
   if (archive !== undefined) app.use(archiveRoutes(archive, context, events));
   if (dependencies.telemetry !== undefined)
     app.use(telemetryRoutes(dependencies, dependencies.telemetry, context));

@@ -387,6 +387,18 @@ export interface Session {
   /** Absent: it has no end. */
   readonly expires_at?: string;
 }
+export interface Gateway {
+  /** `GATEWAY_NAME`; absent where it has none. */
+  readonly name?: string;
+  readonly version: string;
+  readonly started_at: string;
+  /** The last revision of the ingresses that it serves; of others as of a second ago. */
+  readonly revision: number;
+  /** Whether it serves what is stored, as `/ready` says. */
+  readonly ready: boolean;
+  /** Whether it is the one that answers this call. */
+  readonly answering: boolean;
+}
 export interface ServerStatus {
   /** `degraded`: something in `problems` wants attention. */
   readonly status: "ok" | "degraded";

@@ -28,6 +28,7 @@ import type { JwtVerifier } from "../tokens/jwt.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Archive } from "./archive.ts";
 import type { Certificates } from "./certificates.ts";
+import type { Gateways } from "./gateways.ts";
 import { ingressesFolder } from "./ingresses-folder.ts";
 import type { Instances } from "./instances.ts";
 import type { SharedStore } from "./shared-store.ts";
@@ -51,6 +52,7 @@ export interface ApiParts {
   readonly archive: Archive;
   readonly follower: Follower | undefined;
   readonly shared: SharedStore | undefined;
+  readonly gateways: Gateways;
   /** Where metrics are added to. */
   readonly registry: Registry;
   readonly events: EventLog;
@@ -140,6 +142,7 @@ async function appOf(
         ...certificates.unserved.reasons(),
         ...(follower?.reasons() ?? []),
         ...absenceOf(parts.shared),
+        ...parts.gateways.reasons(),
       ],
     };
   };
@@ -165,6 +168,7 @@ async function appOf(
       resolver: instances.resolver,
       ports: { http: config.caddy.httpPort, https: config.caddy.httpsPort },
     }),
+    gateways: () => parts.gateways.list(),
     traffic: targets.traffic,
     certificates,
     telemetry: createTelemetry({

@@ -22,6 +22,7 @@ import { createDocumentChecks, type DocumentChecks } from "./document-checks.ts"
 import { readErrorPages } from "./error-pages.ts";
 import { openEvents } from "./events.ts";
 import { startFollower } from "./follower.ts";
+import { registerGateway } from "./gateways.ts";
 import { openIngresses } from "./ingresses.ts";
 import { createInstances, type Instances } from "./instances.ts";
 import { openJwts } from "./jwts.ts";
@@ -83,6 +84,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const imported = await openCertificates(config, logger.child("certificates"), common);
   const shared = await openSharedStore(config, events, logger.child("store"));
   stack.defer(async () => shared?.close());
+  const gateways = started(await registerGateway(config, shared, version));
   const store = openIngresses({ ...options, ...common, shared });
   const { resolver, wake } = instances;
   const targets = started(
@@ -99,6 +101,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     certificates: imported,
   });
   stack.defer(() => manager.stop());
+  gateways.tellOf(manager.ingresses);
   // The process that holds the store is the only one to write here.
   await writeDataFormat(config.dataDir, version);
   for (const folder of ["", "caddy", "caddy/certificates"])
@@ -127,6 +130,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     manager,
     certificates,
     follower,
+    gateways,
     shared,
     events,
     otlp,

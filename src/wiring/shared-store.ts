@@ -25,6 +25,8 @@ export type SetOptions<T extends Document> = Pick<
 /** The etcd that gateways share. */
 export interface SharedStore {
   readonly client: EtcdClient;
+  /** `DATA_DIR/etcd`: where the copies are. */
+  readonly folder: string;
   /** Ends in a slash. */
   readonly prefix: string;
   /** Prepares a set of documents, with its copy below `DATA_DIR/etcd`. */
@@ -63,6 +65,7 @@ export async function openSharedStore(
   };
   return {
     client,
+    folder,
     prefix,
     set: <T extends Document>(name: string, options: SetOptions<T>) => {
       const onError = ({ message }: GatewrightError) => logger.warn(message);

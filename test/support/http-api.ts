@@ -165,6 +165,16 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const jwts = new JwtVerifier(options);
   const dependencies: AppDependencies = {
     archive: { ...archive, settings: ["HTTP_PORT"] },
+    gateways: async () => [
+      {
+        name: "edge-1",
+        version: "1.2.3",
+        started_at: new Date(0).toISOString(),
+        revision: manager.revision,
+        ready: true,
+        answering: true,
+      },
+    ],
     manager,
     resolver: registry,
     ...(options.readOnlyInstances === true ? {} : { registry }),

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { Event, Readiness, RunningConfig, ServerStatus } from "../../model/api.ts";
+import type { Event, Gateway, Readiness, RunningConfig, ServerStatus } from "../../model/api.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
-import { Session, toYaml } from "../session.ts";
+import { Session, type Shown, toYaml } from "../session.ts";
 import { counted } from "../words.ts";
 import { wholeNumber } from "./revision.ts";
 import { collect } from "./shared.ts";
@@ -15,7 +15,20 @@ interface EventOptions {
   readonly limit: number;
 }
 
-/** `gatewright status`, `events`, `config` and `api`. */
+const shownGateway: Shown<Gateway> = {
+  columns: [
+    { title: "NAME", value: ({ name }) => name },
+    { title: "READY", value: ({ ready }) => (ready ? "yes" : "no") },
+    { title: "REVISION", value: ({ revision }) => String(revision) },
+    { title: "VERSION", value: ({ version }) => version },
+    { title: "SINCE", value: ({ started_at }) => started_at.slice(0, 16) },
+    { title: "ANSWERS", value: ({ answering }) => (answering ? "yes" : undefined) },
+  ],
+  name: ({ name }) => `gateway/${name ?? "-"}`,
+  none: "There is no gateway.",
+};
+
+/** `gatewright status`, `gateways`, `events`, `config` and `api`. */
 export function addServerCommands(program: Command, io: Io): void {
   program
     .command("status")
@@ -32,6 +45,14 @@ export function addServerCommands(program: Command, io: Io): void {
         () => status.status,
       );
       if (status.status !== "ok") process.exitCode = exitCodes.failed;
+    });
+
+  program
+    .command("gateways")
+    .description("The gateways that share a store, and what each serves")
+    .action(async (_: object, command: Command) => {
+      const session = new Session(io, command);
+      await session.list(session.api.pages<Gateway>("/gateways"), shownGateway);
     });
 
   program

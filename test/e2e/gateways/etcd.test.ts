@@ -1,9 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { CreateIngressRequest, ErrorResponse, Ingress } from "../../../src/model/api.ts";
+import type {
+  CreateIngressRequest,
+  ErrorResponse,
+  Gateway as GatewayInfo,
+  Ingress,
+} from "../../../src/model/api.ts";
 import { call, rule } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
 import { startEtcd } from "../../support/etcd.ts";
 import { type Gateway, startGateways } from "../../support/gateways.ts";
+import { CliHome } from "../../support/run-cli.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 
@@ -101,6 +107,28 @@ describe("two gateways on one etcd", () => {
     await until(async () => (await list(one)).length === 1);
     expect((await one.answerOf("many-1.example.com")).status).not.toBe(200);
     await serves(one, "many-0.example.com");
+  });
+
+  it("tell of each other, also by the command line, and have each name once", async () => {
+    const [one, two] = pair();
+    const told = async ({ url }: Gateway) => (await call<readonly GatewayInfo[]>(`${url}/gateways`)).body;
+    const { revision } = (await told(one)).find(({ answering }) => answering) as GatewayInfo;
+    expect(revision).toBeGreaterThan(0);
+    await until(async () => (await told(one)).every((other) => other.revision === revision && other.ready));
+    expect((await told(two)).map(({ answering, name }) => [name, answering])).toEqual([
+      ["one", false],
+      ["two", true],
+    ]);
+    using home = new CliHome({ GATEWRIGHT_URL: one.url });
+    const shown = await home.run(["gateways"]);
+    expect(shown.stdout).toMatch(/NAME.*\n.*one .*yes.*\n.*two .*yes/);
+    await expect(startGateways(etcd.endpoints, ["one"])).rejects.toThrow(
+      /config_invalid.*GATEWAY_NAME=one is the name of another gateway/s,
+    );
+    await two.stop();
+    expect((await told(one)).map(({ name }) => name)).toEqual(["one"]);
+    await two.start();
+    expect((await told(two)).map(({ name }) => name)).toEqual(["one", "two"]);
   });
 
   it("serve on while etcd is away, also after a start, and agree when it is back", async () => {
