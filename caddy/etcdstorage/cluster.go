@@ -49,6 +49,7 @@ type cluster struct {
 	copies  *copies
 	locks   *locks
 	changes *changes
+	counts  *counts
 	// authorities are the locks that are held for Caddy's own authorities, with the timers that give them back.
 	authorities sync.Map
 	// behind: what this process has may be older than what etcd told of first.
@@ -94,7 +95,8 @@ func newCluster(s settings) (*cluster, error) {
 	c := &cluster{
 		settings: s, log: caddy.Log().Named("caddy.storage.gatewright_etcd"),
 		keys: keys, copies: newCopies(s.Cache), locks: &locks{turns: make(map[string]*turn), holds: make(map[string]*hold)},
-		changes: newChanges(), connecting: make(chan struct{}, 1), ctx: ctx, end: end,
+		changes: newChanges(), counts: &counts{zones: make(map[string]int), others: make(map[string]limits)},
+		connecting: make(chan struct{}, 1), ctx: ctx, end: end,
 	}
 	go c.watch()
 	return c, nil

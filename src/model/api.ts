@@ -453,6 +453,8 @@ export interface RateLimitPolicy {
   readonly burst?: number;
   /** What is counted by itself: `client_ip` (IPv6 by /64), `rule` for all requests of the rule together, or `header:X-Api-Key` for each value of a request header. */
   readonly key?: string;
+  /** Whose requests are counted together: those that come to one gateway, or, with `STORE=etcd`, those that come to all gateways. These tell each other of their counts up to ten times a second, so that more than the rate may pass meanwhile. */
+  readonly scope?: "gateway" | "cluster";
   /** IP addresses and networks that are not counted. */
   readonly exempt?: readonly string[];
 }

@@ -16,6 +16,9 @@ interface RateLimitHandler {
       readonly max_events: number;
     };
   };
+  /** caddy/etcdstorage: the counts of all gateways. Absent: this one's. */
+  readonly distributed?: { readonly read_interval: Duration; readonly write_interval: Duration };
+  readonly storage?: { readonly module: "gatewright_counts"; readonly zones: readonly string[] };
 }
 
 /** What the limit counts by (caddy/policies/limit_key.go). */
@@ -45,13 +48,16 @@ export const rateLimit: Policy<"rate_limit"> = {
     networkProblems(exempt, "exempt", report);
   },
   normalize: (value) => withNetworks(value, ["exempt"]),
-  handlers({ requests_per_second: rate, key = "client_ip", exempt, burst = defaultBurst(rate) }) {
+  handlers({ requests_per_second: rate, key = "client_ip", exempt, scope, burst = defaultBurst(rate) }) {
     // Nanoseconds, so that the window is exact where the quotient is not.
     const window = `${Math.max(1, Math.round((burst / rate) * 1e9))}ns`;
+    const together = scope === "cluster";
+    const zone = `${together ? "cluster/" : ""}${burst}/${window}`;
     const limit: RateLimitHandler = {
       handler: "rate_limit",
+      ...(together ? countedTogether(zone, burst / rate) : {}),
       rate_limits: {
-        [`${burst}/${window}`]: {
+        [zone]: {
           ...(exempt === undefined ? {} : { match: [outsideNetworks(exempt)] }),
           key: "{http.vars.gatewright.limit_key}",
           window,
@@ -62,6 +68,18 @@ export const rateLimit: Policy<"rate_limit"> = {
     return [limitKey(key), limit];
   },
 };
+
+/** A tenth of the window is what others may be behind by; the module's clock does not go faster than ten times a second. */
+function countedTogether(
+  zone: string,
+  windowSeconds: number,
+): Pick<RateLimitHandler, "distributed" | "storage"> {
+  const interval = `${Math.round(Math.min(1000, Math.max(100, windowSeconds * 100)))}ms`;
+  return {
+    distributed: { read_interval: interval, write_interval: interval },
+    storage: { module: "gatewright_counts", zones: [zone] },
+  };
+}
 
 /** One second's worth, at least one request. */
 function defaultBurst(requestsPerSecond: number): number {
