@@ -37,47 +37,37 @@ func (s *Storage) Take(ctx context.Context, name string, most int, window time.D
 // takeOne takes a slot, or says how long it is worth to wait.
 func (s *Storage) takeOne(ctx context.Context, folder string, most int, window time.Duration) (taken bool, wait time.Duration, err error) {
 	err = s.cluster.do(ctx, func(ctx context.Context, client *clientv3.Client) error {
-		found, err := client.Get(ctx, folder, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+		found, err := client.Get(ctx, folder, clientv3.WithPrefix(), clientv3.WithCountOnly())
 		if err != nil {
 			return err
 		}
-		if len(found.Kvs) >= most {
+		if found.Count >= int64(most) {
 			// They end one after another; each who waits looks at another moment.
 			wait = max(firstRetry, window/time.Duration(4*most)) + rand.N(lastRetry/4)
 			return nil
 		}
-		free := freeSlot(found, folder, most)
-		seconds := int64((window + time.Second - 1) / time.Second)
-		lease, err := client.Grant(ctx, seconds)
+		lease, err := client.Grant(ctx, int64((window+time.Second-1)/time.Second))
 		if err != nil {
 			return err
 		}
-		key := folder + strconv.Itoa(free)
-		put, err := client.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
-			Then(clientv3.OpPut(key, s.Instance, clientv3.WithLease(lease.ID))).
-			Commit()
-		if err != nil {
-			return err
+		// Any of them: some are free, and those who want one at once do not all want the same.
+		for range most {
+			key := folder + strconv.Itoa(rand.IntN(most))
+			put, err := client.Txn(ctx).
+				If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+				Then(clientv3.OpPut(key, s.Instance, clientv3.WithLease(lease.ID))).
+				Commit()
+			if err != nil {
+				return err
+			}
+			if put.Succeeded {
+				taken = true
+				return nil
+			}
 		}
-		if taken = put.Succeeded; !taken {
-			_, _ = client.Revoke(ctx, lease.ID)
-			wait = rand.N(firstRetry)
-		}
-		return nil
+		_, err = client.Revoke(ctx, lease.ID)
+		wait = firstRetry
+		return err
 	})
 	return taken, wait, err
-}
-
-// freeSlot is one of those that nobody has, any of them, so that those who want one at once do not all want the same.
-func freeSlot(found *clientv3.GetResponse, folder string, most int) int {
-	used := make(map[string]bool, len(found.Kvs))
-	for _, one := range found.Kvs {
-		used[string(one.Key)] = true
-	}
-	at := rand.IntN(most)
-	for used[folder+strconv.Itoa(at)] {
-		at = (at + 1) % most
-	}
-	return at
 }

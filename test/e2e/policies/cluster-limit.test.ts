@@ -73,30 +73,31 @@ it("counts requests of all gateways together", async () => {
   await until(async () => !(await passes(one, "slow.test")));
 });
 
-it("lets little more than the rate pass where all are flooded", async () => {
+it("lets little more than the rate pass where each gateway gets its share of too many", async () => {
   const seconds = 6;
-  const until = Date.now() + seconds * 1000;
+  const end = Date.now() + seconds * 1000;
   let passed = 0;
   let sent = 0;
-  const flood = async (port: number): Promise<void> => {
-    while (Date.now() < until) {
+  // Each gets as much as may come to all of them.
+  const ask = async (port: number): Promise<void> => {
+    while (Date.now() < end) {
       sent++;
       if (await passes(port, "fast.test")) passed++;
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
-  await Promise.all(gateways.ports.map(flood));
+  await Promise.all(gateways.ports.map(ask));
   console.info(`of ${sent} requests ${passed} passed in ${seconds} s, at 20 a second`);
-  expect(passed).toBeGreaterThanOrEqual(20 * seconds * 0.9);
-  // Without a common count it would be three times the rate.
-  expect(passed).toBeLessThan(20 * seconds * 2);
+  expect(passed).toBeGreaterThanOrEqual(20 * seconds * 0.7);
+  // Each by itself would let nearly all of them pass.
+  expect(passed).toBeLessThan(Math.min(20 * seconds * 2, sent * 0.75));
 });
 
 it("counts alone while etcd is away", async () => {
   const [one = 0] = gateways.ports;
   await etcd.members[0]?.kill();
-  let passed = 0;
-  for (let sent = 0; sent < 200; sent++) if (await passes(one, "fast.test")) passed++;
-  expect(passed).toBeGreaterThan(0);
-  expect(passed).toBeLessThan(200);
+  await until(() => passes(one, "fast.test"));
+  let refused = 0;
+  for (let sent = 0; sent < 200; sent++) if (!(await passes(one, "fast.test"))) refused++;
+  expect(refused).toBeGreaterThan(0);
 });
