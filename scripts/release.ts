@@ -1,5 +1,5 @@
 /**
- * `npm run release`: writes what is published into `dist/`: packages for npm, Caddy for each platform within them, what they
+ * `npm run release`: writes what is published into `dist/`: packages for npm and Debian, Caddy for each platform within them, what they
  * are made of (SBOM), and checksums. A second run with the same sources and the same Go writes the same bytes.
  */
 import { execFile } from "node:child_process";
@@ -14,6 +14,7 @@ import {
   modulesOf,
   writeCaddyPackage,
 } from "./release/caddy-packages.ts";
+import { writeDebianPackage } from "./release/debian.ts";
 import { writeProgram } from "./release/program.ts";
 import { writeNpmSbom } from "./release/sbom.ts";
 import { top } from "./steps.ts";
@@ -26,10 +27,16 @@ export interface ReleaseOptions {
   readonly out: string;
   /** Default: all. */
   readonly platforms?: readonly CaddyPackage[];
+  /** Whether packages for Debian are made too. Default: yes. */
+  readonly debian?: boolean;
 }
 
 /** Writes all of it. */
-export async function release({ out, platforms = caddyPackages }: ReleaseOptions): Promise<void> {
+export async function release({
+  out,
+  debian = true,
+  platforms = caddyPackages,
+}: ReleaseOptions): Promise<void> {
   await rm(out, { recursive: true, force: true });
   const npm = path.join(out, "npm");
   await mkdir(path.join(npm, "gatewright"), { recursive: true });
@@ -45,6 +52,7 @@ export async function release({ out, platforms = caddyPackages }: ReleaseOptions
     await writeCaddyPackage(path.join(npm, path.basename(platform.name)), platform, binary, modules);
   }
   await rm(binaries, { recursive: true });
+  for (const platform of debian ? platforms : []) await writeDebianPackage(out, platform, npm);
   for (const name of await readdir(npm))
     await run("npm", ["pack", "--pack-destination", out], { cwd: path.join(npm, name) });
   await writeChecksums(out);

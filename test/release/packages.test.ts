@@ -11,7 +11,8 @@ import { useRelease } from "./release.ts";
 
 const top = resolve(import.meta.dirname, "../..");
 const run = promisify(execFile);
-const release = useRelease();
+const release = useRelease(true);
+const arch = process.arch === "x64" ? "amd64" : "arm64";
 
 const digestOf = async (file: string) =>
   createHash("sha256")
@@ -25,6 +26,7 @@ describe("a release", () => {
     expect(stdout.trim().split("\n").sort()).toEqual([
       "gatewright-0.1.0.tgz: OK",
       `gatewright-caddy-linux-${process.arch}-0.1.0.tgz: OK`,
+      `gatewright_0.1.0_${arch}.deb: OK`,
     ]);
   });
 
@@ -35,6 +37,23 @@ describe("a release", () => {
     expect(optionalDependencies).toEqual(
       Object.fromEntries(caddyPackages.map(({ name }) => [name, version])),
     );
+  });
+
+  test("the package for Debian has the unit, its settings, the manual and what is needed to run", async () => {
+    const deb = join(release.out, `gatewright_0.1.0_${arch}.deb`);
+    const { stdout } = await run("dpkg-deb", ["--contents", deb]);
+    const files = stdout.split("\n").map((line) => line.split(/\s+/));
+    const modeOf = (name: string) => files.find((words) => words[5] === `.${name}`)?.slice(0, 2);
+    const [program, text] = ["-rwxr-xr-x", "-rw-r--r--"].map((mode) => [mode, "root/root"]);
+    expect(modeOf("/usr/bin/gatewright")).toEqual(program);
+    expect(modeOf("/usr/lib/gatewright/node")).toEqual(program);
+    expect(modeOf(`/usr/lib/gatewright/node_modules/@gatewright/caddy-linux-${process.arch}/caddy`)).toEqual(
+      program,
+    );
+    expect(modeOf("/usr/lib/systemd/system/gatewright.service")).toEqual(text);
+    expect(modeOf("/usr/share/man/man1/gatewright.1.gz")).toEqual(text);
+    const { stdout: conffiles } = await run("dpkg-deb", ["--info", deb, "conffiles"]);
+    expect(conffiles).toBe("/etc/gatewright/gatewright.env\n");
   });
 
   test("tells what each package is made of", async () => {
@@ -63,7 +82,6 @@ describe("a release", () => {
 describe("a second build in another folder", () => {
   test("makes the same Caddy, byte for byte, and one that needs no library", async () => {
     await using folder = await temporaryFolder();
-    const arch = process.arch === "x64" ? "amd64" : "arm64";
     const built = [];
     for (const name of ["one", "another/deeper"]) {
       const source = join(folder.path, name, "caddy");

@@ -9,12 +9,12 @@ export interface Release extends AsyncDisposable {
   readonly out: string;
 }
 
-/** A release for the tests of a file. */
-export function useRelease(): Release {
+/** A release for the tests of a file; its package for Debian takes a while. */
+export function useRelease(debian = false): Release {
   return use(async () => {
     const folder = await temporaryFolder();
     const out = join(folder.path, "dist");
-    await release({ out, platforms: caddyPackages.filter(({ cpu }) => cpu === process.arch) });
+    await release({ out, debian, platforms: caddyPackages.filter(({ cpu }) => cpu === process.arch) });
     return { out, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
   });
 }
