@@ -82,6 +82,9 @@ test("npx gatewright up serves on a machine with Node alone, and ends with a sig
   expect(answer.body.backend).toBe("behind");
   expect(output).not.toMatch(/building/i);
   expect((await fetch(`${url}/docs/swagger-ui.css`)).status).toBe(200);
+  const page = await (await fetch(url, { headers: { accept: "text/html" } })).text();
+  const script = /src="(\/assets\/[^"]+\.js)"/.exec(page)?.[1];
+  expect((await fetch(url + script)).status).toBe(200);
 
   const { stdout } = await run("du", ["-sm", join(folder.path, "home")]);
   const megabytes = Number.parseInt(stdout, 10);

@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core";
+import type { CDPSession, Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { hasBrowser, startBrowser } from "../support/browser.ts";
 import { use } from "../support/use.ts";
@@ -8,6 +8,8 @@ const COUNT = 100_000;
 /** Frames of 50 a second. */
 const FRAME_MS = 20;
 const SEARCH_MS = 200;
+const SEARCHES = 20;
+const FIRST_VIEW_MS = 1_000;
 
 /** Documents of a set, one a line. */
 function* documents(): Generator<string> {
@@ -35,24 +37,21 @@ describe.skipIf(!hasBrowser)("100,000 ingresses", () => {
     return (await response.json()) as { readonly created: number };
   });
 
-  /** The work of the page's own thread for a frame, in milliseconds: 95 of 100 take less. */
+  /** Processor time of the page's own thread for a frame, in milliseconds. */
   async function scroll(page: Page): Promise<number> {
-    return (await page.evaluate(`(async () => {
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+    const before = await busySeconds(devtools);
+    const frames = (await page.evaluate(`(async () => {
       const list = document.querySelector(".v-list");
-      const times = [];
-      for (let frame = 0; frame < 240; frame++) {
-        await new Promise(requestAnimationFrame);
-        const began = performance.now();
+      let frame = 0;
+      for (; frame < 240; frame++) {
         list.scrollTop += frame % 60 === 59 ? list.scrollHeight / 5 : 150;
-        list.dispatchEvent(new Event("scroll"));
-        // Rendering is asked for, done by the page's own tasks, and laid out when somebody asks for sizes.
-        await new Promise((resolve) => { const c = new MessageChannel(); c.port1.onmessage = resolve; c.port2.postMessage(0); });
-        list.getBoundingClientRect();
-        times.push(performance.now() - began);
+        await new Promise(requestAnimationFrame);
       }
-      times.sort((one, other) => one - other);
-      return times[Math.floor(times.length * 0.95)];
+      return frame;
     })()`)) as number;
+    return (1_000 * ((await busySeconds(devtools)) - before)) / frames;
   }
 
   it("stay fluid, and are reached wherever they are", async () => {
@@ -61,7 +60,9 @@ describe.skipIf(!hasBrowser)("100,000 ingresses", () => {
     const { page } = opened;
     await page.getByText("100,000 ingresses").waitFor();
     await page.getByRole("link", { name: "site-000000" }).waitFor();
-    expect(await scroll(page)).toBeLessThan(FRAME_MS);
+    const perFrame = await scroll(page);
+    expect(perFrame).toBeGreaterThan(0);
+    expect(perFrame).toBeLessThan(FRAME_MS);
     await page.evaluate(
       "(list => { list.scrollTop = list.scrollHeight; })(document.querySelector('.v-list'))",
     );
@@ -85,26 +86,36 @@ describe.skipIf(!hasBrowser)("100,000 ingresses", () => {
 
     // What the API takes for a search: the best of some, since others use the machine too.
     const took: number[] = [];
-    for (let round = 0; round < 7; round++) {
+    for (let round = 0; round < SEARCHES; round++) {
       const began = performance.now();
-      const query = `sort=name&offset=0&limit=100&q=site-0${round}9`;
-      const response = await fetch(`${gatewright.url}/ingresses?${query}`);
-      await response.arrayBuffer();
+      const query = `sort=name&offset=0&limit=100&q=site-0${round % 10}9`;
+      await (await fetch(`${gatewright.url}/ingresses?${query}`)).arrayBuffer();
       took.push(performance.now() - began);
     }
     expect(Math.min(...took)).toBeLessThan(SEARCH_MS);
     opened.expectClean();
   });
 
-  it("leave the first view of the overview as it is", async () => {
-    await using opened = await browser.open(gatewright.url);
+  it("leave the first view of the overview as it is: little work, and small answers", async () => {
+    await using opened = await browser.open("about:blank");
     const { page } = opened;
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+    await page.goto(gatewright.url);
     await page.getByText("All is well: 100,000 ingresses served.").waitFor();
-    const paint = (await page.evaluate(
-      "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0",
-    )) as number;
-    expect(paint).toBeGreaterThan(0);
-    expect(paint).toBeLessThan(1_000);
+    const busyMs = 1_000 * (await busySeconds(devtools));
+    expect(busyMs).toBeGreaterThan(0);
+    expect(busyMs).toBeLessThan(FIRST_VIEW_MS);
+    const sizes = (await page.evaluate(
+      "performance.getEntriesByType('resource').map(({ decodedBodySize }) => decodedBodySize)",
+    )) as readonly number[];
+    expect(Math.max(...sizes)).toBeLessThan(250_000);
     opened.expectClean();
   });
 });
+
+/** Processor time of the page's own thread so far: others use the machine too. */
+async function busySeconds(devtools: CDPSession): Promise<number> {
+  const { metrics } = await devtools.send("Performance.getMetrics");
+  return metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN;
+}
