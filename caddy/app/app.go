@@ -43,6 +43,10 @@ type App struct {
 	// a full disk may have kept the newer files out.
 	PolicySets map[string]json.RawMessage `json:"policy_sets,omitempty"`
 
+	// ReservedHost is taken by rows that name it alone, on every port: browsers send cookies of the API's name to all of them.
+	// Default: none.
+	ReservedHost string `json:"reserved_host,omitempty"`
+
 	// Resolver is the DNS server that knows the instances.
 	Resolver Resolver `json:"resolver"`
 
@@ -135,6 +139,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.resolver, a.resolverKey = shared.(*resolver.Resolver), &key
 	policySets.mu.Lock()
 	defer policySets.mu.Unlock()
+	// Before anything listens.
+	hostTable.Reserve(a.ReservedHost)
 	if err := a.readTable(); err != nil {
 		return err
 	}

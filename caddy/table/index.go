@@ -22,6 +22,8 @@ type hosts struct {
 	catchAll rules
 	// demanding are the hosts of ports whose rows demand something of TLS.
 	demanding int
+	// reserved is the table's.
+	reserved *string
 }
 
 // shape holds the patterns that have wildcards at the same labels.
@@ -31,8 +33,8 @@ type shape struct {
 	rules  map[string]rules // by host, with `*` at the wildcards
 }
 
-func newHosts(size int) *hosts {
-	return &hosts{literal: make(map[string]rules, size), shapes: make(map[int][]*shape)}
+func newHosts(size int, reserved *string) *hosts {
+	return &hosts{literal: make(map[string]rules, size), shapes: make(map[int][]*shape), reserved: reserved}
 }
 
 func (h *hosts) empty() bool {
@@ -120,8 +122,12 @@ func (h *hosts) match(host string, q *Request) (row *Row) {
 }
 
 // each calls visit for the rules of every host that covers this one, in the order of precedence, until it returns false.
+// No wildcard covers the reserved one.
 func (h *hosts) each(host string, visit func(rules) bool) {
 	if r := h.literal[host]; !r.empty() && !visit(r) {
+		return
+	}
+	if host != "" && host == *h.reserved {
 		return
 	}
 	if len(h.shapes) > 0 && len(host) <= maxHost {

@@ -22,6 +22,8 @@ type Table struct {
 	mu      sync.RWMutex
 	version string
 	ports   map[uint16]*hosts
+	// reserved is the host that no wildcard covers; "" is none.
+	reserved string
 	// changes counts the changes that were made. Writers read and write it.
 	changes uint64
 	// byID is the writers' own, as named is: requests do not read them.
@@ -74,6 +76,14 @@ func (t *Table) Lookup(r *Request) (*Row, string, Demands) {
 	}
 	row := hosts.match(host, r)
 	return row, host, hosts.demandsOf(row, host)
+}
+
+// Reserve keeps a host for the rows that name it, on every port: no wildcard takes its requests and connections, or says what
+// they demand. Before, it was another one, or none; "" is none.
+func (t *Table) Reserve(host string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reserved = canonicalName(host)
 }
 
 // Version is the version that was last given; "" before the first.
@@ -176,7 +186,7 @@ func (t *Table) Replace(version string, change *Rows) error {
 			problems = append(problems, Problem{row.id, problem})
 		}
 		if ports[at.port] == nil {
-			ports[at.port] = newHosts(countPort(rows[start:], at.port))
+			ports[at.port] = newHosts(countPort(rows[start:], at.port), &t.reserved)
 		}
 		ports[at.port].set(at.host, newRules(group))
 		for _, row := range group {
@@ -283,7 +293,7 @@ func (t *Table) commit(version string, changes map[portHost]rules) {
 	for at, rules := range changes {
 		hosts := t.ports[at.port]
 		if hosts == nil {
-			hosts = newHosts(0)
+			hosts = newHosts(0, &t.reserved)
 			t.ports[at.port] = hosts
 		}
 		hosts.set(at.host, rules)

@@ -85,6 +85,8 @@ export interface GatewrightApp {
   readonly version: string;
   /** Read once, at process start, while the process has no host table yet. */
   readonly table_file: string;
+  /** Rows that name this host have it alone, on every port: no wildcard takes it. */
+  readonly reserved_host?: string;
   readonly resolver: ResolverConfig;
   readonly guard: GuardConfig;
   /** Pages for all ingresses; those of a policy set go first. */

@@ -25,6 +25,7 @@ export function compileConfig(
       gatewright: {
         version,
         table_file: `${settings.folder}/table.json`,
+        ...(settings.api === undefined ? {} : { reserved_host: settings.api.hostname }),
         resolver: settings.resolver,
         guard: guardOf(needs.ports(), settings),
         ...(pages === undefined ? {} : { error_pages: pages }),

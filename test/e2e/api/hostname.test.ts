@@ -6,6 +6,8 @@ import type { Explanation, Ingress, Revision, ServerStatus } from "../../../src/
 import { askCaddy, call, rule, visit } from "../../support/api.ts";
 import { apiByName, apiHost, callByName, internalRoot, openByName } from "../../support/api-site.ts";
 import { create, inform, type Refusal, token } from "../../support/authorized.ts";
+import { startBackend } from "../../support/backend.ts";
+import { freePort } from "../../support/free-port.ts";
 import { until } from "../../support/until.ts";
 import { useGatewright } from "../../support/use-gatewright.ts";
 
@@ -138,6 +140,29 @@ describe("nobody else has the name or the way", () => {
     expect((await callByName(site, "/health")).body).toEqual({ status: "ok" });
     expect((await visit(site.ports.http, apiHost, "/docs")).status).toBe(301);
     await call(`${site.url}/ingresses/wild`, { method: "DELETE", headers: token });
+  });
+
+  it("a wildcard has it on no other port, where browsers would send the cookie of a session along", async () => {
+    const port = await freePort();
+    await using backend = await startBackend();
+    const target = { instance: "web-1", port: backend.port };
+    const match = { hostname: "*.example.test", port };
+    expect((await create(site, { name: "wild", rules: [{ match, target, tls: true }] })).status).toBe(201);
+    const cookie = "__Host-gatewright_session=secret";
+    const answer = await callByName(site, "/", { port, headers: { authorization: "", cookie } });
+    expect(answer.status).toBe(404);
+    expect(backend.requests()).toBe(0);
+    await call(`${site.url}/ingresses/wild`, { method: "DELETE", headers: token });
+  });
+
+  it("a wildcard over it demands nothing of who calls the API", async () => {
+    const client_auth = { ca_pem: await internalRoot(site), mode: "require" };
+    const match = { hostname: "*.example.test", port: site.ports.https };
+    const strict = { match, target: to, tls: true, tls_options: { client_auth } };
+    const made = await create(site, { name: "strict", rules: [strict] });
+    expect(made.status, made.text).toBe(201);
+    expect((await callByName(site, "/health")).body).toEqual({ status: "ok" });
+    await call(`${site.url}/ingresses/strict`, { method: "DELETE", headers: token });
   });
 
   it.each([
