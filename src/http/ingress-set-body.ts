@@ -3,7 +3,7 @@ import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import type { WantedIngress } from "../manager/ingress-manager.ts";
 import { mapInSlices, Slices } from "../util/slices.ts";
 import { placed, refusal } from "../validation/refusal.ts";
-import { parseBody } from "../validation/schema.ts";
+import { parseBody, prepareSchema } from "../validation/schema.ts";
 import { mediaTypeOf, parseJson, readJson } from "./body.ts";
 import { hold } from "./byte-budget.ts";
 import { Gathered } from "./gathered.ts";
@@ -34,6 +34,7 @@ export async function wantedOf(value: unknown): Promise<readonly WantedIngress[]
     );
   if (value.length > MOST_INGRESSES)
     throw new GatewrightError("bad_request", `a set has ${MOST_INGRESSES} ingresses at the most`);
+  await prepareSchema("ReplaceIngressRequest");
   const problems: Problem[] = [];
   const wanted = await mapInSlices(value, (document: unknown, index): WantedIngress[] => {
     if (problems.length >= MOST_PROBLEMS) return [];

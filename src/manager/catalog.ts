@@ -51,7 +51,7 @@ export class Catalog {
   /** Those of Gatewright's own API, which are there before any ingress is. */
   readonly #ownRows: readonly CompiledRow[];
   readonly #committed = new Map<string, Ingress>();
-  readonly #staged = new Map<string, Ingress | undefined>();
+  #staged = new Map<string, Ingress | undefined>();
   readonly #names = new Map<string, string>();
   readonly #digest = new TableDigest();
   /** Ids of committed ingresses in order, but for those in `#unsorted`: writes need no order, and pay for none. */
@@ -239,14 +239,21 @@ export class Catalog {
 
   /** Makes all staged changes visible to readers. */
   commit(): void {
-    for (const [id, ingress] of this.#staged) {
-      for (const replaced of this.#lists) if (!replaced.has(id)) replaced.set(id, this.#committed.get(id));
-      this.#orderedNames.note(this.#committed.get(id)?.name, ingress?.name);
+    const staged = this.#staged;
+    for (const replaced of this.#lists)
+      for (const id of staged.keys()) if (!replaced.has(id)) replaced.set(id, this.#committed.get(id));
+    if (this.#orderedNames.isAsked)
+      for (const [id, ingress] of staged)
+        this.#orderedNames.note(this.#committed.get(id)?.name, ingress?.name);
+    for (const id of staged.keys()) {
+      if (this.#unsorted.size > MOST_NOTED) break;
+      this.#unsorted.add(id);
+    }
+    for (const [id, ingress] of staged) {
       if (ingress === undefined) this.#committed.delete(id);
       else this.#committed.set(id, ingress);
-      if (this.#unsorted.size <= MOST_NOTED) this.#unsorted.add(id);
     }
-    this.#staged.clear();
+    this.#staged = new Map();
     this.#committedVersion = this.#digest.version();
     this.#committedTls = this.needs.tlsGeneration;
   }

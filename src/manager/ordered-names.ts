@@ -6,6 +6,11 @@ export class OrderedNames {
   readonly #gone = new Set<string>();
   readonly #come = new Set<string>();
 
+  /** Whether somebody has asked, so that changes have to be noted. */
+  get isAsked(): boolean {
+    return this.#keys !== undefined;
+  }
+
   /** A name that goes, one that comes, or one that becomes another. */
   note(before: string | undefined, after: string | undefined): void {
     if (this.#keys === undefined || before === after) return;

@@ -251,8 +251,16 @@ export class Writer {
   async #persist(staged: readonly Staged[]): Promise<void> {
     const { catalog, store, track } = this.#options;
     const batch = { expected: this.#revision, ...(await documentsOf(staged)) };
-    this.#revision = await track("persist", () => store.commit(batch));
-    await track("commit", async () => catalog.commit());
+    const revision = await track("persist", () => store.commit(batch));
+    // Where thousands change, each of the steps takes milliseconds and cannot be parted.
+    const slices = new Slices();
+    const size = batch.puts.length + batch.deletes.length;
+    await slices.after(size);
+    await track("commit", async () => {
+      this.#revision = revision;
+      catalog.commit();
+    });
+    await slices.after(size);
     this.#options.onCommit?.(staged.map(({ changes, mutation: { by } }) => ({ changes, by })));
     for (const one of staged) one.resolve({ changes: one.changes, revision: this.#revision });
   }

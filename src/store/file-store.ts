@@ -1,6 +1,6 @@
 import { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
-import { mapInSlices } from "../util/slices.ts";
+import { mapInSlices, Slices } from "../util/slices.ts";
 import { type Track, untracked } from "../util/track.ts";
 import { BundleUpdater } from "./bundle/bundle-updater.ts";
 import type { DocumentCheck } from "./bundle/document-check.ts";
@@ -249,8 +249,10 @@ class FolderStore<T extends Document> implements FileStore<T> {
     }
     // No checkpoint comes between: it takes its turn in the same queue.
     await mapInSlices(puts, (document) => files.stage(document.id, () => documentText(document)));
-    for (const id of deletes) files.stage(id, undefined);
+    await mapInSlices(deletes, (id) => files.stage(id, undefined));
     if (record !== undefined) history.stage(revision, record);
+    // Listeners hear of all at one moment.
+    await new Slices().after(puts.length + deletes.length);
     this.#announce({ revision, puts, deletes });
     checkpointer.wake();
     bundle.note(puts.length + deletes.length);

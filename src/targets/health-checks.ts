@@ -43,6 +43,8 @@ interface CheckedRule {
 /** How requests name an address, and where a check of it goes. */
 type Dial = readonly [dial: string, target: ProbeTarget];
 
+const nothing = Promise.resolve();
+
 /** How often names outside of the instances are looked up again. */
 const LOOKUP_INTERVAL_MS = 10_000;
 
@@ -86,9 +88,15 @@ export class HealthChecks {
     this.#listeners.clear();
   }
 
-  /** An ingress was stored. */
-  async put(ingress: Ingress): Promise<void> {
+  /** An ingress was stored. Resolves when it is known where its addresses are. */
+  put(ingress: Ingress): Promise<void> {
     const plans = checkPlans(ingress);
+    // Most ingresses ask for no checks, and a set stores thousands at one moment.
+    if (plans.length === 0 && !this.#rulesOfIngress.has(ingress.id)) return nothing;
+    return this.#put(ingress, plans);
+  }
+
+  async #put(ingress: Ingress, plans: readonly CheckPlan[]): Promise<void> {
     const kept = new Set(plans.map(({ rule }) => rule));
     for (const rule of this.#rulesOfIngress.get(ingress.id) ?? []) this.#drop(rule, kept.has(rule));
     if (plans.length === 0) this.#rulesOfIngress.delete(ingress.id);

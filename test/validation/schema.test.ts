@@ -2,7 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { isGatewrightError } from "../../src/errors.ts";
 import document from "../../src/model/openapi.json" with { type: "json" };
-import { parseBody, type SchemaName } from "../../src/validation/schema.ts";
+import { parseBody, prepareSchema, type SchemaName } from "../../src/validation/schema.ts";
 import { schemaProblems } from "../support/schema-problems.ts";
 
 const rule = { match: { hostname: "a.example.com" }, target: { instance: "vm", port: 1 } };
@@ -328,4 +328,20 @@ describe("parseBody", () => {
       expect(error.details.map(({ field }) => field)).toEqual(["name", "rules"]);
     }
   });
+});
+
+it("says the same of a value whether its schema was compiled in pieces or at once", async () => {
+  const body = {
+    name: "A_",
+    rules: [
+      { match: { hostname: "", paht: "/" }, target: { instance: "vm", port: 0 }, policies: { gzip: 1 } },
+    ],
+    tags: { "": 1 },
+  };
+  await prepareSchema("ReplaceIngressRequest");
+  const [pieces, once] = (["ReplaceIngressRequest", "CreateIngressRequest"] as const).map((name) =>
+    schemaProblems(name, body),
+  );
+  expect(pieces).toEqual(once);
+  expect(pieces?.length).toBeGreaterThan(4);
 });
