@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, Router } from "express";
 import type { IngressManager, JsonValue, PlannedCall, WantedSet } from "../manager/ingress-manager.ts";
-import type { Plan, PlanChange, PlannedChange } from "../model/api.ts";
+import type { Plan, PlanChange } from "../model/api.ts";
 import { canOwn } from "../model/limits.ts";
 import { parseBody } from "../validation/schema.ts";
 import { mediaTypeOf, readJson } from "./body.ts";
@@ -73,18 +73,24 @@ const MOST_ASKED = 100;
 /** The plan with the requests of the last minutes, which would be answered otherwise. Without them where Caddy does not answer. */
 export async function withTraffic(told: Plan, traffic: TrafficSource | undefined): Promise<Plan> {
   if (traffic === undefined) return told;
-  let asked = 0;
-  const changes: PlannedChange[] = [];
-  for (const change of told.changes) {
-    const isServed = change.op !== "created" && asked < MOST_ASKED;
-    if (isServed) asked += 1;
-    const windows = isServed ? await traffic.traffic(change.id).catch(() => undefined) : undefined;
+  const served = told.changes.filter(({ op }) => op !== "created").map(({ id }) => id);
+  const losing = told.effect?.moves.map(({ from }) => from.id) ?? [];
+  const requests = new Map<string, number>();
+  for (const id of new Set([...served.slice(0, MOST_ASKED), ...losing])) {
+    if (requests.size === MOST_ASKED) break;
+    const windows = await traffic.traffic(id).catch(() => undefined);
     // Caddy went away: its answer would be the same for the rest.
-    if (isServed && windows === undefined) return told;
-    const requests = windows?.["900"]?.requests ?? 0;
-    changes.push(requests === 0 ? change : { ...change, traffic: { requests } });
+    if (windows === undefined) return told;
+    requests.set(id, windows["900"]?.requests ?? 0);
   }
-  return { ...told, changes };
+  const counted = (id: string) => (requests.get(id) ? { requests: requests.get(id) as number } : undefined);
+  const changes = told.changes.map((change) => {
+    const seen = change.op === "created" ? undefined : counted(change.id);
+    return seen === undefined ? change : { ...change, traffic: seen };
+  });
+  if (told.effect === undefined) return { ...told, changes };
+  const moves = told.effect.moves.map((move) => ({ ...move, ...counted(move.from.id) }));
+  return { ...told, changes, effect: { ...told.effect, moves } };
 }
 
 /** What of those present and not in the set goes. */

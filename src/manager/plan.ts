@@ -8,6 +8,7 @@ import { mapInSlices, Slices } from "../util/slices.ts";
 import { type Catalog, changedId, type IngressChange } from "./catalog.ts";
 import { differencesOf } from "./ingress-difference.ts";
 import type { WantedSet } from "./ingress-manager.ts";
+import { movesOf } from "./plan-moves.ts";
 import type { Rehearsal } from "./staging.ts";
 
 /** Changes that are told one by one; the counts are of all. */
@@ -128,6 +129,7 @@ async function effectOf(
   ];
   return {
     rows,
+    moves: [...(await movesOf(changes, catalog.claims, slices))],
     policy_sets: { added: policySets.come.length, removed: policySets.gone.length },
     ports: {
       opened: portsAfter.filter((port) => !portsBefore.includes(port)),

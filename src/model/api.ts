@@ -784,8 +784,26 @@ export interface PlannedChange {
     readonly requests: number;
   };
 }
+/** Requests that another ingress would answer: by precedence those of a rule that goes fall to the next one below it, and one that comes takes them from there. Wildcards that cross each other (`*.a.test`, `b.*.test`) are left out. */
+export interface PlanMove {
+  /** Of the rule that comes or goes. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly path?: IngressPath;
+  readonly from: PlanMoveEnd;
+  readonly to?: PlanMoveEnd;
+  /** Requests that `from` took in the last 15 minutes, for all of its hosts: so many at the most. Absent: none, or Caddy did not tell. */
+  readonly requests?: number;
+}
+/** An ingress. Where there is none to go `to`, requests are answered by 404. */
+export interface PlanMoveEnd {
+  readonly id: string;
+  readonly name: string;
+}
 /** What Caddy would run otherwise. */
 export interface PlanEffect {
+  /** Hosts whose requests another ingress would answer, or nobody. At most 1,000. */
+  readonly moves: readonly PlanMove[];
   readonly rows: {
     /** Rows of the host table that come. */
     readonly added: number;

@@ -174,6 +174,9 @@ describe("POST /plan", () => {
     });
     expect(told.effect).toEqual({
       rows: { added: 1, changed: 1, removed: 1 },
+      moves: [
+        { hostname: "old.test", port: api.world.httpPort, from: { id: expect.any(String), name: "old" } },
+      ],
       policy_sets: { added: 0, removed: 0 },
       ports: { opened: [], closed: [] },
       certificates: { wanted: [], released: [] },
@@ -212,6 +215,16 @@ describe("POST /plan", () => {
       traffic: { requests: 42 },
     });
     expect(told.changes.filter(({ traffic }) => traffic !== undefined)).toHaveLength(1);
+    const port = api.world.httpPort;
+    const from = { id: shop.id, name: "shop" };
+    expect(told.effect?.moves).toContainEqual({ hostname: "shop.test", port, from, requests: 42 });
+    // One that stays loses those of a path to another.
+    const path = { type: "prefix", value: "/part" };
+    const target = { instance: "vm-1", port: 80 };
+    const part = { name: "part", rules: [{ match: { hostname: "shop.test", path }, target }] };
+    expect((await plan([part])).effect?.moves).toEqual([
+      { hostname: "shop.test", port, path, from, to: { id: expect.any(String), name: "part" }, requests: 42 },
+    ]);
   });
 
   it("tells every problem of what would be refused", async () => {

@@ -1,4 +1,4 @@
-import type { Plan } from "../../model/api.ts";
+import type { Plan, PlanMove } from "../../model/api.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Session } from "../session.ts";
 
@@ -38,13 +38,25 @@ export function changeLines({
   return lines;
 }
 
+/** Moves that are told one by one; the others are in the JSON. */
+const MOST_MOVES = 20;
+
+function moveText({ from, hostname, path, port, requests, to }: PlanMove): string {
+  const goes = to === undefined ? "is answered by 404" : `goes to ${to.name}`;
+  const seen = requests === undefined ? "" : ` (at most ${requests} requests in the last 15 minutes)`;
+  return `What ${from.name} answers at ${hostname}:${port}${path?.value ?? ""} ${goes}${seen}.`;
+}
+
 /** A plan in words. */
 export function planText(plan: Plan): string {
   const { changed, created, deleted, effect, unchanged } = plan;
   const lines = changeLines(plan);
   lines.push(`${created} to create, ${changed} to change, ${deleted} to delete, ${unchanged} as they are.`);
   if (effect === undefined) return lines.join("\n");
-  const { certificates, ports, reload } = effect;
+  const { certificates, moves, ports, reload } = effect;
+  lines.push(...moves.slice(0, MOST_MOVES).map(moveText));
+  if (moves.length > MOST_MOVES)
+    lines.push(`… and ${moves.length - MOST_MOVES} more hosts that others would answer.`);
   if (ports.opened.length > 0) lines.push(`Ports that open: ${ports.opened.join(", ")}.`);
   if (ports.closed.length > 0) lines.push(`Ports that close: ${ports.closed.join(", ")}.`);
   if (certificates.wanted.length > 0)

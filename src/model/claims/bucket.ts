@@ -78,6 +78,13 @@ export function findIn(bucket: Bucket | undefined, asker: Asker): Claim | undefi
   return undefined;
 }
 
+/** All claims of the bucket; only those that are in the way where somebody asks. */
+export function claimsIn(bucket: Bucket | undefined, asker?: Asker): readonly Claim[] {
+  if (bucket === undefined) return [];
+  const all = bucket instanceof Map ? [...bucket.values()].flat() : [bucket];
+  return asker === undefined ? all : all.filter((claim) => isInTheWay(claim, claim.ingress.id, asker));
+}
+
 function isInTheWay({ ingress }: Claim, id: string, { except, listen, gateways }: Asker): boolean {
   return !isExcepted(id, except) && overlaps(ingress.listen, listen) && overlaps(ingress.gateways, gateways);
 }

@@ -1,9 +1,10 @@
 import type { Ingress, IngressRule } from "../api.ts";
 import { hostnameShape, isHostnameProblem, parseHostname } from "../hostname.ts";
-import { isNamed, protocolOf } from "../protocol.ts";
+import { isLayer4, isNamed, protocolOf } from "../protocol.ts";
 import { type Asker, type Claim, type Claimant, isExcepted } from "./bucket.ts";
 import { Layer4Claims } from "./layer4-claims.ts";
 import { MatchClaims, RedirectClaims } from "./match-claims.ts";
+import { type Next, nextClaims } from "./next-claim.ts";
 
 /** Another rule that holds what a rule wants. */
 export interface Conflict {
@@ -56,6 +57,21 @@ export class ClaimIndex {
   reserve(claimant: Claimant): void {
     this.add(claimant);
     for (const { match } of claimant.rules) this.#reserved.set(hostnameShape(match.hostname), claimant);
+  }
+
+  /**
+   * Who would answer a rule's requests if the rule were not there, in precedence; nobody for what none of them takes. `also`
+   * has claims beside those of the index, of which none is excepted. Of a rule of layer 4: none.
+   */
+  next(rule: IngressRule, asker: Asker, also?: ClaimIndex): Next<Claimant> {
+    if (isLayer4(rule)) return { claims: [], isWhole: true };
+    const { port } = rule.match;
+    const anybody = { ...asker, except: undefined };
+    const { claims, isWhole } = nextClaims(rule, (shape) => [
+      ...this.#matches.at(port, shape, asker),
+      ...(also === undefined ? [] : also.#matches.at(port, shape, anybody)),
+    ]);
+    return { claims: claims.map(({ ingress }) => ingress), isWhole };
   }
 
   /** Frees the claims of an ingress, given as it was added. */

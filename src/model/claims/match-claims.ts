@@ -6,6 +6,7 @@ import {
   type Asker,
   type Bucket,
   type Claim,
+  claimsIn,
   findIn,
   ruleOf,
   takeOut,
@@ -19,6 +20,9 @@ type HostClaims = Claim | Map<string, KeyClaims>;
 
 /** The claims of one key (`matchKey`): a plain bucket where the key says that no method and no header is wanted. */
 type KeyClaims = Bucket | SelectedClaims;
+
+/** Places of a host that are looked at for who would be next. */
+const MOST_PLACES = 100;
 
 /** Claims of port, host, path, methods and headers. */
 export class MatchClaims {
@@ -86,6 +90,18 @@ export class MatchClaims {
     const selected = new SelectedClaims();
     selected.add(claims);
     return selected;
+  }
+
+  /** The claims of one host, of a bounded number of its places. */
+  *at(port: number, shape: string, asker: Asker): Generator<Claim> {
+    const claims = this.#ports.get(port)?.get(shape);
+    if (claims === undefined) return;
+    let left = MOST_PLACES;
+    for (const held of claims instanceof Map ? claims.values() : [claims]) {
+      if (left === 0) return;
+      left -= 1;
+      yield* held instanceof SelectedClaims ? held.all(asker) : claimsIn(held, asker);
+    }
   }
 
   /** A claim of any host of a port, or of one host, whatever its path. */

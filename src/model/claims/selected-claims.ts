@@ -3,6 +3,7 @@ import {
   type Asker,
   type Bucket,
   type Claim,
+  claimsIn,
   findIn,
   ruleOf,
   takeOut,
@@ -64,6 +65,11 @@ export class SelectedClaims {
     }
     return undefined;
   }
+
+  /** All claims that are in the way. */
+  *all(asker: Asker): Generator<Claim> {
+    for (const group of this.#groups.values()) yield* group.all(asker);
+  }
 }
 
 /** Names in lowercase and in their order, with the values. */
@@ -113,6 +119,10 @@ class Group {
     return findIn(this.#all, asker);
   }
 
+  all(asker: Asker): readonly Claim[] {
+    return claimsIn(this.#all, asker);
+  }
+
   #indexOf(names: readonly string[]): Index {
     const known = this.#indexes.find(
       (index) => index.names.length === names.length && index.names.every((name, at) => name === names[at]),
@@ -142,9 +152,4 @@ function headersOf(rule: IngressRule | undefined): Headers {
       .map(([name, value]) => [name.toLowerCase(), value] as const)
       .sort(([left], [right]) => (left < right ? -1 : 1)),
   );
-}
-
-function claimsIn(bucket: Bucket | undefined): readonly Claim[] {
-  if (bucket === undefined) return [];
-  return bucket instanceof Map ? [...bucket.values()].flat() : [bucket];
 }

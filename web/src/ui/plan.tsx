@@ -48,7 +48,7 @@ export function Differences({ of: differences }: { readonly of: readonly Differe
 }
 
 function Effect({
-  effect: { rows, ports, certificates, reload },
+  effect: { rows, moves, ports, certificates, reload },
 }: {
   readonly effect: PlanEffect;
 }): JSX.Element {
@@ -66,6 +66,16 @@ function Effect({
           : `Rules of the host table: ${parts.join(", ")}`}
         {reload ? "; Caddy reloads, and loses no connection." : "; no reload."}
       </li>
+      {moves.slice(0, MOST_SHOWN).map(({ from, hostname, path, port, requests, to }) => (
+        <li key={`${hostname}:${port}${path?.value ?? ""} ${from.id} ${to?.id ?? ""}`}>
+          What {from.name} answers at {hostname}:{port}
+          {path?.value} {to === undefined ? "is answered by 404" : `goes to ${to.name}`}
+          {requests !== undefined && ` (at most ${plural(requests, "request")} in the last 15 minutes)`}.
+        </li>
+      ))}
+      {moves.length > MOST_SHOWN && (
+        <li>… and {count(moves.length - MOST_SHOWN)} more hosts that others would answer.</li>
+      )}
       {ports.opened.length > 0 && <li>Opens port {ports.opened.join(", ")}.</li>}
       {ports.closed.length > 0 && <li>Closes port {ports.closed.join(", ")}.</li>}
       {certificates.wanted.length > 0 && (
