@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
 import type { Ingress, IngressRuleInput, SetAsideIngress } from "../model/api.ts";
+import { hostnameShape } from "../model/hostname.ts";
 import { excessCertificates, excessOf, excessPorts, grantsOf, type Owner } from "../model/limits.ts";
 import type { Catalog, IngressChange } from "./catalog.ts";
 import type { WantedSet } from "./ingress-manager.ts";
 import type { Decision } from "./mutations.ts";
+import { isUnder } from "./owners.ts";
 
 /** Whether a caller with limits may know of an ingress. */
 export function isOwn(one: Ingress | SetAsideIngress, { subject }: Owner): boolean {
@@ -70,6 +73,7 @@ function checkChange(
     ...excessPorts(after.rules, owner.limits),
     ...excessCertificates(after.rules, owner.limits, certificateId),
     ...heldByOthers(after, owner, catalog),
+    ...demandsOfOthers(after, before, owner, catalog),
   ]);
 }
 
@@ -121,12 +125,28 @@ function heldByOthers({ rules }: Ingress, owner: Owner, catalog: Catalog): reado
   });
 }
 
-function isUnder(shape: string, wider: string): boolean {
-  const [labels, others] = [shape.split("."), wider.split(".")];
-  return (
-    labels.length === others.length &&
-    others.every((label, index) => label === "*" || label === labels[index])
-  );
+/**
+ * What a wildcard demands of TLS holds for the hosts under it that demand nothing themselves (caddy/table/tls.go), whoever has them:
+ * nobody is to shut others' clients out, or show them another certificate.
+ */
+function demandsOfOthers(
+  after: Ingress,
+  before: Ingress | undefined,
+  { subject }: Owner,
+  { owners }: Catalog,
+): readonly Omit<Problem, "code">[] {
+  return after.rules.flatMap(({ match: { hostname }, tls_options = {} }, index) => {
+    const { certificate, client_auth, min_version } = tls_options;
+    if (!hostnameShape(hostname).includes("*")) return [];
+    if (certificate === undefined && client_auth === undefined && min_version === undefined) return [];
+    // Others may have come under it since: whoever did has seen what is demanded.
+    const wasThere = before?.rules.some(
+      (rule) => rule.match.hostname === hostname && isDeepStrictEqual(rule.tls_options, tls_options),
+    );
+    if (wasThere === true || owners.heldUnder(hostname, subject) === undefined) return [];
+    const message = `tls_options of ${JSON.stringify(hostname)} would hold for a host of another subject, which is under it: leave them out, or claim the hosts that are yours one by one`;
+    return [{ field: `rules[${index}].tls_options`, message }];
+  });
 }
 
 function refuse(excess: readonly Omit<Problem, "code">[]): void {

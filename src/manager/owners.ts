@@ -52,6 +52,21 @@ export class Owners {
     );
   }
 
+  /**
+   * A shape that a wildcard takes hosts of and that others than `owner` hold; undefined where there is none. Looks at every shape
+   * that is held.
+   */
+  heldUnder(wildcard: string, owner: string): string | undefined {
+    const wide = hostnameShape(wildcard);
+    const end = wide.slice(wide.lastIndexOf("*") + 1);
+    for (const [shape, owners] of this.#owners) {
+      // Most are ruled out by that alone.
+      if (!shape.endsWith(end) || !isUnder(shape, wide)) continue;
+      if ([...owners.keys()].some((who) => who !== owner)) return shape;
+    }
+    return undefined;
+  }
+
   #count({ rules }: Ingress, owner: string, step: 1 | -1): void {
     for (const { match } of rules) {
       const shape = hostnameShape(match.hostname);
@@ -63,6 +78,16 @@ export class Owners {
       if (shape.includes("*")) count(this.#masks, maskOf(shape), step);
     }
   }
+}
+
+/** Whether all hosts of a shape are those of another one, too. */
+export function isUnder(shape: string, wider: string): boolean {
+  if (wider === "*") return true;
+  const [labels, others] = [shape.split("."), wider.split(".")];
+  return (
+    labels.length === others.length &&
+    others.every((label, index) => label === "*" || label === labels[index])
+  );
 }
 
 function maskOf(shape: string): string {

@@ -219,6 +219,44 @@ describe("a token with limits", () => {
     await created(api, bob, document("freed", "shop.example.com"));
   });
 
+  it("demands nothing of TLS for hosts that another subject holds under its wildcard", async () => {
+    await using api = await world();
+    const { pem: ca_pem } = await createTestAuthority();
+    const ann = bearer({ sub: "ann", limits: { hostnames: ["shop.example.com"] } });
+    const bob = bearer({ sub: "bob", limits: { hostnames: ["*"] } });
+    await created(api, ann, document("shop", "shop.example.com"));
+    const wild = (hostname: string, tls_options?: object) => {
+      const [rule] = document("wild", hostname).rules;
+      return {
+        name: "wild",
+        rules: [{ ...rule, tls: true, tls_options: { issuer: "internal", ...tls_options } }],
+      };
+    };
+    const strict = { client_auth: { ca_pem, mode: "require" } };
+    for (const json of [
+      wild("*.example.com", strict),
+      wild("*.*.com", strict),
+      wild("*.example.com", { min_version: "1.3" }),
+    ]) {
+      const refused = await create(api, bob, json);
+      expect([refused.status, refused.json()["details"]]).toMatchObject([
+        403,
+        [{ field: "rules[0].tls_options" }],
+      ]);
+      expect(refused.text).not.toContain("shop");
+    }
+    expect((await create(api, bob, wild("*.example.com"))).status).toBe(201);
+    const replace = async (json: object) =>
+      (await api.call({ method: "PUT", path: "/ingresses/wild", json, headers: bob })).status;
+    expect(await replace(wild("*.example.com", strict))).toBe(403);
+    await api.call({ method: "DELETE", path: "/ingresses/shop", headers: ann });
+    expect(await replace(wild("*.example.com", strict))).toBe(200);
+    await created(api, ann, document("shop", "shop.example.com"));
+    // Who was there first goes on.
+    expect(await replace({ ...wild("*.example.com", strict), tags: { a: "b" } })).toBe(200);
+    expect(await replace(wild("*.example.com", { ...strict, min_version: "1.3" }))).toBe(403);
+  });
+
   it("is one of several who ask for a host at once, and one of them gets it", async () => {
     await using api = await world();
     const subjects = ["ann", "bob", "eve", "joe"];
