@@ -72,9 +72,21 @@ export async function documentsOf(text: string, path: string): Promise<readonly 
     const [error] = document.errors;
     if (error !== undefined)
       throw new Failure(`${nameOf(path)}: ${error.message.trimEnd()}`, exitCodes.usage);
-    const value: unknown = document.toJS();
+    const value = plainValue(document, path);
     return value === null || value === undefined ? [] : listed(value);
   });
+}
+
+/** A document as JSON has it. Throws where an alias leads back to itself, or to more than anybody writes. */
+function plainValue(document: { readonly toJS: () => unknown }, path: string): unknown {
+  try {
+    const value = document.toJS();
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    const [reason = ""] = (error as Error).message.split("\n");
+    throw new Failure(`${nameOf(path)}: its aliases cannot be resolved: ${reason}`, exitCodes.usage);
+  }
 }
 
 function listed(value: unknown): readonly unknown[] {

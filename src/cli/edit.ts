@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Plan } from "../model/api.ts";
 import { showPlan } from "./commands/shared.ts";
 import { documentsOf } from "./documents.ts";
@@ -14,6 +14,19 @@ export interface Edited {
   plan(change: object): Promise<void>;
   /** Runs a change with the document that the text is. When it fails, the text is kept, and its place told. */
   keepingOnFailure(run: (document: unknown) => Promise<void>): Promise<void>;
+}
+
+/** Some editors delete what is left empty. */
+function readEdited(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    rmSync(dirname(path), { recursive: true });
+    throw new Failure(
+      `the editor left no text that can be read (${(error as NodeJS.ErrnoException).code}): nothing was changed`,
+      exitCodes.failed,
+    );
+  }
 }
 
 /** Has a text changed in $VISUAL or $EDITOR; undefined when it was left as it is. */
@@ -32,7 +45,7 @@ export async function editText(session: Session, text: string, name: string): Pr
       exitCodes.failed,
     );
   }
-  const edited = readFileSync(path, "utf8");
+  const edited = readEdited(path);
   if (edited.trim() === text.trim()) {
     rmSync(folder, { recursive: true });
     return undefined;

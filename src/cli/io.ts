@@ -21,6 +21,11 @@ export function styled(stream: NodeJS.WriteStream, style: Style, text: string): 
   return styleText(style, text, { stream, validateStream: true });
 }
 
+/** A text of somebody else's without what moves a terminal's cursor or takes its colours; lines stay lines. */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, " ");
+}
+
 /** Writes a line; waits while the reader takes its time. */
 export function writeLine(io: Io, line: string): Promise<void> {
   return writeText(io, `${line}\n`);

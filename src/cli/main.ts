@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { GatewrightError, type Problem } from "../errors.ts";
 import { exitCodes, Failure } from "./failure.ts";
-import { type Io, styled } from "./io.ts";
+import { type Io, printable, styled } from "./io.ts";
 import { createProgram } from "./program.ts";
 
 /** Problems that are told one by one. */
@@ -35,8 +35,8 @@ function report(error: unknown): number {
   const isRepeated = first !== undefined && error.message.includes(first.message);
   const isOne = isRepeated && error.details.length === 1;
   const head = isOne ? problemText(first) : isRepeated ? `${error.details.length} problems` : error.message;
-  io.stderr.write(`${styled(io.stderr, "red", "error:")} ${head}\n`);
-  if (!isOne) for (const problem of told) io.stderr.write(`  ${problemText(problem)}\n`);
+  io.stderr.write(`${styled(io.stderr, "red", "error:")} ${printable(head)}\n`);
+  if (!isOne) for (const problem of told) io.stderr.write(`  ${printable(problemText(problem))}\n`);
   const more = error.details.length - told.length;
   if (more > 0) io.stderr.write(`  … and ${more} more\n`);
   return error instanceof Failure ? error.exitCode : exitCodes.failed;

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { ApiClient } from "./client.ts";
 import { type EndpointOptions, endpointOf } from "./contexts.ts";
 import { exitCodes, Failure } from "./failure.ts";
-import { type Io, styled, widthOf, writeLine, writeText } from "./io.ts";
+import { type Io, printable, styled, widthOf, writeLine, writeText } from "./io.ts";
 import { type Column, tableOf } from "./table.ts";
 
 /** Forms in which answers are written. */
@@ -45,11 +45,11 @@ export class Session {
 
   /** For people only: it never mixes with what a script reads. */
   note(text: string): void {
-    this.io.stderr.write(`${text}\n`);
+    this.io.stderr.write(`${printable(text)}\n`);
   }
 
   warn(text: string): void {
-    this.note(styled(this.io.stderr, "yellow", text));
+    this.io.stderr.write(`${styled(this.io.stderr, "yellow", printable(text))}\n`);
   }
 
   /** The same chunks; on a terminal it tells how much has come, for as long as they come. */
@@ -75,7 +75,7 @@ export class Session {
     const { output } = this.options;
     if (output === "json") return this.line(JSON.stringify(value, null, 2));
     if (output === "yaml") return this.line(await toYaml(value));
-    return this.line(output === "name" ? name() : people());
+    return this.line(printable(output === "name" ? name() : people()));
   }
 
   /** A list that comes in pages, and is written while they come, whatever its form. */
