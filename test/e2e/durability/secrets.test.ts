@@ -100,3 +100,37 @@ test("Caddy takes a new CLOUDFLARE_API_TOKEN by a reload and no restart", async 
     expect(await readFile(join(caddy, "config.json"), "utf8")).not.toContain(secret);
   }
 });
+
+test("secrets that take a restart are named by a warning when they have changed, and stand in no log", async () => {
+  await using folder = await temporaryFolder();
+  const names = ["ETCD_PASSWORD", "OTEL_EXPORTER_OTLP_HEADERS", "STORE_KEY"] as const;
+  const fileOf = (name: string) => join(folder.path, name);
+  // Keys of 32 bytes, as headers have a name and a value.
+  const values = (byte: number) => {
+    const key = Buffer.alloc(32, byte).toString("base64");
+    return { ETCD_PASSWORD: key, OTEL_EXPORTER_OTLP_HEADERS: `api-key=${key}`, STORE_KEY: key };
+  };
+  const write = (name: (typeof names)[number], byte: number) =>
+    writeFile(fileOf(name), values(byte)[name], { mode: 0o600 });
+  for (const name of names) await write(name, 1);
+  await using gatewright = await startGatewright({
+    ETCD_USER: "gatewright",
+    ...Object.fromEntries(names.map((name) => [`${name}_FILE`, fileOf(name)])),
+  });
+  const pid = gatewright.process().pid;
+  const warned = () =>
+    gatewright
+      .output()
+      .split("\n")
+      .filter((line) => line.includes("take a restart"))
+      .at(-1) ?? "";
+
+  for (const [index, name] of names.entries()) {
+    await write(name, 2);
+    gatewright.process().kill("SIGHUP");
+    await until(() => names.slice(0, index + 1).every((changed) => warned().includes(changed)));
+    for (const other of names.slice(index + 1)) expect(warned()).not.toContain(other);
+  }
+  for (const byte of [1, 2]) expect(gatewright.output()).not.toContain(values(byte).STORE_KEY);
+  expect(gatewright.process()).toMatchObject({ pid, exitCode: null });
+});
