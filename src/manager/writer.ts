@@ -164,7 +164,9 @@ export class Writer {
     void this.#options.turns.run(async () => {
       this.#scheduled = false;
       await this.#takeOver();
-      await this.#runBatch(this.#queue.splice(0, MAX_BATCH));
+      const waiting = this.#queue.splice(0, MAX_BATCH);
+      // What others committed may be all there is.
+      if (waiting.length > 0) await this.#runBatch(waiting);
       if (this.#queue.length > 0) this.#schedule();
     });
   }
