@@ -156,7 +156,7 @@ export class IngressService implements IngressManager {
 
   /** Every change, planned or made, comes from here. */
   async #decisionOf(wanted: PlannedCall, by: Attribution, ifMatch?: string): Promise<Decision> {
-    const { admission, catalog, own } = this.#options;
+    const { admission, catalog, compiler, own } = this.#options;
     if (own === undefined) return this.#freeDecision(wanted, ownerOf(by), ifMatch);
     if (wanted.kind === "create" || wanted.kind === "replace") checkLimits(wanted.ingress.rules, own);
     if (wanted.kind === "set") checkSetLimits(wanted.set, own);
@@ -166,6 +166,7 @@ export class IngressService implements IngressManager {
     return ownDecision(await this.#freeDecision(within, own.subject, ifMatch), own, {
       catalog,
       certificateId,
+      httpPort: compiler.httpPort,
       set,
     });
   }

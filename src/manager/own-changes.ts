@@ -36,6 +36,8 @@ export interface OwnParts {
   readonly catalog: Catalog;
   /** The id of an imported certificate, by that or its name. */
   readonly certificateId: (reference: string) => string | undefined;
+  /** Where redirects of `redirect_http` listen. */
+  readonly httpPort: number;
   /** What is wanted, of a set. */
   readonly set: WantedSet | undefined;
 }
@@ -63,14 +65,14 @@ export function ownDecision({ decide }: Decision, owner: Owner, parts: OwnParts)
 function checkChange(
   { after, before, setAside }: IngressChange,
   owner: Owner,
-  { catalog, certificateId }: OwnParts,
+  { catalog, certificateId, httpPort }: OwnParts,
 ): void {
   checkPresent({ ...(before && { before }), ...(setAside && { setAside }) }, owner);
   if (after === undefined) return;
   if (!isOwn(after, owner)) throw new GatewrightError("internal_error", "an ingress would be another one's");
   refuse([
     ...excessOf(after.rules, owner.limits),
-    ...excessPorts(after.rules, owner.limits),
+    ...excessPorts(after.rules, owner.limits, httpPort),
     ...excessCertificates(after.rules, owner.limits, certificateId),
     ...heldByOthers(after, owner, catalog),
     ...demandsOfOthers(after, before, owner, catalog),

@@ -43,14 +43,26 @@ export function excessOf(rules: readonly IngressRuleInput[], limits: TokenLimits
   );
 }
 
-/** The same of listen ports, which are known of stored rules alone: the settings have the default ones. */
-export function excessPorts(rules: readonly IngressRule[], limits: TokenLimits): readonly Excess[] {
+/**
+ * The same of listen ports, which are known of stored rules alone: the settings have the default ones. A redirect listens on
+ * `httpPort`.
+ */
+export function excessPorts(
+  rules: readonly IngressRule[],
+  limits: TokenLimits,
+  httpPort: number,
+): readonly Excess[] {
   const { ports } = limits;
   if (ports === undefined) return [];
-  return rules.flatMap(({ match: { port } }, index) =>
-    ports.includes(port)
-      ? []
-      : { ...beyond("match.port", `port ${port}`, "ports", limits), field: ruleField(index, "match.port") },
+  return rules.flatMap(({ match, redirect_http }, index) =>
+    [
+      { field: "match.port", port: match.port },
+      ...(redirect_http === true ? [{ field: "redirect_http", port: httpPort }] : []),
+    ].flatMap(({ field, port }) =>
+      ports.includes(port)
+        ? []
+        : { ...beyond(field, `port ${port}`, "ports", limits), field: ruleField(index, field) },
+    ),
   );
 }
 

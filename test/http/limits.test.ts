@@ -178,6 +178,18 @@ describe("a token with limits", () => {
       }
     expect(whole(api)).toBe(before);
     expect((await create(api, some, document("x", "a.test"))).status).toBe(201);
+    const secure = bearer({ sub: "blue", limits: { ports: [8443] } });
+    const [rule] = document("y", "b.test", { port: 8443 }).rules;
+    const having = (redirect_http: boolean) => ({
+      name: "y",
+      rules: [{ ...rule, tls: true, tls_options: { issuer: "internal" }, redirect_http }],
+    });
+    const refused = await create(api, secure, having(true));
+    expect([refused.status, refused.json()["details"]]).toMatchObject([
+      403,
+      [{ field: "rules[0].redirect_http" }],
+    ]);
+    expect((await create(api, secure, having(false))).status).toBe(201);
   });
 
   it("takes no name under a host that another subject holds, by any call, and everybody's own stay theirs", async () => {
