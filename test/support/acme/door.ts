@@ -6,9 +6,11 @@ export interface Door {
   close(): Promise<void>;
 }
 
-/** Of several ports each connection takes the next one that has somebody, as behind DNS with several addresses. */
-export async function openDoor(from: number, to: number | readonly number[]): Promise<Door> {
-  const ports = [to].flat();
+/**
+ * Of several addresses each connection takes the next one that has somebody at the port, as behind DNS with several addresses.
+ * Default: 127.0.0.1 alone.
+ */
+export async function openDoor(from: number, to: number, addresses = ["127.0.0.1"]): Promise<Door> {
   const sockets = new Set<Socket>();
   let taken = 0;
   const keep = (socket: Socket): Socket => {
@@ -17,7 +19,7 @@ export async function openDoor(from: number, to: number | readonly number[]): Pr
     return socket.on("close", () => sockets.delete(socket));
   };
   const lead = (client: Socket, tries: number): void => {
-    const upstream = keep(connect(ports[taken++ % ports.length] ?? 0, "127.0.0.1"));
+    const upstream = keep(connect(to, addresses[taken++ % addresses.length]));
     const refused = (): void => {
       if (tries > 1) lead(client, tries - 1);
       else client.destroy();
@@ -30,7 +32,7 @@ export async function openDoor(from: number, to: number | readonly number[]): Pr
       client.pipe(upstream).pipe(client);
     });
   };
-  const server = createServer((client) => lead(keep(client), ports.length));
+  const server = createServer((client) => lead(keep(client), addresses.length));
   server.listen(from, "127.0.0.1");
   await once(server, "listening");
   return {

@@ -3,6 +3,8 @@ import { connect, type TLSSocket } from "node:tls";
 
 export interface HandshakeOptions {
   readonly port: number;
+  /** Default: 127.0.0.1. */
+  readonly address?: string;
   /** SNI; the certificate must have this name. */
   readonly host: string;
   /** Roots, PEM. */
@@ -68,9 +70,9 @@ export function visitSecurely(
   return promise;
 }
 
-function connection({ port, host, ca, cert, key, maxVersion }: HandshakeOptions) {
+function connection({ port, address = "127.0.0.1", host, ca, cert, key, maxVersion }: HandshakeOptions) {
   return {
-    host: "127.0.0.1",
+    host: address,
     port,
     servername: host,
     ca,

@@ -14,7 +14,9 @@ export interface Gateways extends AsyncDisposable {
   readonly world: TlsWorld;
   readonly etcd: Etcd;
   readonly sites: readonly Site[];
-  /** Has all of them serve hosts over TLS, each told at the same time. */
+  /** Where each of them listens, at the ports of the world. */
+  readonly addresses: readonly string[];
+  /** Has all of them serve hosts over TLS, of which each is told to one of them. */
   serve(hosts: readonly string[]): Promise<void>;
   /** What each of them shows for a host; rejects where one shows nothing that is valid. */
   shown(host: string): Promise<readonly Shown[]>;
@@ -43,22 +45,22 @@ async function startGateways(count: number, settings: NodeJS.ProcessEnv): Promis
     ACME_ORDERS_PER_MINUTE: "6000",
     ...settings,
   };
+  // They serve the same ingresses at the same ports, and so each at an address of its own.
+  const addresses = Array.from({ length: count }, (_, at) => `127.0.0.${at + 2}`);
   const sites = await Promise.all(
-    Array.from({ length: count }, async (_, at) => {
-      // The authority knows one port; each of them has its own.
-      const { HTTP_PORT: _http, HTTPS_PORT: _https, ...environment } = shared;
-      return asSite(await startGatewright({ ...environment, GATEWAY_NAME: `gateway-${at + 1}` }));
-    }),
+    addresses.map(async (address, at) =>
+      asSite(
+        await startGatewright({
+          ...shared,
+          GATEWAY_NAME: `gateway-${at + 1}`,
+          CADDY_LISTEN_ADDRESS: address,
+        }),
+      ),
+    ),
   );
   for (const site of sites) stack.use(site);
-  for (const [port, of] of [
-    [world.httpPort, "http"],
-    [world.httpsPort, "https"],
-  ] as const) {
-    const door = await openDoor(
-      port,
-      sites.map(({ ports }) => ports[of]),
-    );
+  for (const port of [world.httpPort, world.httpsPort]) {
+    const door = await openDoor(port, port, addresses);
     stack.defer(() => door.close());
   }
   await Promise.all(sites.map((site) => site.put("web-1", "127.0.0.1")));
@@ -68,19 +70,20 @@ async function startGateways(count: number, settings: NodeJS.ProcessEnv): Promis
     etcd,
     sites,
     serve: async (hosts) => {
-      const answers = await Promise.all(
-        sites.flatMap((site) =>
-          hosts.map((host) =>
-            site.create(host.replaceAll(".", "-"), rule(host, "web-1", backend.port, {}, { tls: true })),
+      await Promise.all(
+        hosts.map((host, at) =>
+          sites[at % count]?.make(
+            host.replaceAll(".", "-"),
+            rule(host, "web-1", backend.port, {}, { tls: true }),
           ),
         ),
       );
-      // Where they share their ingresses too, one of them takes each.
-      const refused = answers.find(({ status }) => status !== 201 && status !== 409);
-      if (refused !== undefined) throw new Error(`refused: ${refused.text}`);
     },
     shown: (host) =>
-      Promise.all(sites.map(({ ports }) => handshake({ port: ports.https, host, ca: world.ca }))),
+      Promise.all(
+        addresses.map((address) => handshake({ address, port: world.httpsPort, host, ca: world.ca })),
+      ),
+    addresses,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
