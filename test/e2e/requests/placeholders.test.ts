@@ -19,8 +19,9 @@ interface Refusal {
   readonly details?: readonly { readonly code: string; readonly field?: string; readonly message: string }[];
 }
 
-/** Of plans and tokens nothing reaches Caddy. */
-const operations = bodyOperations().filter(({ path }) => !["/plan", "/tokens"].includes(path));
+/** Of these nothing reaches Caddy but whole ingresses, which were taken before. */
+const withoutCaddy = ["/plan", "/tokens", "/session", "/export", "/import"];
+const operations = bodyOperations().filter(({ path }) => !withoutCaddy.includes(path));
 /** Names and contents that stand nowhere unless Caddy has expanded a placeholder. */
 const canary = `canary-${process.pid}-of-the-home`;
 const fileCanary = `canary-${process.pid}-of-a-file`;
