@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { GatewrightError } from "../errors.ts";
-import { systemCode, writeDurably } from "../store/durable.ts";
+import { PRIVATE_FILE_MODE, systemCode, writeDurably } from "../store/durable.ts";
 
 /** Name of the file in DATA_DIR that says in which form the folder is. */
 export const FORMAT_FILE = "format.json";
@@ -34,7 +35,8 @@ export function checkDataFormat(dataDir: string): void {
 export async function writeDataFormat(dataDir: string, gatewright: string): Promise<void> {
   const file = join(dataDir, FORMAT_FILE);
   const found = read(file);
-  if (found?.format === DATA_FORMAT && found.gatewright === gatewright) return;
+  // As all else there it is private, whatever a copy made of it.
+  if (found?.format === DATA_FORMAT && found.gatewright === gatewright) return chmod(file, PRIVATE_FILE_MODE);
   const text: Format = { format: DATA_FORMAT, gatewright };
   await writeDurably(file, `${JSON.stringify(text)}\n`);
 }
