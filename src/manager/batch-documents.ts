@@ -31,16 +31,15 @@ export async function documentsOf(
       });
     }
   }
-  const all = [...changes];
-  return {
-    puts: all.flatMap(([, { after }]) => after ?? []),
-    deletes: all.flatMap(([id, { after }]) => (after === undefined ? id : [])),
-    record: {
-      at: new Date().toISOString(),
-      authors: staged.map(({ mutation }) => mutation.by),
-      changes: all.flatMap(([, change]) =>
-        change.before === undefined && change.after === undefined ? [] : change,
-      ),
-    },
-  };
+  const puts: Ingress[] = [];
+  const deletes: string[] = [];
+  const told: DocumentChange<Ingress>[] = [];
+  for (const [id, change] of changes) {
+    await slices.after(1);
+    if (change.after === undefined) deletes.push(id);
+    else puts.push(change.after);
+    if (change.before !== undefined || change.after !== undefined) told.push(change);
+  }
+  const authors = staged.map(({ mutation }) => mutation.by);
+  return { puts, deletes, record: { at: new Date().toISOString(), authors, changes: told } };
 }

@@ -2,17 +2,21 @@ import { setImmediate } from "node:timers/promises";
 
 /** Takes some milliseconds, also where each item is a whole rule. */
 const SLICE = 100;
+/** Ends a slice of larger items. */
+const SLICE_MS = 5;
 
 /** Counts work, and gives everything else that waits for the process its turn after each slice of it. */
 export class Slices {
   #done = 0;
+  #began = performance.now();
 
   /** To be awaited after so much work. */
   async after(items: number): Promise<void> {
     this.#done += items;
-    if (this.#done < SLICE) return;
-    this.#done = 0;
+    if (this.#done < SLICE && performance.now() - this.#began < SLICE_MS) return;
     await setImmediate();
+    this.#done = 0;
+    this.#began = performance.now();
   }
 }
 
@@ -25,9 +29,10 @@ export async function mapInSlices<T, R>(
   map: (item: T, index: number) => R,
 ): Promise<R[]> {
   const mapped: R[] = [];
+  const slices = new Slices();
   for (const [index, item] of items.entries()) {
-    if (index > 0 && index % SLICE === 0) await setImmediate();
     mapped.push(map(item, index));
+    if (index + 1 < items.length) await slices.after(1);
   }
   return mapped;
 }

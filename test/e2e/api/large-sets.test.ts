@@ -1,0 +1,60 @@
+import { once } from "node:events";
+import { get } from "node:http";
+import { join } from "node:path";
+import { json } from "node:stream/consumers";
+import { expect, it } from "vitest";
+import type { ApplyResult } from "../../../src/model/api.ts";
+import { call, putInstance } from "../../support/api.ts";
+import { startGatewright } from "../../support/gatewright.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import type { Turns } from "../../support/turns.ts";
+
+const SIZE = 10_000;
+/** What else waits for the manager, DNS questions and health checks, waits no longer. */
+const LONGEST_MS = 20;
+
+/** Lines of a set whose ingresses lead to a port. */
+function linesTo(port: number, size = SIZE): string {
+  const line = (index: number) => ({
+    name: `n${index}`,
+    rules: [{ match: { hostname: `h${index}.example.com` }, target: { instance: "web-1", port } }],
+  });
+  return Array.from({ length: size }, (_, index) => JSON.stringify(line(index))).join("\n");
+}
+
+// Processor time, which other work on the machine changes little; what little that is, a second look is for.
+it("10,000 ingresses in one request hold up nothing else for longer than 20 ms", { retry: 1 }, async () => {
+  await using folder = await temporaryFolder();
+  const socket = join(folder.path, "turns");
+  await using site = await startGatewright({
+    NODE_OPTIONS: `--import ${new URL("../../support/turns.ts", import.meta.url).href}`,
+    TURNS_SOCKET: socket,
+  });
+  await putInstance(site.url, "web-1", "127.0.0.1");
+  const apply = async (body: string, query = ""): Promise<ApplyResult> => {
+    const headers = { "content-type": "application/x-ndjson" };
+    return (await call<ApplyResult>(`${site.url}/apply${query}`, { body, headers, timeoutMs: 60_000 })).body;
+  };
+  await turnsAt(socket);
+  const works = [
+    ["first", () => apply(linesTo(80)), { created: SIZE }],
+    ["equal", () => apply(linesTo(80)), { unchanged: SIZE }],
+    ["other", () => apply(linesTo(81)), { changed: SIZE }],
+    ["none", () => apply(linesTo(81, 1), "?prune=all"), { deleted: SIZE - 1 }],
+  ] as const;
+  const longest: { [work: string]: number } = {};
+  for (const [name, work, effect] of works) {
+    await turnsAt(socket);
+    expect(await work()).toMatchObject(effect);
+    const { longestMs, turns } = await turnsAt(socket);
+    expect(turns).toBeGreaterThan(SIZE / 100);
+    longest[name] = longestMs;
+  }
+  expect(Object.entries(longest).filter(([, ms]) => ms > LONGEST_MS)).toEqual([]);
+});
+
+/** The turns of the manager since the last question. */
+async function turnsAt(socketPath: string): Promise<Turns> {
+  const [response] = await once(get({ socketPath, path: "/" }), "response");
+  return (await json(response)) as Turns;
+}
