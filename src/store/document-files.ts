@@ -1,6 +1,7 @@
 import { lstatSync, type Stats } from "node:fs";
 import { open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Slices } from "../util/slices.ts";
 import { PRIVATE_FILE_MODE, syncFolder } from "./durable.ts";
 import type { StepHook } from "./store-step.ts";
 
@@ -110,7 +111,10 @@ export class DocumentFiles {
   ): Promise<{ applied: readonly Staged[]; errors: readonly unknown[] }> {
     const applied: Staged[] = [];
     const errors: unknown[] = [];
+    // What is skipped takes its time too, of thousands.
+    const slices = new Slices();
     for (const staged of all) {
+      await slices.after(1);
       try {
         await this.#apply(staged);
         applied.push(staged);
@@ -146,8 +150,12 @@ export class DocumentFiles {
   /** Four at a time, as many as Node has threads for files: several fsyncs share one commit of the file system. */
   async #syncAll(covered: readonly Staged[]): Promise<void> {
     const waiting = covered.values();
+    const slices = new Slices();
     const worker = async () => {
-      for (const staged of waiting) await this.#sync(staged);
+      for (const staged of waiting) {
+        await slices.after(1);
+        await this.#sync(staged);
+      }
     };
     const results = await Promise.allSettled([worker(), worker(), worker(), worker()]);
     for (const result of results) if (result.status === "rejected") throw result.reason;

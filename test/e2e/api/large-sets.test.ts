@@ -8,6 +8,7 @@ import { call, putInstance } from "../../support/api.ts";
 import { startGatewright } from "../../support/gatewright.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import type { Turns } from "../../support/turns.ts";
+import { until } from "../../support/until.ts";
 
 const SIZE = 10_000;
 /** What else waits for the manager, DNS questions and health checks, waits no longer. */
@@ -35,7 +36,7 @@ it("10,000 ingresses in one request hold up nothing else for longer than 20 ms",
     const headers = { "content-type": "application/x-ndjson" };
     return (await call<ApplyResult>(`${site.url}/apply${query}`, { body, headers, timeoutMs: 60_000 })).body;
   };
-  await turnsAt(socket);
+  await until(async () => (await turnsAt(socket)).isSettled);
   const works = [
     ["first", () => apply(linesTo(80)), { created: SIZE }],
     ["equal", () => apply(linesTo(80)), { unchanged: SIZE }],
