@@ -65,7 +65,8 @@ var (
 	inherited map[address]*os.File
 	// open is closed while this process may accept.
 	open atomic.Pointer[chan struct{}]
-	// whenInPlace are called when this process has its predecessor's place; inPlace tells that it has, or had none.
+	// whenInPlace are called when this process has its predecessor's place; inPlace tells that it has, or had none: without
+	// a predecessor that is before its first configuration has started, with one it is when serving is closed.
 	// Both guarded by mu.
 	whenInPlace []func()
 	inPlace     bool
@@ -185,6 +186,8 @@ const (
 type peer struct {
 	conn *net.UnixConn
 	mu   sync.Mutex
+	// buffer is where one message after another is received: by one goroutine at a time.
+	buffer []byte
 }
 
 // send sends a message, with the descriptor of a socket unless that is nil.
@@ -218,8 +221,11 @@ func (p *peer) receive(within time.Duration) (m message, file *os.File, err erro
 		deadline = time.Now().Add(within)
 	}
 	_ = p.conn.SetReadDeadline(deadline)
-	text, control := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
-	n, controls, flags, _, err := p.conn.ReadMsgUnix(text, control)
+	if p.buffer == nil {
+		p.buffer = make([]byte, maxMessage)
+	}
+	control := make([]byte, unix.CmsgSpace(4))
+	n, controls, flags, _, err := p.conn.ReadMsgUnix(p.buffer, control)
 	if err != nil {
 		return m, nil, err
 	}
@@ -229,7 +235,7 @@ func (p *peer) receive(within time.Duration) (m message, file *os.File, err erro
 	if n == 0 || flags&unix.MSG_TRUNC != 0 {
 		err = errors.New("the other process has ended or sent too much")
 	} else {
-		err = json.Unmarshal(text[:n], &m)
+		err = json.Unmarshal(p.buffer[:n], &m)
 	}
 	if err != nil && file != nil {
 		file.Close()
