@@ -1,47 +1,67 @@
 import type { JSX } from "preact";
 import { get } from "../data/client.ts";
 import { useResource } from "../data/resource.ts";
-import type { ServerStatus } from "../data/types.ts";
-import { duration, plural } from "../format.ts";
+import type { Gateway, ServerStatus } from "../data/types.ts";
+import { plural } from "../format.ts";
 import { Loaded, Page } from "../ui/page.tsx";
 import { State } from "../ui/status.tsx";
+import { Time } from "../ui/time.tsx";
 
-/** A process that serves, as `GET /gateways` tells it; without that call, this one. */
-interface Gateway {
-  readonly name: string;
-  readonly status: "ok" | "degraded";
-  readonly version: string;
-  readonly uptime_seconds: number;
-  readonly draining: readonly { readonly pid: number; readonly until: string }[];
+interface Gateways {
+  readonly all: readonly Gateway[];
+  /** Of the one that answers. */
+  readonly status: ServerStatus;
 }
 
-async function gateways(signal: AbortSignal): Promise<readonly Gateway[]> {
-  const { status, version, uptime_seconds, draining } = await get<ServerStatus>("/status", {}, signal);
-  return [{ name: "this one", status, version, uptime_seconds, draining }];
+async function gateways(signal: AbortSignal): Promise<Gateways> {
+  const [all, status] = await Promise.all([
+    get<readonly Gateway[]>("/gateways", {}, signal),
+    get<ServerStatus>("/status", {}, signal),
+  ]);
+  return { all, status };
 }
 
 export function GatewayList(): JSX.Element {
   const list = useResource("gateways", gateways, { everyMs: 15_000 });
   return (
     <Loaded of={list}>
-      {(all) => (
+      {({ all, status }) => (
         <ul class="feed gateways">
-          {all.map(({ name, status, version, uptime_seconds: up, draining }) => (
-            <li key={name}>
-              <State tone={status === "ok" ? "ok" : "warn"}>{status === "ok" ? "serves" : "degraded"}</State>
-              <span>
-                {name}
-                <span class="hint block">
-                  version {version}, up for {duration(up)}
-                  {draining.length > 0 &&
-                    `, ${plural(draining.length, "older Caddy", "older Caddys")} still finishing`}
-                </span>
-              </span>
-            </li>
+          {all.map((gateway) => (
+            <GatewayItem
+              key={gateway.name ?? ""}
+              gateway={gateway}
+              status={gateway.answering ? status : undefined}
+            />
           ))}
         </ul>
       )}
     </Loaded>
+  );
+}
+
+interface GatewayItemProps {
+  readonly gateway: Gateway;
+  /** Absent: only the gateway itself tells it, and another one answers. */
+  readonly status: ServerStatus | undefined;
+}
+
+function GatewayItem({ gateway, status }: GatewayItemProps): JSX.Element {
+  const { name, version, started_at: startedAt, revision, ready, answering } = gateway;
+  const isWell = ready && status?.status !== "degraded";
+  const draining = status?.draining.length ?? 0;
+  return (
+    <li>
+      <State tone={isWell ? "ok" : "warn"}>{isWell ? "serves" : ready ? "degraded" : "not ready"}</State>
+      <span>
+        {name ?? "this one"}
+        {name !== undefined && answering && " (this one)"}
+        <span class="hint block">
+          version {version}, started <Time at={startedAt} />, serves revision {revision}
+          {draining > 0 && `, ${plural(draining, "older Caddy", "older Caddys")} still finishing`}
+        </span>
+      </span>
+    </li>
   );
 }
 
@@ -50,8 +70,9 @@ export function GatewaysPage(): JSX.Element {
     <Page title="Gateways">
       <GatewayList />
       <p class="hint">
-        This Gatewright runs by itself, and keeps its state in files. On its machine{" "}
-        <code>gatewright doctor</code> looks at everything that could keep requests from being served.
+        Gateways with one store in etcd serve the same ingresses; one that keeps its state in files is alone.
+        On the machine of each, <code>gatewright doctor</code> looks at everything that could keep requests
+        from being served.
       </p>
     </Page>
   );

@@ -50,7 +50,7 @@ function Everything(): JSX.Element {
     on: ofFamily("caddy", "drift", "port", "certificate", "ingress", "gateway", "source", "target"),
     everyMs: 10_000,
   });
-  // The traffic of all is not for a team.
+  // The traffic of all and the gateways are not for a team.
   const isTeam = useStore(session)?.limits !== undefined;
   const traffic = useResource(
     "traffic",
@@ -75,9 +75,11 @@ function Everything(): JSX.Element {
             </div>
             <div>
               <EndingCertificates status={data} />
-              <Section title="Gateways" aside={<a href={href(["gateways"])}>All</a>}>
-                <GatewayList />
-              </Section>
+              {!isTeam && (
+                <Section title="Gateways" aside={<a href={href(["gateways"])}>All</a>}>
+                  <GatewayList />
+                </Section>
+              )}
             </div>
           </div>
         </>
