@@ -4,19 +4,16 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"gatewright.dev/caddy/internal/dnstest"
 	"gatewright.dev/caddy/internal/freeport"
@@ -107,145 +104,6 @@ func TestThePortIsTheListenersNotTheHostHeaders(t *testing.T) {
 	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
 	w.expect(w.get(fmt.Sprint("a.test:", other), "/"), 200, "web-1")
 	w.expect(w.do("GET", other, fmt.Sprint("a.test:", w.port), "/"), 404, "a.test")
-}
-
-func TestDeltas(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	port := w.serve("web-1")
-	w.put("t1", w.row("a", "a.test", "web-1", port))
-	patch := func(body any, status int, contains string) {
-		t.Helper()
-		got, answer := w.call("PATCH", "/gatewright/table", body)
-		text, _ := json.Marshal(answer)
-		if got != status || !strings.Contains(string(text), contains) {
-			t.Errorf("got %d %s, want %d with %s", got, text, status, contains)
-		}
-	}
-	patch(table.Delta{From: "t1", To: "t2", Remove: []string{"a"}, Upsert: []table.RowJSON{w.row("b", "b.test", "web-1", port)}}, 200, `"table":"t2"`)
-	w.expect(w.get("a.test", "/"), 404, "")
-	w.expect(w.get("b.test", "/"), 200, "web-1")
-	patch(table.Delta{From: "t1", To: "t3"}, 412, `"error":`)
-	unknown := w.row("u", "u.test", "web-1", port)
-	unknown.Policy = "no-such-set"
-	patch(table.Delta{From: "t2", To: "t3", Upsert: []table.RowJSON{unknown}}, 400, `"problems":[{"id":"u","problem":"policy \"no-such-set\"`)
-	patch(table.Delta{From: "t2", To: "t3", Upsert: []table.RowJSON{w.row("c", "b.test", "x", 1)}}, 400, `{"id":"c","problem":"ties with row \"b\""}`)
-	patch(table.Delta{From: "t2"}, 400, "to is missing")
-	patch(`{"from":"t2","to":"t3","upserts":[]}`, 400, "unknown field")
-	patch(`{"from":"t2","to":"t3"`, 400, "EOF")
-	status, answer := w.call("PUT", "/gatewright/table", map[string]any{"version": "t3", "rows": []table.RowJSON{unknown}})
-	if status != 400 || answer["problems"] == nil {
-		t.Errorf("PUT: %d %v", status, answer)
-	}
-	status, answer = w.call("DELETE", "/gatewright/table", nil)
-	if status != 405 || answer["error"] == nil {
-		t.Errorf("DELETE: %d %v", status, answer)
-	}
-	w.expectState("c1", "t2", 1)
-	w.expect(w.get("b.test", "/"), 200, "web-1")
-}
-
-func TestAReloadKeepsTheTable(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
-	w.expect(w.get("a.test", "/"), 200, "web-1")
-	asked := w.dns.Asked("web-1.test.internal")
-	w.load("c2", func(app map[string]any) { app["table_file"] = "/nonexistent" })
-	w.expectState("c2", "t1", 1)
-	w.expect(w.get("a.test", "/"), 200, "web-1")
-	if again := w.dns.Asked("web-1.test.internal"); again != asked {
-		t.Error("the reload forgot the address")
-	}
-}
-
-func TestARefusedConfigurationLeavesTheOldOne(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
-	for name, edit := range map[string]func(app map[string]any){
-		"a bad range":        func(app map[string]any) { app["guard"] = map[string]any{"deny": []string{"x"}} },
-		"a misspelt field":   func(app map[string]any) { app["gard"] = map[string]any{} },
-		"a resolver by name": func(app map[string]any) { app["resolver"] = map[string]any{"address": "localhost:53"} },
-		"a negative min_ttl": func(app map[string]any) {
-			app["resolver"] = map[string]any{"address": "127.0.0.1:53", "min_ttl": "-1s"}
-		},
-	} {
-		if err := w.refuse("c2", edit); err == nil {
-			t.Errorf("%s was taken", name)
-		}
-		w.expectState("c1", "t1", 1)
-	}
-	// A port that is taken is noticed only when apps start.
-	taken, _ := backend(t, "127.0.0.1:0", "other")
-	w.servers["taken"] = map[string]any{"listen": []string{"udp/127.0.0.1:" + strconv.Itoa(taken), "127.0.0.1:99999"}}
-	if err := w.refuse("c2"); err == nil {
-		t.Error("an impossible port was taken")
-	}
-	w.expectState("c1", "t1", 1)
-	w.expect(w.get("a.test", "/"), 200, "web-1")
-}
-
-func TestTableFile(t *testing.T) {
-	w := newWorld(t)
-	file := filepath.Join(t.TempDir(), "table.json")
-	w.app["table_file"] = file
-	// Caddy leaves the admin server of a configuration that it refuses behind, for a moment.
-	refused := *w
-	refused.admin = "127.0.0.1:" + strconv.Itoa(freeport.Find(t))
-	if err := caddy.Load(refused.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) {
-		t.Fatalf("a missing file: %v", err)
-	}
-	if err := os.WriteFile(file, []byte(`{"version":"t1","rows":[{"id":"a","host":"a.test"}]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := caddy.Load(refused.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "port 0") {
-		t.Fatalf("a bad row: %v", err)
-	}
-	if err := os.WriteFile(file, []byte(`{"version":"t1","rows":[],"policy_sets":{"x":{}}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := caddy.Load(refused.config("c1"), true); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "handle is empty") {
-		t.Fatalf("a bad policy set: %v", err)
-	}
-	text, err := json.Marshal(w.table("t1", w.row("a", "a.test", "web-1", w.serve("web-1"))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.load("c1")
-	w.expectState("c1", "t1", 1)
-	w.expect(w.get("a.test", "/"), 200, "web-1")
-	// Once there is a table, the file does not count any more.
-	w.put("t2")
-	w.load("c2")
-	w.expectState("c2", "t2", 0)
-}
-
-// TestFilesOfAnOlderVersion: its policy sets were in the configuration. Where a full disk keeps newer files out, a start has to do
-// with these.
-func TestFilesOfAnOlderVersion(t *testing.T) {
-	w := newWorld(t)
-	file := filepath.Join(t.TempDir(), "table.json")
-	whole := w.table("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
-	w.app["table_file"], w.app["policy_sets"] = file, whole["policy_sets"]
-	delete(whole, "policy_sets")
-	text, err := json.Marshal(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.load("c1")
-	w.expectState("c1", "t1", 1)
-	w.expect(w.get("a.test", "/"), 200, "web-1")
-	// They are the table's from then on.
-	delete(w.app, "policy_sets")
-	w.load("c2")
-	w.expect(w.get("a.test", "/"), 200, "web-1")
 }
 
 func TestHeaderAuth(t *testing.T) {
@@ -397,140 +255,6 @@ func TestErrorPages(t *testing.T) {
 	}
 }
 
-func TestAMovedInstanceIsFoundWithinTheRequest(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	port, old := backend(t, "127.0.0.2:0", "old")
-	// A kept connection that closes under a POST is no failed dial: the instance may have got the request.
-	old.Config.SetKeepAlivesEnabled(false)
-	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.2"}, TTL: time.Hour})
-	w.put("t1", w.row("a", "a.test", "web", port))
-	w.expect(w.get("a.test", "/"), 200, "old")
-	old.Close()
-	backend(t, fmt.Sprint("127.0.0.3:", port), "new")
-	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.3"}, TTL: time.Hour})
-	w.expect(w.do("POST", w.port, "a.test", "/"), 200, "new")
-	// And by a push, without a failed dial.
-	backend(t, fmt.Sprint("127.0.0.4:", port), "pushed")
-	status, answer := w.call("POST", "/gatewright/addresses", `{"names":{"web":{"addresses":["127.0.0.4"]}}}`)
-	if status != 200 {
-		t.Fatalf("%d %v", status, answer)
-	}
-	w.expect(w.get("a.test", "/"), 200, "pushed")
-	w.call("POST", "/gatewright/addresses", `{"names":{"web":{"addresses":[]}}}`)
-	w.expect(w.get("a.test", "/"), 503, "")
-	w.call("POST", "/gatewright/addresses", `{"flush":true}`)
-	w.expect(w.get("a.test", "/"), 200, "new")
-	for _, bad := range []string{`{"names":{"web":{"addresses":["x"]}}}`, `{"names":{"web":{"adresses":[]}}}`, `{"names":{"":{"addresses":[]}}}`, `{"names":{"web":{"addresses":["fe80::1%eth0"]}}}`, `[]`, ``} {
-		if status, _ := w.call("POST", "/gatewright/addresses", bad); status != 400 {
-			t.Errorf("%s: %d", bad, status)
-		}
-	}
-}
-
-func TestOneOfSeveralAddressesIsDead(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	port, _ := backend(t, "127.0.0.2:0", "alive")
-	w.dns.Set("web.test.internal", dnstest.Record{Addresses: []string{"127.0.0.2", "127.0.0.3"}, TTL: time.Hour})
-	w.put("t1", w.row("a", "a.test", "web", port))
-	for range 50 {
-		w.expect(w.get("a.test", "/"), 200, "alive")
-	}
-}
-
-func TestSeveralTargets(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	row := w.row("a", "a.test", "one", w.serve("one"))
-	row.Targets = append(row.Targets, table.Target{Instance: "two", Port: w.serve("two")}, table.Target{Instance: "gone", Port: 80})
-	w.put("t1", row)
-	seen := map[string]bool{}
-	for range 200 {
-		got := w.get("a.test", "/")
-		w.expect(got, 200, "")
-		seen[got.body] = true
-	}
-	if !seen["one /"] || !seen["two /"] {
-		t.Errorf("only %v", seen)
-	}
-}
-
-func TestSlowDNSOfOneNameHoldsNoOther(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	port := w.serve("quick")
-	hold := make(chan struct{})
-	w.dns.Set("slow.test.internal", dnstest.Record{Addresses: []string{"127.0.0.1"}, Hold: hold})
-	w.put("t1", w.row("slow", "slow.test", "slow", port), w.row("quick", "quick.test", "quick", port))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _ = w.try("GET", w.port, "slow.test", "/")
-	}()
-	for w.dns.Asked("slow.test.internal") == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	w.expect(w.get("quick.test", "/"), 200, "quick")
-	select {
-	case <-done:
-		t.Error("the quick request came after the slow one")
-	default:
-	}
-	close(hold)
-	<-done
-}
-
-func TestLastKnownAddressWhenDNSDies(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	w.put("t1", w.row("a", "a.test", "web-1", w.serve("web-1")))
-	w.expect(w.get("a.test", "/"), 200, "web-1")
-	w.dns.Stop()
-	w.call("POST", "/gatewright/addresses", `{"flush":true}`)
-	w.expect(w.get("a.test", "/"), 200, "web-1")
-}
-
-func TestGuardedAddresses(t *testing.T) {
-	w := newWorld(t)
-	_, adminPort, _ := net.SplitHostPort(w.admin)
-	own, _ := strconv.Atoi(adminPort)
-	w.app["guard"] = map[string]any{"deny": []string{"10.0.0.0/8"}, "deny_local_ports": []int{own}, "allow_loopback": true}
-	w.load("c1")
-	port := w.serve("web-1")
-	names := map[string]string{"admin": "127.0.0.1", "admin-mapped": "::ffff:127.0.0.1", "metadata": "169.254.169.254", "range": "10.1.2.3", "zero": "0.0.0.0"}
-	if addrs, _ := net.InterfaceAddrs(); len(addrs) > 0 {
-		for _, addr := range addrs {
-			if ip := addr.(*net.IPNet).IP; !ip.IsLoopback() && ip.To4() != nil {
-				names["interface"] = ip.String()
-			}
-		}
-	}
-	rows := []table.RowJSON{w.row("ok", "ok.test", "web-1", port), w.row("numeric", "numeric.test", "127.0.0.1", port)}
-	for name, addr := range names {
-		w.dns.Set(name+".test.internal", dnstest.Record{Addresses: []string{addr}, TTL: time.Minute})
-		rows = append(rows, w.row(name, name+".test", name, own))
-	}
-	// An allowed address beside a refused one is used.
-	w.dns.Set("mixed.test.internal", dnstest.Record{Addresses: []string{"169.254.1.1", "127.0.0.1"}})
-	rows = append(rows, w.row("mixed", "mixed.test", "mixed", port))
-	w.put("t1", rows...)
-	for name, addr := range names {
-		got := w.get(name+".test", "/config/")
-		w.expect(got, 502, "ingress-"+name)
-		if strings.Contains(got.body, addr) {
-			t.Errorf("the page tells the address: %s", got.body)
-		}
-	}
-	w.expect(w.get("ok.test", "/"), 200, "web-1")
-	w.expect(w.get("mixed.test", "/"), 200, "web-1")
-	// An instance whose name looks like an address is a name: only the DNS decides.
-	w.expect(w.get("numeric.test", "/"), 503, "")
-	// The loopback is shut by default.
-	w.load("c2", func(app map[string]any) { app["guard"] = map[string]any{} })
-	w.expect(w.get("ok.test", "/"), 502, "")
-}
-
 func TestVariables(t *testing.T) {
 	w := newWorld(t)
 	w.sets = map[string]any{"proxy": map[string]any{"handle": []any{
@@ -555,75 +279,6 @@ func TestHandlersOfASetRunInOrder(t *testing.T) {
 	if got.header.Get("X-First") != "1" {
 		t.Error("the first handler did not run")
 	}
-}
-
-// gate is a handler that holds requests for `held.test` in front of the dispatcher.
-type gate struct{}
-
-var (
-	gateEntered = make(chan struct{})
-	gateOpen    = make(chan struct{})
-)
-
-func init() { caddy.RegisterModule(gate{}) }
-
-func (gate) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.handlers.test_gate", New: func() caddy.Module { return new(gate) }}
-}
-
-func (gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.Host == "held.test" {
-		gateEntered <- struct{}{}
-		<-gateOpen
-	}
-	return next.ServeHTTP(w, r)
-}
-
-// TestAnOldGenerationMeetsANewRow has a request come to the dispatcher of the old configuration after the new one
-// has taken over, with a row that only the new one has the set for.
-func TestAnOldGenerationMeetsANewRow(t *testing.T) {
-	w := newWorld(t)
-	w.servers["main"] = map[string]any{
-		"listen":          []string{"127.0.0.1:" + strconv.Itoa(w.port)},
-		"automatic_https": map[string]any{"disable": true},
-		"routes":          []any{map[string]any{"handle": []any{map[string]any{"handler": "test_gate"}, map[string]any{"handler": "gatewright"}}}},
-	}
-	w.load("c1")
-	w.put("t1")
-	held := make(chan answer)
-	go func() {
-		got, err := w.try("GET", w.port, "held.test", "/")
-		if err != nil {
-			t.Error(err)
-		}
-		held <- got
-	}()
-	<-gateEntered
-	w.load("c2")
-	w.sets["newer"] = map[string]any{"handle": []any{map[string]any{"handler": "static_response", "body": "newer"}}}
-	row := w.row("a", "held.test", "x", 1)
-	row.Policy = "newer"
-	w.put("t2", row)
-	gateOpen <- struct{}{}
-	w.expect(<-held, 200, "newer")
-}
-
-func TestRequestsDuringPatches(t *testing.T) {
-	w := newWorld(t)
-	w.load("c1")
-	port := w.serve("web-1")
-	w.put("0", w.row("stays", "stays.test", "web-1", port), w.row("swaps", "swaps.test", "web-1", port))
-	served, stop := w.keepAsking(func(got answer) bool { return got.status != 200 }, "stays.test", "swaps.test")
-	for i := 0; i < 200 || served.Load() < 200; i++ {
-		from, to := strconv.Itoa(i), strconv.Itoa(i+1)
-		upsert := []table.RowJSON{w.row("swaps", "swaps.test", "web-1", port), w.row("n"+to, "n"+to+".test", "web-1", port)}
-		status, answer := w.patch(from, to, []string{"n" + from}, upsert...)
-		if status != 200 {
-			t.Errorf("%d %v", status, answer)
-			break
-		}
-	}
-	stop()
 }
 
 // TestDocumentedConfiguration loads the example of the documentation of package app.
@@ -660,18 +315,4 @@ func TestDocumentedConfiguration(t *testing.T) {
 		t.Fatalf("%d %v", status, answer)
 	}
 	w.expect(w.get("web-1.example.com", "/"), 200, "documented")
-}
-
-func TestIPv6Instances(t *testing.T) {
-	if probe, err := net.Listen("tcp", "[::1]:0"); err != nil {
-		t.Skip("this machine has no IPv6")
-	} else {
-		probe.Close()
-	}
-	w := newWorld(t)
-	w.load("c1")
-	port, _ := backend(t, "[::1]:0", "six")
-	w.dns.Set("six.test.internal", dnstest.Record{Addresses: []string{"::1"}})
-	w.put("t1", w.row("a", "a.test", "six", port))
-	w.expect(w.get("a.test", "/"), 200, "six")
 }

@@ -334,3 +334,17 @@ func backend(t *testing.T, address, name string) (port int, server *httptest.Ser
 	t.Cleanup(server.Close)
 	return listener.Addr().(*net.TCPAddr).Port, server
 }
+
+// namedRow is a row that names a policy set.
+func (w *world) namedRow(id, policy string) table.RowJSON {
+	row := w.row(id, id+".test", "nobody", 80)
+	row.Policy = policy
+	return row
+}
+
+func (w *world) mustPatch(from, to string, remove []string, upsert ...table.RowJSON) {
+	w.t.Helper()
+	if status, answer := w.patch(from, to, remove, upsert...); status != 200 {
+		w.t.Fatalf("PATCH: %d %v", status, answer)
+	}
+}

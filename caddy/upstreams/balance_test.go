@@ -1,148 +1,20 @@
 package upstreams
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"net/http"
-	"net/http/httptest"
-	"net/netip"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"gatewright.dev/caddy/internal/dnstest"
-	"gatewright.dev/caddy/resolver"
 	"gatewright.dev/caddy/table"
 	"gatewright.dev/caddy/targets"
 )
-
-// stand is a row with targets, a resolver of a DNS server in this process, and a source.
-type stand struct {
-	t        testing.TB
-	dns      *dnstest.Server
-	resolver *resolver.Resolver
-	source   *Source
-	row      *table.Row
-	table    *table.Table
-	id       string
-}
-
-var standCount int
-
-func newStand(t testing.TB, source *Source, given ...table.Target) *stand {
-	t.Helper()
-	standCount++
-	s := &stand{t: t, dns: dnstest.Start(t), source: source, id: fmt.Sprint("stand/", standCount)}
-	s.resolver = resolver.New(s.dns.Address, "test.internal", 0)
-	t.Cleanup(func() { _ = s.resolver.Destruct() })
-	(&targets.States{Reset: true}).Apply()
-	t.Cleanup(func() {
-		(&targets.States{Reset: true}).Apply()
-		// Nor is any instance left that is to be woken.
-		ended, end := context.WithCancel(context.Background())
-		end()
-		targets.Wakes(ended)
-	})
-	if err := source.provision(zap.NewNop()); err != nil {
-		t.Fatal(err)
-	}
-	s.targets(given...)
-	return s
-}
-
-func (s *stand) targets(given ...table.Target) {
-	s.t.Helper()
-	rows := table.NewRows()
-	rows.Add(&table.RowJSON{ID: s.id, Ingress: "i", Port: 80, Host: "a.test", Policy: "p", Targets: given})
-	s.table = &table.Table{}
-	if err := s.table.Replace("1", rows); err != nil {
-		s.t.Fatal(err)
-	}
-	s.row, _, _ = s.table.Lookup(&table.Request{Port: 80, Host: "a.test", Path: "/", Method: "GET"})
-}
-
-func (s *stand) set(name string, addresses ...string) {
-	s.dns.Set(name+".test.internal", dnstest.Record{Addresses: addresses, TTL: time.Minute})
-	addrs := make([]netip.Addr, len(addresses))
-	for i, text := range addresses {
-		addrs[i] = netip.MustParseAddr(text)
-	}
-	s.resolver.Push(name, addrs)
-}
-
-// request is one of Caddy's for the row.
-func (s *stand) request(edit func(*http.Request)) (*Request, *http.Request) {
-	r := httptest.NewRequest("GET", "http://a.test/", nil)
-	if edit != nil {
-		edit(r)
-	}
-	ctx := context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{caddyhttp.ClientIPVarKey: "192.0.2.1"})
-	r = r.WithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer()))
-	guard := &resolver.Guard{AllowLoopback: true}
-	if err := guard.Provision(); err != nil {
-		s.t.Fatal(err)
-	}
-	q := &Request{Resolver: s.resolver, Guard: guard}
-	q.Row, q.Host = s.row, "a.test"
-	q.Attach(r)
-	return q, r
-}
-
-// dial is where a new request goes; "" when nowhere.
-func (s *stand) dial(edit func(*http.Request)) string {
-	s.t.Helper()
-	q, r := s.request(edit)
-	defer q.Done(false)
-	return s.ask(r)
-}
-
-func (s *stand) ask(r *http.Request) string {
-	s.t.Helper()
-	list, err := s.source.GetUpstreams(r)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0].Dial
-}
-
-func (s *stand) tally(n int) map[string]int {
-	counts := make(map[string]int)
-	for range n {
-		counts[s.dial(nil)]++
-	}
-	return counts
-}
-
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
-func weight(n int) *int { return &n }
-
-func service(name string) table.Target { return table.Target{Service: name, Port: 80} }
-
-func expectCounts(t *testing.T, got, want map[string]int) {
-	t.Helper()
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
 
 func TestRoundRobinIsSpreadEvenly(t *testing.T) {
 	s := newStand(t, &Source{}, table.Target{Instance: "a", Port: 80, Weight: weight(3)}, table.Target{Instance: "b", Port: 80})
@@ -319,96 +191,6 @@ func TestARetryTakesAnother(t *testing.T) {
 	}
 }
 
-func TestModes(t *testing.T) {
-	s := newStand(t, &Source{}, table.Target{Instance: "a", Port: 80}, service("web"))
-	s.set("a", "10.0.0.1")
-	s.set("web.svc", "10.0.0.2", "10.0.0.3")
-	(&targets.States{Instances: map[string]targets.InstanceState{
-		"A":     {Mode: "drain"},
-		"web-2": {Mode: "pause", PauseMS: 20, Service: "web", Addresses: []string{"10.0.0.2"}},
-	}}).Apply()
-	expectCounts(t, s.tally(4), map[string]int{"10.0.0.3:80": 4})
-	s.set("web.svc", "10.0.0.2")
-	began := time.Now()
-	q, r := s.request(nil)
-	if got := s.ask(r); got != "" || q.Err == nil || q.Err.Error() != "the target is paused" || time.Since(began) < 20*time.Millisecond {
-		t.Errorf("%q %v after %v", got, q.Err, time.Since(began))
-	}
-	// Whoever waits goes on as soon as the mode ends.
-	(&targets.States{Instances: map[string]targets.InstanceState{"web-2": {Mode: "pause", PauseMS: 20000, Service: "web", Addresses: []string{"10.0.0.2"}}}}).Apply()
-	var wait sync.WaitGroup
-	for range 4 {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			if got := s.dial(nil); got != "10.0.0.2:80" {
-				t.Errorf("got %q", got)
-			}
-		}()
-	}
-	eventually(t, "all wait", func() bool { return waiting.Taken() == 4 })
-	(&targets.States{Instances: map[string]targets.InstanceState{"web-2": {Mode: "active"}}}).Apply()
-	wait.Wait()
-	(&targets.States{Reset: true}).Apply()
-	if !targets.AllActive() {
-		t.Error("something is left")
-	}
-}
-
-func TestAClientThatLeavesWaitsNoLonger(t *testing.T) {
-	s := newStand(t, &Source{TryDuration: caddy.Duration(time.Minute)}, service("none"))
-	q, r := s.request(nil)
-	ctx, cancel := context.WithCancel(r.Context())
-	done := make(chan string)
-	go func() { done <- s.ask(r.WithContext(ctx)) }()
-	eventually(t, "it waits", func() bool { return waiting.Taken() == 1 })
-	cancel()
-	if got := <-done; got != "" || q.Err != context.Canceled {
-		t.Errorf("%q %v", got, q.Err)
-	}
-}
-
-func TestWakesAreAskedForOnce(t *testing.T) {
-	// A failure is believed for a second, in this process: a run before may have had one.
-	sleeper := fmt.Sprint("sleeper-", standCount)
-	s := newStand(t, &Source{}, table.Target{Instance: sleeper, Port: 80, WakeMS: 20000})
-	s.dns.Set(sleeper+".test.internal", dnstest.Record{})
-	var wait sync.WaitGroup
-	for range 10 {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			if got := s.dial(nil); got != "10.0.0.5:80" {
-				t.Errorf("got %q", got)
-			}
-		}()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if names := targets.Wakes(ctx); !slices.Equal(names, []string{sleeper}) {
-		t.Errorf("asked for %v", names)
-	}
-	eventually(t, "all wait", func() bool { return waiting.Taken() == 10 })
-	short, cancelShort := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancelShort()
-	if names := targets.Wakes(short); len(names) != 0 {
-		t.Errorf("asked again for %v", names)
-	}
-	s.set(sleeper, "10.0.0.5")
-	wait.Wait()
-
-	s.dns.Set(sleeper+".test.internal", dnstest.Record{})
-	s.resolver.Push(sleeper, nil)
-	go func() {
-		targets.Wakes(ctx)
-		(&targets.States{Wakes: map[string]targets.WakeResult{sleeper: {Error: "no room"}}}).Apply()
-	}()
-	q, r := s.request(nil)
-	if got := s.ask(r); got != "" || q.Err != targets.ErrNotWoken {
-		t.Errorf("%q %v", got, q.Err)
-	}
-}
-
 func TestAddressTargets(t *testing.T) {
 	outside := dnstest.Start(t)
 	outside.Set("backend.example.com", dnstest.Record{Addresses: []string{"10.9.0.2", "10.9.0.1"}})
@@ -512,46 +294,6 @@ func TestUncheckedAddressesStayAsTheyWere(t *testing.T) {
 	tell(true, targets.RuleState{})
 	expectCounts(t, s.tally(3), map[string]int{"10.0.0.1:80": 1, "10.0.0.2:80": 1, "10.0.0.3:80": 1})
 }
-
-// D9: one client, or the visitors of one rule, could wait in every place of the process.
-func TestNoClientWaitsInEveryPlace(t *testing.T) {
-	before := waiting
-	waiting = waitingRoom(400)
-	t.Cleanup(func() { waiting = before })
-	s := newStand(t, &Source{TryDuration: caddy.Duration(20 * time.Second)}, service("none"))
-	s.dns.Set("none.svc.test.internal", dnstest.Record{})
-	ctx, leave := context.WithCancel(context.Background())
-	var wait sync.WaitGroup
-	for range 16 {
-		_, r := s.request(nil)
-		r = r.WithContext(&both{r.Context(), ctx})
-		wait.Go(func() { s.ask(r) })
-	}
-	eventually(t, "all wait", func() bool { return waiting.Taken() == 16 })
-	q, r := s.request(nil)
-	if s.ask(r); q.Err != targets.ErrTooManyWait {
-		t.Errorf("a 17th of the client: %v", q.Err)
-	}
-	q, r = s.request(nil)
-	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, "192.0.2.2")
-	r = r.WithContext(&both{r.Context(), ctx})
-	wait.Go(func() { s.ask(r) })
-	eventually(t, "another client waits", func() bool { return waiting.Taken() == 17 })
-	leave()
-	wait.Wait()
-	if waiting.Taken() != 0 {
-		t.Errorf("%d wait", waiting.Taken())
-	}
-}
-
-// both is a context that ends with another one too.
-type both struct {
-	context.Context
-	end context.Context
-}
-
-func (b *both) Done() <-chan struct{} { return b.end.Done() }
-func (b *both) Err() error            { return b.end.Err() }
 
 func TestRetriesAreAsManyAsTheSourceSays(t *testing.T) {
 	for _, retries := range []int{0, 1, 3} {
