@@ -26,7 +26,7 @@ export interface ArchiveKind<T extends Document = Document> {
 }
 
 /** The plural of a kind, for people. */
-export const kindWords: { readonly [name in KindName]: readonly [one: string, several: string] } = {
+const kindWords: { readonly [name in KindName]: readonly [one: string, several: string] } = {
   certificate: ["imported certificate", "imported certificates"],
   token: ["token", "tokens"],
   instance: ["instance", "instances"],

@@ -13,7 +13,7 @@ export interface Contexts {
 const DEFAULT_URL = "http://127.0.0.1:8080";
 
 /** Where contexts are kept: `$XDG_CONFIG_HOME/gatewright/contexts.json`, by default in `~/.config`. */
-export function contextsPath(env: NodeJS.ProcessEnv): string {
+function contextsPath(env: NodeJS.ProcessEnv): string {
   const base = env["XDG_CONFIG_HOME"] || join(env["HOME"] || homedir(), ".config");
   return join(base, "gatewright", "contexts.json");
 }

@@ -52,7 +52,7 @@ export const driftPolicies = ["repair", "report"] as const;
 
 export const accessLogModes = ["off", "errors", "all"] as const;
 
-export const accessLogOutputs = ["file", "stdout"] as const;
+const accessLogOutputs = ["file", "stdout"] as const;
 
 export const clientsInLogs = ["full", "masked", "none"] as const;
 
@@ -66,7 +66,7 @@ export const traceSamplers = [
   "traceidratio",
 ] as const;
 
-export const traceExporters = ["otlp", "none"] as const;
+const traceExporters = ["otlp", "none"] as const;
 
 export const otlpProtocols = ["grpc", "http/protobuf"] as const;
 

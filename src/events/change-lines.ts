@@ -12,7 +12,7 @@ export function changeLines(logger: Logger): EventSink {
 }
 
 /** What a line about a change says beside its message. */
-export function changeFields(event: EventDraft): LogFields {
+function changeFields(event: EventDraft): LogFields {
   const { actor, change_message, data, ingress, instance, certificate, type } = event;
   const { id, name } = ingress ?? instance ?? certificate ?? {};
   const code = data?.["code"];

@@ -11,7 +11,7 @@ export const FORMAT_FILE = "format.json";
  * The form of what is in DATA_DIR. It is counted up when a version writes what the one before would misread; what that one passes
  * over or sets aside is no other form. A folder without the file is of the first: hypeman's, and those of before there was one.
  */
-export const DATA_FORMAT = 1;
+const DATA_FORMAT = 1;
 
 interface Format {
   readonly format: number;

@@ -47,7 +47,7 @@ export function nextClaims(rule: IngressRule, claimsAt: ClaimsAt): Next<Claim> {
 }
 
 /** Shapes that take each host of a shape, itself among them: the first in precedence first. */
-export function shapesOver(shape: string): readonly string[] {
+function shapesOver(shape: string): readonly string[] {
   const labels = shape.split(".");
   const places = Math.min(labels.length, MOST_LABELS);
   const masks = Array.from({ length: 2 ** places }, (_, mask) => mask)

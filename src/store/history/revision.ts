@@ -43,7 +43,7 @@ export interface RevisionLog<T> {
 }
 
 /** Changes that stand in one part: as much as is decoded without a pause. */
-export const PART_SIZE = 100;
+const PART_SIZE = 100;
 
 /** A record's head and its changes in parts. */
 export function partsOf<T>(
