@@ -29,7 +29,7 @@ function readEdited(path: string): string {
   }
 }
 
-/** Has a text changed in $VISUAL or $EDITOR; undefined when it was left as it is. */
+/** Has a text changed in $VISUAL or $EDITOR; undefined when it was left as it is, or emptied. */
 export async function editText(session: Session, text: string, name: string): Promise<Edited | undefined> {
   const { env } = session.io;
   const editor = env["VISUAL"] || env["EDITOR"] || "vi";
@@ -46,13 +46,16 @@ export async function editText(session: Session, text: string, name: string): Pr
     );
   }
   const edited = readEdited(path);
-  if (edited.trim() === text.trim()) {
+  if (edited.trim() === text.trim() || edited.trim() === "") {
     rmSync(folder, { recursive: true });
     return undefined;
   }
   return {
     plan: async (change) => {
-      const { body } = await session.api.call<Plan>({ method: "POST", path: "/plan", body: change });
+      const call = { method: "POST", path: "/plan", body: change };
+      const { body } = await session.api.call<Plan>(call).catch((error: unknown) => {
+        throw ofText(error);
+      });
       showPlan(session, body);
     },
     keepingOnFailure: async (run) => {
@@ -66,4 +69,14 @@ export async function editText(session: Session, text: string, name: string): Pr
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** A refused plan with the fields as they are in the text, which is `replace.ingress` of the plan. */
+function ofText(error: unknown): unknown {
+  if (!(error instanceof Failure)) return error;
+  const details = error.details.map((problem) => {
+    const field = problem.field?.replace(/^replace\.ingress\./, "");
+    return field === undefined ? problem : { ...problem, field };
+  });
+  return new Failure(details[0]?.message ?? error.message, error.exitCode, details);
 }

@@ -149,7 +149,10 @@ function unknownKey(error: ErrorObject, key: string): Explanation {
   const reason = `property ${JSON.stringify(shorten(key))} is unsupported`;
   const text = shorten(key);
   // One that shares little with the key is no help (`id` for `foo`): then all are named.
-  const meant = nearest(text, known, Math.max(1, Math.floor(text.length / 2)));
+  const near = nearest(text, known, Math.max(1, Math.floor(text.length / 2)));
+  // `host` is `hostname` cut short, though `port` has fewer letters that differ.
+  const long = text.length < 3 ? undefined : known.find((name) => name.startsWith(text));
+  const meant = long ?? near;
   const others = known.length === 0 ? "remove it" : `remove it; known keys are ${known.join(", ")}`;
   const remedy = meant === undefined ? others : `the nearest known key is ${JSON.stringify(meant)}`;
   return { code: "unknown_key", reason, remedy };

@@ -204,7 +204,16 @@ describe("edit", () => {
     expect(readFileSync(path, "utf8")).toContain("not_a_host!");
     const same = await home.run(["ingress", "edit", "a", "--yes"], { env: editor("true") });
     expect(same).toMatchObject({ code: 0, stderr: "Nothing was changed.\n" });
+    const emptied = await home.run(["ingress", "edit", "a", "--yes"], { env: editor(': > "$1"') });
+    expect(emptied).toMatchObject({ code: 0, stderr: "Nothing was changed.\n" });
     expect(await home.run(["ingress", "edit", "a"], { env: editor("exit 3") })).toMatchObject({ code: 1 });
+  });
+
+  it("names wrong keys as they stand in the text", async () => {
+    const env = editor('sed -i s/hostname:/host:/ "$1"');
+    const { code, stderr } = await home.run(["ingress", "edit", "a", "--yes"], { env });
+    expect([code, stderr]).toEqual([1, expect.stringContaining("\n  rules[0].match.host: property ")]);
+    expect(stderr).toContain('the nearest known key is "hostname"');
   });
 });
 
