@@ -112,9 +112,18 @@ export function withRemedy(
   const instance = instanceAt(rules, problem.field ?? "");
   const names = resolver.list().map(({ name }) => name);
   const meant = names.length > MOST_COMPARED ? undefined : nearest(instance, names, NEAR);
-  const hint = meant === undefined ? "" : `; the nearest name is ${JSON.stringify(meant)}`;
+  const hint = isAddress(instance)
+    ? "; for an address, give target.address instead of target.instance"
+    : meant === undefined
+      ? ""
+      : `; the nearest name is ${JSON.stringify(meant)}`;
   const remedy = `GET /instances lists what there is, PUT /instances/${encodeURIComponent(instance)} adds one`;
   return problems.with(at, { ...problem, message: `${problem.message}${hint}; ${remedy}` });
+}
+
+/** Whether it is what other proxies take as a target: an IP address, or a URL. */
+function isAddress(instance: string): boolean {
+  return isIP(instance) !== 0 || instance.includes("://");
 }
 
 function instanceAt(rules: readonly (IngressRule | undefined)[], field: string): string {

@@ -187,6 +187,13 @@ describe("an unknown instance", () => {
       [`${unknown("web-1wxyz")}; ${adds("web-1wxyz")}`],
     ],
     [
+      "that is an IP address has the field for one",
+      [to({ instance: "127.0.0.1", port: 1 })],
+      [
+        `${unknown("127.0.0.1")}; for an address, give target.address instead of target.instance; ${adds("127.0.0.1")}`,
+      ],
+    ],
+    [
       "is written into the address as it has to be",
       [to({ instance: "a b/c", port: 1 })],
       [`${unknown("a b/c")}; ${adds("a%20b%2Fc")}`],
