@@ -21,6 +21,14 @@ describe("documentation", () => {
     expect(links.filter((link) => !existsSync(join(root, dirname(page), link)))).toEqual([]);
   });
 
+  it("lists every page of docs in README.md", () => {
+    const listed = new Set(
+      [...read("README.md").matchAll(/\]\((docs\/[\w-]+\.md)\)/g)].map(([, page]) => page),
+    );
+    const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+    expect(pages.filter((name) => !listed.has(`docs/${name}`))).toEqual([]);
+  });
+
   it("lists every decision in docs/architecture.md", () => {
     const listed = [
       ...read("docs/architecture.md").matchAll(/^\[(\d{4}) .*\(decisions\/(\1-[\w-]+\.md)\)/gm),
