@@ -3,6 +3,7 @@ import { addApplyCommands } from "./commands/apply.ts";
 import { addArchiveCommands } from "./commands/archive.ts";
 import { addCertificateCommands } from "./commands/certificate.ts";
 import { addContextCommands } from "./commands/context.ts";
+import { addDemoCommand } from "./commands/demo.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addHaCommands } from "./commands/ha.ts";
 import { addIngressCommands } from "./commands/ingress.ts";
@@ -44,6 +45,7 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
     .exitOverride();
   addLocalCommands(program, io, run);
   addServiceCommands(program, io);
+  addDemoCommand(program, io);
   addServerCommands(program, io);
   addIngressCommands(program, io);
   addApplyCommands(program, io);
