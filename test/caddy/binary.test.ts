@@ -57,6 +57,10 @@ describe("a binary built from source", () => {
     expect(first).toMatchObject({ path: place, version: "v1.0.0", modules: ["gatewright", "http"] });
     expect((await stat(first.path)).mode & 0o777).toBe(0o755);
     expect(builds()).toBe(1);
+    expect(said[0]).toBe(
+      "building Caddy from caddy/ with Go; this happens once, a first time takes about two minutes",
+    );
+    expect(said.at(-1)).toMatch(/^go build ended after \d+ s$/);
     expect(await questions(first.path)).toEqual(["version", "list-modules"]);
 
     expect(await obtainCaddy(options)).toEqual(first);

@@ -77,6 +77,8 @@ async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {},
 test("installs what is missing, then runs the file with the pinned Node; arguments and exit code pass through", async () => {
   const first = await run(["5", "a", "b c"], { NODE_ENV: "production" });
   expect(first).toMatchObject({ code: 5, installs: 1 });
+  expect(first.errors).toContain("installing the dependencies (npm ci)");
+  expect(first.errors).toContain("and takes about a minute\n");
   expect(JSON.parse(first.output)).toEqual({ rest: ["a", "b c"], pinned: "yes", main: true });
   expect(await run(["0"])).toMatchObject({ code: 0, installs: 0, errors: "" });
 });
@@ -87,6 +89,7 @@ test("Gatewright itself needs no second Node, and nothing for development, where
   await copyFile(path.join(folder, "script.ts"), path.join(folder, program));
   const first = await run(["0"], {}, program);
   expect(first).toMatchObject({ code: 0, installs: 1 });
+  expect(first.errors).toContain("and takes about half a minute\n");
   expect(JSON.parse(first.output)).not.toHaveProperty("pinned");
   expect(await run(["0"], {}, program)).toMatchObject({ code: 0, installs: 0 });
   // The tests need it all, and what they have installed is enough for Gatewright.
