@@ -14,7 +14,10 @@ import { use } from "../../support/use.ts";
 const SHARED = "10.9.0.10";
 const top = resolve(import.meta.dirname, "../../..");
 
-const missing = (await whyNoNamespaces()) ?? whyNoKeepalived();
+/** Who has the address is decided by seconds of the clock, which a busy machine does not keep: these tests are run by hand. */
+const byHand =
+  process.env.FAILOVER_TESTS === undefined ? "FAILOVER_TESTS=1 runs the tests of keepalived" : undefined;
+const missing = byHand ?? (await whyNoNamespaces()) ?? whyNoKeepalived();
 if (missing !== undefined) console.warn(`SKIPPED: ${missing}`);
 
 function whyNoKeepalived(): string | undefined {
