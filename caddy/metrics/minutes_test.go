@@ -6,6 +6,7 @@ import (
 )
 
 func TestMinutesAddUpAllIngresses(t *testing.T) {
+	alone(t)
 	at := time.Unix(1_700_000_040, 0) // The start of a minute.
 	end := func(row string, when time.Time, status int) {
 		e := ended(status, 0)

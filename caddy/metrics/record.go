@@ -50,7 +50,8 @@ func (i *Ingress) keep(r *record) {
 		resting.add(i)
 	default:
 		i.pack(r)
-		scratch.Put(r)
+		// Whoever takes it next has another lock.
+		defer scratch.Put(r)
 	}
 	i.account(r)
 }
