@@ -24,7 +24,12 @@ const pages = [
 const backend = use(() => startBackend("web"));
 // Its admin endpoint is the socket that pages ask.
 const gatewright = useGatewright({ CADDY_ADMIN_PORT: "", TLS_ISSUER: "internal" });
-const ports = use(async () => ({ site: await freePort(), tls: await freePort(), pool: await freePort() }));
+const ports = use(async () => ({
+  site: await freePort(),
+  tls: await freePort(),
+  pool: await freePort(),
+  own: await freePort(),
+}));
 /** Loopback addresses of this test alone. */
 const pool = `127.7.${process.pid % 250}`;
 /** What `npm link` would put on the path. */
@@ -41,14 +46,14 @@ const shell = use(async () =>
   }),
 );
 
-/** A block with the ports and addresses of this test. */
-function here(script: string): string {
+/** A block with the ports and addresses of this test. The README starts the server on port 3000 itself; the others take it as given. */
+function here(page: string, script: string): string {
   return script
     .replace(/\b(?:localhost|127\.0\.0\.1):8080\b/g, `127.0.0.1:${gatewright.ports.api}`)
     .replace(/127\.0\.0\.('?\$n)/g, `${pool}.$1`)
     .replaceAll("8000", String(ports.site))
     .replaceAll("8443", String(ports.tls))
-    .replaceAll("3000", String(backend.port))
+    .replaceAll("3000", String(page === "README.md" ? ports.own : backend.port))
     .replaceAll("3001", String(ports.pool));
 }
 
@@ -69,7 +74,7 @@ describe.each(pages)("C11: every block of %s, in one shell with the pages before
     "$heading: example $index",
     { timeout: 60_000 },
     async ({ script, output: wanted }) => {
-      const { status, output, errors } = await shell.paste(here(script));
+      const { status, output, errors } = await shell.paste(here(page, script));
       expect(status, output + errors).toBe(0);
       // A refusal of curl, or of the API where curl was not told to fail.
       expect(errors).not.toMatch(/^curl: \(/m);
