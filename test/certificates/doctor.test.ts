@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkCloudflare } from "../../src/certificates/cloudflare-check.ts";
 import { cloudflareToken, startTlsWorld, type TlsWorld } from "../support/acme/tls-world.ts";
+import { freePort } from "../support/free-port.ts";
 
 const script = join(import.meta.dirname, "../../bin/gatewright.mjs");
 let world: TlsWorld;
@@ -20,8 +21,15 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-function doctor(changes: NodeJS.ProcessEnv = {}): Promise<{ readonly code: number; readonly text: string }> {
+async function doctor(
+  changes: NodeJS.ProcessEnv = {},
+): Promise<{ readonly code: number; readonly text: string }> {
+  // The usual ones may be another test's just now.
+  const ports = ["PORT", "HTTP_PORT", "HTTPS_PORT", "INTERNAL_DNS_PORT"].map(
+    async (name) => [name, String(await freePort())] as const,
+  );
   const env = {
+    ...Object.fromEntries(await Promise.all(ports)),
     PATH: process.env["PATH"],
     HOME: dataDir,
     DATA_DIR: dataDir,
