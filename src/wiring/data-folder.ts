@@ -27,8 +27,8 @@ const ourNames = [
   "system/binaries",
   "system/binaries/caddy",
 ] as const;
-/** What hypeman makes in its folder, or a file system in its first one. */
-const foreignNames = ["guests", "images", "volumes", "builds", "lost+found"] as const;
+/** What hypeman makes in its folder, a file system in its first one, or our command line in the home of a user who has no other. */
+const foreignNames = ["guests", "images", "volumes", "builds", "lost+found", ".cache"] as const;
 /** One of these says whose the folder is, whatever else it holds. */
 const folderMarks = ["ingresses", "guests"] as const;
 /** Folders of the system (FHS 3.0) that may be empty. */

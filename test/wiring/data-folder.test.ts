@@ -151,6 +151,7 @@ describe("E8: DATA_DIR", () => {
   it.each([
     { names: [] },
     { names: ["lost+found"] },
+    { names: [".cache"] },
     { names: ["caddy", "system", "ports.json", "followed.json", "instances", "traffic", "certificates"] },
     { names: ["guests", "images", "volumes"] },
   ])("that is empty, or holds what Gatewright or hypeman has made, is fine: $names", async ({ names }) => {
