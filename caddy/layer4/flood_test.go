@@ -12,9 +12,8 @@ import (
 // D9: two clients that say nothing do not close a port for a third one.
 func TestAFloodByTwoClientsKeepsNobodyOut(t *testing.T) {
 	const most = 32
-	before := crowd.Silent
-	crowd.Silent = crowd.New(most)
-	t.Cleanup(func() { crowd.Silent = before })
+	before := crowd.Replace(crowd.New(most))
+	t.Cleanup(func() { crowd.Replace(before) })
 	w := newWorld(t)
 	w.wrapper["tls"], w.wrapper["shared"] = map[string]any{}, true
 	w.wrapper["hello_timeout"] = "60s"
@@ -28,9 +27,9 @@ func TestAFloodByTwoClientsKeepsNobodyOut(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	for deadline := time.Now().Add(20 * time.Second); crowd.Silent.Taken() < most/2; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); crowd.Silent().Taken() < most/2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections wait", crowd.Silent.Taken())
+			t.Fatalf("%d connections wait", crowd.Silent().Taken())
 		}
 	}
 	for i := range 10 {

@@ -98,7 +98,7 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	defer func() { _ = p.conn.SetReadDeadline(time.Time{}) }()
 	if f.awaitsHeader(p) {
 		// All of a proxy's connections come from its address: until the header they have the port's share.
-		place := crowd.Silent.Enter(number, netip.Addr{}, p.interrupt)
+		place := crowd.Silent().Enter(number, netip.Addr{}, p.interrupt)
 		err := p.readProxyHeader()
 		if !place.Leave() {
 			return nil, errTooMany
@@ -114,7 +114,7 @@ func (f *front) choose(p *preface, port sortOf) (*choice, error) {
 	if row := hosts.LookupPort("tcp", number, listener); row != nil {
 		return &choice{row: row}, nil
 	}
-	place := crowd.Silent.Enter(number, netaddr.Of(p.client).Addr(), p.interrupt)
+	place := crowd.Silent().Enter(number, netaddr.Of(p.client).Addr(), p.interrupt)
 	name, err := p.readServerName()
 	if !place.Leave() {
 		return nil, errTooMany

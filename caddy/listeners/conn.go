@@ -138,7 +138,7 @@ func (c *conn) arrive() {
 	defer c.mu.Unlock()
 	if !c.asked {
 		port, client := netaddr.Of(c.LocalAddr()).Port(), netaddr.Of(c.RemoteAddr()).Addr()
-		c.silent = crowd.Silent.Enter(port, client, func() { _ = c.tcp.Close() })
+		c.silent = crowd.Silent().Enter(port, client, func() { _ = c.tcp.Close() })
 	}
 }
 

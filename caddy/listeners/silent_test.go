@@ -17,10 +17,9 @@ import (
 // bounded has a crowd of its own in the place of the process's.
 func bounded(t *testing.T, most int) *crowd.Crowd {
 	t.Helper()
-	before := crowd.Silent
-	crowd.Silent = crowd.New(most)
-	t.Cleanup(func() { crowd.Silent = before })
-	return crowd.Silent
+	before := crowd.Replace(crowd.New(most))
+	t.Cleanup(func() { crowd.Replace(before) })
+	return crowd.Silent()
 }
 
 // from dials as another client of this machine.

@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"gatewright.dev/caddy/internal/clients"
 	"gatewright.dev/caddy/internal/descriptors"
@@ -13,9 +14,18 @@ import (
 // maxSilent bounds the connections that have said nothing yet, however many descriptors the process may have.
 const maxSilent = 16 << 10
 
+// silent is read by connections of their own goroutines, also while another takes its place.
+var silent atomic.Pointer[Crowd]
+
+func init() { silent.Store(New(min(maxSilent, max(descriptors.Most()/4, 64)))) }
+
 // Silent are the connections of this process that have not said enough yet to know where they go, or that have sent no
 // request.
-var Silent = New(min(maxSilent, max(descriptors.Most()/4, 64)))
+func Silent() *Crowd { return silent.Load() }
+
+// Replace puts another crowd in the place of the process's, and gives the one that was there. Those who have places keep
+// them there.
+func Replace(by *Crowd) *Crowd { return silent.Swap(by) }
 
 // Crowd bounds connections, so that neither a client nor a port has the places of all. A new connection always gets a
 // place: where there is none, the oldest connection of whoever has most makes room. An honest client says within
