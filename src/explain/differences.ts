@@ -1,6 +1,6 @@
 import type { ExplainQuestion, RehearsedRequest } from "../caddy/caddy-api.ts";
 import type { GatewrightError } from "../errors.ts";
-import type { WantedView } from "../manager/manager.ts";
+import type { WantedView } from "../manager/views.ts";
 import type { ExplainedDifference, ExplainedRow, Ingress, SetAsideIngress } from "../model/api.ts";
 import { API_INGRESS } from "../model/api-ingress.ts";
 import { explainedRow } from "./row.ts";

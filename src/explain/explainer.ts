@@ -1,6 +1,6 @@
 import type { ExplainQuestion, ExplainSource, RehearsedRequest } from "../caddy/caddy-api.ts";
 import type { IngressManager } from "../manager/ingress-manager.ts";
-import type { WantedView } from "../manager/manager.ts";
+import type { WantedView } from "../manager/views.ts";
 import type { Condition, ExplainRequest, Explanation, Ingress } from "../model/api.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusBoard } from "../status/status-board.ts";

@@ -43,7 +43,7 @@ export interface AdmissionOptions {
   readonly settings: AdmissionSettings;
   readonly compiler: CompilerSettings;
   /** Imported certificates. Default: none. */
-  readonly certificates?: CertificateLookup;
+  readonly certificates?: CertificateLookup | undefined;
 }
 
 /** What others hold of what a document wants. */

@@ -18,7 +18,7 @@ export interface ConfigurationOptions {
   readonly ports: ServedPorts;
   readonly state: CaddyState;
   /** Imported certificates as they are now. Default: none. */
-  readonly imported?: () => ImportedDigests;
+  readonly imported?: (() => ImportedDigests) | undefined;
 }
 
 /** The configuration that Caddy shall run: rendered without the ports that cannot be bound, loaded, kept in config.json. */

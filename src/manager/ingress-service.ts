@@ -39,7 +39,7 @@ export interface IngressServiceOptions {
   /** What was found wrong in the store at the start, for `/ready`. */
   readonly problems: readonly string[];
   /** Present: the Gatewright at this URL alone changes ingresses. */
-  readonly follows?: string;
+  readonly follows?: string | undefined;
   /** Present: for a caller with limits. Others' ingresses do not exist, and no change goes beyond them. */
   readonly own?: Owner;
 }

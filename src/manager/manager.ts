@@ -1,12 +1,7 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
-import { policiesOfHandlers } from "../compiler/policy-set.ts";
-import { type CompiledRow, compileRows } from "../compiler/rows.ts";
 import type { CompilerSettings } from "../compiler/settings.ts";
 import type { ImportedDigests } from "../compiler/tls.ts";
-import type { ManagedName, TlsNeed } from "../compiler/tls-needs.ts";
-import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { Ingress, IngressRule } from "../model/api.ts";
 import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
@@ -28,7 +23,8 @@ import { storedModuleProblems } from "./module-problems.ts";
 import { probe } from "./port-probe.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
-import { Writer } from "./writer.ts";
+import { type TlsView, tlsView, type WantedView, wantedView } from "./views.ts";
+import { Writer, type WriterOptions } from "./writer.ts";
 
 export interface ManagerOptions {
   readonly store: IngressStore;
@@ -53,32 +49,6 @@ export interface ManagerOptions {
   readonly track?: Track<ApplyStep>;
 }
 
-/** What the committed and staged ingresses need of TLS; for the module that follows certificates. */
-export interface TlsView {
-  /** Changes whenever needs come or go. */
-  generation(): number;
-  /** Changes whenever those of the committed ingresses do. */
-  committed(): number;
-  /** The names that Caddy gets certificates for, in no order. */
-  names(): readonly ManagedName[];
-  usesOf(need: TlsNeed): number;
-  /** How many rules have their certificate for this name from Caddy. */
-  usesOfName(subject: string): number;
-  /** Has Caddy load the configuration with the imported certificates as they are now. */
-  reload(): Promise<void>;
-}
-
-/** What Caddy is to run by what is stored; for those who compare it with what Caddy runs. */
-export interface WantedView {
-  rowsOf(ingress: Ingress): readonly CompiledRow[];
-  /** Which policy each handler of a rule's policy set is of. */
-  policiesOfHandlers(rule: IngressRule): readonly string[];
-  /** Version of the host table. */
-  tableVersion(): string;
-  /** Ports that cannot be bound, with the reason. */
-  leftOut(): ReadonlyMap<number, GatewrightError>;
-}
-
 /** A manager that runs, and what stops it. */
 export interface RunningManager {
   readonly ingresses: IngressService;
@@ -100,68 +70,30 @@ export interface RunningManager {
  * Rejects when the store cannot be read or Caddy cannot be started.
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
-  const { certificates, compiler, logger, resolver, store, track = untracked } = options;
+  const { certificates, compiler, follows, logger, resolver, store } = options;
   const snapshot = await store.open();
   const { catalog, problems: damages } = fillCatalog(snapshot, compiler, logger);
   const problems = [...damages, ...reportLackingModules(catalog, compiler, logger)];
   const turns = new SerialQueue();
   const reconciler = createReconciler(options, catalog, turns);
-  const isProgrammed = programmed(reconciler, compiler);
-  const { events = noEvents } = options;
-  const writer = new Writer({
-    catalog,
-    store,
-    reconciler,
-    turns,
-    revision: snapshot.revision,
-    onCommit: (commits) => {
-      for (const event of ingressEvents(commits, isProgrammed)) events.emit(event);
-    },
-    onSetAside: ({ id, problems: [first] }) =>
-      logger.error(`ingress ${id}, made at another gateway, is set aside here and not served`, {
-        code: first?.code,
-        reason: first?.message,
-      }),
-    track,
-  });
-  await reconciler.start(
-    options.createHost({
-      prepare: (takesOver) => reconciler.prepare(takesOver),
-      started: () => reconciler.noteStart(),
-      ended: () => reconciler.noteEnd(),
-      alone: (work) => turns.run(work),
-    }),
-  );
+  const writer = createWriter(options, { catalog, reconciler, turns, revision: snapshot.revision });
+  await reconciler.start(options.createHost(hooks(reconciler, turns)));
   writer.follow();
   const admission = new Admission({
     catalog,
+    certificates,
     compiler,
     reconciler,
     resolver,
     settings: options.admission,
-    ...(certificates === undefined ? {} : { certificates }),
   });
-  const follows = options.follows === undefined ? {} : { follows: options.follows };
+  const parts = { admission, catalog, compiler, follows, problems, reconciler, store, writer };
   return {
-    ingresses: new IngressService({
-      admission,
-      catalog,
-      compiler,
-      reconciler,
-      store,
-      writer,
-      problems,
-      ...follows,
-    }),
+    ingresses: new IngressService(parts),
     followed: new FollowedIngresses({ admission, catalog, writer }),
     conditions: managerConditions(reconciler, compiler),
     tls: tlsView(catalog, reconciler),
-    wanted: {
-      rowsOf: (ingress) => compileRows(ingress, compiler),
-      policiesOfHandlers: (rule) => policiesOfHandlers(rule, compiler),
-      tableVersion: () => catalog.committedVersion,
-      leftOut: () => reconciler.leftOut,
-    },
+    wanted: wantedView(catalog, reconciler, compiler),
     caddyHealth: () => reconciler.health(),
     waitingChanges: () => writer.waiting,
     stop: async () => {
@@ -176,7 +108,7 @@ function createReconciler(options: ManagerOptions, catalog: Catalog, turns: Seri
   const { api, certificates, compiler, drift = "repair", events = noEvents, feeds, logger } = options;
   const { track = untracked } = options;
   const files = new CaddyFiles(compiler.folder);
-  const imported = certificates === undefined ? {} : { imported: () => certificates.digests() };
+  const imported = certificates && (() => certificates.digests());
   return new Reconciler({
     api,
     catalog,
@@ -185,12 +117,42 @@ function createReconciler(options: ManagerOptions, catalog: Catalog, turns: Seri
     events,
     feeds,
     files,
+    imported,
     logger,
     probe,
     track,
     turns,
-    ...imported,
   });
+}
+
+function createWriter(
+  { compiler, events = noEvents, logger, store, track = untracked }: ManagerOptions,
+  parts: Pick<WriterOptions, "catalog" | "revision" | "turns"> & { readonly reconciler: Reconciler },
+): Writer {
+  const isProgrammed = programmed(parts.reconciler, compiler);
+  return new Writer({
+    ...parts,
+    store,
+    onCommit: (commits) => {
+      for (const event of ingressEvents(commits, isProgrammed)) events.emit(event);
+    },
+    onSetAside: ({ id, problems: [first] }) =>
+      logger.error(`ingress ${id}, made at another gateway, is set aside here and not served`, {
+        code: first?.code,
+        reason: first?.message,
+      }),
+    track,
+  });
+}
+
+/** What the host of Caddy's process tells and asks of the manager. */
+function hooks(reconciler: Reconciler, turns: SerialQueue): HostHooks {
+  return {
+    prepare: (takesOver) => reconciler.prepare(takesOver),
+    started: () => reconciler.noteStart(),
+    ended: () => reconciler.noteEnd(),
+    alone: (work) => turns.run(work),
+  };
 }
 
 function reportLackingModules(
@@ -201,16 +163,4 @@ function reportLackingModules(
   const lacking = storedModuleProblems(catalog.list(), compiler);
   for (const message of lacking) logger.error(message, { code: "module_missing" });
   return lacking;
-}
-
-function tlsView(catalog: Catalog, reconciler: Reconciler): TlsView {
-  const { needs } = catalog;
-  return {
-    generation: () => needs.tlsGeneration,
-    committed: () => catalog.committedTls,
-    names: () => needs.managedNames(),
-    usesOf: (need) => needs.usesOf(need),
-    usesOfName: (subject) => needs.usesOfName(subject),
-    reload: () => reconciler.reloadCertificates(),
-  };
 }

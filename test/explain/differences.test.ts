@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ExplainQuestion, RehearsedRequest } from "../../src/caddy/caddy-api.ts";
 import { GatewrightError } from "../../src/errors.ts";
 import { differencesOf, type Stored } from "../../src/explain/differences.ts";
-import type { WantedView } from "../../src/manager/manager.ts";
+import type { WantedView } from "../../src/manager/views.ts";
 import type { Ingress, SetAsideIngress } from "../../src/model/api.ts";
 
 const asked: ExplainQuestion = {
