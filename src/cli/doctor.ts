@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
+import type { Finding, Readiness, ServerStatus } from "../model/api.ts";
 import { diagnose } from "../wiring/doctor/doctor.ts";
-import type { Finding } from "../wiring/doctor/finding.ts";
+import { readStored } from "../wiring/doctor/stored.ts";
 import { ApiClient } from "./client.ts";
 import { endpointOf } from "./contexts.ts";
 import { exitCodes } from "./failure.ts";
@@ -13,8 +14,15 @@ const marks = { ok: ["✓", "green"], warning: ["!", "yellow"], problem: ["✗",
 export async function examine(session: Session, config: Config, resolvers: readonly string[]): Promise<void> {
   const api = new ApiClient(endpointFor(session, config));
   const found = await diagnose(config, {
-    // A Gatewright that is not ready says why.
-    ask: async (path) => (await api.call({ path, also: 503 })).body,
+    self: {
+      // A Gatewright that is not ready says why.
+      ready: async () => {
+        const { status, reasons } = (await api.call({ path: "/ready", also: 503 })).body as Readiness;
+        return { ready: status === "ready", reasons };
+      },
+      status: async () => (await api.call({ path: "/status" })).body as ServerStatus,
+    },
+    stored: await readStored(config),
     resolvers,
   });
   await session.show(

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { EventDraft, EventSink } from "../model/event.ts";
+import { Ring } from "../util/ring.ts";
 import { Sampler } from "../util/sampler.ts";
+import { Watchers } from "../util/watchers.ts";
 import { changeLines } from "./change-lines.ts";
 import { EventFile } from "./event-file.ts";
-import { EventRing } from "./event-ring.ts";
 import { KeptEvent } from "./kept-event.ts";
 
 export interface EventLogOptions {
@@ -36,22 +37,21 @@ const LONGEST_MESSAGE = 1_000;
  */
 export class EventLog implements EventSink {
   readonly #options: EventLogOptions;
-  readonly #ring: EventRing;
+  readonly #ring: Ring<KeptEvent>;
   readonly #file: EventFile;
   readonly #lines: EventSink;
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Watchers();
   readonly #sampler = new Map<string, Sampler>();
   readonly #closing = new AbortController();
   #nextId = 1;
   #writtenId = 0;
   #writing: Promise<void> | undefined;
   #hasFailed = false;
-  #isTelling = false;
 
   constructor(options: EventLogOptions) {
     const { capacity = 10_000, folder, logger } = options;
     this.#options = options;
-    this.#ring = new EventRing(capacity);
+    this.#ring = new Ring(capacity);
     this.#file = new EventFile({ folder, events: capacity });
     this.#lines = changeLines(logger);
   }
@@ -84,7 +84,7 @@ export class EventLog implements EventSink {
     const message = event.message.slice(0, LONGEST_MESSAGE);
     this.#ring.push(KeptEvent.of({ id: this.#nextId++, time, ...event, message }));
     this.#writing ??= this.#write();
-    this.#tell();
+    this.#watchers.tell();
   }
 
   /** The id of the newest event; 0 while there is none. */
@@ -108,8 +108,7 @@ export class EventLog implements EventSink {
 
   /** Calls back after new events, once for those that come together. */
   watch(listener: () => void): () => void {
-    this.#watchers.add(listener);
-    return () => this.#watchers.delete(listener);
+    return this.#watchers.add(listener);
   }
 
   /** Writes what is left. */
@@ -129,15 +128,6 @@ export class EventLog implements EventSink {
     const unreported = sampler.take("");
     if (unreported === undefined) return undefined;
     return unreported === 0 ? event : { ...event, data: { ...event.data, unreported } };
-  }
-
-  #tell(): void {
-    if (this.#isTelling || this.#watchers.size === 0) return;
-    this.#isTelling = true;
-    setImmediate(() => {
-      this.#isTelling = false;
-      for (const watcher of [...this.#watchers]) watcher();
-    });
   }
 
   async #write(): Promise<void> {

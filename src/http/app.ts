@@ -1,6 +1,5 @@
 import express, { type Express, type RequestHandler } from "express";
 import type { RunsSource } from "../caddy/caddy-api.ts";
-import type { LogTail } from "../caddy/log-tail.ts";
 import type { Explainer } from "../explain/explainer.ts";
 import type { Logger } from "../log.ts";
 import type { IngressManager, Readiness } from "../manager/ingress-manager.ts";
@@ -11,12 +10,13 @@ import type { TrafficControl } from "../targets/targets.ts";
 import { type ArchiveParts, archiveRoutes } from "./archive.ts";
 import { Attempts } from "./attempts.ts";
 import { type AuthOptions, isOpen } from "./auth.ts";
-import { caddyLogRoutes } from "./caddy-log.ts";
+import { type CaddyLogParts, caddyLogRoutes } from "./caddy-log.ts";
 import { type CertificateParts, certificateRoutes } from "./certificates.ts";
 import { ChangeGate } from "./change-gate.ts";
 import { changeRoutes } from "./changes.ts";
 import { configRoutes } from "./config.ts";
 import { dashboardRoutes } from "./dashboard.ts";
+import { type DoctorSource, doctorRoutes } from "./doctor.ts";
 import { errorHandler, notFound } from "./error-handler.ts";
 import { type EventParts, eventRoutes } from "./events.ts";
 import { explainRoutes } from "./explain.ts";
@@ -59,7 +59,7 @@ export interface AppDependencies {
   /** Absent: every instance is active, and cannot be otherwise. */
   readonly traffic?: TrafficControl;
   /** Absent: no `/caddy/log`. */
-  readonly caddyLog?: Pick<LogTail, "newest">;
+  readonly caddyLog?: CaddyLogParts;
   /** What runs. Absent: no `/config`. */
   readonly runs?: RunsSource;
   /** Absent: no `/explain`. */
@@ -79,6 +79,8 @@ export interface AppDependencies {
   readonly allowedHosts?: readonly string[];
   /** Whether the whole process serves. Default: the manager's own word. */
   readonly readiness?: () => Readiness;
+  /** Absent: no `/doctor`. */
+  readonly doctor?: DoctorSource;
   /** Absent: no `/gateways`. */
   readonly gateways?: GatewaySource;
   /** Absent: no `/events`. */
@@ -133,6 +135,7 @@ export function createApp(dependencies: AppDependencies): Express {
   if (dependencies.certificates !== undefined)
     app.use(certificateRoutes(dependencies.certificates, manager, context));
   if (dependencies.tokens !== undefined) app.use(tokenRoutes(dependencies.tokens, context));
+  if (dependencies.doctor !== undefined) app.use(doctorRoutes(dependencies.doctor, context));
   if (dependencies.gateways !== undefined) app.use(gatewayRoutes(dependencies.gateways, context));
   if (archive !== undefined) app.use(archiveRoutes(archive, context, events));
   if (dependencies.telemetry !== undefined)

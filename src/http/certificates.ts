@@ -3,9 +3,12 @@ import type { ImportedCertificates } from "../certificates/imported-certificates
 import type { CertificateReport } from "../certificates/report.ts";
 import { GatewrightError } from "../errors.ts";
 import type { IngressManager } from "../manager/ingress-manager.ts";
+import type { Certificate } from "../model/api.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
 import { ownOf } from "./own.ts";
+import { PAGE_KEYS, pageIn, pageOf } from "./pages.ts";
+import { containsFilter, enumParameter } from "./query.ts";
 import { referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
@@ -43,13 +46,30 @@ function listCertificates(
   const options = {
     scope: "certificate:read",
     failure: "failed to list certificates",
+    query: ["q", "sort", ...PAGE_KEYS],
     ownOnly: true,
   } as const;
-  return operation(context, options, async ({ response, caller }) => {
+  return operation(context, options, async ({ response, query, caller }) => {
     const own = ownOf(manager, caller);
-    const all = await report.list();
-    sendJson(response, 200, own === undefined ? all : all.flatMap((one) => own.certificate(one) ?? []));
+    const page = pageIn(query);
+    const contains = containsFilter(query);
+    const byUrgency = enumParameter(query, "sort", ["name", "urgency"]) === "urgency";
+    // Who reads on has had Caddy asked for the first page.
+    const all = await (page !== undefined && page.offset > 0 ? report.known() : report.list());
+    const shown = own === undefined ? all : all.flatMap((one) => own.certificate(one) ?? []);
+    const found = shown.filter(({ id, name, names, issuer }) => contains([id, name, issuer, ...names]));
+    sendJson(response, 200, pageOf(response, byUrgency ? found.sort(urgencyOrder) : found, page));
   });
+}
+
+const urgency = { failed: 0, expired: 1, pending: 2, ready: 3, idle: 4 } as const;
+
+/** What wants attention first, then what ends first. */
+function urgencyOrder(one: Certificate, other: Certificate): number {
+  const byState = urgency[one.state] - urgency[other.state];
+  if (byState !== 0) return byState;
+  const [end, otherEnd] = [one.not_after ?? "", other.not_after ?? ""];
+  return end < otherEnd ? -1 : end > otherEnd ? 1 : 0;
 }
 
 function getCertificate(

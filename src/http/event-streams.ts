@@ -1,20 +1,36 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Response } from "express";
 import { GatewrightError } from "../errors.ts";
-import type { EventReader } from "../events/event-log.ts";
-import type { KeptEvent } from "../events/kept-event.ts";
-import type { Event } from "../model/api.ts";
 import type { HttpLimits } from "./limits.ts";
 import { PIECE_BYTES } from "./wire.ts";
 
 export type StreamLimits = Pick<HttpLimits, "eventStreams" | "heartbeatMs">;
 
+/** What is told as it comes, and is kept for a while: the log of events, Caddy's log. */
+export interface Feed<Item> {
+  /** The id of the newest; ids grow. */
+  readonly lastId: number;
+  /** The id of the last one that is not kept any more. */
+  readonly droppedId: number;
+  /** Those that follow an id, the oldest first, at most so many. */
+  after(id: number, most: number): readonly Item[];
+  /** Calls back after new ones. Returns what ends it. */
+  watch(listener: () => void): () => void;
+}
+
+/** An item as a client is told of it. */
+export interface Told {
+  readonly type: string;
+  /** One line of JSON. */
+  readonly data: string;
+}
+
 /** What one client wants to hear. */
-export interface StreamOptions {
-  /** Id of the event after which it begins. */
+export interface StreamOptions<Item> {
+  /** Id of the item after which it begins. */
   readonly after: number;
-  /** The event as the client is told of it; undefined for one that is not. */
-  readonly select: (event: Event) => Event | undefined;
+  /** Undefined for one of which it is not told. */
+  readonly tell: (item: Item) => Told | undefined;
   /** When the client's token ends, and the stream with it. */
   readonly endsAtMs?: number | undefined;
   /** The client's token, and session. */
@@ -23,35 +39,37 @@ export interface StreamOptions {
 
 /** Clients that lose their connection come back after so long. */
 const RETRY_MS = 2_000;
-/** Events that are looked at before others have their turn. */
+/** Items that are looked at before others have their turn. */
 const BATCH = 200;
 /** setTimeout takes no more. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * The streams of server-sent events that are open. Each reads the log by itself, at the pace of its client: nothing is kept
- * for a slow one beyond what its socket holds, and one that falls out of the log is dropped.
+ * The streams of server-sent events that are open. Each reads its feed by itself, at the pace of its client: nothing is kept
+ * for a slow one beyond what its socket holds, and one that falls out of the feed is dropped.
  */
 export class EventStreams {
-  readonly #log: EventReader;
   readonly #limits: StreamLimits;
-  readonly #open = new Map<EventStream, readonly (string | undefined)[]>();
+  readonly #open = new Map<Pick<Stream<never>, "cut" | "end">, readonly (string | undefined)[]>();
   #isClosed = false;
 
-  constructor(log: EventReader, limits: StreamLimits) {
-    this.#log = log;
+  constructor(limits: StreamLimits) {
     this.#limits = limits;
   }
 
   /** Begins to answer with a stream. Throws `overloaded` where as many are open as may be, and `shutting_down`. */
-  begin(response: Response, options: StreamOptions): void {
+  begin<Item extends { readonly id: number }>(
+    response: Response,
+    feed: Feed<Item>,
+    options: StreamOptions<Item>,
+  ): void {
     if (this.#isClosed) throw new GatewrightError("shutting_down", "Gatewright is stopping");
     if (this.#open.size >= this.#limits.eventStreams)
       throw new GatewrightError(
         "overloaded",
         "as many streams of events are open as may be; try again later",
       );
-    const stream = new EventStream(response, this.#log, options, this.#limits.heartbeatMs);
+    const stream = new Stream(response, feed, options, this.#limits.heartbeatMs);
     this.#open.set(stream, options.of ?? []);
     response.once("close", () => {
       stream.stop();
@@ -72,10 +90,10 @@ export class EventStreams {
   }
 }
 
-class EventStream {
+class Stream<Item extends { readonly id: number }> {
   readonly #response: Response;
-  readonly #log: EventReader;
-  readonly #select: StreamOptions["select"];
+  readonly #feed: Feed<Item>;
+  readonly #tell: StreamOptions<Item>["tell"];
   readonly #unwatch: () => void;
   readonly #timers: readonly NodeJS.Timeout[];
   #cursor: number;
@@ -84,12 +102,12 @@ class EventStream {
   #isSending = false;
   #isEnding = false;
 
-  constructor(response: Response, log: EventReader, options: StreamOptions, heartbeatMs: number) {
+  constructor(response: Response, feed: Feed<Item>, options: StreamOptions<Item>, heartbeatMs: number) {
     this.#response = response;
-    this.#log = log;
-    this.#select = options.select;
+    this.#feed = feed;
+    this.#tell = options.tell;
     this.#cursor = options.after;
-    this.#unwatch = log.watch(() => void this.#send());
+    this.#unwatch = feed.watch(() => void this.#send());
     const heartbeat = setInterval(() => this.#beat(), heartbeatMs);
     const { endsAtMs } = options;
     this.#timers =
@@ -109,7 +127,7 @@ class EventStream {
       this.#isBlocked = false;
       void this.#send();
     });
-    const { droppedId, lastId } = this.#log;
+    const { droppedId, lastId } = this.#feed;
     if (this.#cursor < droppedId || this.#cursor > lastId) {
       this.#write(gapFrame(this.#cursor));
       this.#cursor = Math.min(Math.max(this.#cursor, droppedId), lastId);
@@ -140,14 +158,14 @@ class EventStream {
     if (this.#isSending) return;
     this.#isSending = true;
     while (!this.#isBlocked && !this.#response.destroyed) {
-      // Slower than the log: it comes back, and is told what it has missed.
-      if (this.#cursor < this.#log.droppedId) {
+      // Slower than the feed: it comes back, and is told what it has missed.
+      if (this.#cursor < this.#feed.droppedId) {
         this.#response.destroy();
         break;
       }
-      const events = this.#log.after(this.#cursor, BATCH);
-      if (events.length === 0) break;
-      this.#write(this.#framesOf(events));
+      const items = this.#feed.after(this.#cursor, BATCH);
+      if (items.length === 0) break;
+      this.#write(this.#framesOf(items));
       await nextTurn();
     }
     this.#isSending = false;
@@ -155,18 +173,18 @@ class EventStream {
   }
 
   /** Those that are wanted, as many as make a piece, and goes on behind them. */
-  #framesOf(events: readonly KeptEvent[]): string {
+  #framesOf(items: readonly Item[]): string {
     let frames = "";
-    for (const one of events) {
-      this.#cursor = one.id;
-      const selected = this.#select(one.event);
-      if (selected !== undefined) frames += frameOf(one, selected);
+    for (const item of items) {
+      this.#cursor = item.id;
+      const told = this.#tell(item);
+      if (told !== undefined) frames += `id: ${item.id}\nevent: ${told.type}\ndata: ${told.data}\n\n`;
       if (frames.length >= PIECE_BYTES) break;
     }
     return frames;
   }
 
-  /** Keeps connections open that would be taken for dead, and says how far the events that were not wanted have come. */
+  /** Keeps connections open that would be taken for dead, and says how far those that were not wanted have come. */
   #beat(): void {
     if (!this.#isBlocked) this.#write(`: heartbeat\n${idFrame(this.#cursor)}`);
   }
@@ -179,11 +197,6 @@ class EventStream {
 /** An id without data is remembered by clients, and tells them nothing. */
 function idFrame(id: number): string {
   return `id: ${id}\n\n`;
-}
-
-function frameOf({ id, event, text }: KeptEvent, selected: Event): string {
-  const data = selected === event ? text : JSON.stringify(selected);
-  return `id: ${id}\nevent: ${event.type}\ndata: ${data}\n\n`;
 }
 
 function gapFrame(after: number): string {

@@ -1,16 +1,17 @@
-import { type Request, type RequestHandler, Router } from "express";
-import { GatewrightError } from "../errors.ts";
+import { type RequestHandler, Router } from "express";
 import type { EventReader } from "../events/event-log.ts";
+import type { KeptEvent } from "../events/kept-event.ts";
 import type { IngressManager } from "../manager/ingress-manager.ts";
 import type { Event } from "../model/api.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { eventFilter } from "./event-filter.ts";
-import type { EventStreams, StreamOptions } from "./event-streams.ts";
+import type { EventStreams, Told } from "./event-streams.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { type OperationContext, operation } from "./operation.ts";
 import { type Own, ownOf } from "./own.ts";
 import { ownEvent } from "./own-events.ts";
-import { badParameter, enumParameter, integerParameter } from "./query.ts";
+import { badParameter, integerParameter } from "./query.ts";
+import { startOf, wantsStream } from "./stream-request.ts";
 import { sendEmpty } from "./wire.ts";
 
 /** What the route of events needs. */
@@ -45,10 +46,10 @@ function getEvents(
   } as const;
   return operation(context, options, async ({ request, response, query, caller }) => {
     const select = selection(eventFilter(query), ownOf(manager, caller));
-    const since = sinceOf(request, query);
+    const since = startOf(request, query, "since");
     const limit = integerParameter(query, "limit", { min: 1, max: MOST_LISTED });
     response.setHeader("Vary", "Accept");
-    if (!follows(request, query)) {
+    if (!wantsStream(request, query, "stream")) {
       const found = newest(log, { select, since: since ?? -1, limit: limit ?? DEFAULT_LIMIT });
       return streamJsonArray(response, request.method === "HEAD" ? [] : found);
     }
@@ -59,39 +60,20 @@ function getEvents(
       return sendEmpty(response, 200);
     }
     const { expiresAtMs: endsAtMs, sessionId, tokenId } = caller;
-    streams.begin(response, { after: since ?? log.lastId, select, endsAtMs, of: [tokenId, sessionId] });
+    const tell = (kept: KeptEvent): Told | undefined => {
+      const shown = select(kept.event);
+      if (shown === undefined) return undefined;
+      return { type: shown.type, data: shown === kept.event ? kept.text : JSON.stringify(shown) };
+    };
+    streams.begin(response, log, { after: since ?? log.lastId, tell, endsAtMs, of: [tokenId, sessionId] });
   });
 }
 
-/** `follow` decides, else what the client likes best; whoever takes anything gets the stream. */
-function follows(request: Request, query: URLSearchParams): boolean {
-  const follow = enumParameter(query, "follow", ["true", "false"]);
-  if (follow !== undefined) return follow === "true";
-  return request.accepts(["text/event-stream", "application/json"]) !== "application/json";
-}
-
-/** The id after which events are wanted: `since`, else what a client that comes back had last. */
-function sinceOf(request: Request, query: URLSearchParams): number | undefined {
-  const given = query.get("since");
-  if (given !== null) {
-    if (isId(given)) return Number(given);
-    throw badParameter("since", "value must be the id of an event, or 0 for all that are kept");
-  }
-  const last = request.get("last-event-id");
-  if (last === undefined || last === "") return undefined;
-  if (isId(last)) return Number(last);
-  throw new GatewrightError(
-    "Bad Request",
-    "header Last-Event-ID has an error: value must be the id of an event",
-  );
-}
-
-function isId(text: string): boolean {
-  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text));
-}
+/** The event as a caller is told of it; undefined for one that is not. */
+type Select = (event: Event) => Event | undefined;
 
 /** What is filtered is what is shown: a filter must not find out what is not. */
-function selection(matches: (event: Event) => boolean, own: Own | undefined): StreamOptions["select"] {
+function selection(matches: (event: Event) => boolean, own: Own | undefined): Select {
   return (event) => {
     const shown = own === undefined ? event : ownEvent(event, own);
     return shown !== undefined && matches(shown) ? shown : undefined;
@@ -99,7 +81,7 @@ function selection(matches: (event: Event) => boolean, own: Own | undefined): St
 }
 
 interface ListOptions {
-  readonly select: StreamOptions["select"];
+  readonly select: Select;
   /** Ids above this one. */
   readonly since: number;
   readonly limit: number;

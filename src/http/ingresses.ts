@@ -8,12 +8,10 @@ import { methodNotAllowed } from "./error-handler.ts";
 import { ingressFilter, type Listed } from "./ingress-filter.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, guarded, type OperationContext, operation } from "./operation.ts";
-import { badParameter, enumParameter, integerParameter, TAGS } from "./query.ts";
+import { pageAt, pageIn } from "./pages.ts";
+import { badParameter, enumParameter, TAGS } from "./query.ts";
 import { findOne, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
-
-/** Largest page that can be asked for; without `limit` everything is streamed. */
-const MAX_PAGE_SIZE = 10_000;
 
 /** `/ingresses` and `/ingresses/{id}`. */
 export function ingressRoutes(manager: IngressManager, context: OperationContext, storeId?: string): Router {
@@ -125,17 +123,19 @@ function listIngresses(
     const own = manager.of(caller);
     if (storeId !== undefined) response.setHeader(STORE_HEADER, storeId);
     const matches = ingressFilter(query);
-    const limit = integerParameter(query, "limit", { min: 1, max: MAX_PAGE_SIZE });
+    const page = pageIn(query);
     const isSetAside = enumParameter(query, "state", ["served", "set-aside"]) === "set-aside";
     const order = enumParameter(query, "sort", ["id", "name"]);
-    const offset = offsetOf(query);
+    checkOffset(query);
     const selected = matching<Listed>(isSetAside ? own.setAside() : own.list(order), matches);
     const listed =
-      offset !== undefined
-        ? [await pageAt(response, selected, offset, limit)]
-        : limit === undefined
-          ? selected
-          : [await pageOf(response, query, selected, limit)];
+      page === undefined
+        ? selected
+        : [
+            await (query.has("offset")
+              ? pageAt(response, selected, page)
+              : firstOf(response, query, selected, page.limit)),
+          ];
     // A HEAD's body would be thrown away, one entry after another.
     await streamJsonArray(response, request.method === "HEAD" ? [] : listed);
   });
@@ -172,7 +172,7 @@ export function withoutReadOnly<
 }
 
 /** The first of those selected; names the next page in the answer's `Link` when there is one. */
-async function pageOf(
+async function firstOf(
   response: Response,
   query: URLSearchParams,
   selected: AsyncIterable<readonly Listed[]>,
@@ -188,32 +188,12 @@ async function pageOf(
   return page.slice(0, limit);
 }
 
-/** Where a page begins. Throws `Bad Request` where the order of names has no place to go on from but that. */
-function offsetOf(query: URLSearchParams): number | undefined {
-  const offset = integerParameter(query, "offset", { min: 0, max: 10_000_000 });
-  if (offset !== undefined && query.has("cursor"))
+/** Throws `Bad Request` where two things say where a page begins, or nothing does: the order of names has no cursor. */
+function checkOffset(query: URLSearchParams): void {
+  if (query.has("offset") && query.has("cursor"))
     throw badParameter("offset", "it says where a page begins, as `cursor` does: give one of them");
-  if (offset === undefined && query.get("sort") === "name" && query.has("limit"))
+  if (!query.has("offset") && query.get("sort") === "name" && query.has("limit"))
     throw badParameter("sort", "pages by name begin at an `offset`: give that, 0 for the first one");
-  return offset;
-}
-
-/** The page that begins after so many of those selected; tells in `X-Total-Count` how many there are. */
-async function pageAt(
-  response: Response,
-  selected: AsyncIterable<readonly Listed[]>,
-  offset: number,
-  limit = MAX_PAGE_SIZE,
-): Promise<readonly Listed[]> {
-  const page: Listed[] = [];
-  let total = 0;
-  for await (const batch of selected) {
-    const first = Math.max(0, offset - total);
-    page.push(...batch.slice(first, Math.max(first, offset + limit - total)));
-    total += batch.length;
-  }
-  response.setHeader("X-Total-Count", total);
-  return page;
 }
 
 /** RFC 8288. The cursor is the last id seen: it stays right whatever is created or deleted meanwhile. */

@@ -10,6 +10,7 @@ import { methodNotAllowed } from "./error-handler.ts";
 import { matching, streamJsonArray } from "./json-stream.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
 import { ownOf } from "./own.ts";
+import { PAGE_KEYS, pageAt, pageIn } from "./pages.ts";
 import { containsFilter, enumParameter, matchesTags, TAGS, tagFilter } from "./query.ts";
 import { findInstance, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
@@ -44,7 +45,7 @@ function listInstances({ manager, resolver }: InstanceSources, context: Operatio
   const options = {
     scope: "instance:read",
     failure: "failed to list instances",
-    query: ["state", "name", "q", TAGS],
+    query: ["state", "name", "q", TAGS, ...PAGE_KEYS],
     ownOnly: true,
   } as const;
   const states = document.components.schemas.InstanceState.enum as readonly InstanceState[];
@@ -54,6 +55,7 @@ function listInstances({ manager, resolver }: InstanceSources, context: Operatio
     const state = enumParameter(query, "state", states);
     const name = query.get("name");
     const contains = containsFilter(query);
+    const page = pageIn(query);
     const matches = (instance: Instance): boolean =>
       (own === undefined || own.hasInstance(instance)) &&
       (state === undefined || instance.state === state) &&
@@ -63,7 +65,8 @@ function listInstances({ manager, resolver }: InstanceSources, context: Operatio
     const all = request.method === "HEAD" ? [] : resolver.list();
     // A list that a slow client keeps is a pointer for each instance.
     hold(response, all.length * 8);
-    await streamJsonArray(response, matching(all, matches));
+    const selected = matching(all, matches);
+    await streamJsonArray(response, page === undefined ? selected : [await pageAt(response, selected, page)]);
   });
 }
 

@@ -3,6 +3,7 @@ import { GatewrightError } from "../errors.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import { methodNotAllowed } from "./error-handler.ts";
 import { bodyOperation, type OperationContext, operation } from "./operation.ts";
+import { PAGE_KEYS, pageIn, pageOf } from "./pages.ts";
 import { referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
@@ -26,8 +27,10 @@ export function tokenRoutes(tokens: TokenParts, context: OperationContext): Rout
 }
 
 function listTokens(tokens: TokenParts, context: OperationContext): RequestHandler {
-  const options = { scope: "admin:read", failure: "failed to list tokens" } as const;
-  return operation(context, options, ({ response }) => sendJson(response, 200, tokens.list()));
+  const options = { scope: "admin:read", failure: "failed to list tokens", query: PAGE_KEYS } as const;
+  return operation(context, options, ({ query, response }) =>
+    sendJson(response, 200, pageOf(response, tokens.list(), pageIn(query))),
+  );
 }
 
 function getToken(tokens: TokenParts, context: OperationContext): RequestHandler {

@@ -399,6 +399,31 @@ export interface Gateway {
   /** Whether it is the one that answers this call. */
   readonly answering: boolean;
 }
+export interface Finding {
+  /** What was looked at: one word, stable for scripts. */
+  check:
+    | "settings"
+    | "node"
+    | "caddy-program"
+    | "data"
+    | "disk"
+    | "clock"
+    | "files"
+    | "processes"
+    | "served"
+    | "token"
+    | "ports"
+    | "tls"
+    | "authority"
+    | "cloudflare"
+    | "names";
+  /** `problem`: requests are not served, or will not be. `warning`: they may not be, or not for ever. */
+  readonly verdict: "ok" | "warning" | "problem";
+  /** What is so. */
+  readonly message: string;
+  /** What to do; absent where all is well. */
+  readonly remedy?: string;
+}
 export interface ServerStatus {
   /** `degraded`: something in `problems` wants attention. */
   readonly status: "ok" | "degraded";
@@ -1047,7 +1072,7 @@ export interface IngressTraffic {
   readonly windows: readonly TrafficWindow[];
 }
 export interface CaddyLogEntry {
-  /** Grows by one; begins anew when the manager is started. */
+  /** Grows by one, and over restarts of the manager by more. */
   readonly id: number;
   readonly time: string;
   readonly level: "debug" | "info" | "warn" | "error";

@@ -36,3 +36,12 @@ export async function mapInSlices<T, R>(
   }
   return mapped;
 }
+
+/** Runs for each item in such slices. */
+export async function eachInSlices<T>(items: Iterable<T>, run: (item: T) => void): Promise<void> {
+  const slices = new Slices();
+  for (const item of items) {
+    run(item);
+    await slices.after(1);
+  }
+}

@@ -28,6 +28,7 @@ import type { JwtVerifier } from "../tokens/jwt.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Archive } from "./archive.ts";
 import type { Certificates } from "./certificates.ts";
+import { ownDoctor } from "./doctor/own-doctor.ts";
 import type { Gateways } from "./gateways.ts";
 import { ingressesFolder } from "./ingresses-folder.ts";
 import type { Instances } from "./instances.ts";
@@ -53,6 +54,8 @@ export interface ApiParts {
   readonly follower: Follower | undefined;
   readonly shared: SharedStore | undefined;
   readonly gateways: Gateways;
+  /** The settings in force. */
+  readonly settings: () => Config;
   /** Where metrics are added to. */
   readonly registry: Registry;
   readonly events: EventLog;
@@ -87,7 +90,7 @@ export async function listenForCalls(config: Config): Promise<Api> {
   }
   return {
     serve: async (config, parts) => {
-      const opened = new EventStreams(parts.events, defaultLimits);
+      const opened = new EventStreams(defaultLimits);
       parts.tokens.watchDeleted((id) => opened.cutThoseOf(id));
       streams = opened;
       app = await appOf(config, parts, streams);
@@ -150,15 +153,39 @@ async function appOf(
     contributors: [...manager.conditions, targetsResolved, targetsReachable, certificates.condition],
     rules: withConnections(targets.report, () => caddy.layer4()),
   });
+  const telemetry = createTelemetry({
+    api: caddy,
+    manager,
+    readiness,
+    certificates,
+    follower,
+    instances,
+    dns,
+    draining,
+    metricsIngresses: config.telemetry.metricsIngresses,
+    registry,
+    otlp,
+    logger: logger.child("telemetry"),
+    version,
+  });
+  const { ingresses } = manager;
+  const doctor = ownDoctor({
+    settings: parts.settings,
+    ingresses,
+    tokens,
+    readiness,
+    status: telemetry.status,
+  });
   return createApp({
-    manager: manager.ingresses,
+    doctor,
+    manager: ingresses,
     storeId: await storeId(ingressesFolder(config)),
     readiness,
     resolver: instances.resolver,
     status,
     requests: caddy,
     trafficHistory: trafficHistoryOf(caddy),
-    caddyLog: parts.caddyLog,
+    caddyLog: { tail: parts.caddyLog, streams },
     runs: caddy,
     explainer: new Explainer({
       caddy,
@@ -171,21 +198,7 @@ async function appOf(
     gateways: () => parts.gateways.list(),
     traffic: targets.traffic,
     certificates,
-    telemetry: createTelemetry({
-      api: caddy,
-      manager,
-      readiness,
-      certificates,
-      follower,
-      instances,
-      dns,
-      draining,
-      metricsIngresses: config.telemetry.metricsIngresses,
-      registry,
-      otlp,
-      logger: logger.child("telemetry"),
-      version,
-    }),
+    telemetry,
     ...(instances.registry === undefined ? {} : { registry: instances.registry }),
     events,
     history: { log: events, streams },

@@ -131,6 +131,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     certificates,
     follower,
     gateways,
+    settings: () => live.config,
     shared,
     events,
     otlp,

@@ -80,6 +80,7 @@ const attempts: { readonly [operation: string]: (theirs: Theirs) => readonly Att
     ...at(["", "?hostname=a.blue.test", "?hostname=a.red.test&ingress=red"], (one) => `/config${one}`, 403),
     ...at([ingress, "blue"], (one) => `/config?ingress=${one}`, 404),
   ],
+  "GET /doctor": () => refused("/doctor"),
   "GET /gateways": () => refused("/gateways"),
   "GET /metrics": () => refused("/metrics"),
   "GET /traffic": () => refused("/traffic"),

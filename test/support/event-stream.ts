@@ -8,7 +8,7 @@ export interface StreamedEvent {
   readonly data: { readonly [key: string]: unknown };
 }
 
-/** A client that reads `/events` (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/** A client that reads a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 export interface EventStreamClient extends Disposable {
   readonly response: IncomingMessage;
   readonly events: readonly StreamedEvent[];
@@ -22,18 +22,19 @@ export interface EventStreamClient extends Disposable {
   find(fits: (event: StreamedEvent) => boolean): Promise<StreamedEvent>;
 }
 
-/** Opens a stream; `url` is the API's, `query` begins with `?`. Throws for another answer than 200. */
+/** Opens a stream; `url` is the API's, `query` begins with `?`. Throws for another answer than 200. Default path: `/events`. */
 export async function openEventStream(
   url: string,
   query = "",
   headers: { readonly [name: string]: string } = {},
+  path = "/events",
 ): Promise<EventStreamClient> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const sent = request(`${url}/events${query}`, { agent: false, headers }, resolve);
+  const sent = request(`${url}${path}${query}`, { agent: false, headers }, resolve);
   sent.on("error", reject);
   sent.end();
   const response = await promise;
-  if (response.statusCode !== 200) throw new Error(`events: ${response.statusCode}`);
+  if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode}`);
   const events: StreamedEvent[] = [];
   let [text, unread, lastId] = ["", "", ""];
   let ended: EventStreamClient["ended"] = "no";

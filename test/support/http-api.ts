@@ -146,7 +146,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   hasStarted = true;
   const { requests = { traffic: async () => ({}) } } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const streams = new EventStreams(log, limits);
+  const streams = new EventStreams(limits);
   const tokens = new Tokens({ store: new MemoryStore<StoredToken>(), events, logger });
   await tokens.open();
   tokens.watchDeleted((id) => streams.cutThoseOf(id));
@@ -165,6 +165,10 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
   const jwts = new JwtVerifier(options);
   const dependencies: AppDependencies = {
     archive: { ...archive, settings: ["HTTP_PORT"] },
+    doctor: async () => [
+      { check: "settings", verdict: "ok", message: "the settings are valid; 0 ingresses are stored" },
+      { check: "ports", verdict: "warning", message: "port 80 is held", remedy: "stop that" },
+    ],
     gateways: async () => [
       {
         name: "edge-1",
@@ -189,7 +193,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     certificates,
     telemetry,
     requests,
-    caddyLog: options.caddyLog ?? new LogTail(),
+    caddyLog: { tail: options.caddyLog ?? new LogTail(), streams },
     trafficHistory: { minutes: async () => [] },
     runs: options.runs ?? nothingRuns,
     explainer: new Explainer({

@@ -4,7 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import dns2 from "dns2";
 import { describe, expect, it } from "vitest";
-import type { Finding } from "../../src/wiring/doctor/finding.ts";
+import { loadConfig } from "../../src/config.ts";
+import type { Finding } from "../../src/model/api.ts";
+import { diagnose } from "../../src/wiring/doctor/doctor.ts";
 import { skewFindings } from "../../src/wiring/doctor/machine.ts";
 import { call, rule } from "../support/api.ts";
 import { startBackend } from "../support/backend.ts";
@@ -225,6 +227,54 @@ describe("with a Gatewright that runs", () => {
     );
     expect(found).toContainEqual(expect.objectContaining({ check: "served", verdict: "ok" }));
     expect(found).toContainEqual(expect.objectContaining({ check: "token", verdict: "ok" }));
+  });
+
+  it("answers the same by its API, once for all who ask at once", async () => {
+    const ask = () => call<readonly Finding[]>(`${gatewright.url}/doctor`);
+    const [one, other] = await Promise.all([ask(), ask()]);
+    expect([one.status, other.status]).toEqual([200, 200]);
+    expect(other.body).toEqual(one.body);
+    const { found } = await examine();
+    const kinds = (all: readonly Finding[]) =>
+      [...new Set(all.map(({ check, verdict }) => `${check} ${verdict}`))].filter(
+        (one) => !/^names/.test(one),
+      );
+    expect(kinds(one.body)).toEqual(kinds(found));
+    // Where hostnames lead is asked of the system's servers.
+    expect(one.body.some(({ check }) => check === "names")).toBe(true);
+  });
+
+  it("says which check took too long or failed, and tells of the others all the same", async () => {
+    const config = loadConfig(env());
+    const never = new Promise<never>(() => undefined);
+    const found = await diagnose(config, {
+      self: { ready: () => never, status: () => Promise.reject(new Error("no status")) },
+      stored: { ingresses: [], count: 0, tokens: [], unreadable: [] },
+      longestMs: 3_000,
+    });
+    expect(found).toContainEqual({
+      check: "served",
+      verdict: "warning",
+      message: "looking took longer than 3 s",
+      remedy: "look again",
+    });
+    expect(found).toContainEqual(
+      expect.objectContaining({ check: "token", message: expect.stringContaining("no status") }),
+    );
+    expect(found).toContainEqual(expect.objectContaining({ check: "ports", verdict: "ok" }));
+    // Nothing can be told of what cannot be gone through.
+    const broken = await diagnose(config, {
+      self: { ready: async () => ({ ready: true, reasons: [] }), status: async () => ({ problems: [] }) },
+      stored: { ingresses: [null as never], count: 1, tokens: [], unreadable: [] },
+    });
+    expect(broken).toContainEqual(
+      expect.objectContaining({
+        check: "tls",
+        verdict: "problem",
+        message: expect.stringMatching(/^this cannot be looked at: /),
+      }),
+    );
+    expect(broken).toContainEqual(expect.objectContaining({ check: "served", verdict: "ok" }));
   });
 
   it("says that a token is not enough, and which ends soon", async () => {

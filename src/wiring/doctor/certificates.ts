@@ -3,68 +3,86 @@ import { request } from "node:https";
 import { checkCloudflare } from "../../certificates/cloudflare-check.ts";
 import { apiClaimant } from "../../compiler/api-rows.ts";
 import type { Config } from "../../config.ts";
-import type { Ingress } from "../../model/api.ts";
+import type { Finding, Ingress } from "../../model/api.ts";
 import { planTls } from "../../model/tls-plan.ts";
+import { eachInSlices } from "../../util/slices.ts";
 import { compilerSettings, tlsSettings } from "../compiler-settings.ts";
-import { type Finding, ok, problem } from "./finding.ts";
+import { ok, problem, someOf } from "./finding.ts";
 import { skewFindings } from "./machine.ts";
 
 const TIMEOUT_MS = 10_000;
 /** The answer's way, and a clock that tells whole seconds. */
 const AUTHORITY_SKEW_MS = 60_000;
 
-/** What certificates take: the settings, an authority that answers, and a DNS provider that may be written to. */
-export async function certificateFindings(
-  config: Config,
-  ingresses: readonly Ingress[],
-): Promise<readonly Finding[]> {
-  return [
-    ...ruleFindings(config, ingresses),
-    ...apiFindings(config, ingresses),
-    ...(await authorityFindings(config)),
-    ...(await cloudflareFindings(config, ingresses)),
-  ];
+/** What the rules with TLS ask of the settings. */
+interface SecureRules {
+  readonly count: number;
+  /** Rules that the settings do not allow. */
+  readonly refused: readonly Finding[];
+  /** Ingresses with the hostname of the API. */
+  readonly rivals: readonly string[];
+  /** Names that an authority is asked for. */
+  readonly ordered: ReadonlySet<string>;
 }
 
-function ruleFindings(config: Config, ingresses: readonly Ingress[]): readonly Finding[] {
+export async function secureRules(config: Config, ingresses: Iterable<Ingress>): Promise<SecureRules> {
   const settings = tlsSettings(config);
-  const rules = ingresses.flatMap(({ name, rules }) => rules.map((rule) => ({ name, rule })));
-  const secure = rules.filter(({ rule }) => rule.tls);
-  const refused = secure.flatMap(({ name, rule }) => {
-    const plan = planTls(rule, settings);
-    if (plan.kind !== "refused") return [];
-    const message = `ingress ${name}, ${rule.match.hostname}: ${plan.reason}`;
-    return [problem("tls", message, "change the settings of TLS (docs/tls.md), or the rule")];
+  const api = apiClaimant(compilerSettings(config))?.rules[0].match.hostname;
+  const [refused, rivals, ordered]: [Finding[], string[], Set<string>] = [[], [], new Set()];
+  let count = 0;
+  await eachInSlices(ingresses, ({ name, rules }) => {
+    if (api !== undefined && rules.some(({ match }) => match.hostname === api)) rivals.push(name);
+    for (const rule of rules) {
+      if (rule.tls !== true) continue;
+      count += 1;
+      const plan = planTls(rule, settings);
+      const message = `ingress ${name}, ${rule.match.hostname}: ${plan.kind === "refused" ? plan.reason : ""}`;
+      if (plan.kind === "refused")
+        refused.push(problem("tls", message, "change the settings of TLS (docs/tls.md), or the rule"));
+      else if (plan.kind === "managed" && plan.issuer === "acme") ordered.add(plan.subject);
+    }
   });
-  if (refused.length > 0) return refused;
-  if (secure.length > 0) return [ok("tls", `${secure.length} rules have TLS, all allowed`)];
+  return { count, refused, rivals, ordered };
+}
+
+/** Whether the settings allow what the rules ask for. */
+export function tlsFindings(config: Config, { count, refused, rivals }: SecureRules): readonly Finding[] {
+  return [...ruleFindings(config, count, refused), ...apiFindings(config, rivals)];
+}
+
+function ruleFindings(config: Config, count: number, refused: readonly Finding[]): readonly Finding[] {
+  if (refused.length > 0) return someOf(refused);
+  if (count > 0) return [ok("tls", `${count} rules have TLS, all allowed`)];
+  const settings = tlsSettings(config);
   const ready = settings.acmeConfigured || settings.issuer === "internal";
   return [ok("tls", `no rules have TLS yet${ready ? "" : ", and ACME is not configured (set ACME_EMAIL)"}`)];
 }
 
 /** Whether API_HOSTNAME can have its certificate, and which ingresses it sets aside. */
-function apiFindings(config: Config, ingresses: readonly Ingress[]): readonly Finding[] {
+function apiFindings(config: Config, rivals: readonly string[]): readonly Finding[] {
   const claimant = apiClaimant(compilerSettings(config));
   if (claimant === undefined) return [];
   const [rule] = claimant.rules;
   const { hostname } = rule.match;
   const plan = rule.tls ? planTls(rule, tlsSettings(config)) : undefined;
-  const rivals = ingresses.filter(({ rules }) => rules.some(({ match }) => match.hostname === hostname));
   return [
     plan?.kind === "refused"
       ? problem("tls", `API_HOSTNAME ${hostname}: ${plan.reason}`, "change the settings of TLS (docs/tls.md)")
       : ok("tls", `API_HOSTNAME ${hostname} is served ${rule.tls ? "over TLS" : "without TLS"}`),
-    ...rivals.map(({ name }) =>
-      problem(
-        "tls",
-        `ingress ${name} has the hostname ${hostname}, which is API_HOSTNAME: it is set aside and not served`,
-        "give it another hostname",
+    ...someOf(
+      rivals.map((name) =>
+        problem(
+          "tls",
+          `ingress ${name} has the hostname ${hostname}, which is API_HOSTNAME: it is set aside and not served`,
+          "give it another hostname",
+        ),
       ),
     ),
   ];
 }
 
-async function authorityFindings({ tls }: Config): Promise<readonly Finding[]> {
+/** Whether the authorities answer, and what time it is there. */
+export async function authorityFindings({ tls }: Config): Promise<readonly Finding[]> {
   const { acme } = tls;
   if (acme === undefined) return [];
   const root = acme.caRoot === undefined ? undefined : await readFile(acme.caRoot, "utf8").catch(() => "");
@@ -110,22 +128,16 @@ function askDirectory(
   });
 }
 
-async function cloudflareFindings(
+/** Whether the DNS provider may be written to. */
+export async function cloudflareFindings(
   config: Config,
-  ingresses: readonly Ingress[],
+  { ordered }: SecureRules,
 ): Promise<readonly Finding[]> {
   const dns = config.tls.acme?.dns;
   if (dns === undefined) return [];
-  const settings = tlsSettings(config);
-  const names = ingresses.flatMap(({ rules }) =>
-    rules.flatMap((rule) => {
-      const plan = rule.tls ? planTls(rule, settings) : undefined;
-      return plan?.kind === "managed" && plan.issuer === "acme" ? [plan.subject] : [];
-    }),
-  );
   const allowed = config.tls.allowedDomains.filter((name) => name !== "*");
   const own = config.api.hostname?.tls === true ? [config.api.hostname.name] : [];
-  const asked = [...new Set([...names, ...allowed, ...own])].sort();
+  const asked = [...new Set([...ordered, ...allowed, ...own])].sort();
   const { isFit, lines } = await checkCloudflare({
     token: dns.token.reveal(),
     names: asked,

@@ -1,32 +1,6 @@
-/** One thing that was looked at. */
-export interface Finding {
-  /** What was looked at: one word, stable for scripts. */
-  readonly check: Check;
-  /** `problem`: requests are not served, or will not be. `warning`: they may not be, or not for ever. */
-  readonly verdict: "ok" | "warning" | "problem";
-  /** What is so. */
-  readonly message: string;
-  /** What to do; absent where all is well. */
-  readonly remedy?: string;
-}
+import type { Finding } from "../../model/api.ts";
 
-/** What the doctor looks at, in the order in which it tells of it. */
-export type Check =
-  | "settings"
-  | "node"
-  | "caddy-program"
-  | "data"
-  | "disk"
-  | "clock"
-  | "files"
-  | "processes"
-  | "served"
-  | "token"
-  | "ports"
-  | "tls"
-  | "authority"
-  | "cloudflare"
-  | "names";
+type Check = Finding["check"];
 
 export function ok(check: Check, message: string): Finding {
   return { check, verdict: "ok", message };
@@ -38,4 +12,17 @@ export function warning(check: Check, message: string, remedy: string): Finding 
 
 export function problem(check: Check, message: string, remedy: string): Finding {
   return { check, verdict: "problem", message, remedy };
+}
+
+/** Findings of one kind that are told one by one; further ones are counted. */
+const MOST_TOLD = 50;
+
+/** The first of what may be as many as there are ingresses. */
+export function someOf(findings: readonly Finding[]): readonly Finding[] {
+  const [first] = findings;
+  const more = findings.length - MOST_TOLD;
+  if (first === undefined || more <= 0) return findings;
+  const { remedy, ...rest } = first;
+  const rested = { ...rest, message: `and ${more} more of this kind` };
+  return [...findings.slice(0, MOST_TOLD), remedy === undefined ? rested : { ...rested, remedy }];
 }

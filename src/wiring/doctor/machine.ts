@@ -4,8 +4,9 @@ import { open, readdir, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../../config.ts";
 import { isGatewrightError } from "../../errors.ts";
+import type { Finding } from "../../model/api.ts";
 import { checkDataFolder } from "../data-folder.ts";
-import { type Finding, ok, problem, warning } from "./finding.ts";
+import { ok, problem, warning } from "./finding.ts";
 
 const MB = 1024 * 1024;
 /** Below, a build of Caddy (some 300 MB with Go's cache) or a day of logs may not fit. */

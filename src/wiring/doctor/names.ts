@@ -1,10 +1,11 @@
 import { Resolver } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 import type { Config } from "../../config.ts";
-import type { Ingress } from "../../model/api.ts";
+import type { Finding, Ingress } from "../../model/api.ts";
 import { planTls } from "../../model/tls-plan.ts";
+import { eachInSlices } from "../../util/slices.ts";
 import { tlsSettings } from "../compiler-settings.ts";
-import { type Finding, ok, problem, warning } from "./finding.ts";
+import { ok, problem, someOf, warning } from "./finding.ts";
 
 /** Names that are asked for; more are counted. */
 const MOST_NAMES = 200;
@@ -26,10 +27,10 @@ type Answer =
 /** Whether the hostnames of ingresses lead to this machine. `servers` are asked; by default the system's. */
 export async function nameFindings(
   config: Config,
-  ingresses: readonly Ingress[],
+  ingresses: Iterable<Ingress>,
   servers: readonly string[],
 ): Promise<readonly Finding[]> {
-  const names = namesOf(config, ingresses);
+  const names = await namesOf(config, ingresses);
   if (names.length === 0) return [];
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: 1 });
   if (servers.length > 0) resolver.setServers(servers);
@@ -43,20 +44,23 @@ export async function nameFindings(
     );
     for (const { answer, name } of answers) {
       if ("refusal" in answer && answer.refusal === "silent")
-        return [...findings, silent(resolver, answer.reason)];
+        return [...someOf(findings), silent(resolver, answer.reason)];
       const finding = findingOf(name, answer, own);
       if (finding === undefined) here += 1;
       else findings.push(finding);
     }
   }
   const more = names.length > asked.length ? `; ${names.length - asked.length} more were not asked for` : "";
-  return [...findings, ok("names", `${here} of ${asked.length} hostnames lead to this machine${more}`)];
+  return [
+    ...someOf(findings),
+    ok("names", `${here} of ${asked.length} hostnames lead to this machine${more}`),
+  ];
 }
 
-function namesOf(config: Config, ingresses: readonly Ingress[]): readonly Name[] {
+async function namesOf(config: Config, ingresses: Iterable<Ingress>): Promise<readonly Name[]> {
   const settings = tlsSettings(config);
   const names = new Map<string, Name>();
-  for (const { rules } of ingresses)
+  await eachInSlices(ingresses, ({ rules }) => {
     for (const rule of rules) {
       const { hostname } = rule.match;
       if (hostname === undefined || hostname === "" || hostname === "*") continue;
@@ -69,6 +73,7 @@ function namesOf(config: Config, ingresses: readonly Ingress[]): readonly Name[]
         isOrdered: isOrdered || names.get(hostname)?.isOrdered === true,
       });
     }
+  });
   return [...names.values()];
 }
 

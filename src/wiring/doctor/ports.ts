@@ -2,8 +2,9 @@ import type { Listener } from "../../compiler/listeners.ts";
 import type { Config } from "../../config.ts";
 import { isGatewrightError } from "../../errors.ts";
 import { probe } from "../../manager/port-probe.ts";
-import type { Ingress } from "../../model/api.ts";
-import { type Finding, ok, problem, warning } from "./finding.ts";
+import type { Finding, Ingress } from "../../model/api.ts";
+import { eachInSlices } from "../../util/slices.ts";
+import { ok, problem, someOf, warning } from "./finding.ts";
 import { type HeldSocket, heldSockets, programName } from "./sockets.ts";
 
 interface Wanted extends Listener {
@@ -16,16 +17,23 @@ interface Wanted extends Listener {
 /** Whether the ports are free, or Gatewright's and Caddy's, whose processes are `ours`; else who has them. */
 export async function portFindings(
   config: Config,
-  ingresses: readonly Ingress[],
+  ingresses: Iterable<Ingress>,
   ours: readonly number[],
 ): Promise<readonly Finding[]> {
-  const held = heldSockets();
-  const findings = await Promise.all(wantedPorts(config, ingresses).map((one) => look(one, held, ours)));
+  const held = await heldSockets();
+  const wanted = await wantedPorts(config, ingresses);
+  const findings: Finding[] = [];
+  for (const one of wanted) findings.push(await look(one, held, ours));
   const bad = findings.filter(({ verdict }) => verdict !== "ok");
-  return bad.length > 0 ? bad : [ok("ports", `ports: ${findings.map(({ message }) => message).join(", ")}`)];
+  return bad.length > 0
+    ? someOf(bad)
+    : [ok("ports", `ports: ${findings.map(({ message }) => message).join(", ")}`)];
 }
 
-function wantedPorts({ api, caddy, dns }: Config, ingresses: readonly Ingress[]): readonly Wanted[] {
+async function wantedPorts(
+  { api, caddy, dns }: Config,
+  ingresses: Iterable<Ingress>,
+): Promise<readonly Wanted[]> {
   const used = new Map<string, Wanted>();
   const want = (one: Wanted): void => {
     const key = `${one.network} ${one.port}`;
@@ -40,12 +48,13 @@ function wantedPorts({ api, caddy, dns }: Config, ingresses: readonly Ingress[])
   own("DNS (INTERNAL_DNS_PORT)", "tcp", dns.address, dns.port);
   own("Caddy's admin endpoint (CADDY_ADMIN_PORT)", "tcp", caddy.adminAddress, caddy.adminPort ?? 0);
   const address = caddy.listenAddress;
-  for (const { listen, name, rules } of ingresses)
+  await eachInSlices(ingresses, ({ listen, name, rules }) => {
     for (const { match } of rules) {
       const network = match.protocol === "udp" ? "udp" : "tcp";
       const what = `ingress ${name}`;
       want({ what, network, address: listen?.[0] ?? address, port: match.port, isNeeded: true });
     }
+  });
   want({ what: "HTTP (HTTP_PORT)", network: "tcp", address, port: caddy.httpPort, isNeeded: false });
   want({ what: "HTTPS (HTTPS_PORT)", network: "tcp", address, port: caddy.httpsPort, isNeeded: false });
   return [...used.values()];

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { findGo, mayAccess } from "../../caddy/go-build.ts";
 import { findPrebuilt } from "../../caddy/prebuilt.ts";
 import type { Config } from "../../config.ts";
-import { type Finding, ok, problem, warning } from "./finding.ts";
+import type { Finding } from "../../model/api.ts";
+import { ok, problem, warning } from "./finding.ts";
 
 const TESTED_NODE = "24";
 

@@ -1,16 +1,20 @@
 import { createAdminClient } from "../../caddy/admin-client.ts";
 import { findAll } from "../../caddy/running-caddy.ts";
 import type { Config } from "../../config.ts";
-import type { Readiness, ServerStatus } from "../../model/api.ts";
+import type { Readiness } from "../../manager/ingress-manager.ts";
+import type { Finding, ServerStatus } from "../../model/api.ts";
 import { folderHolder } from "../../store/folder-lock.ts";
 import type { StoredToken } from "../../tokens/stored-token.ts";
 import { adminUrlOf } from "../caddy.ts";
 import { caddyFolder } from "../compiler-settings.ts";
 import { ingressesFolder } from "../ingresses-folder.ts";
-import { type Finding, ok, problem, warning } from "./finding.ts";
+import { ok, problem, someOf, warning } from "./finding.ts";
 
-/** A call of the running Gatewright's API. Throws where it does not answer, or refuses. */
-export type Ask = (path: string) => Promise<unknown>;
+/** What the running Gatewright says of itself. Throws where it does not answer, or refuses. */
+export interface Self {
+  readonly ready: () => Promise<Pick<Readiness, "ready" | "reasons">>;
+  readonly status: () => Promise<Pick<ServerStatus, "problems">>;
+}
 
 /** Processes that are ours. */
 export interface Running {
@@ -76,11 +80,11 @@ async function adminSilence(config: Config): Promise<string | undefined> {
 }
 
 /** What the running Gatewright itself says: what keeps it from serving, drift of Caddy included. */
-export async function servedFindings({ manager }: Running, ask: Ask): Promise<readonly Finding[]> {
+export async function servedFindings({ manager }: Running, self: Self): Promise<readonly Finding[]> {
   if (manager === undefined) return [];
-  let ready: Readiness;
+  let said: Awaited<ReturnType<Self["ready"]>>;
   try {
-    ready = (await ask("/ready")) as Readiness;
+    said = await self.ready();
   } catch (error) {
     return [
       problem(
@@ -91,21 +95,21 @@ export async function servedFindings({ manager }: Running, ask: Ask): Promise<re
     ];
   }
   const remedy = "docs/troubleshooting.md goes by symptoms";
-  if (ready.reasons.length === 0) return [ok("served", "Gatewright is ready, and Caddy runs what is stored")];
-  const tell = ready.status === "ready" ? warning : problem;
-  return ready.reasons.map((reason) => tell("served", reason, remedy));
+  if (said.reasons.length === 0) return [ok("served", "Gatewright is ready, and Caddy runs what is stored")];
+  const tell = said.ready ? warning : problem;
+  return said.reasons.map((reason) => tell("served", reason, remedy));
 }
 
 /** Whether the caller's token is good for the API, and which tokens end soon. */
 export async function tokenFindings(
   { manager }: Running,
   tokens: readonly StoredToken[],
-  ask: Ask,
+  self: Self,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   if (manager !== undefined)
     try {
-      const { problems } = (await ask("/status")) as ServerStatus;
+      const { problems } = await self.status();
       findings.push(ok("token", `the API takes this call; ${problems.length} problems in /status`));
     } catch (error) {
       const remedy = "give one with the scope admin:read by --token or GATEWRIGHT_TOKEN";
@@ -113,11 +117,12 @@ export async function tokenFindings(
         warning("token", `the token that was given is not enough: ${(error as Error).message}`, remedy),
       );
     }
+  const ending: Finding[] = [];
   for (const { expires_at, name } of tokens) {
     const days =
       expires_at === undefined ? Number.POSITIVE_INFINITY : (Date.parse(expires_at) - Date.now()) / DAY_MS;
     if (days < 0 || days > SOON_DAYS) continue;
-    findings.push(
+    ending.push(
       warning(
         "token",
         `token ${name} ends on ${expires_at?.slice(0, 10)}`,
@@ -125,5 +130,5 @@ export async function tokenFindings(
       ),
     );
   }
-  return findings;
+  return [...findings, ...someOf(ending)];
 }

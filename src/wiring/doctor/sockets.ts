@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { commandLine, listProcesses } from "../../caddy/process-identity.ts";
+import { Slices } from "../../util/slices.ts";
 
 /** A socket that is listened on, and by whom. */
 export interface HeldSocket {
@@ -15,7 +16,7 @@ const files = ["tcp", "tcp6", "udp", "udp6"] as const;
 const states = { tcp: "0A", udp: "07" } as const;
 
 /** All sockets that are listened on, as /proc tells; none where there is no /proc. */
-export function heldSockets(): readonly HeldSocket[] {
+export async function heldSockets(): Promise<readonly HeldSocket[]> {
   const found = files.flatMap((file) => {
     const network = file.startsWith("tcp") ? "tcp" : "udp";
     return linesOf(`/proc/net/${file}`).flatMap((line) => {
@@ -24,7 +25,7 @@ export function heldSockets(): readonly HeldSocket[] {
       return state === states[network] && port > 0 ? [{ network, port, inode } as const] : [];
     });
   });
-  const holders = holdersOf(new Set(found.map(({ inode }) => inode)));
+  const holders = await holdersOf(new Set(found.map(({ inode }) => inode)));
   return found.map(({ inode, ...socket }) => ({ ...socket, pids: holders.get(inode) ?? [] }));
 }
 
@@ -46,10 +47,12 @@ function linesOf(path: string): readonly string[] {
 }
 
 /** Which processes have the sockets of these inodes. Of other users' processes only root sees any. */
-function holdersOf(inodes: ReadonlySet<string>): ReadonlyMap<string, readonly number[]> {
+async function holdersOf(inodes: ReadonlySet<string>): Promise<ReadonlyMap<string, readonly number[]>> {
+  const slices = new Slices();
   const holders = new Map<string, number[]>();
   for (const pid of listProcesses())
     for (const fd of namesIn(`/proc/${pid}/fd`)) {
+      await slices.after(1);
       const inode = /^socket:\[(\d+)\]$/.exec(target(`/proc/${pid}/fd/${fd}`))?.[1];
       if (inode === undefined || !inodes.has(inode)) continue;
       const pids = holders.get(inode) ?? [];

@@ -6,21 +6,23 @@ import type { Ingress } from "../../model/api.ts";
 import { readStoredToken, type StoredToken } from "../../tokens/stored-token.ts";
 import { admissionSettings } from "../admission-settings.ts";
 
-/** What is on disk. What a running Gatewright has not written out yet is not seen. */
+/** What is stored. */
 export interface Stored {
-  readonly ingresses: readonly Ingress[];
+  readonly ingresses: Iterable<Ingress>;
+  readonly count: number;
   readonly tokens: readonly StoredToken[];
   /** Files that cannot be read, as paths below DATA_DIR. */
   readonly unreadable: readonly string[];
 }
 
-/** Reads the document files; nothing is locked or changed. */
+/** Reads the document files; nothing is locked or changed. What a running Gatewright has not written out yet is not seen. */
 export async function readStored(config: Config): Promise<Stored> {
   const { ports } = admissionSettings(config);
   const ingresses = await readFolder(config, "ingresses", (value) => readStoredIngress(value, ports));
   const tokens = await readFolder(config, "tokens", readStoredToken);
   return {
     ingresses: ingresses.documents,
+    count: ingresses.documents.length,
     tokens: tokens.documents,
     unreadable: [...ingresses.unreadable, ...tokens.unreadable],
   };

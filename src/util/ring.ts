@@ -1,9 +1,7 @@
-import type { KeptEvent } from "./kept-event.ts";
-
-/** The last events, by growing ids. Memory only. */
-export class EventRing {
+/** The last of what has growing ids. Memory only. */
+export class Ring<Item extends { readonly id: number }> {
   readonly #capacity: number;
-  readonly #slots: KeptEvent[] = [];
+  readonly #slots: Item[] = [];
   /** Where the oldest is, once the ring is full. */
   #first = 0;
   #droppedId = 0;
@@ -26,23 +24,23 @@ export class EventRing {
     return this.#droppedId;
   }
 
-  /** Says that there were events up to this id which the ring does not have. */
+  /** Says that there were some up to this id which the ring does not have. */
   begin(droppedId: number): void {
     this.#droppedId = Math.max(this.#droppedId, droppedId);
   }
 
-  push(event: KeptEvent): void {
+  push(item: Item): void {
     if (this.size < this.#capacity) {
-      this.#slots.push(event);
+      this.#slots.push(item);
       return;
     }
     this.#droppedId = this.#at(0).id;
-    this.#slots[this.#first] = event;
+    this.#slots[this.#first] = item;
     this.#first = (this.#first + 1) % this.#capacity;
   }
 
   /** Those that follow an id, the oldest first, at most so many. */
-  after(id: number, most: number): readonly KeptEvent[] {
+  after(id: number, most: number): readonly Item[] {
     let low = 0;
     for (let high = this.size; low < high; ) {
       const middle = (low + high) >> 1;
@@ -54,18 +52,18 @@ export class EventRing {
   }
 
   /** The newest first. */
-  *newest(): Generator<KeptEvent> {
-    // By id, not by place: events may come while somebody reads.
+  *newest(): Generator<Item> {
+    // By id, not by place: some may come while somebody reads.
     let before = Number.POSITIVE_INFINITY;
     for (let index = this.size - 1; index >= 0; index--) {
-      const event = this.#at(index);
-      if (event.id >= before) continue;
-      before = event.id;
-      yield event;
+      const item = this.#at(index);
+      if (item.id >= before) continue;
+      before = item.id;
+      yield item;
     }
   }
 
-  #at(index: number): KeptEvent {
-    return this.#slots[(this.#first + index) % this.#slots.length] as KeptEvent;
+  #at(index: number): Item {
+    return this.#slots[(this.#first + index) % this.#slots.length] as Item;
   }
 }
