@@ -57,7 +57,9 @@ function listCertificates(
     // Who reads on has had Caddy asked for the first page.
     const all = await (page !== undefined && page.offset > 0 ? report.known() : report.list());
     const shown = own === undefined ? all : all.flatMap((one) => own.certificate(one) ?? []);
-    const found = shown.filter(({ id, name, names, issuer }) => contains([id, name, issuer, ...names]));
+    const found = shown.filter(
+      ({ id, name, names, issuer }) => contains === undefined || [id, name, issuer, ...names].some(contains),
+    );
     sendJson(response, 200, pageOf(response, byUrgency ? found.sort(urgencyOrder) : found, page));
   });
 }

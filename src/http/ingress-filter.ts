@@ -1,4 +1,4 @@
-import type { Ingress, IngressRule, SetAsideIngress } from "../model/api.ts";
+import type { Ingress, IngressRule, IngressTarget, SetAsideIngress } from "../model/api.ts";
 import { hostnameShape, isHostnameProblem, parseHostname } from "../model/hostname.ts";
 import { targetsOf } from "../model/target.ts";
 import { badParameter, containsFilter, matchesTags, tagFilter } from "./query.ts";
@@ -26,7 +26,7 @@ export function ingressFilter(query: URLSearchParams): (listed: Listed) => boole
       (instance === null ||
         rules.some((rule) => targetsOf(rule).some((target) => target.instance === instance))) &&
       matchesTags(ingress?.tags, tags) &&
-      contains(textsOf(listed, rules))
+      (contains === undefined || hasText(listed, rules, contains))
     );
   };
 }
@@ -43,10 +43,25 @@ function hostnamesOf(listed: Listed): readonly string[] {
   return "reason" in listed ? listed.hostnames : listed.rules.map((rule) => rule.match.hostname);
 }
 
-function* textsOf(listed: Listed, rules: readonly IngressRule[]): Generator<string | undefined> {
-  yield listed.id;
-  yield listed.name;
-  yield* hostnamesOf(listed);
-  for (const rule of rules)
-    for (const { instance, service, address } of targetsOf(rule)) yield* [instance, service, address];
+/** No list is made of the texts: a search looks at those of 100,000 ingresses. */
+function hasText(
+  listed: Listed,
+  rules: readonly IngressRule[],
+  contains: (text: string | undefined) => boolean,
+): boolean {
+  if (contains(listed.name) || contains(listed.id)) return true;
+  if ("reason" in listed && listed.hostnames.some(contains)) return true;
+  for (const rule of rules) {
+    if (contains(rule.match.hostname)) return true;
+    if (rule.target !== undefined && leadsTo(rule.target, contains)) return true;
+    if (rule.targets?.some((target) => leadsTo(target, contains)) === true) return true;
+  }
+  return false;
+}
+
+function leadsTo(
+  { address, instance, service }: IngressTarget,
+  contains: (text: string | undefined) => boolean,
+): boolean {
+  return contains(instance) || contains(service) || contains(address);
 }

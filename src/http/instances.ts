@@ -61,7 +61,7 @@ function listInstances({ manager, resolver }: InstanceSources, context: Operatio
       (state === undefined || instance.state === state) &&
       (name === null || instance.name === name) &&
       matchesTags(instance.tags, filter) &&
-      contains([instance.id, instance.name, instance.service]);
+      (contains === undefined || [instance.id, instance.name, instance.service].some(contains));
     const all = request.method === "HEAD" ? [] : resolver.list();
     // A list that a slow client keeps is a pointer for each instance.
     hold(response, all.length * 8);

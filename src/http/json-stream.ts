@@ -3,22 +3,27 @@ import type { Response } from "express";
 import { hold } from "./byte-budget.ts";
 import { PIECE_BYTES, pieces, toWire } from "./wire.ts";
 
-/** After so many items other requests are served, whether they match or not. */
+/** Items that are looked at before the clock is. */
 const BATCH_SIZE = 500;
+/** After so long other requests are served, whether items match or not. */
+const SLICE_MS = 5;
 
-/** The items that match, in batches between which other requests are served. */
+/** The items that match, in batches; other requests are served meanwhile. */
 export async function* matching<Item>(
   items: Iterable<Item>,
   matches: (item: Item) => boolean,
 ): AsyncGenerator<readonly Item[]> {
   let batch: Item[] = [];
   let looked = 0;
+  let beganMs = performance.now();
   for (const item of items) {
     if (matches(item)) batch.push(item);
     if (++looked % BATCH_SIZE !== 0) continue;
-    yield batch;
+    if (batch.length > 0) yield batch;
     batch = [];
+    if (performance.now() - beganMs < SLICE_MS) continue;
     await nextTurn();
+    beganMs = performance.now();
   }
   yield batch;
 }

@@ -63,14 +63,11 @@ export function matchesTags(tags: Tags | undefined, filter: TagFilter): boolean 
   return true;
 }
 
-/** Whether one of some texts contains `?q=`, without case; without `q` every resource fits. */
-export function containsFilter(query: URLSearchParams): (texts: Iterable<string | undefined>) => boolean {
+/** Whether one text contains `?q=`, without case; undefined without `q`: then every resource fits. */
+export function containsFilter(query: URLSearchParams): ((text: string | undefined) => boolean) | undefined {
   const wanted = query.get("q")?.toLowerCase() ?? "";
-  return (texts) => {
-    if (wanted === "") return true;
-    for (const text of texts) if (text?.toLowerCase().includes(wanted) === true) return true;
-    return false;
-  };
+  if (wanted === "") return undefined;
+  return (text) => text?.toLowerCase().includes(wanted) === true;
 }
 
 /** A whole number between the limits; undefined when the parameter is absent. Throws `Bad Request`. */

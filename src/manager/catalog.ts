@@ -6,7 +6,7 @@ import type { CompilerSettings } from "../compiler/settings.ts";
 import type { Ingress, SetAsideIngress } from "../model/api.ts";
 import { ClaimIndex } from "../model/claims/claim-index.ts";
 import { SortedKeys } from "../util/sorted-keys.ts";
-import { OrderedNames } from "./ordered-names.ts";
+import { IngressesByName } from "./ingresses-by-name.ts";
 import { Owners } from "./owners.ts";
 import { SetAside } from "./set-aside.ts";
 
@@ -57,7 +57,7 @@ export class Catalog {
   /** Ids of committed ingresses in order, but for those in `#unsorted`: writes need no order, and pay for none. */
   #order = new SortedKeys();
   #unsorted = new Set<string>();
-  readonly #orderedNames = new OrderedNames();
+  readonly #byName = new IngressesByName();
   #committedVersion = this.#digest.version();
   #committedTls = 0;
   /** What changed since the lists under way began: a list is of one moment, and copying all for each costs too much. */
@@ -130,13 +130,9 @@ export class Catalog {
     }
   }
 
-  /** Committed ingresses by ascending name. What is renamed or deleted while the iteration goes on may be left out. */
-  *listByName(): Generator<Ingress> {
-    const names = this.#orderedNames.values(() => Array.from(this.#committed.values(), ({ name }) => name));
-    for (const name of names) {
-      const ingress = this.committedNamed(name);
-      if (ingress !== undefined) yield ingress;
-    }
+  /** Committed ingresses by ascending name, as they are now. */
+  listByName(): readonly Ingress[] {
+    return this.#byName.values(() => this.#committed.values());
   }
 
   /** Committed ingresses in no order. */
@@ -242,9 +238,8 @@ export class Catalog {
     const staged = this.#staged;
     for (const replaced of this.#lists)
       for (const id of staged.keys()) if (!replaced.has(id)) replaced.set(id, this.#committed.get(id));
-    if (this.#orderedNames.isAsked)
-      for (const [id, ingress] of staged)
-        this.#orderedNames.note(this.#committed.get(id)?.name, ingress?.name);
+    if (this.#byName.isAsked)
+      for (const [id, ingress] of staged) this.#byName.note(this.#committed.get(id), ingress);
     for (const id of staged.keys()) {
       if (this.#unsorted.size > MOST_NOTED) break;
       this.#unsorted.add(id);
