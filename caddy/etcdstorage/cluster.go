@@ -57,9 +57,11 @@ type cluster struct {
 	// connecting is held by whoever makes the client, which asks etcd for a token.
 	connecting chan struct{}
 
-	mu      sync.Mutex
-	client  *clientv3.Client
-	session *concurrency.Session
+	mu sync.Mutex
+	// password is that of the newest configuration; settings has the one of the first.
+	password string
+	client   *clientv3.Client
+	session  *concurrency.Session
 	// away is why and since when etcd does not answer; nil while it does.
 	away *AwayError
 
@@ -96,7 +98,7 @@ func newCluster(s settings) (*cluster, error) {
 		settings: s, log: caddy.Log().Named("caddy.storage.gatewright_etcd"),
 		keys: keys, copies: newCopies(s.Cache), locks: &locks{turns: make(map[string]*turn), holds: make(map[string]*hold)},
 		changes: newChanges(), counts: &counts{zones: make(map[string]int), others: make(map[string]limits)},
-		connecting: make(chan struct{}, 1), ctx: ctx, end: end,
+		connecting: make(chan struct{}, 1), ctx: ctx, end: end, password: s.Password,
 	}
 	go c.watch()
 	return c, nil
@@ -147,7 +149,7 @@ func (c *cluster) connect(ctx context.Context) (*clientv3.Client, error) {
 		return nil, ctx.Err()
 	}
 	c.mu.Lock()
-	client := c.client
+	client, password := c.client, c.password
 	c.mu.Unlock()
 	if client != nil {
 		return client, nil
@@ -160,7 +162,7 @@ func (c *cluster) connect(ctx context.Context) (*clientv3.Client, error) {
 		return nil, err
 	}
 	client, err = clientv3.New(clientv3.Config{
-		Endpoints: c.settings.Endpoints, Username: c.settings.Username, Password: c.settings.Password, TLS: security,
+		Endpoints: c.settings.Endpoints, Username: c.settings.Username, Password: password, TLS: security,
 		Context: c.ctx, DialTimeout: time.Duration(c.settings.Timeout),
 		// What it would tell of are its own tries; what comes of them is told by its errors.
 		Logger: zap.NewNop(),
@@ -172,8 +174,43 @@ func (c *cluster) connect(ctx context.Context) (*clientv3.Client, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.password != password {
+		// It was replaced meanwhile: this one is for those who wait, and the next connects anew.
+		c.retire(client, nil)
+		return client, nil
+	}
 	c.client = client
 	return client, nil
+}
+
+// logIn has etcd be asked with another password from now on. Locks that are held stay on the connection of before, which ends
+// when they are long given back.
+func (c *cluster) logIn(password string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.password == password {
+		return
+	}
+	c.password = password
+	c.retire(c.client, c.session)
+	c.client, c.session = nil, nil
+}
+
+// retire ends a connection in a while, or with the cluster.
+func (c *cluster) retire(client *clientv3.Client, session *concurrency.Session) {
+	if client == nil {
+		return
+	}
+	go func() {
+		select {
+		case <-time.After(lingerTime):
+		case <-c.ctx.Done():
+		}
+		if session != nil {
+			session.Orphan()
+		}
+		_ = client.Close()
+	}()
 }
 
 func (c *cluster) isAway() error {

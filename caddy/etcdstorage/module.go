@@ -46,7 +46,10 @@ func (s *Storage) Provision(caddy.Context) error {
 	if _, err := s.tlsConfig(); err != nil {
 		return err
 	}
-	text, err := json.Marshal(s.settings)
+	// Another password is no other cluster: locks and what is under way outlive it.
+	same := s.settings
+	same.Password, same.Credentials = "", ""
+	text, err := json.Marshal(same)
 	if err != nil {
 		return err
 	}
@@ -58,6 +61,7 @@ func (s *Storage) Provision(caddy.Context) error {
 		return err
 	}
 	s.cluster = shared.(*cluster)
+	s.cluster.logIn(s.Password)
 	return nil
 }
 

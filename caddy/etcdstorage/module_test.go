@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"gatewright.dev/caddy/internal/etcdtest"
 )
@@ -87,4 +88,41 @@ func TestConfigurationsShare(t *testing.T) {
 	if before.cluster != after.cluster {
 		t.Error("there are two connections")
 	}
+}
+
+// TestAnotherPassword is taken with the next configuration: who holds a lock keeps it, and what comes then logs in anew.
+func TestAnotherPassword(t *testing.T) {
+	etcd := etcdtest.Start(t)
+	root, err := clientv3.New(clientv3.Config{Endpoints: []string{etcd.Endpoint}})
+	must(t, err)
+	t.Cleanup(func() { _ = root.Close() })
+	_, err = root.UserAdd(t.Context(), "root", "first")
+	must(t, err)
+	_, err = root.UserGrantRole(t.Context(), "root", "root")
+	must(t, err)
+	_, err = root.AuthEnable(t.Context())
+	must(t, err)
+	with := func(password string) *Storage {
+		return open(t, etcd, func(s *Storage) { s.Instance, s.Username, s.Password = "same", "root", password })
+	}
+	before := with("first")
+	must(t, before.Store(t.Context(), "a", []byte("a")))
+	must(t, before.Lock(t.Context(), "held"))
+	asFirst, err := clientv3.New(clientv3.Config{Endpoints: []string{etcd.Endpoint}, Username: "root", Password: "first"})
+	must(t, err)
+	t.Cleanup(func() { _ = asFirst.Close() })
+	_, err = asFirst.UserChangePassword(t.Context(), "root", "second")
+	must(t, err)
+	after := with("second")
+	if before.cluster != after.cluster {
+		t.Fatal("there are two clusters")
+	}
+	expectValue(t, after, "a", "a")
+	must(t, after.Store(t.Context(), "b", []byte("b")))
+	// The lock is still held, beyond the life of its lease.
+	time.Sleep(time.Duration(after.LockTTL) + time.Second)
+	if locked, err := after.TryLock(t.Context(), "held"); locked || err != nil {
+		t.Errorf("a lock that is held was taken: %v, %v", locked, err)
+	}
+	must(t, after.Unlock(t.Context(), "held"))
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { adminAddress } from "../caddy/admin-address.ts";
 import { caddyLogging } from "../caddy/log-settings.ts";
 import { listenAddress } from "../compiler/http-servers.ts";
-import type { AcmeSettings, CompilerSettings } from "../compiler/settings.ts";
+import type { AcmeSettings, CompilerSettings, EtcdSettings } from "../compiler/settings.ts";
 import { type Config, caddysSocket, Secret } from "../config.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
 import { CADDY_TTL } from "../resolver/address-ttl.ts";
@@ -57,8 +57,8 @@ export function compilerSettings(config: Config, current: () => Config = () => c
     h2c: caddy.http2Cleartext,
     tls: tlsCompilerSettings(config),
     ...acmeSettings(config, current),
-    ...etcdSettings(config),
-    ...observingSettings(config),
+    ...etcdSettings(config, current),
+    ...observingSettings(config, current),
   };
 }
 
@@ -120,29 +120,40 @@ function etcdSecrets({ store }: Config): readonly (readonly [name: string, secre
   ];
 }
 
-function etcdSettings(config: Config): Pick<CompilerSettings, "etcd"> {
+function etcdSettings(config: Config, current: () => Config): Pick<CompilerSettings, "etcd"> {
   const { store } = config;
   if (store.kind !== "etcd") return {};
   const { ca, cert, endpoints, key, password, prefix, user } = store;
-  const login =
+  const login: Pick<EtcdSettings, "username" | "password" | "credentials"> =
     user === undefined || password === undefined
       ? {}
       : {
           username: user,
           password: `{file.${join(caddyFolder(config), ETCD_PASSWORD_FILE)}}`,
-          credentials: createHash("sha256").update(password.reveal()).digest("hex").slice(0, 12),
+          get credentials() {
+            return passwordVersion(current());
+          },
         };
+  // Not spread: what is read anew would be read once.
   return {
-    etcd: {
+    etcd: Object.assign(login, {
       endpoints,
       prefix,
-      ...login,
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),
       storeKeysFile: join(caddyFolder(config), STORE_KEYS_FILE),
-    },
+    }),
   };
+}
+
+/** A digest that changes with the password. */
+function passwordVersion({ store }: Config): string {
+  const password = store.kind === "etcd" ? store.password : undefined;
+  return createHash("sha256")
+    .update(password?.reveal() ?? "")
+    .digest("hex")
+    .slice(0, 12);
 }
 
 /** A digest that says whether they have changed; too short to be guessed from. */

@@ -154,7 +154,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await running.disposeAsync();
     await closed;
   };
-  const renewed = { live, logger, jwts, instances, follower, caddy, manager };
+  const renewed = { live, logger, jwts, instances, follower, caddy, manager, otlp, shared };
   return { config, renew: (next) => renewSettings(next, renewed), stop };
 }
 

@@ -14,16 +14,19 @@ export function otlpHeadersPath({ dataDir }: Config): string {
   return join(dataDir, "caddy", "otlp-headers.json");
 }
 
-/** The headers of OTLP as Caddy reads them; none where there are none, or no traces. */
+/** The headers of OTLP as Caddy reads them; nothing where there are no traces. */
 export function otlpHeaders({ telemetry: { otlp } }: Config): readonly [Secret] | readonly [] {
-  if (otlp?.traces === undefined || otlp.headers.length === 0) return [];
+  if (otlp?.traces === undefined) return [];
   const headers = otlp.headers.map(([name, value]) => [name, value.reveal()] as const);
   return [new Secret(JSON.stringify(Object.fromEntries(headers)))];
 }
 
 /** What the compiler renders of the access log and of traces. */
-export function observingSettings(config: Config): Pick<CompilerSettings, "accessLog" | "tracing"> {
-  return { ...accessLog(config), ...tracing(config) };
+export function observingSettings(
+  config: Config,
+  current: () => Config = () => config,
+): Pick<CompilerSettings, "accessLog" | "tracing"> {
+  return { ...accessLog(config), ...tracing(config, current) };
 }
 
 function accessLog(config: Config): { readonly accessLog: AccessLogConfig } {
@@ -40,7 +43,7 @@ function accessLog(config: Config): { readonly accessLog: AccessLogConfig } {
   return { accessLog: { log: mode, sample, client, ...(query ? { query } : {}), writer } };
 }
 
-function tracing(config: Config): { readonly tracing?: TracingConfig } {
+function tracing(config: Config, current: () => Config): { readonly tracing?: TracingConfig } {
   const { otlp } = config.telemetry;
   if (otlp?.traces === undefined) return {};
   const { sampler, share, trustParents } = otlp.traces;
@@ -48,7 +51,10 @@ function tracing(config: Config): { readonly tracing?: TracingConfig } {
     tracing: {
       endpoint: otlp.endpoint,
       protocol: otlp.protocol,
-      ...headersFields(config),
+      headers_file: otlpHeadersPath(config),
+      get headers_version() {
+        return headersVersion(current());
+      },
       ...(otlp.caFile === undefined ? {} : { ca_file: otlp.caFile }),
       timeout: `${otlp.timeoutMs}ms`,
       service_name: otlp.serviceName,
@@ -62,14 +68,10 @@ function tracing(config: Config): { readonly tracing?: TracingConfig } {
 }
 
 /** With other headers the configuration is another one, so that Caddy takes them. */
-function headersFields(config: Config): Pick<TracingConfig, "headers_file" | "headers_version"> {
+function headersVersion(config: Config): string {
   const [headers] = otlpHeaders(config);
-  if (headers === undefined) return {};
-  const version = createHash("sha256")
-    .update(headers.reveal())
-    .digest("hex")
-    .slice(0, HEADERS_VERSION_DIGITS);
-  return { headers_file: otlpHeadersPath(config), headers_version: version };
+  const digest = createHash("sha256").update(headers?.reveal() ?? "");
+  return digest.digest("hex").slice(0, HEADERS_VERSION_DIGITS);
 }
 
 /** Too few to try guesses by. */

@@ -18,12 +18,19 @@ export async function openOtlp(
   if (caFile !== undefined) await checkRoot(caFile);
   const { startOtlp } = await import("../telemetry/otlp/otlp.ts");
   const otlp = await startOtlp({
-    settings: { ...settings, headers: headers.map(([name, value]) => [name, value.reveal()] as const) },
+    settings: { ...settings, headers: revealedHeaders(headers) },
     version,
     logger: logger.child("telemetry"),
   });
   logger.copyTo((entry) => otlp.log(entry));
   return otlp;
+}
+
+type Headers = NonNullable<Config["telemetry"]["otlp"]>["headers"];
+
+/** The headers as they are sent. */
+export function revealedHeaders(headers: Headers): readonly (readonly [name: string, value: string])[] {
+  return headers.map(([name, value]) => [name, value.reveal()]);
 }
 
 async function checkRoot(path: string): Promise<void> {

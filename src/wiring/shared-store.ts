@@ -33,6 +33,8 @@ export interface SharedStore {
   set<T extends Document>(name: string, options: SetOptions<T>): EtcdStore<T>;
   /** Since when etcd does not answer, and why; undefined while it does. */
   absence(): Absence | undefined;
+  /** Takes the password and the keys of these settings. */
+  renew(config: Config): void;
   close(): Promise<void>;
 }
 
@@ -81,6 +83,11 @@ export async function openSharedStore(
       });
       stores.push(opened);
       return opened;
+    },
+    renew: ({ store }) => {
+      if (store.kind !== "etcd") return;
+      if (store.password !== undefined) client.renewPassword(store.password.reveal());
+      sealer.renew(store.keys.map((key) => key.reveal()));
     },
     absence: () => stores.map(({ absence }) => absence).find((one) => one !== undefined),
     close: () => client.close(),

@@ -57,8 +57,14 @@ export function portSettings({ api, admin, dns, http, https }: Gatewright["ports
   };
 }
 
-/** Starts a Gatewright on free loopback ports and a temporary folder; resolves when `/ready` answers 200. */
-export async function startGatewright(environment: NodeJS.ProcessEnv = {}): Promise<Gatewright> {
+/**
+ * Starts a Gatewright on free loopback ports and a temporary folder; resolves when `/ready` answers 200.
+ * @param cwd where its `.env` may be; default: that of the tests
+ */
+export async function startGatewright(
+  environment: NodeJS.ProcessEnv = {},
+  cwd = process.cwd(),
+): Promise<Gatewright> {
   const dataDir = environment["DATA_DIR"] ?? (await mkdtemp(join(tmpdir(), "gatewright-e2e-")));
   const ports = await freePorts();
   const base: NodeJS.ProcessEnv = {
@@ -81,6 +87,7 @@ export async function startGatewright(environment: NodeJS.ProcessEnv = {}): Prom
   async function start(options: Parameters<Gatewright["start"]>[0] = {}): Promise<void> {
     const started = spawn(process.execPath, [options.script ?? main], {
       env: { ...base, ...options.environment },
+      cwd,
       stdio: ["ignore", "pipe", "pipe"],
     });
     child = started;

@@ -47,9 +47,11 @@ export class EtcdClient {
   readonly #pools: readonly Pool[];
   #at = 0;
   #token: Promise<string> | undefined;
+  #user: EtcdClientOptions["user"];
 
   constructor(options: EtcdClientOptions) {
     this.#options = options;
+    this.#user = options.user;
     this.#pools = options.endpoints.map((origin) => {
       const connect = { ...options.tls, timeout: this.#timeoutMs };
       return new Pool(origin, { connect, connections: 32 });
@@ -132,6 +134,13 @@ export class EtcdClient {
     throw new EtcdFailure("unavailable", `etcd (${this.#endpoint(at)}) ended a watch`, { isCertain: true });
   }
 
+  /** Logs in with another password, from the next call on. */
+  renewPassword(password: string): void {
+    if (this.#user === undefined || this.#user.password === password) return;
+    this.#user = { ...this.#user, password };
+    this.#token = undefined;
+  }
+
   /** Leaves the member that is asked now for the next one. */
   rotate(): void {
     this.#at = (this.#at + 1) % this.#pools.length;
@@ -168,7 +177,7 @@ export class EtcdClient {
         return (await response.body.json()) as Answer;
       } catch (error) {
         const failure = error instanceof EtcdFailure ? error : connectionFailure(error, this.#endpoint(at));
-        if (failure.kind === "token" && this.#options.user !== undefined && renewals === 0) {
+        if (failure.kind === "token" && this.#user !== undefined && renewals === 0) {
           renewals += 1;
           this.#token = undefined;
           continue;
@@ -210,13 +219,13 @@ export class EtcdClient {
   }
 
   async #authorization(): Promise<string | undefined> {
-    const { user } = this.#options;
-    if (user === undefined) return undefined;
-    this.#token ??= this.#authenticate(user);
+    if (this.#user === undefined) return undefined;
+    this.#token ??= this.#authenticate(this.#user);
+    const asked = this.#token;
     try {
-      return await this.#token;
+      return await asked;
     } catch (error) {
-      this.#token = undefined;
+      if (this.#token === asked) this.#token = undefined;
       throw error;
     }
   }

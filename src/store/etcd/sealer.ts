@@ -18,15 +18,16 @@ interface StoreKey {
  * to its place: what was sealed for one does not open at another. The first key seals, all open.
  */
 export class Sealer {
-  readonly #keys: readonly StoreKey[];
+  #keys: readonly StoreKey[];
 
   /** @param keys 32 bytes each, in base64 */
   constructor(keys: readonly string[]) {
-    this.#keys = keys.map((text) => {
-      const key = Buffer.from(text, "base64");
-      const digest = createHash("sha256").update("gatewright store key").update(key).digest();
-      return { id: digest.subarray(0, KEY_ID_BYTES), key };
-    });
+    this.#keys = keys.map(storeKeyOf);
+  }
+
+  /** Takes these keys instead, from the next value on. */
+  renew(keys: readonly string[]): void {
+    this.#keys = keys.map(storeKeyOf);
   }
 
   /** @param nonce for tests; default: random */
@@ -58,6 +59,12 @@ export class Sealer {
       throw unreadable(place, "it was changed by somebody without the key, or is another key's value");
     }
   }
+}
+
+function storeKeyOf(text: string): StoreKey {
+  const key = Buffer.from(text, "base64");
+  const digest = createHash("sha256").update("gatewright store key").update(key).digest();
+  return { id: digest.subarray(0, KEY_ID_BYTES), key };
 }
 
 function unreadable(place: string, reason: string): GatewrightError {

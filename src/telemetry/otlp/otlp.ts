@@ -9,6 +9,7 @@ import { ExportWatch } from "./export-watch.ts";
 import { createExporters } from "./exporters.ts";
 import { FamilyProducer } from "./family-producer.ts";
 import { logRecordOf } from "./log-records.ts";
+import { renewable } from "./renewable-exporters.ts";
 import { samplerOf } from "./sampler.ts";
 import type { OtlpSettings } from "./settings.ts";
 import { OtlpTracer } from "./tracer.ts";
@@ -25,6 +26,8 @@ export interface Otlp {
   log(entry: LogEntry): void;
   /** Has metrics read at their interval, and once more at the end. */
   readFrom(families: () => Promise<readonly MetricFamily[]>): void;
+  /** Has exports carry other headers from now on. */
+  renewHeaders(headers: OtlpSettings["headers"]): Promise<void>;
   /** Sends what is left, for a short time only. */
   close(): Promise<void>;
 }
@@ -40,7 +43,7 @@ const CLOSE_WITHIN_MS = 3_000;
 
 /** Nothing is asked of the receiver: it may come later. Rejects where the file with its roots cannot be read. */
 export async function startOtlp({ logger, settings, version }: OtlpOptions): Promise<Otlp> {
-  const exporters = await createExporters(settings);
+  const exporters = renewable(await createExporters(settings));
   const watch = new ExportWatch(logger, settings.endpoint);
   watch.follow("metrics", exporters.metrics);
   watch.follow("logs", exporters.logs);
@@ -69,6 +72,7 @@ export async function startOtlp({ logger, settings, version }: OtlpOptions): Pro
   const tracing = new OtlpTracer(traces.getTracer("gatewright", version));
   const records = logs.getLogger("gatewright", version);
   let metrics: MeterProvider | undefined;
+  let inForce = settings.headers;
   return {
     tracing,
     log: (entry) => records.emit({ ...logRecordOf(entry), context: tracing.context() }),
@@ -81,6 +85,11 @@ export async function startOtlp({ logger, settings, version }: OtlpOptions): Pro
         metricProducers: [new FamilyProducer({ version, families, now: wallClock })],
       });
       metrics = new MeterProvider({ resource, readers: [reader] });
+    },
+    renewHeaders: async (headers) => {
+      if (JSON.stringify(headers) === JSON.stringify(inForce)) return;
+      inForce = headers;
+      exporters.renew(await createExporters({ ...settings, headers }));
     },
     close: async () => {
       const closed = Promise.allSettled([metrics?.shutdown(), traces.shutdown(), logs.shutdown()]);

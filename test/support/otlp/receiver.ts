@@ -16,6 +16,8 @@ export interface OtlpReceiver extends AsyncDisposable {
   readonly traces: Decoded["traces"];
   /** Of the last export. */
   readonly headers: { readonly [name: string]: unknown };
+  /** All values of the header `x-key` that exports came with; may be cleared. */
+  readonly keys: Set<unknown>;
   /** Exports that came, whatever was answered. */
   readonly exports: number;
   /** How exports are answered from now on. Default: taken. */
@@ -27,19 +29,29 @@ interface Received {
   logs: Decoded["logs"];
   traces: Decoded["traces"];
   headers: IncomingHttpHeaders | { [name: string]: unknown };
+  keys: Set<unknown>;
   exports: number;
   mood: OtlpReceiver["mood"];
 }
 
 /** Starts one on a free loopback port. */
 export function startOtlpReceiver(protocol: "grpc" | "http/protobuf" = "grpc"): Promise<OtlpReceiver> {
-  const received: Received = { metrics: [], logs: [], traces: [], headers: {}, exports: 0, mood: "takes" };
+  const received: Received = {
+    metrics: [],
+    logs: [],
+    traces: [],
+    headers: {},
+    keys: new Set(),
+    exports: 0,
+    mood: "takes",
+  };
   return protocol === "grpc" ? startGrpc(received) : startHttp(received);
 }
 
 function take(received: Received, signal: Signal, bytes: Buffer, headers: Received["headers"]): void {
   received.exports += 1;
   received.headers = headers;
+  if (headers["x-key"] !== undefined) received.keys.add(headers["x-key"]);
   if (received.mood !== "takes") return;
   const all = [...received[signal], ...decode(signal, bytes)];
   Object.assign(received, { [signal]: all });
