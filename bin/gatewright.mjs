@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 // Node 22.19 and later run TypeScript as it is; older ones hand over to the pinned Node.
-import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import module from "node:module";
 import { homedir } from "node:os";
 import path from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /**
  * Keeps what was compiled for the next start, three quarters of whose time it takes. Whoever can write there decides what
@@ -45,10 +44,8 @@ if (
   keepCompiled();
   await import(program);
 } else {
+  // In this process: what it starts then gets the signals that this one gets.
   const runner = path.join(top, "scripts", "run.mjs");
-  const { status, signal } = spawnSync(process.execPath, [runner, program, ...process.argv.slice(2)], {
-    stdio: "inherit",
-  });
-  if (signal !== null) process.kill(process.pid, signal);
-  process.exitCode = status ?? 1;
+  process.argv.splice(1, 1, runner, program);
+  await import(pathToFileURL(runner).href);
 }
