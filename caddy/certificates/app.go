@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"github.com/caddyserver/certmagic"
+
+	"gatewright.dev/caddy/handover"
 )
 
 func init() { caddy.RegisterModule(App{}) }
@@ -161,6 +163,11 @@ func (a *Authority) order(ctx context.Context, subject string, renewal bool, fai
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if handover.IsDraining() {
+		// The process that has this one's place orders it.
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	ctx = context.WithValue(ctx, certmagic.AttemptsCtxKey, &failures)
 	if renewal {

@@ -75,6 +75,18 @@ func (t *attemptTable) of(name string) *attempt {
 	return nil
 }
 
+// underWay is how many orders are being tried now, renewals and those on demand included.
+func (t *attemptTable) underWay() (count int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, known := range t.byName {
+		if known.TryingSince != nil {
+			count++
+		}
+	}
+	return count
+}
+
 // put keeps the table bounded. The caller holds the lock.
 func (t *attemptTable) put(name string, value attempt) {
 	if _, known := t.byName[name]; !known && len(t.byName) >= maxAttempts {

@@ -6,11 +6,17 @@ import (
 	"time"
 
 	"github.com/caddyserver/certmagic"
+
+	"gatewright.dev/caddy/handover"
 )
 
 // ordersVariable is the environment's name of the most orders of an account in a minute. Default: certmagic's ten in ten
 // seconds. It is the process's, since certmagic keeps its limiters for as long.
 const ordersVariable = "ACME_ORDERS_PER_MINUTE"
+
+// A process that another one replaces finishes the orders that are under way: the authority has them, and nobody else has their
+// keys. It begins none any more (see Authority.order).
+func init() { handover.Busy(attempts.underWay) }
 
 // A sixth of them in ten seconds, so that the first names do not use up the minute.
 func init() {

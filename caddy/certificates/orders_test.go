@@ -23,3 +23,26 @@ func TestTheMostOrdersOfTheEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// What a process that another one replaces waits for.
+func TestOrdersThatAreUnderWay(t *testing.T) {
+	tries := attemptTable{byName: map[string]attempt{}}
+	expect := func(want int, after string) {
+		t.Helper()
+		if count := tries.underWay(); count != want {
+			t.Errorf("%d after %s, want %d", count, after, want)
+		}
+	}
+	expect(0, "nothing")
+	tries.begin("a.test", time.Now())
+	tries.begin("b.test", time.Now())
+	tries.begin("b.test", time.Now())
+	expect(2, "two began")
+	tries.fail("a.test", "refused", false, time.Now())
+	expect(1, "one failed")
+	tries.begin("a.test", time.Now())
+	expect(2, "its next try")
+	tries.forget("a.test")
+	tries.forget("b.test")
+	expect(0, "both were signed")
+}

@@ -1,11 +1,15 @@
+import { copyFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Certificate } from "../../../src/model/api.ts";
+import type { Certificate, ServerStatus } from "../../../src/model/api.ts";
 import { eventually } from "../../support/acme/handshake.ts";
 import { useTlsSite } from "../../support/acme/use-tls-site.ts";
 import { askCaddy, call, rule } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
+import { builtCaddy } from "../../support/caddy-binary.ts";
 import { freePort } from "../../support/free-port.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
 import { type Site, useGatewright } from "../../support/use-gatewright.ts";
@@ -76,6 +80,7 @@ describe("names of Caddy's own authority", () => {
 });
 
 describe("orders", () => {
+  const folder = use(() => temporaryFolder());
   const { world, gatewright, backend, handshake } = useTlsSite((made) => ({
     ...made.dnsChallenge,
     TLS_ALLOWED_DOMAINS: "*.dev.example.test,*.example.test",
@@ -125,6 +130,27 @@ describe("orders", () => {
     await eventually(() => handshake("orphan.example.test"));
     expect(world.pebble.orders()).toBe(orders);
   }, 60_000);
+
+  it("are finished by a Caddy that is replaced, which begins none any more", async () => {
+    const draining = async () =>
+      (await call<ServerStatus>(`${gatewright.url}/status`)).body.draining.map(({ pid }) => pid);
+    const proceed = await orderSlowly("replaced.example.test");
+    const [old, orders] = [await gatewright.caddyPid(), world.pebble.orders()];
+    const binary = join(folder.path, "caddy");
+    await copyFile(await builtCaddy(), binary);
+    await gatewright.stop();
+    await gatewright.start({ environment: { CADDY_BIN: binary } });
+    expect(await gatewright.caddyPid()).not.toBe(old);
+    // What is ordered from now on is ordered by the new one, while the old one has the order that was under way.
+    await gatewright.make("meanwhile", secure("meanwhile.example.test"));
+    await eventually(() => handshake("meanwhile.example.test"));
+    expect(await draining()).toEqual([old]);
+    expect(world.pebble.orders()).toBe(orders + 1);
+    proceed();
+    await eventually(() => handshake("replaced.example.test"));
+    expect(world.pebble.orders()).toBe(orders + 1);
+    await until(async () => (await draining()).length === 0);
+  }, 90_000);
 
   it("are made again by a Caddy that was killed in the middle of them, and none is lost or issued twice", async () => {
     const issued = world.pebble.issued();
