@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // longestStep bounds one step of copying: so often bytes are counted and idleness is looked for.
@@ -107,7 +109,7 @@ func keepAlive(conn net.Conn) {
 	}
 }
 
-// copySome copies until the end (nil) or the deadline. Between TCP connections the kernel copies (splice).
+// copySome copies until the end (nil) or the deadline.
 func copySome(to, from net.Conn) (int64, error) {
 	if first, ok := from.(*replay); ok {
 		if data := first.take(); len(data) > 0 {
@@ -125,11 +127,55 @@ func copySome(to, from net.Conn) (int64, error) {
 	}
 	toTCP, ok := to.(*net.TCPConn)
 	if fromTCP, both := from.(*net.TCPConn); ok && both {
-		return toTCP.ReadFrom(fromTCP)
+		return copyTCP(toTCP, fromTCP)
 	}
 	buf := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buf)
 	return io.CopyBuffer(writerOnly{to}, readerOnly{from}, buf[:])
+}
+
+// copyTCP has the kernel copy (splice) as soon as a buffer does not hold what has come. Until then it reads and writes: for little
+// data that is cheaper, and a connection that says little would have two pipes, four descriptors, for as long as it lasts. One
+// that waits has no buffer either.
+func copyTCP(to, from *net.TCPConn) (total int64, err error) {
+	raw, err := from.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var buf *[32 << 10]byte
+	var n int
+	var failed error
+	read := func(fd uintptr) (done bool) {
+		buf = buffers.Get().(*[32 << 10]byte)
+		for n, failed = unix.Read(int(fd), buf[:]); failed == unix.EINTR; {
+			n, failed = unix.Read(int(fd), buf[:])
+		}
+		if failed != unix.EAGAIN {
+			return true
+		}
+		buffers.Put(buf)
+		return false
+	}
+	for {
+		if err := raw.Read(read); err != nil {
+			return total, err
+		}
+		full := n == len(buf)
+		if n > 0 {
+			n, failed = to.Write(buf[:n])
+			total += int64(n)
+		}
+		buffers.Put(buf)
+		switch {
+		case failed != nil:
+			return total, failed
+		case n == 0:
+			return total, nil
+		case full:
+			more, err := to.ReadFrom(from)
+			return total + more, err
+		}
+	}
 }
 
 type readerOnly struct{ io.Reader }

@@ -1,10 +1,14 @@
 package layer4
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -89,6 +93,71 @@ func TestBytesOfBothDirectionsAreCounted(t *testing.T) {
 	}
 	if err := <-done; err != nil || up.Load() != 11 || down.Load() != 3 {
 		t.Errorf("%d bytes up, %d down: %v", up.Load(), down.Load(), err)
+	}
+}
+
+// pipes is how many descriptors of pipes this process has.
+func pipes(t *testing.T) (count int) {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if to, _ := os.Readlink("/proc/self/fd/" + file.Name()); strings.HasPrefix(to, "pipe:") {
+			count++
+		}
+	}
+	return count
+}
+
+// Connections that say little hold no pipes, however many there are; much is copied whole, and then ends as little does.
+func TestPipesAreForMuchAlone(t *testing.T) {
+	before := pipes(t)
+	const many = 20
+	var ends [many][2]net.Conn
+	done := make(chan error, many)
+	for i := range many {
+		client, visitor := pair(t)
+		target, instance := pair(t)
+		ends[i] = [2]net.Conn{visitor, instance}
+		go func() {
+			var up, down atomic.Uint64
+			done <- join(client, target, time.Minute, &up, &down)
+		}()
+	}
+	say := func(from, to net.Conn, what []byte) {
+		t.Helper()
+		go func() { _, _ = from.Write(what) }()
+		got := make([]byte, len(what))
+		if _, err := io.ReadFull(to, got); err != nil || !bytes.Equal(got, what) {
+			t.Fatalf("%d bytes were sent, and others came: %v", len(what), err)
+		}
+	}
+	for _, one := range ends {
+		say(one[0], one[1], []byte("hello"))
+		say(one[1], one[0], []byte("hello yourself"))
+	}
+	// Those that had more are closed whenever garbage is collected.
+	if after := pipes(t); after > before {
+		t.Errorf("%d connections hold %d pipes", many, after-before)
+	}
+	much := make([]byte, 3<<20)
+	_, _ = rand.Read(much)
+	for _, one := range ends {
+		say(one[0], one[1], much)
+		say(one[1], one[0], much[1:])
+		say(one[0], one[1], much[:1])
+	}
+	for _, one := range ends {
+		_ = one[0].(*net.TCPConn).CloseWrite()
+		if n, err := one[1].Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the end did not arrive: %d, %v", n, err)
+		}
+		_ = one[1].Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
