@@ -1,38 +1,18 @@
-import { hash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { importedCertificatePath } from "../compiler/tls.ts";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ImportCertificateRequest } from "../model/api.ts";
-import { type Attribution, ourselves } from "../model/attribution.ts";
+import { type Attribution, ourselves, somebody } from "../model/attribution.ts";
 import { attributed, type EventSink, noEvents } from "../model/event.ts";
 import { makeId } from "../model/id.ts";
-import type { DocumentStore } from "../store/document-store.ts";
+import type { DocumentStore, UnreadableDocument } from "../store/document-store.ts";
 import { ensurePrivateFolder, writeDurably } from "../store/durable.ts";
+import { type DocumentDecision, type KeptChange, KeptDocuments } from "../store/kept-documents.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
-import { type CertificateFacts, checkPair, readFacts } from "./pem.ts";
-
-/** An imported certificate as it is stored, key included: `DATA_DIR/certificates/{id}.json`, 0600. */
-export interface StoredCertificate {
-  readonly id: string;
-  readonly name?: string;
-  readonly chain_pem: string;
-  readonly key_pem: string;
-  readonly created_at: string;
-  readonly updated_at: string;
-}
-
-/** An imported certificate as others see it: without the key. */
-export interface ImportedCertificate {
-  readonly id: string;
-  readonly name?: string;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly facts: CertificateFacts;
-  /** Changes with the content. */
-  readonly digest: string;
-}
+import { type ImportedCertificate, type StoredCertificate, show } from "./imported-certificate.ts";
+import { checkPair } from "./pem.ts";
 
 /** What has to happen elsewhere when certificates change. */
 export interface ImportEffects {
@@ -40,6 +20,10 @@ export interface ImportEffects {
   readonly usesOf: (id: string) => number;
   /** Has Caddy load its configuration with the certificates as they are now. Rejects when it does not. */
   readonly reload: () => Promise<void>;
+  /** Makes sure that rules which other gateways have changed until now count. Rejects where nobody knows. */
+  readonly confirm: () => Promise<void>;
+  /** The revision of the ingresses that `usesOf` is of. */
+  readonly revision: () => number;
 }
 
 export interface ImportedCertificatesOptions {
@@ -59,30 +43,33 @@ interface Entry {
 /** What an event names of a certificate. */
 const MOST_NAMES = 5;
 
-/** The certificates that callers brought, in memory, on disk and as files for Caddy. */
+/** The certificates that callers brought, in memory, in the store and as files for Caddy. */
 export class ImportedCertificates {
   readonly #options: ImportedCertificatesOptions;
+  readonly #kept: KeptDocuments<StoredCertificate>;
   readonly #entries = new Map<string, Entry>();
-  #effects: ImportEffects = { usesOf: () => 0, reload: async () => undefined };
-  #revision = 0;
-  readonly #turns = new SerialQueue();
+  #effects: ImportEffects = {
+    usesOf: () => 0,
+    reload: async () => undefined,
+    confirm: async () => undefined,
+    revision: () => 0,
+  };
+  /** Files are written, and Caddy told of what others changed, one after another. */
+  readonly #files = new SerialQueue();
+  readonly #arrivals = new SerialQueue();
 
   constructor(options: ImportedCertificatesOptions) {
     this.#options = options;
+    this.#kept = new KeptDocuments(options.store);
+    this.#kept.watch((change) => {
+      if (change.isOthers) this.#arrive(change);
+    });
   }
 
   /** Reads what is stored and writes the files that Caddy reads. Throws `store_unavailable`. */
   async open(): Promise<void> {
-    const { store, logger } = this.#options;
-    const snapshot = await store.open();
-    this.#revision = snapshot.revision;
-    for (const { id, path, reason } of snapshot.unreadable)
-      logger.error("an imported certificate cannot be read; its file for Caddy stays as it is", {
-        id,
-        path,
-        reason,
-      });
-    for (const stored of snapshot.documents) {
+    this.#report(await this.#kept.open());
+    for (const stored of this.#kept.all.values()) {
       this.#entries.set(stored.id, { stored, shown: show(stored) });
       await this.#writeFile(stored);
     }
@@ -94,7 +81,8 @@ export class ImportedCertificates {
   }
 
   async close(): Promise<void> {
-    await this.#turns.run(() => this.#options.store.close());
+    await this.#kept.close();
+    await this.#arrivals.run(async () => undefined);
   }
 
   /** Digests by id, for the compiler. */
@@ -120,16 +108,35 @@ export class ImportedCertificates {
    * Throws `bad_request` with every problem of the pair, `store_unavailable`, and what a refusing Caddy answers; then
    * nothing is changed. `by` says whose change it is; default: Gatewright's own.
    */
-  put(
+  async put(
     request: ImportCertificateRequest,
     by: Attribution = ourselves,
   ): Promise<{ certificate: ImportedCertificate; created: boolean }> {
-    return this.#turns.run(async () => {
-      const imported = await this.#put(request);
-      const what = imported.created ? "imported" : "replaced by another";
-      this.#tell("certificate.imported", what, imported.certificate, by);
-      return imported;
-    });
+    const imported = await this.#kept.change(() => this.#served(request));
+    const what = imported.created ? "imported" : "replaced by another";
+    this.#tell("certificate.imported", what, imported.certificate, by);
+    return imported;
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Of the rules, see `ImportEffects`. */
+  get rulesRevision(): number {
+    return this.#effects.revision();
+  }
+
+  /** Of the store, as far as it is taken into account here. */
+  get revision(): number {
+    return this.#kept.revision;
+  }
+
+  /** Makes sure that nothing is missing of what other gateways have imported until now. Throws `store_unavailable`. */
+  async confirm(): Promise<void> {
+    await this.#kept.confirm();
+    // Not for Caddy: whoever waits here may be who Caddy's turn waits for.
+    await this.#files.run(async () => undefined);
   }
 
   /** Pairs as they are stored, keys included, in no order. */
@@ -138,28 +145,30 @@ export class ImportedCertificates {
   }
 
   /** Keeps pairs as they are, which no rule uses yet, all or none of them. Throws `store_unavailable`. */
-  restore(certificates: readonly StoredCertificate[], by: Attribution = ourselves): Promise<void> {
-    return this.#turns.run(async () => {
+  async restore(certificates: readonly StoredCertificate[], by: Attribution = ourselves): Promise<void> {
+    await this.#kept.change(async () => {
+      const undo = async (): Promise<void> => {
+        for (const { id } of certificates) await rm(this.#path(id), { force: true }).catch(() => undefined);
+      };
       try {
         for (const stored of certificates) await this.#writeFile(stored);
-        await this.#commit(certificates, []);
       } catch (error) {
-        for (const { id } of certificates) await rm(this.#path(id), { force: true }).catch(() => undefined);
+        await undo();
         throw error;
       }
-      for (const stored of certificates) {
-        const shown = show(stored);
-        this.#entries.set(stored.id, { stored, shown });
-        this.#tell("certificate.imported", "restored", shown, by);
-      }
+      return { puts: certificates, deletes: [], answer: undefined, undo };
     });
+    for (const stored of certificates) {
+      this.#setEntry(stored.id);
+      this.#tell("certificate.imported", "restored", show(stored), by);
+    }
   }
 
-  /** Throws `not_found`, and `certificate_in_use` while rules use it. */
-  delete(reference: string, by: Attribution = ourselves): Promise<void> {
-    return this.#turns.run(async () => {
-      this.#tell("certificate.deleted", "deleted", await this.#delete(reference), by);
-    });
+  /** Throws `not_found`, and `certificate_in_use` while rules use it, at any gateway. */
+  async delete(reference: string, by: Attribution = ourselves): Promise<void> {
+    const gone = await this.#kept.change(() => this.#going(reference));
+    await this.#writeEntry(gone.id);
+    this.#tell("certificate.deleted", "deleted", gone, by);
   }
 
   #tell(
@@ -178,9 +187,10 @@ export class ImportedCertificates {
     });
   }
 
-  async #put(
+  /** What is stored for a request, once Caddy, which may refuse it, serves it. */
+  async #served(
     request: ImportCertificateRequest,
-  ): Promise<{ certificate: ImportedCertificate; created: boolean }> {
+  ): Promise<DocumentDecision<StoredCertificate, { certificate: ImportedCertificate; created: boolean }>> {
     const now = new Date();
     const checked = checkPair(request.certificate_pem, request.key_pem, now);
     if (!("facts" in checked)) {
@@ -197,40 +207,41 @@ export class ImportedCertificates {
       created_at: before?.stored.created_at ?? now.toISOString(),
       updated_at: now.toISOString(),
     };
-    await this.#serve(stored, before);
-    const entry = this.#entries.get(stored.id);
-    if (entry === undefined) throw new GatewrightError("internal_error", "an import left no certificate");
-    return { certificate: entry.shown, created: before === undefined };
-  }
-
-  /** Caddy first, which may refuse; then the store. Either failing leaves what was before. */
-  async #serve(stored: StoredCertificate, before: Entry | undefined): Promise<void> {
+    const shown = show(stored);
     const isUsed = this.#effects.usesOf(stored.id) > 0;
+    const undo = () => this.#takeBack(stored.id, isUsed);
     try {
-      await this.#writeFile(stored);
-      this.#entries.set(stored.id, { stored, shown: show(stored) });
+      this.#entries.set(stored.id, { stored, shown });
+      await this.#writeEntry(stored.id);
       if (isUsed) await this.#effects.reload();
-      await this.#commit([stored], []);
     } catch (error) {
-      await this.#takeBack(stored.id, before, isUsed);
+      await undo();
       throw error;
     }
+    const answer = { certificate: shown, created: before === undefined };
+    return { puts: [stored], deletes: [], answer, undo };
   }
 
-  async #takeBack(id: string, before: Entry | undefined, isUsed: boolean): Promise<void> {
-    const { logger } = this.#options;
-    if (before === undefined) this.#entries.delete(id);
-    else this.#entries.set(id, before);
+  /** Makes the entry, the file and Caddy as the store has it. */
+  async #takeBack(id: string, isUsed: boolean): Promise<void> {
+    this.#setEntry(id);
     try {
-      if (before === undefined) await rm(this.#path(id), { force: true });
-      else await this.#writeFile(before.stored);
+      await this.#writeEntry(id);
       if (isUsed) await this.#effects.reload();
     } catch (error) {
+      const { logger } = this.#options;
       logger.error("the certificate that was before could not be put back into Caddy yet", { id, error });
     }
   }
 
-  async #delete(reference: string): Promise<ImportedCertificate> {
+  #setEntry(id: string): void {
+    const stored = this.#kept.all.get(id);
+    if (stored === undefined) this.#entries.delete(id);
+    else this.#entries.set(id, { stored, shown: show(stored) });
+  }
+
+  async #going(reference: string): Promise<DocumentDecision<StoredCertificate, ImportedCertificate>> {
+    await this.#effects.confirm();
     const found = this.find(reference);
     const entry = found === undefined ? undefined : this.#entries.get(found.id);
     if (entry === undefined) throw new GatewrightError("not_found", "resource not found");
@@ -242,18 +253,65 @@ export class ImportedCertificates {
     }
     // Gone for admission in the same moment in which it was found unused.
     this.#entries.delete(id);
-    try {
-      await this.#commit([], [id]);
-    } catch (error) {
-      this.#entries.set(id, entry);
-      throw error;
-    }
-    await rm(this.#path(id), { force: true });
-    return entry.shown;
+    const undo = async () => this.#setEntry(id);
+    return { puts: [], deletes: [id], answer: entry.shown, undo };
   }
 
-  async #commit(puts: readonly StoredCertificate[], deletes: readonly string[]): Promise<void> {
-    this.#revision = await this.#options.store.commit({ expected: this.#revision, puts, deletes });
+  /** What another gateway imported is served as what is imported here. */
+  #arrive({ steps, unreadable }: KeptChange<StoredCertificate>): void {
+    this.#report(unreadable);
+    for (const { after, before } of steps) {
+      const { id } = (after ?? before) as StoredCertificate;
+      // Rules can name it, or not any more, from this moment on.
+      this.#setEntry(id);
+      const isWritten = after === undefined ? Promise.resolve() : this.#writeEntry(id);
+      // It is looked at in its turn.
+      isWritten.catch(() => undefined);
+      void this.#arrivals.run(() => this.#takeIn(id, isWritten));
+      if (after === undefined)
+        this.#tell(
+          "certificate.deleted",
+          "deleted at another gateway",
+          show(before as StoredCertificate),
+          somebody,
+        );
+      else this.#tell("certificate.imported", "imported at another gateway", show(after), somebody);
+    }
+  }
+
+  /** Has Caddy serve what another gateway imported, and forgets what that deleted. */
+  async #takeIn(id: string, isWritten: Promise<void>): Promise<void> {
+    try {
+      await isWritten;
+      const isUsed = this.#effects.usesOf(id) > 0;
+      if (this.#entries.has(id)) {
+        if (isUsed) await this.#effects.reload();
+        return;
+      }
+      // No stored rule uses it; here the last one that did may not have gone yet.
+      if (isUsed) await this.#effects.confirm();
+      await this.#writeEntry(id);
+    } catch (error) {
+      const what = "what another gateway did with a certificate could not be taken over by Caddy yet";
+      this.#options.logger.error(what, { id, error });
+    }
+  }
+
+  #report(unreadable: readonly UnreadableDocument[]): void {
+    for (const { id, path, reason } of unreadable)
+      this.#options.logger.error(
+        "an imported certificate cannot be read; its file for Caddy stays as it is",
+        { id, path, reason },
+      );
+  }
+
+  /** Makes the file as the entry is. */
+  #writeEntry(id: string): Promise<void> {
+    return this.#files.run(async () => {
+      const entry = this.#entries.get(id);
+      if (entry === undefined) await rm(this.#path(id), { force: true });
+      else await this.#writeFile(entry.stored);
+    });
   }
 
   async #writeFile(stored: StoredCertificate): Promise<void> {
@@ -265,24 +323,4 @@ export class ImportedCertificates {
   #path(id: string): string {
     return importedCertificatePath(this.#options.folder, id);
   }
-}
-
-/** Checks what is read from disk. Throws when it is none of ours. */
-export function readStoredCertificate(value: unknown): StoredCertificate {
-  const stored = value as StoredCertificate;
-  for (const key of ["id", "chain_pem", "key_pem", "created_at", "updated_at"] as const)
-    if (typeof stored[key] !== "string") throw new TypeError(`${key} is missing`);
-  readFacts(stored.chain_pem);
-  return stored;
-}
-
-function show(stored: StoredCertificate): ImportedCertificate {
-  return {
-    id: stored.id,
-    ...(stored.name === undefined ? {} : { name: stored.name }),
-    createdAt: stored.created_at,
-    updatedAt: stored.updated_at,
-    facts: readFacts(stored.chain_pem),
-    digest: hash("sha256", `${stored.chain_pem}\n${stored.key_pem}`).slice(0, 32),
-  };
 }

@@ -1,6 +1,7 @@
 import type { Certificate, ServerStatus } from "../model/api.ts";
 import { Smallest } from "../util/smallest.ts";
-import type { ImportedCertificate, ImportedCertificates } from "./imported-certificates.ts";
+import type { ImportedCertificate } from "./imported-certificate.ts";
+import type { ImportedCertificates } from "./imported-certificates.ts";
 import type { ManagedState } from "./managed-state.ts";
 import { type CertificateMonitor, isIdle, renewalOf } from "./monitor.ts";
 

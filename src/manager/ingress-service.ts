@@ -38,6 +38,8 @@ export interface IngressServiceOptions {
   readonly writer: Writer;
   /** What was found wrong in the store at the start, for `/ready`. */
   readonly problems: readonly string[];
+  /** Makes sure that instances and certificates are known that were made at other gateways. Default: there are none. */
+  readonly confirmReferences?: (() => Promise<void>) | undefined;
   /** Present: the Gatewright at this URL alone changes ingresses. */
   readonly follows?: string | undefined;
   /** Present: for a caller with limits. Others' ingresses do not exist, and no change goes beyond them. */
@@ -143,9 +145,9 @@ export class IngressService implements IngressManager {
 
   async #make(by: Attribution, wanted: PlannedCall, ifMatch?: string): Promise<Committed> {
     this.checkWritable();
-    const { writer } = this.#options;
+    const { confirmReferences, writer } = this.#options;
     try {
-      return await onPresentState(writer, async () => {
+      return await onPresentState({ writer, confirmReferences }, async () => {
         const { decide } = await this.#decisionOf(wanted, by, ifMatch);
         return writer.submit({ by, decide });
       });
@@ -260,6 +262,11 @@ export class IngressService implements IngressManager {
     // While nobody can be asked, what is served here counts.
     const isNew = await this.#options.writer.catchUp(seen).catch(() => false);
     return isNew ? this.lookup(reference) : found;
+  }
+
+  /** Makes sure that nothing is missing of what other gateways have changed until now. Throws `store_unavailable`. */
+  async confirm(): Promise<void> {
+    await this.#options.writer.catchUp(this.revision);
   }
 
   /** How many ingresses there are. */

@@ -36,6 +36,8 @@ export interface ManagerOptions {
   readonly admission: AdmissionSettings;
   /** What is done when somebody else changes Caddy. Default `repair`. */
   readonly drift?: DriftPolicy;
+  /** See `IngressServiceOptions.confirmReferences`. */
+  readonly confirmReferences?: () => Promise<void>;
   /** See `IngressServiceOptions.follows`. */
   readonly follows?: string;
   /** Started once Caddy runs. */
@@ -87,7 +89,17 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     resolver,
     settings: options.admission,
   });
-  const parts = { admission, catalog, compiler, follows, problems, reconciler, store, writer };
+  const parts = {
+    admission,
+    catalog,
+    compiler,
+    confirmReferences: options.confirmReferences,
+    follows,
+    problems,
+    reconciler,
+    store,
+    writer,
+  };
   return {
     ingresses: new IngressService(parts),
     followed: new FollowedIngresses({ admission, catalog, writer }),

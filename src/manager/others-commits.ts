@@ -1,6 +1,6 @@
 import { isGatewrightError, type Problem } from "../errors.ts";
 import type { Ingress, SetAsideIngress } from "../model/api.ts";
-import type { Attribution } from "../model/attribution.ts";
+import { type Attribution, somebody } from "../model/attribution.ts";
 import type { OthersCommit } from "../store/document-store.ts";
 import type { Track } from "../util/track.ts";
 import { claimProblems } from "../validation/ingress.ts";
@@ -18,9 +18,6 @@ export interface OthersCommitsParts {
   readonly track: Track<ApplyStep>;
   readonly onSetAside?: (entry: SetAsideIngress) => void;
 }
-
-/** Of what is read anew, it is not known whose it was. */
-const somebody: Attribution = { actor: { subject: "gatewright", via: "follow" } };
 
 /** What was staged of commits, and what was set aside for it. */
 interface StagedCommits {

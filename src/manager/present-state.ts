@@ -12,12 +12,26 @@ const codesOfState: ReadonlySet<string> = new Set([
   "ingress_set_aside",
 ]);
 
+/** The same of what ingresses refer to. */
+const codesOfReferences: ReadonlySet<string> = new Set([
+  "instance_not_found",
+  "instance_no_network",
+  "target_not_allowed",
+  "certificate_not_found",
+]);
+
+export interface PresentParts {
+  readonly writer: Pick<Writer, "catchUp" | "revision">;
+  /** Makes sure that what ingresses refer to is as all gateways have it. Default: there is no other. */
+  readonly confirmReferences?: (() => Promise<void>) | undefined;
+}
+
 /**
  * Decides a change. Where it is refused, or found to be made already, it is decided once more with everything that other
  * gateways had committed by now: an answer holds for what was acknowledged anywhere before the call.
  */
 export async function onPresentState(
-  writer: Pick<Writer, "catchUp" | "revision">,
+  { confirmReferences, writer }: PresentParts,
   decide: () => Promise<Committed>,
 ): Promise<Committed> {
   const seen = writer.revision;
@@ -25,8 +39,14 @@ export async function onPresentState(
     const committed = await decide();
     if (committed.changes.length > 0 || !(await writer.catchUp(seen))) return committed;
   } catch (error) {
-    const restsOnState = isGatewrightError(error) && codesOfState.has(error.code);
-    if (!restsOnState || !(await writer.catchUp(seen))) throw error;
+    if (!isGatewrightError(error)) throw error;
+    const codes = [error.code, ...error.details.map(({ code }) => code)];
+    const restsOnReferences = codes.some((code) => codesOfReferences.has(code));
+    const restsOnState = codes.some((code) => codesOfState.has(code));
+    const isConfirmed = restsOnReferences && confirmReferences !== undefined;
+    if (isConfirmed) await confirmReferences();
+    const isNew = restsOnState && (await writer.catchUp(seen));
+    if (!isConfirmed && !isNew) throw error;
   }
   return decide();
 }

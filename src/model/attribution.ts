@@ -9,3 +9,6 @@ export interface Attribution {
 
 /** Of what Gatewright does by itself. */
 export const ourselves: Attribution = { actor: { subject: "gatewright", via: "internal" } };
+
+/** Of what was changed at another gateway, where it is not known whose it was. */
+export const somebody: Attribution = { actor: { subject: "gatewright", via: "follow" } };

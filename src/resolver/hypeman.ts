@@ -19,6 +19,11 @@ export interface HypemanOptions {
   readonly staleMs?: number;
   /** Shortest time between two questions that unknown references cause. Default: 250. */
   readonly askAgainMs?: number;
+  /**
+   * Takes the waking of an instance; undefined while another gateway is at it. What it returns gives it back. Default: there
+   * is no other.
+   */
+  readonly takeWaking?: (name: string) => Promise<(() => Promise<void>) | undefined>;
   readonly track?: SourceOptions["track"];
   readonly events?: SourceOptions["events"];
   readonly logger: Logger;
@@ -34,6 +39,8 @@ const wakingActions: { readonly [state: string]: string } = {
   Stopped: "start",
   Shutdown: "start",
 };
+/** What is taken where nobody else is. */
+const noOther: Promise<() => Promise<void>> = Promise.resolve(async () => undefined);
 /** 100,000 instances of 2 KB. A larger answer is a failure, not a reason to run out of memory. */
 const LARGEST_ANSWER_BYTES = 200 * 1024 * 1024;
 
@@ -45,6 +52,7 @@ export class HypemanResolver extends SourceView {
   readonly #endpoint: URL;
   #token: string | undefined;
   readonly #timeoutMs: number;
+  readonly #takeWaking: HypemanOptions["takeWaking"];
   readonly #agent = new Agent({ maxResponseSize: LARGEST_ANSWER_BYTES });
   #digest = "";
 
@@ -62,6 +70,7 @@ export class HypemanResolver extends SourceView {
     });
     this.#endpoint = new URL("instances", url.endsWith("/") ? url : `${url}/`);
     this.#token = token;
+    this.#takeWaking = options.takeWaking;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -72,12 +81,33 @@ export class HypemanResolver extends SourceView {
 
   /**
    * Has a sleeping instance restored (`Standby`) or started (`Stopped`) and waits until it has an address. A prefix of
-   * an id names none here: hosts of visitors choose the name. Throws a plain Error that says why it cannot be. hypeman:
+   * an id names none here: hosts of visitors choose the name. Of several gateways one does it, and the others wait for
+   * the address. Throws a plain Error that says why it cannot be. hypeman:
    * `POST /instances/{id}/restore` and `/start`, scope `instance:write`.
    */
   async wake(name: string): Promise<void> {
-    const instance = this.exact(name);
-    if (instance === undefined) throw new Error(`there is no one instance ${name}`);
+    const deadline = performance.now() + LONGEST_WAKING_MS;
+    const { id } = this.#waking(name);
+    for (;;) {
+      const release = await (this.#takeWaking?.(id) ?? noOther);
+      if (release !== undefined) {
+        try {
+          return await this.#wake(name);
+        } finally {
+          await release();
+        }
+      }
+      await this.refetch();
+      if (this.resolve(id).kind === "addresses") return;
+      if (performance.now() > deadline || this.closed.aborted)
+        throw new Error("another gateway is waking it, and it has no address yet");
+    }
+  }
+
+  async #wake(name: string): Promise<void> {
+    // What another gateway did may not have been seen yet.
+    if (this.#takeWaking !== undefined) await this.refetch();
+    const instance = this.#waking(name);
     const { id, state } = instance;
     const action = wakingActions[state];
     if (action === undefined && this.resolve(id).kind !== "addresses" && state !== "Initializing")
@@ -89,6 +119,12 @@ export class HypemanResolver extends SourceView {
         throw new Error("it has no address although it was started");
       await this.refetch();
     }
+  }
+
+  #waking(name: string): Instance {
+    const instance = this.exact(name);
+    if (instance === undefined) throw new Error(`there is no one instance ${name}`);
+    return instance;
   }
 
   async #order(path: string): Promise<void> {

@@ -2,10 +2,11 @@ import { isDeepStrictEqual } from "node:util";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Instance, InstanceState, PutInstanceRequest } from "../model/api.ts";
-import { type Attribution, ourselves } from "../model/attribution.ts";
+import { type Attribution, ourselves, somebody } from "../model/attribution.ts";
 import { type EventSink, noEvents } from "../model/event.ts";
 import { makeId } from "../model/id.ts";
-import type { DocumentStore } from "../store/document-store.ts";
+import type { Change, DocumentStore, UnreadableDocument } from "../store/document-store.ts";
+import { MOST_CONFLICTS } from "../store/kept-documents.ts";
 import { ChangeListeners } from "./change-listeners.ts";
 import { type InstanceChange, instanceEvents } from "./instance-events.ts";
 import { InstanceIndex } from "./instance-index.ts";
@@ -40,7 +41,6 @@ interface Pending {
 
 /** Bounds the size of one commit, and so the time the first change in it waits. */
 const LARGEST_BATCH = 1000;
-const ATTEMPTS_AT_CONFLICT = 5;
 
 /**
  * The embedded registry: instances that are written over REST and kept in a store.
@@ -73,11 +73,8 @@ export class InstanceRegistry implements InstanceResolver {
   /** Opens the store. An instance file that cannot be read is logged and its id stays taken. */
   async start(): Promise<void> {
     const snapshot = await this.#store.open();
-    this.#unwatch = this.#store.watch((change) => this.#apply(change.revision, change.puts, change.deletes));
-    for (const file of snapshot.unreadable) {
-      this.#unreadableIds.add(file.id);
-      this.#logger.error("an instance file cannot be read", { path: file.path, reason: file.reason });
-    }
+    this.#unwatch = this.#store.watch((change) => this.#take(change));
+    this.#noteUnreadable(snapshot.unreadable);
     this.#index.fill(snapshot.documents);
     this.#revision = snapshot.revision;
     this.#started = true;
@@ -89,7 +86,12 @@ export class InstanceRegistry implements InstanceResolver {
   }
 
   async reference(reference: string): Promise<Reference> {
-    return this.#started ? this.#index.reference(reference) : notStarted;
+    if (!this.#started) return notStarted;
+    const known = this.#index.reference(reference);
+    if (known.kind !== "unknown" || this.#store.others?.refusal() !== undefined) return known;
+    // It may have been made at another gateway in this moment. While nobody can be asked, what is known counts.
+    await this.confirm().catch(() => undefined);
+    return this.#index.reference(reference);
   }
 
   list(): readonly Instance[] {
@@ -160,6 +162,11 @@ export class InstanceRegistry implements InstanceResolver {
     for (const event of instanceEvents([change], by)) this.#events.emit(event);
   }
 
+  /** Makes sure that nothing is missing of what other processes had changed until now. Throws `store_unavailable`. */
+  async confirm(): Promise<void> {
+    await this.#store.others?.confirm();
+  }
+
   /** Waits for the writes under way, refuses later ones and closes the store. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -224,49 +231,83 @@ export class InstanceRegistry implements InstanceResolver {
 
   /** Commits a batch and answers everyone in it. Never throws. */
   async #commit(batch: readonly Pending[]): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
+    try {
+      const answers = await this.#decide(batch);
+      for (const [at, pending] of batch.entries()) answers[at]?.tell(pending);
+    } catch (error) {
+      // Refusals too: they may rest on changes of this batch that never became durable.
+      for (const pending of batch) pending.reject(error);
+    }
+  }
+
+  /**
+   * The outcomes of a batch, once they are durable. Where another process was faster it is decided again on top of what that
+   * one did, and so is what would be refused, or change nothing, for something that others may have changed.
+   */
+  async #decide(batch: readonly Pending[]): Promise<readonly Outcome[]> {
+    const { others } = this.#store;
+    const refusal = others?.refusal();
+    if (refusal !== undefined) throw refusal;
+    let isPresent = others === undefined;
+    for (let conflicts = 0; ; ) {
+      const expected = this.#revision;
       const stage = new RegistryStage(this.#index);
-      const answers = batch.map((pending) => attemptTo(() => pending.stage(stage)));
+      const outcomes = batch.map((pending) => attemptTo(() => pending.stage(stage)));
+      const { deletes, puts } = stage;
+      const changesNothing = puts.length + deletes.length === 0;
+      if (!isPresent && (changesNothing || outcomes.some(({ isRefused }) => isRefused))) {
+        isPresent = true;
+        await others?.confirm();
+        if (this.#revision !== expected) continue;
+      }
+      if (changesNothing) return outcomes;
       try {
-        await this.#commitStage(stage);
-        for (const [at, pending] of batch.entries()) answers[at]?.(pending);
-        return;
+        await this.#store.commit({ expected, puts, deletes });
+        return outcomes;
       } catch (error) {
-        // Another writer's change comes by watch; the batch is judged again on top of it.
-        if (isGatewrightError(error, "store_conflict") && attempt < ATTEMPTS_AT_CONFLICT) {
-          await new Promise((resolve) => setImmediate(resolve));
-          continue;
-        }
-        // Refusals too: they may rest on changes of this batch that never became durable.
-        for (const pending of batch) pending.reject(error);
-        return;
+        if (!isGatewrightError(error, "store_conflict") || conflicts === MOST_CONFLICTS) throw error;
+        // What another did has come by the store's watch, or comes.
+        await new Promise((resolve) => setImmediate(resolve));
+        conflicts += 1;
       }
     }
   }
 
-  async #commitStage(stage: RegistryStage): Promise<void> {
-    const { puts, deletes } = stage;
-    if (puts.length === 0 && deletes.length === 0) return;
-    const revision = await this.#store.commit({ expected: this.#revision, puts, deletes });
-    this.#apply(revision, puts, deletes);
+  /** Takes a durable change in, its own or another's. */
+  #take({ deletes, puts, revision }: Change<Instance>): void {
+    const theirs = this.#store.others?.take().at(-1);
+    const ids = [...new Set([...deletes, ...puts.map(({ id }) => id)])];
+    const before = theirs === undefined ? [] : ids.map((id) => this.#index.get(id));
+    this.#revision = revision;
+    for (const id of ids) this.#unreadableIds.delete(id);
+    this.#noteUnreadable(theirs?.unreadable ?? []);
+    this.#listeners.tell({ names: this.#index.apply(puts, deletes) });
+    if (theirs === undefined) return;
+    const changes = ids.map((id, at) => ({ before: before[at], after: this.#index.get(id) }));
+    for (const event of instanceEvents(changes, somebody)) this.#events.emit(event);
   }
 
-  /** Takes a durable change in. Called by the commit and by the store's watch, whichever is first. */
-  #apply(revision: number, puts: readonly Instance[], deletes: readonly string[]): void {
-    if (revision <= this.#revision) return;
-    this.#revision = revision;
-    this.#listeners.tell({ names: this.#index.apply(puts, deletes) });
+  #noteUnreadable(unreadable: readonly UnreadableDocument[]): void {
+    for (const { id, path, reason } of unreadable) {
+      this.#unreadableIds.add(id);
+      this.#logger.error("an instance file cannot be read", { path, reason });
+    }
   }
 }
 
 const notStarted = { kind: "unavailable", reason: "the instance registry is not open yet" } as const;
 
-/** Runs `action` now and tells its outcome later. */
-function attemptTo(action: () => unknown): (pending: Pending) => void {
+/** What became of a change in its batch, to be told later. */
+interface Outcome {
+  readonly isRefused: boolean;
+  readonly tell: (pending: Pending) => void;
+}
+
+function attemptTo(action: () => unknown): Outcome {
   try {
     const value = action();
-    return (pending) => pending.resolve(value);
+    return { isRefused: false, tell: (pending) => pending.resolve(value) };
   } catch (error) {
-    return (pending) => pending.reject(error);
+    return { isRefused: true, tell: (pending) => pending.reject(error) };
   }
 }

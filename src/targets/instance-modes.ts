@@ -1,9 +1,9 @@
 import type { Logger } from "../log.ts";
 import type { InstanceTraffic, TrafficMode } from "../model/api.ts";
-import { type Attribution, ourselves } from "../model/attribution.ts";
+import { type Attribution, ourselves, somebody } from "../model/attribution.ts";
 import { attributed, type EventSink, noEvents } from "../model/event.ts";
-import type { DocumentStore } from "../store/document-store.ts";
-import { SerialQueue } from "../util/serial-queue.ts";
+import type { DocumentStore, UnreadableDocument } from "../store/document-store.ts";
+import { type KeptChange, KeptDocuments } from "../store/kept-documents.ts";
 
 /** The mode of an instance as it is kept: by the instance's name, so that it outlives its replacement. */
 export interface TrafficDocument {
@@ -30,64 +30,51 @@ const words: { readonly [mode in TrafficMode]: string } = {
 
 const activeTraffic: InstanceTraffic = { mode: "active" };
 
-/** Which instances are drained or paused. Kept on disk until they are set to `active` again. */
+/** Which instances are drained or paused. Kept until they are set to `active` again. */
 export class InstanceModes {
   readonly #options: InstanceModesOptions;
-  readonly #modes = new Map<string, TrafficDocument>();
+  readonly #kept: KeptDocuments<TrafficDocument>;
   readonly #listeners = new Set<(name: string) => void>();
-  readonly #writes = new SerialQueue();
-  #revision = 0;
 
   constructor(options: InstanceModesOptions) {
     this.#options = options;
+    this.#kept = new KeptDocuments(options.store);
+    this.#kept.watch((change) => this.#note(change));
   }
 
   async start(): Promise<void> {
-    const { revision, documents, unreadable } = await this.#options.store.open();
-    this.#revision = revision;
-    for (const document of documents) this.#modes.set(document.id, document);
-    for (const { path, reason } of unreadable)
-      this.#options.logger.error("the mode of an instance cannot be read: it counts as active", {
-        path,
-        reason,
-      });
+    this.#report(await this.#kept.open());
   }
 
   close(): Promise<void> {
-    return this.#options.store.close();
+    return this.#kept.close();
   }
 
   get(name: string): InstanceTraffic {
-    const { mode, pause_timeout, since } = this.#modes.get(name.toLowerCase()) ?? {};
+    const { mode, pause_timeout, since } = this.#kept.all.get(name.toLowerCase()) ?? {};
     if (mode === undefined || since === undefined) return activeTraffic;
     return { mode, since, ...(pause_timeout === undefined ? {} : { pause_timeout }) };
   }
 
   /** Whether the instance, which may not exist now, is drained or paused. */
   has(name: string): boolean {
-    return this.#modes.has(name.toLowerCase());
+    return this.#kept.all.has(name.toLowerCase());
   }
 
   /** Names of the instances that are not active. */
   names(): readonly string[] {
-    return [...this.#modes.keys()];
+    return [...this.#kept.all.keys()];
   }
 
   /** The modes of those that are not active, as they are kept. */
   list(): readonly TrafficDocument[] {
-    return [...this.#modes.values()];
+    return [...this.#kept.all.values()];
   }
 
   /** Keeps modes as they are, the times since which they hold included, all or none of them. Throws `store_unavailable`. */
-  restore(documents: readonly TrafficDocument[], by: Attribution = ourselves): Promise<void> {
-    return this.#writes.run(async () => {
-      await this.#commit(documents, []);
-      for (const document of documents) this.#modes.set(document.id, document);
-      for (const { id } of documents) {
-        for (const listener of this.#listeners) listener(id);
-        this.#tell(id, this.get(id), "active", by);
-      }
-    });
+  async restore(documents: readonly TrafficDocument[], by: Attribution = ourselves): Promise<void> {
+    await this.#kept.change(() => ({ puts: documents, deletes: [], answer: undefined }));
+    for (const { id } of documents) this.#tell(id, this.get(id), "active", by);
   }
 
   /** Calls the listener with the name of an instance whose mode changed. */
@@ -97,30 +84,43 @@ export class InstanceModes {
   }
 
   /** Makes a mode durable. `by` says whose change it is; default: Gatewright's own. Throws `store_unavailable`. */
-  set(
+  async set(
     name: string,
     mode: TrafficMode,
     pauseTimeout?: string,
     by: Attribution = ourselves,
   ): Promise<InstanceTraffic> {
     const id = name.toLowerCase();
-    return this.#writes.run(async () => {
-      const known = this.#modes.get(id);
-      if (mode === "active") {
-        if (known !== undefined) await this.#commit([], [id]);
-        this.#modes.delete(id);
-      } else {
-        const since = known?.mode === mode ? known.since : new Date().toISOString();
-        const timeout = pauseTimeout === undefined || mode !== "pause" ? {} : { pause_timeout: pauseTimeout };
-        const document: TrafficDocument = { id, mode, ...timeout, since };
-        await this.#commit([document], []);
-        this.#modes.set(id, document);
-      }
-      for (const listener of this.#listeners) listener(id);
-      const traffic = this.get(id);
-      this.#tell(id, traffic, known?.mode ?? "active", by);
-      return traffic;
+    const before = await this.#kept.change(() => {
+      const known = this.#kept.all.get(id);
+      if (mode === "active")
+        return { puts: [], deletes: known === undefined ? [] : [id], answer: known?.mode };
+      const since = known?.mode === mode ? known.since : new Date().toISOString();
+      const timeout = pauseTimeout === undefined || mode !== "pause" ? {} : { pause_timeout: pauseTimeout };
+      return { puts: [{ id, mode, ...timeout, since }], deletes: [], answer: known?.mode };
     });
+    // What Caddy has is made sure of, also where nothing had to be stored.
+    if (before === undefined && mode === "active") for (const listener of this.#listeners) listener(id);
+    const traffic = this.get(id);
+    this.#tell(id, traffic, before ?? "active", by);
+    return traffic;
+  }
+
+  #note({ isOthers, steps, unreadable }: KeptChange<TrafficDocument>): void {
+    this.#report(unreadable);
+    for (const { after, before } of steps) {
+      const { id } = (after ?? before) as TrafficDocument;
+      for (const listener of this.#listeners) listener(id);
+      if (isOthers) this.#tell(id, this.get(id), before?.mode ?? "active", somebody);
+    }
+  }
+
+  #report(unreadable: readonly UnreadableDocument[]): void {
+    for (const { path, reason } of unreadable)
+      this.#options.logger.error("the mode of an instance cannot be read: it counts as active", {
+        path,
+        reason,
+      });
   }
 
   #tell(name: string, { mode, pause_timeout }: InstanceTraffic, before: TrafficMode, by: Attribution): void {
@@ -134,10 +134,6 @@ export class InstanceModes {
       ...attributed(by),
       data: { mode, before, ...timeout },
     });
-  }
-
-  async #commit(puts: readonly TrafficDocument[], deletes: readonly string[]): Promise<void> {
-    this.#revision = await this.#options.store.commit({ expected: this.#revision, puts, deletes });
   }
 }
 

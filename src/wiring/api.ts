@@ -30,8 +30,8 @@ import type { Archive } from "./archive.ts";
 import type { Certificates } from "./certificates.ts";
 import { ownDoctor } from "./doctor/own-doctor.ts";
 import type { Gateways } from "./gateways.ts";
-import { ingressesFolder } from "./ingresses-folder.ts";
 import type { Instances } from "./instances.ts";
+import { setFolder } from "./set-folder.ts";
 import type { SharedStore } from "./shared-store.ts";
 import { createTelemetry } from "./telemetry.ts";
 
@@ -179,7 +179,7 @@ async function appOf(
   return createApp({
     doctor,
     manager: ingresses,
-    storeId: await storeId(ingressesFolder(config)),
+    storeId: await storeId(setFolder(config, "ingresses")),
     readiness,
     resolver: instances.resolver,
     status,

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { CertificateSource } from "../caddy/caddy-api.ts";
 import { startAskServer } from "../certificates/ask-server.ts";
 import { certificateCondition } from "../certificates/condition.ts";
-import { ImportedCertificates, readStoredCertificate } from "../certificates/imported-certificates.ts";
+import { readStoredCertificate, type StoredCertificate } from "../certificates/imported-certificate.ts";
+import { ImportedCertificates } from "../certificates/imported-certificates.ts";
 import { CertificateMonitor } from "../certificates/monitor.ts";
 import { OnDemandNames } from "../certificates/on-demand-names.ts";
 import { CertificateReport } from "../certificates/report.ts";
@@ -19,22 +19,32 @@ import type { Ingress } from "../model/api.ts";
 import type { EventSink } from "../model/event.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import type { StatusContributor } from "../status/condition.ts";
-import { openFileStore } from "../store/file-store.ts";
 import type { IngressStore } from "../store/ingress-store.ts";
 import type { ControlMetrics } from "../telemetry/control-metrics.ts";
 import { caddyFolder, compilerSettings, tlsSettings } from "./compiler-settings.ts";
+import { openSet, type SharedStore } from "./shared-store.ts";
 
 /** Opens the imported certificates and writes the files that Caddy reads. Throws `config_invalid` for ACME_CA_ROOT. */
 export async function openCertificates(
   config: Config,
   logger: Logger,
-  { events, metrics }: { readonly events: EventSink; readonly metrics: Pick<ControlMetrics, "store"> },
+  {
+    events,
+    metrics,
+    shared,
+  }: {
+    readonly events: EventSink;
+    readonly metrics: Pick<ControlMetrics, "store">;
+    readonly shared: SharedStore | undefined;
+  },
 ): Promise<ImportedCertificates> {
   await checkRoot(config);
-  const store = openFileStore({
-    folder: join(config.dataDir, "certificates"),
+  const store = openSet<StoredCertificate>(config, shared, "certificates", {
     validate: readStoredCertificate,
     track: metrics.store("certificates"),
+    // No rule may have come to use what goes, at any gateway.
+    restsOn: ({ deletes }) =>
+      deletes.length === 0 ? [] : [{ set: "ingresses", revision: imported.rulesRevision }],
   });
   const imported = new ImportedCertificates({ store, folder: caddyFolder(config), events, logger });
   await imported.open();
@@ -83,7 +93,12 @@ export interface Certificates {
 export async function followCertificates(options: FollowOptions): Promise<Certificates> {
   const { config, imported, logger, manager } = options;
   const { tls } = manager;
-  imported.connect({ usesOf: (id) => tls.usesOf({ kind: "certificate", id }), reload: () => tls.reload() });
+  imported.connect({
+    usesOf: (id) => tls.usesOf({ kind: "certificate", id }),
+    reload: () => tls.reload(),
+    confirm: () => manager.ingresses.confirm(),
+    revision: () => manager.ingresses.revision,
+  });
   const stored = await StoredCertificates.list(caddyFolder(config));
   const onDemand = config.tls.onDemand ? onDemandNames(options, stored) : undefined;
   const monitor = createMonitor(options, stored, onDemand);

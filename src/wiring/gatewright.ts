@@ -29,7 +29,7 @@ import { openJwts } from "./jwts.ts";
 import { openOtlp } from "./otlp.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { type LiveConfig, renewSettings } from "./reload.ts";
-import { openSharedStore } from "./shared-store.ts";
+import { openSharedStore, type SharedStore } from "./shared-store.ts";
 import { startedEvent } from "./started-event.ts";
 import { createTargets } from "./targets.ts";
 import { openTokens } from "./tokens.ts";
@@ -78,17 +78,17 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const errorPages = await readErrorPages(config.caddy.errorPagesDir);
   const documentChecks = createDocumentChecks(admissionSettings(config).ports);
   const metrics = createControlMetrics();
-  const common = { config, documentChecks, events, metrics };
-  const { dns, instances } = await startInstances(options, common, started);
-  const caddy = started(await openCaddy({ config, events, logger: logger.child("caddy"), progress }));
-  const imported = await openCertificates(config, logger.child("certificates"), common);
   const shared = await openSharedStore(config, events, logger.child("store"));
   stack.defer(async () => shared?.close());
   const gateways = started(await registerGateway(config, shared, version));
-  const store = openIngresses({ ...options, ...common, shared });
+  const common = { config, documentChecks, events, metrics, shared };
+  const { dns, instances } = await startInstances(options, common, started);
+  const caddy = started(await openCaddy({ config, events, logger: logger.child("caddy"), progress }));
+  const imported = await openCertificates(config, logger.child("certificates"), common);
+  const store = openIngresses({ ...options, ...common, imported });
   const { resolver, wake } = instances;
   const targets = started(
-    await createTargets(config, { ingresses: store, resolver, api: caddy.api, wake, events, logger }),
+    await createTargets(config, shared, { ingresses: store, resolver, api: caddy.api, wake, events, logger }),
   );
   const manager = await startManager({
     ...managerSettings(options, config, caddy, { metrics, otlp }),
@@ -99,6 +99,10 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     resolver,
     feeds: targets.feeds,
     certificates: imported,
+    confirmReferences: async () => {
+      await instances.registry?.confirm();
+      await imported.confirm();
+    },
   });
   stack.defer(() => manager.stop());
   gateways.tellOf(manager.ingresses);
@@ -113,7 +117,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const certificates = started(
     await followCertificates({ config, logger: logger.child("certificates"), ...served }),
   );
-  const tokens = started(await openTokens(config, events, logger.child("api")));
+  const tokens = started(await openTokens(config, { events, logger: logger.child("api"), shared }));
   const archive = await openArchive(
     config,
     { ingresses: manager.ingresses, registry: instances.registry, targets, imported, tokens },
@@ -164,16 +168,23 @@ interface Common {
   readonly documentChecks: DocumentChecks;
   readonly events: EventSink;
   readonly metrics: ControlMetrics;
+  readonly shared: SharedStore | undefined;
 }
 
 /** Starts the source of instances and the DNS server that answers for it. */
 async function startInstances(
   { logger, prefetched }: GatewrightOptions,
-  { config, documentChecks, events, metrics }: Common,
+  { config, documentChecks, events, metrics, shared }: Common,
   started: Started,
 ): Promise<{ readonly instances: Instances; readonly dns: DnsServer }> {
   const how = { documentCheck: documentChecks.instances, prefetched: prefetched?.instances };
-  const instances = createInstances(config, { logger: logger.child("instances"), events, metrics, how });
+  const instances = createInstances(config, {
+    logger: logger.child("instances"),
+    events,
+    metrics,
+    how,
+    shared,
+  });
   const { resolver } = instances;
   await resolver.start();
   started(resolver);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -10,8 +9,10 @@ import { parseInstance } from "../resolver/instance-reader.ts";
 import type { InstanceResolver } from "../resolver/instance-resolver.ts";
 import { InstanceRegistry } from "../resolver/registry.ts";
 import type { SourceStatus } from "../resolver/source-view.ts";
-import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
+import { Errands } from "../store/etcd/errands.ts";
+import type { FileStoreOptions } from "../store/file-store.ts";
 import type { ControlMetrics } from "../telemetry/control-metrics.ts";
+import { openSet, type SharedStore } from "./shared-store.ts";
 
 /** The source of instances; `registry` is the same one where it can be written. */
 export interface Instances {
@@ -33,18 +34,20 @@ interface SourceParts {
   readonly events: EventSink;
   readonly metrics: Pick<ControlMetrics, "store" | "fetches">;
   readonly how: Pick<FileStoreOptions<Instance>, "documentCheck" | "prefetched">;
+  /** Undefined where each gateway has its own registry. */
+  readonly shared: SharedStore | undefined;
 }
 
 /** Every value of INSTANCE_SOURCE, and what makes it. */
 const sources: { readonly [name in Config["instances"]["source"]]: (parts: SourceParts) => Instances } = {
-  registry({ config, events, logger, metrics, how }) {
-    const folder = join(config.dataDir, "instances");
+  registry({ config, events, logger, metrics, how, shared }) {
     const track = metrics.store("instances");
-    const store = openFileStore<Instance>({ folder, validate: parseInstance, track, ...how });
+    const store = openSet<Instance>(config, shared, "instances", { validate: parseInstance, track, ...how });
     const registry = new InstanceRegistry({ store, events, logger });
     return { resolver: registry, registry };
   },
-  hypeman({ config, events, logger, metrics }) {
+  hypeman({ config, events, logger, metrics, shared }) {
+    const errands = shared === undefined ? undefined : new Errands(shared);
     const { url, token, pollInterval } = settingsOf("hypeman", config.instances.hypeman);
     const secret = token === undefined ? {} : { token: token.reveal() };
     const track = metrics.fetches("hypeman");
@@ -52,6 +55,7 @@ const sources: { readonly [name in Config["instances"]["source"]]: (parts: Sourc
       url,
       ...secret,
       intervalMs: pollInterval.ms,
+      ...(errands === undefined ? {} : { takeWaking: (id) => errands.take(`wake/${id}`) }),
       track,
       events,
       logger,

@@ -1,7 +1,6 @@
-import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { type PrefetchedFolder, prefetchFolder } from "../store/bundle/prefetched-folder.ts";
-import { ingressesFolder } from "./ingresses-folder.ts";
+import { setFolder } from "./set-folder.ts";
 
 /** The large folders of documents, which are looked at while the rest of Gatewright is loaded. */
 export interface PrefetchedFolders {
@@ -11,9 +10,9 @@ export interface PrefetchedFolders {
 
 /** Begins to look at the folders that this configuration will open. */
 export function prefetchFolders(config: Config): PrefetchedFolders {
-  const { dataDir, instances } = config;
   return {
-    instances: instances.source === "registry" ? prefetchFolder(join(dataDir, "instances")) : undefined,
-    ingresses: prefetchFolder(ingressesFolder(config)),
+    instances:
+      config.instances.source === "registry" ? prefetchFolder(setFolder(config, "instances")) : undefined,
+    ingresses: prefetchFolder(setFolder(config, "ingresses")),
   };
 }

@@ -4,14 +4,15 @@ import type { Config } from "../config.ts";
 import { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { EventSink } from "../model/event.ts";
-import type { Document } from "../store/document-store.ts";
+import type { Document, DocumentStore } from "../store/document-store.ts";
 import { ensurePrivateFolder } from "../store/durable.ts";
 import { EtcdClient } from "../store/etcd/client.ts";
 import { DocumentSet } from "../store/etcd/document-set.ts";
-import { type Absence, EtcdStore } from "../store/etcd/etcd-store.ts";
+import { type Absence, EtcdStore, type EtcdStoreOptions } from "../store/etcd/etcd-store.ts";
 import { LocalCopy } from "../store/etcd/local-copy.ts";
 import { Sealer } from "../store/etcd/sealer.ts";
 import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
+import { type SetName, setFolder } from "./set-folder.ts";
 
 type EtcdConfig = Extract<Config["store"], { readonly kind: "etcd" }>;
 
@@ -20,7 +21,8 @@ export type SetOptions<T extends Document> = Pick<
   FileStoreOptions<T>,
   "documentCheck" | "prefetched" | "track"
 > &
-  Required<Pick<FileStoreOptions<T>, "validate">>;
+  Required<Pick<FileStoreOptions<T>, "validate">> &
+  Pick<EtcdStoreOptions<T>, "before" | "restsOn">;
 
 /** The etcd that gateways share. */
 export interface SharedStore {
@@ -30,7 +32,7 @@ export interface SharedStore {
   /** Ends in a slash. */
   readonly prefix: string;
   /** Prepares a set of documents, with its copy below `DATA_DIR/etcd`. */
-  set<T extends Document>(name: string, options: SetOptions<T>): EtcdStore<T>;
+  set<T extends Document>(name: SetName, options: SetOptions<T>): EtcdStore<T>;
   /** Since when etcd does not answer, and why; undefined while it does. */
   absence(): Absence | undefined;
   /** Takes the password and the keys of these settings. */
@@ -56,7 +58,13 @@ export async function openSharedStore(
   });
   const sealer = new Sealer(keys.map((key) => key.reveal()));
   const stores: { readonly absence: Absence | undefined }[] = [];
-  const onConnection = (reason: string | undefined): void => {
+  const absence = () => stores.map((one) => one.absence).find((one) => one !== undefined);
+  let told: string | undefined;
+  // All sets come and go with the same etcd, of which is told once.
+  const onConnection = (): void => {
+    const reason = absence()?.reason;
+    if ((reason === undefined) === (told === undefined)) return;
+    told = reason;
     if (reason === undefined) logger.info("etcd answers again");
     else logger.error("etcd is not followed; what is known is served, and changes are refused", { reason });
     events.emit(
@@ -69,17 +77,23 @@ export async function openSharedStore(
     client,
     folder,
     prefix,
-    set: <T extends Document>(name: string, options: SetOptions<T>) => {
+    set: <T extends Document>(name: SetName, options: SetOptions<T>) => {
       const onError = ({ message }: GatewrightError) => logger.warn(message);
       const opened = new EtcdStore<T>({
         set: new DocumentSet({ client, prefix, sealer, set: name }),
         copy: new LocalCopy<T>({
-          store: openFileStore<T>({ ...options, folder: join(folder, name), onBackgroundError: onError }),
+          store: openFileStore<T>({
+            ...options,
+            folder: setFolder(config, name),
+            onBackgroundError: onError,
+          }),
           placePath: join(folder, `${name}.place`),
           onError,
         }),
         validate: options.validate,
         onConnection,
+        ...(options.before && { before: options.before }),
+        ...(options.restsOn && { restsOn: options.restsOn }),
       });
       stores.push(opened);
       return opened;
@@ -89,9 +103,19 @@ export async function openSharedStore(
       if (store.password !== undefined) client.renewPassword(store.password.reveal());
       sealer.renew(store.keys.map((key) => key.reveal()));
     },
-    absence: () => stores.map(({ absence }) => absence).find((one) => one !== undefined),
+    absence,
     close: () => client.close(),
   };
+}
+
+/** A set of documents: files in its folder of `DATA_DIR`, or one that gateways share. */
+export function openSet<T extends Document>(
+  config: Config,
+  shared: SharedStore | undefined,
+  name: SetName,
+  options: SetOptions<T> & Pick<FileStoreOptions<T>, "onBackgroundError">,
+): DocumentStore<T> {
+  return shared?.set(name, options) ?? openFileStore<T>({ ...options, folder: setFolder(config, name) });
 }
 
 async function readTls({ ca, cert, key }: EtcdConfig) {

@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { GatewrightError } from "../errors.ts";
 import { folderHolder } from "../store/folder-lock.ts";
 import { caddyFolder } from "./compiler-settings.ts";
-import { ingressesFolder } from "./ingresses-folder.ts";
+import { setFolder } from "./set-folder.ts";
 
 /** The manager ends the batch under way, and writes document files: 100,000 after an import. Caddy ends its requests, for a minute. */
 const MANAGER_LIMIT_MS = 120_000;
@@ -31,7 +31,7 @@ export async function stopLocal(
 }
 
 async function stopManager(config: Config): Promise<string> {
-  const pid = folderHolder(ingressesFolder(config));
+  const pid = folderHolder(setFolder(config, "ingresses"));
   if (pid === undefined) return `No Gatewright runs on ${config.dataDir}.`;
   await end(pid, MANAGER_LIMIT_MS, "Gatewright");
   return `Gatewright (${pid}) has ended.`;

@@ -1,9 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import {
-  ImportedCertificates,
-  type StoredCertificate,
-} from "../../src/certificates/imported-certificates.ts";
+import type { StoredCertificate } from "../../src/certificates/imported-certificate.ts";
+import { ImportedCertificates } from "../../src/certificates/imported-certificates.ts";
 import { importedCertificatePath } from "../../src/compiler/tls.ts";
 import { createTestAuthority } from "../support/acme/test-authority.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -31,6 +29,8 @@ describe("an import that cannot be stored", () => {
     const loads: { digest: string | undefined; file: string }[] = [];
     imported.connect({
       usesOf: () => 1,
+      confirm: async () => undefined,
+      revision: () => 0,
       reload: async () => {
         loads.push({ digest: imported.digests().get(certificate.id), file: await readFile(path, "utf8") });
       },

@@ -9,6 +9,8 @@ export interface Gateway extends Gatewright {
   readonly name: string;
   /** Where its Caddy listens. */
   readonly address: string;
+  /** That of all gateways. */
+  readonly httpsPort: number;
   create(request: CreateIngressRequest, options?: Omit<Call, "body">): ReturnType<typeof call>;
   /** What a request to a host gets of it; 0 where there is no answer. */
   answerOf(host: string): Promise<{ readonly status: number; readonly text: string }>;
@@ -39,6 +41,7 @@ export async function startGateways(
         ...gatewright,
         name,
         address,
+        httpsPort,
         create: (request: CreateIngressRequest, options: Omit<Call, "body"> = {}) =>
           call(`${gatewright.url}/ingresses`, { ...options, body: request }),
         answerOf: (host: string) =>

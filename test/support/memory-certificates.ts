@@ -2,10 +2,8 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  ImportedCertificates,
-  type StoredCertificate,
-} from "../../src/certificates/imported-certificates.ts";
+import type { StoredCertificate } from "../../src/certificates/imported-certificate.ts";
+import { ImportedCertificates } from "../../src/certificates/imported-certificates.ts";
 import { CertificateMonitor } from "../../src/certificates/monitor.ts";
 import { CertificateReport } from "../../src/certificates/report.ts";
 import type { AppDependencies } from "../../src/http/app.ts";

@@ -44,10 +44,18 @@ export interface LaterCommits {
   readonly watchFrom: number;
 }
 
+/** What a commit rests on beside its own set: that another set has no commit after a revision. */
+export interface Rest {
+  readonly set: string;
+  readonly revision: number;
+  /** Makes sure that later commits of that set are known here. Default: whoever decides again does so. */
+  readonly confirm?: () => Promise<void>;
+}
+
 /** What became of an attempt to commit. */
 export type Attempt =
   | { readonly kind: "committed"; readonly head: Head }
-  /** Another commit came before; nothing was changed. */
+  /** Another commit came before, to this set or to one that it rests on; nothing was changed. */
   | { readonly kind: "conflict" };
 
 /** A commit that is ready to be sent, as often as it takes: it is done once at the most. */
@@ -77,12 +85,14 @@ export class DocumentSet {
   readonly #sealer: Sealer;
   readonly #logBytes: number;
   readonly #layout: SetLayout;
+  readonly #prefix: string;
 
   constructor({ client, logBytes = 32 * 1024 * 1024, prefix, sealer, set }: DocumentSetOptions) {
     this.#client = client;
     this.#sealer = sealer;
     this.#logBytes = logBytes;
     this.#layout = new SetLayout(prefix, set);
+    this.#prefix = prefix;
   }
 
   /** What came after a commit; the whole set where that cannot be told, or the commit is not of this set's past. */
@@ -122,8 +132,12 @@ export class DocumentSet {
       for (const { item, kind } of events) if (kind === "put") yield await this.#commitOf(item, revision);
   }
 
-  /** Makes a commit ready that comes after another. Throws `payload_too_large` for a document that etcd has no room for. */
-  async prepare(batch: Omit<Batch<Document>, "expected">, after: Head): Promise<PreparedCommit> {
+  /** Makes a commit ready that comes after another, and rests on others. Throws `payload_too_large` for a document that etcd has no room for. */
+  async prepare(
+    batch: Omit<Batch<Document>, "expected">,
+    after: Head,
+    rests: readonly Rest[] = [],
+  ): Promise<PreparedCommit> {
     const id = randomUUID();
     const { content, documents } = await encodeContent(batch);
     const puts = documents.map((one) => this.#put(this.#layout.document(one.id), one.text));
@@ -148,7 +162,8 @@ export class DocumentSet {
     if (operations.length <= MOST_STEPS && size <= MOST_BYTES)
       return {
         id,
-        attempt: () => this.#attempt(after, head, [...common, entry(`"content":${content}`), ...operations]),
+        attempt: () =>
+          this.#attempt(after, head, rests, [...common, entry(`"content":${content}`), ...operations]),
       };
     const parts = this.#parts(head, content);
     const pending: Operation = { kind: "put", key: this.#layout.pending, value: String(head.revision) };
@@ -157,7 +172,7 @@ export class DocumentSet {
       attempt: async () => {
         // What comes to nothing goes with the log of its revision.
         for (const part of parts) await this.#client.transact({ compare: [], success: [part] });
-        return this.#attempt(after, head, [...common, entry(`"parts":${parts.length}`), pending]);
+        return this.#attempt(after, head, rests, [...common, entry(`"parts":${parts.length}`), pending]);
       },
     };
   }
@@ -170,29 +185,31 @@ export class DocumentSet {
   async #attempt(
     after: Head,
     head: Omit<Head, "modRevision">,
+    rests: readonly Rest[],
     success: readonly Operation[],
   ): Promise<Attempt> {
     const { head: headKey, pending } = this.#layout;
+    // Numbers have no gaps: a set that has a later commit has the next one.
+    const nexts = rests.map(({ revision, set }) => new SetLayout(this.#prefix, set).log(revision + 1));
     for (;;) {
       const { ranges, revision, succeeded } = await this.#client.transact({
         compare: [
           { key: headKey, modRevision: after.modRevision },
           { key: pending, modRevision: 0 },
+          ...nexts.map((key) => ({ key, modRevision: 0 })),
         ],
         success,
-        failure: [
-          { kind: "range", key: headKey },
-          { kind: "range", key: this.#layout.log(head.revision) },
-        ],
+        failure: [headKey, this.#layout.log(head.revision), ...nexts].map((key) => ({ kind: "range", key })),
       });
       if (succeeded) return { kind: "committed", head: { ...head, modRevision: revision } };
-      const [present, logged] = ranges.map(({ items }) => items[0]);
+      const [present, logged, ...later] = ranges.map(({ items }) => items[0]);
       // An attempt whose answer was lost was done after all.
       if (logged !== undefined) {
         const entry = this.#entryOf(logged);
         if (entry.head.id === head.id) return { kind: "committed", head: entry.head };
       }
-      if (readHead(present).modRevision !== after.modRevision) return { kind: "conflict" };
+      const isOvertaken = later.some((item) => item !== undefined);
+      if (isOvertaken || readHead(present).modRevision !== after.modRevision) return { kind: "conflict" };
       // The head is ours to move, once what came before is whole.
       await this.finish();
     }

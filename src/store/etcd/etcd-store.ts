@@ -1,4 +1,5 @@
 import { GatewrightError, isGatewrightError } from "../../errors.ts";
+import { JointTask } from "../../util/joint-task.ts";
 import { SerialQueue } from "../../util/serial-queue.ts";
 import { checkBatchIds } from "../document-id.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   LaterCommits,
   LoggedCommit,
   PreparedCommit,
+  Rest,
   WholeSet,
 } from "./document-set.ts";
 import { EtcdFailure } from "./failure.ts";
@@ -34,6 +36,13 @@ export interface EtcdStoreOptions<T extends Document> {
   readonly validate: Validate<T>;
   /** Hears when etcd goes away, with the reason, and when it is back (undefined). Default: nobody does. */
   readonly onConnection?: (reason: string | undefined) => void;
+  /** What a batch rests on beside its own set. Throws `store_conflict` where that is not there any more. Default: nothing. */
+  readonly restsOn?: (batch: Batch<T>) => readonly Rest[];
+  /**
+   * Makes sure that what these documents refer to in other sets is known here, before others' commits are told. While it
+   * throws they are not.
+   */
+  readonly before?: (puts: readonly Document[]) => Promise<void>;
   /** How long a commit is tried while etcd does not say what became of it. Default: 5000. */
   readonly patienceMs?: number;
   /** How often it is asked whether the watch missed something. Default: 2000. */
@@ -75,13 +84,14 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
       arrive: (commit) => this.#intake.run(() => this.#arrive(commit)),
       onConnection: (failure) => this.#note(failure),
     });
+    const confirming = new JointTask(() => patiently(() => this.#confirm(), this.#patienceMs));
     this.others = {
       take: () => this.#arrived.splice(0),
       onArrival: (listener) => {
         this.#arrivalListeners.add(listener);
         return () => this.#arrivalListeners.delete(listener);
       },
-      confirm: () => patiently(() => this.#confirm(), this.#patienceMs),
+      confirm: () => confirming.run(),
       refusal: () =>
         this.#absence === undefined ? undefined : unavailable(this.#absence.reason, this.#absence.since),
     };
@@ -96,13 +106,15 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
     try {
       from = await this.#follower.catchUp();
     } catch (error) {
-      if (snapshot.revision === 0) {
+      if (snapshot.revision === 0 && place === undefined) {
         await this.#options.copy.close();
         throw unavailable(`${messageOf(error)}; there is no local copy yet to start from`);
       }
       this.#head = { ...this.#head, revision: snapshot.revision };
       this.#note(error);
     }
+    // That it is empty is known from now on, too.
+    if (from !== undefined && this.#head.revision === 0) await this.#options.copy.noteEmpty();
     this.#follower.start(from);
     this.#arrived = [];
     this.#isOpen = true;
@@ -147,7 +159,8 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
     if (batch.expected !== this.#head.revision) throw this.#conflict(batch.expected);
     const refusal = this.others.refusal();
     if (refusal !== undefined) throw refusal;
-    const prepared = await this.#options.set.prepare(batch, this.#head);
+    const rests = this.#options.restsOn?.(batch) ?? [];
+    const prepared = await this.#options.set.prepare(batch, this.#head, rests);
     const { promise: heard, resolve } = Promise.withResolvers<Head>();
     this.#own.set(prepared.id, { batch, told: resolve });
     try {
@@ -161,6 +174,7 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
       this.#own.delete(prepared.id);
     }
     await patiently(() => this.#follower.catchUp(), this.#patienceMs);
+    for (const { confirm } of rests) await confirm?.();
     throw this.#conflict(batch.expected);
   }
 
@@ -215,6 +229,7 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
       return true;
     }
     const { documents, head } = later;
+    await this.#options.before?.(documents);
     // It may be older than what has come meanwhile.
     if (this.#head !== known) return false;
     if (head.revision === 0 && (this.#present.size > 0 || this.#head.revision > 0))
@@ -237,6 +252,7 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
       own.told(head);
       return this.#takeOwn(head, own.batch);
     }
+    await this.#options.before?.(puts);
     this.#head = head;
     const taken = this.#present.take(puts, deletes);
     const known = record === undefined ? {} : { record: record as NonNullable<Batch<T>["record"]> };
@@ -254,7 +270,9 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
   #conflict(expected: number): GatewrightError {
     return new GatewrightError(
       "store_conflict",
-      `The store is at revision ${this.#head.revision}, not ${expected}.`,
+      expected === this.#head.revision
+        ? "What the commit rests on was changed."
+        : `The store is at revision ${this.#head.revision}, not ${expected}.`,
     );
   }
 

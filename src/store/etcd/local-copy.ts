@@ -65,6 +65,12 @@ export class LocalCopy<T extends Document> {
     };
   }
 
+  /** Notes that there is nothing to copy yet, which is another thing than not to know. */
+  async noteEmpty(): Promise<void> {
+    this.#place ??= { revision: 0, id: "" };
+    await this.#writePlace().catch((error) => this.#report(error));
+  }
+
   get revisions(): RevisionLog<T> {
     return this.#options.store.revisions;
   }

@@ -7,7 +7,7 @@ import { folderHolder } from "../../store/folder-lock.ts";
 import type { StoredToken } from "../../tokens/stored-token.ts";
 import { adminUrlOf } from "../caddy.ts";
 import { caddyFolder } from "../compiler-settings.ts";
-import { ingressesFolder } from "../ingresses-folder.ts";
+import { setFolder } from "../set-folder.ts";
 import { ok, problem, someOf, warning } from "./finding.ts";
 
 /** What the running Gatewright says of itself. Throws where it does not answer, or refuses. */
@@ -28,7 +28,7 @@ const SOON_DAYS = 14;
 
 export function findRunning(config: Config): Running {
   return {
-    manager: folderHolder(ingressesFolder(config)),
+    manager: folderHolder(setFolder(config, "ingresses")),
     caddy: findAll({ binary: "", folder: caddyFolder(config) }).map(({ pid }) => pid),
   };
 }
