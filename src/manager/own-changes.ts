@@ -1,9 +1,8 @@
-import { isDeepStrictEqual } from "node:util";
 import { GatewrightError, isGatewrightError, type Problem } from "../errors.ts";
-import type { Ingress, IngressRuleInput, SetAsideIngress } from "../model/api.ts";
+import type { Ingress, IngressRule, IngressRuleInput, SetAsideIngress } from "../model/api.ts";
 import { hostnameShape } from "../model/hostname.ts";
 import { excessCertificates, excessOf, excessPorts, grantsOf, type Owner } from "../model/limits.ts";
-import type { Catalog, IngressChange } from "./catalog.ts";
+import { type Catalog, changedId, type IngressChange } from "./catalog.ts";
 import type { WantedSet } from "./ingress-manager.ts";
 import type { Decision } from "./mutations.ts";
 import { isUnder } from "./owners.ts";
@@ -54,29 +53,60 @@ export function ownDecision({ decide }: Decision, owner: Owner, parts: OwnParts)
       for (const { id, request } of set?.ingresses ?? [])
         for (const taken of [id, catalog.idOfName(request.name)])
           if (taken !== undefined) checkPresent(catalog.stored(taken), owner);
+      // In a set an ingress goes before it comes again.
+      const gone = new Map<string, Ingress>();
       for (const change of decide(state)) {
-        checkChange(change, owner, parts);
+        const id = changedId(change) ?? "";
+        if (change.before !== undefined) gone.set(id, change.before);
+        checkPresent(change, owner);
+        if (change.after !== undefined) yield* checked(change.after, gone.get(id), owner, parts);
         yield change;
       }
     },
   };
 }
 
-function checkChange(
-  { after, before, setAside }: IngressChange,
+/** Throws `Forbidden` with everything that keeps an ingress from taking the place of what was there. The empty changes are pauses. */
+function* checked(
+  after: Ingress,
+  before: Ingress | undefined,
   owner: Owner,
   { catalog, certificateId, httpPort }: OwnParts,
-): void {
-  checkPresent({ ...(before && { before }), ...(setAside && { setAside }) }, owner);
-  if (after === undefined) return;
+): Generator<IngressChange> {
   if (!isOwn(after, owner)) throw new GatewrightError("internal_error", "an ingress would be another one's");
-  refuse([
+  const excess = [
     ...excessOf(after.rules, owner.limits),
     ...excessPorts(after.rules, owner.limits, httpPort),
     ...excessCertificates(after.rules, owner.limits, certificateId),
-    ...heldByOthers(after, owner, catalog),
-    ...demandsOfOthers(after, before, owner, catalog),
-  ]);
+  ];
+  // Others may have come since to where a rule was, or under it, and have seen it.
+  const matches = new Set(before?.rules.map(matchKey));
+  const demands = new Set(before?.rules.map(demandKey));
+  for (const [index, rule] of after.rules.entries()) {
+    const held = matches.has(matchKey(rule)) ? undefined : heldByOthers(rule, owner, catalog);
+    if (held !== undefined) excess.push({ field: `rules[${index}].match.hostname`, message: held });
+    const key = demandKey(rule);
+    if (key === undefined || demands.has(key)) continue;
+    const message = demandsOfOthers(rule, owner, catalog);
+    if (message !== undefined) excess.push({ field: `rules[${index}].tls_options`, message });
+    // Every host that is held was looked at.
+    yield {};
+  }
+  refuse(excess);
+}
+
+/** Equal for rules that take the same requests. */
+function matchKey({ match, redirect_http }: IngressRule): string {
+  const { headers = {}, ...rest } = match;
+  return JSON.stringify([rest, Object.entries(headers).sort(), redirect_http]);
+}
+
+/** Equal for rules that demand the same of TLS for the hosts of a wildcard; undefined for what demands nothing of others. */
+function demandKey({ match: { hostname }, tls_options = {} }: IngressRule): string | undefined {
+  const { certificate, client_auth, min_version } = tls_options;
+  if (!hostnameShape(hostname).includes("*")) return undefined;
+  if (certificate === undefined && client_auth === undefined && min_version === undefined) return undefined;
+  return JSON.stringify([hostname, certificate, min_version, Object.entries(client_auth ?? {}).sort()]);
 }
 
 function checkPresent({ before, setAside }: IngressChange, owner: Owner): void {
@@ -112,19 +142,20 @@ export function withoutOthers(error: unknown): unknown {
 }
 
 /**
- * A name under a host that another subject holds would take its requests, whatever the path or port. A wildcard that is
- * wider than what the limits name was given away in part by whoever made the token.
+ * A name under a host that is not the caller's would take its requests, whatever the path or port, and whether somebody owns it
+ * or nobody. A wildcard that is wider than what the limits name was given away in part by whoever made the token.
  */
-function heldByOthers({ rules }: Ingress, owner: Owner, catalog: Catalog): readonly Omit<Problem, "code">[] {
-  return rules.flatMap(({ match: { hostname } }, index) => {
-    const grants = grantsOf(hostname, owner.limits);
-    const held = catalog.owners
-      .heldByOthers(hostname, owner.subject)
-      .filter((shape) => !grants.some((grant) => grant !== shape && isUnder(grant, shape)));
-    if (held.length === 0) return [];
-    const message = `hostname ${JSON.stringify(hostname)} is under a host that another subject holds: only they, or a token without limits, can claim it`;
-    return [{ field: `rules[${index}].match.hostname`, message }];
-  });
+function heldByOthers(
+  { match: { hostname } }: IngressRule,
+  { limits, subject }: Owner,
+  { owners, setAside }: Catalog,
+): string | undefined {
+  const held = [owners, setAside.owners].flatMap((one) => one.heldByOthers(hostname, subject));
+  if (held.length === 0) return undefined;
+  const grants = grantsOf(hostname, limits);
+  const isGivenAway = (shape: string) => grants.some((grant) => grant !== shape && isUnder(grant, shape));
+  if (held.every(isGivenAway)) return undefined;
+  return `hostname ${JSON.stringify(hostname)} is under a host that is another subject's, or nobody's: only its owner, or a token without limits, can claim it`;
 }
 
 /**
@@ -132,23 +163,13 @@ function heldByOthers({ rules }: Ingress, owner: Owner, catalog: Catalog): reado
  * nobody is to shut others' clients out, or show them another certificate.
  */
 function demandsOfOthers(
-  after: Ingress,
-  before: Ingress | undefined,
+  { match: { hostname } }: IngressRule,
   { subject }: Owner,
-  { owners }: Catalog,
-): readonly Omit<Problem, "code">[] {
-  return after.rules.flatMap(({ match: { hostname }, tls_options = {} }, index) => {
-    const { certificate, client_auth, min_version } = tls_options;
-    if (!hostnameShape(hostname).includes("*")) return [];
-    if (certificate === undefined && client_auth === undefined && min_version === undefined) return [];
-    // Others may have come under it since: whoever did has seen what is demanded.
-    const wasThere = before?.rules.some(
-      (rule) => rule.match.hostname === hostname && isDeepStrictEqual(rule.tls_options, tls_options),
-    );
-    if (wasThere === true || owners.heldUnder(hostname, subject) === undefined) return [];
-    const message = `tls_options of ${JSON.stringify(hostname)} would hold for a host of another subject, which is under it: leave them out, or claim the hosts that are yours one by one`;
-    return [{ field: `rules[${index}].tls_options`, message }];
-  });
+  { owners, setAside }: Catalog,
+): string | undefined {
+  if ([owners, setAside.owners].every((one) => one.heldUnder(hostname, subject) === undefined))
+    return undefined;
+  return `tls_options of ${JSON.stringify(hostname)} would hold for a host under it that is another subject's, or nobody's: leave them out, or claim the hosts that are yours one by one`;
 }
 
 function refuse(excess: readonly Omit<Problem, "code">[]): void {

@@ -2,6 +2,7 @@ import type { Problem } from "../errors.ts";
 import type { Ingress, IngressRule, SetAsideIngress } from "../model/api.ts";
 import { ClaimIndex, type Conflict } from "../model/claims/claim-index.ts";
 import { claimProblems } from "../validation/ingress.ts";
+import { Owners } from "./owners.ts";
 import { unreadableClaims } from "./unreadable-claims.ts";
 
 /** What a document wants; `undefined` stands for a rule that is invalid by itself. */
@@ -16,6 +17,8 @@ export interface Wanted extends Pick<Ingress, "listen" | "gateways"> {
  * two it was acknowledged last.
  */
 export class SetAside {
+  /** Whose they are, of those that can be read. */
+  readonly owners = new Owners();
   readonly #entries = new Map<string, SetAsideIngress>();
   readonly #claims = new ClaimIndex();
   /** Name → ids. Several may have one name. */
@@ -26,8 +29,11 @@ export class SetAside {
     this.#entries.set(entry.id, entry);
     if (entry.name !== undefined)
       this.#names.set(entry.name, (this.#names.get(entry.name) ?? new Set()).add(entry.id));
-    if (entry.ingress !== undefined) this.#claims.add(entry.ingress);
-    else this.#claims.addUnreadable(entry.id, entry.hostnames, entry.ports);
+    if (entry.ingress === undefined) this.#claims.addUnreadable(entry.id, entry.hostnames, entry.ports);
+    else {
+      this.#claims.add(entry.ingress);
+      this.owners.add(entry.ingress);
+    }
   }
 
   remove(id: string): void {
@@ -37,8 +43,11 @@ export class SetAside {
     const { name = "" } = entry;
     const ids = this.#names.get(name);
     if (ids?.delete(id) && ids.size === 0) this.#names.delete(name);
-    if (entry.ingress !== undefined) this.#claims.remove(entry.ingress);
-    else this.#claims.removeUnreadable(id);
+    if (entry.ingress === undefined) this.#claims.removeUnreadable(id);
+    else {
+      this.#claims.remove(entry.ingress);
+      this.owners.remove(entry.ingress);
+    }
   }
 
   /** Holds the hostnames that a damaged line of the journal names, for as long as this process lives. */

@@ -16,6 +16,16 @@ interface Attempt {
 }
 
 const mine = document("red", "b.red.test");
+/** Would take requests of an ingress that is nobody's. */
+const narrower = {
+  name: "red",
+  rules: [
+    {
+      match: { hostname: "free.red.test", path: { type: "prefix", value: "/login" } },
+      target: { instance: "red", port: 80 },
+    },
+  ],
+};
 
 /** References that could lead to another's object. */
 const toIngress = ({ ingress }: Theirs): readonly string[] => [ingress, "blue", ingress.slice(0, 8)];
@@ -54,11 +64,17 @@ const attempts: { readonly [operation: string]: (theirs: Theirs) => readonly Att
       json: { ...mine, name: "red-2", rules: [{ ...mine.rules[0], match: { hostname: "a.blue.test" } }] },
       status: 403,
     },
+    { path: "/ingresses", json: { ...narrower, name: "red-2" }, status: 403 },
   ],
   "GET /ingresses/{id}": (theirs) => at(toIngress(theirs), (one) => `/ingresses/${one}`, 404),
-  "PUT /ingresses/{id}": (theirs) => at(toIngress(theirs), (one) => `/ingresses/${one}`, 404, mine),
-  "PATCH /ingresses/{id}": (theirs) =>
-    at(toIngress(theirs), (one) => `/ingresses/${one}`, 404, { tags: { a: "b" } }),
+  "PUT /ingresses/{id}": (theirs) => [
+    ...at(toIngress(theirs), (one) => `/ingresses/${one}`, 404, mine),
+    ...refused("/ingresses/red", narrower),
+  ],
+  "PATCH /ingresses/{id}": (theirs) => [
+    ...at(toIngress(theirs), (one) => `/ingresses/${one}`, 404, { tags: { a: "b" } }),
+    ...refused("/ingresses/red", { rules: narrower.rules }),
+  ],
   "DELETE /ingresses/{id}": (theirs) => at(toIngress(theirs), (one) => `/ingresses/${one}`, 404),
   "GET /ingresses/{id}/status": (theirs) => at(toIngress(theirs), (one) => `/ingresses/${one}/status`, 404),
   "GET /ingresses/{id}/traffic": (theirs) => at(toIngress(theirs), (one) => `/ingresses/${one}/traffic`, 404),
@@ -110,6 +126,7 @@ const attempts: { readonly [operation: string]: (theirs: Theirs) => readonly Att
   ],
   "POST /apply": ({ ingress }) => [
     { path: "/apply", json: [{ ...mine, id: ingress }], status: 409 },
+    { path: "/apply", json: [narrower], status: 403 },
     { path: "/apply?prune=selected&owner=blue", json: [], status: 200 },
     { path: "/apply?prune=selected&tags[team]=blue", json: [], status: 200 },
   ],

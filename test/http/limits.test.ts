@@ -1,55 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { Ingress, Plan } from "../../src/model/api.ts";
 import { createTestAuthority } from "../support/acme/test-authority.ts";
-import { startApi, type TestApi } from "../support/http-api.ts";
-import type { HttpReply } from "../support/http-call.ts";
-import { signToken } from "../support/sign-token.ts";
-
-const secret = "secret-of-the-tests-of-limits-0123456789";
-const bearer = (claims: object) => ({
-  Authorization: `Bearer ${signToken(secret, claims as { readonly [claim: string]: unknown })}`,
-});
-const admin = bearer({ sub: "root" });
-const limits = {
-  hostnames: ["*.red.example.com", "red.example.com"],
-  instances: ["vm-1"],
-};
-const red = bearer({ sub: "red", limits });
-const blue = bearer({ sub: "blue", limits: { hostnames: ["*.blue.example.com"] } });
-
-const document = (name: string, hostname: string, more: object = {}, target: object = {}) => ({
-  name,
-  rules: [{ match: { hostname, ...more }, target: { instance: "vm-1", port: 80, ...target } }],
-});
-
-async function world(): Promise<TestApi> {
-  const api = await startApi({ secret });
-  for (const name of ["vm-1", "vm-2"])
-    await api.call({
-      method: "PUT",
-      path: `/instances/${name}`,
-      json: { network: { ip: "10.0.0.1" } },
-      headers: admin,
-    });
-  return api;
-}
-
-function create(api: TestApi, headers: typeof red, json: object): Promise<HttpReply> {
-  return api.call({ method: "POST", path: "/ingresses", json, headers });
-}
-
-async function created(api: TestApi, headers: typeof red, json: object): Promise<Ingress> {
-  const reply = await create(api, headers, json);
-  expect([reply.status, reply.text]).toEqual([201, expect.anything()]);
-  return reply.json<Ingress>();
-}
+import type { TestApi } from "../support/http-api.ts";
+import { admin, bearer, blue, create, created, document, limits, red, world } from "../support/limited.ts";
 
 const whole = (api: TestApi): string => JSON.stringify([...api.manager.list()]);
 
 describe("a token with limits", () => {
   it("finds its own alone", async () => {
-    await using api = await startApi({ secret });
-    await api.registry.put("vm-1", { network: { ip: "10.0.0.1" } });
+    await using api = await world();
     const mine = await created(api, red, document("mine", "a.red.example.com"));
     await created(api, blue, document("theirs", "a.blue.example.com"));
     for (const reference of [mine.id, "mine", mine.id.slice(0, 1)]) {
@@ -192,83 +151,6 @@ describe("a token with limits", () => {
     expect((await create(api, secure, having(false))).status).toBe(201);
   });
 
-  it("takes no name under a host that another subject holds, by any call, and everybody's own stay theirs", async () => {
-    await using api = await world();
-    const wide = { hostnames: ["*"] };
-    const [ann, bob] = [bearer({ sub: "ann", limits: wide }), bearer({ sub: "bob", limits: wide })];
-    await created(
-      api,
-      ann,
-      document("literal", "shop.example.com", { path: { type: "prefix", value: "/a" } }),
-    );
-    await created(api, ann, document("wildcard", "*.dev.example.com"));
-    await created(api, ann, document("pattern", "{x}.{y}.cap.example.com", {}, { instance: "{x}" }));
-    for (const json of [
-      document("x", "shop.example.com", { path: { type: "prefix", value: "/a/b" } }),
-      document("x", "shop.example.com", { path: { type: "exact", value: "/c" } }),
-      document("x", "shop.example.com", { port: 8080 }),
-      document("x", "SHOP.example.com.", { methods: ["GET"] }),
-      document("x", "a.dev.example.com"),
-      document("x", "{z}.dev.example.com", { path: { type: "prefix", value: "/q" } }, { instance: "{z}" }),
-      document("x", "*.b.cap.example.com"),
-    ]) {
-      for (const [path, body] of [
-        ["/ingresses", json],
-        ["/apply", [json]],
-      ] as const) {
-        const reply = await api.call({ method: "POST", path, json: body, headers: bob });
-        expect([json.rules[0]?.match, path, reply.status]).toEqual([json.rules[0]?.match, path, 403]);
-        expect(reply.text).toContain("another subject holds");
-      }
-      // Whose they are.
-      const own = await create(api, ann, json);
-      expect([json.rules[0]?.match, own.status]).toEqual([json.rules[0]?.match, 201]);
-      await api.call({ method: "DELETE", path: "/ingresses/x", headers: ann });
-    }
-    await created(api, bob, document("beside", "shop2.example.com"));
-    await created(api, bob, document("deeper", "a.b.dev.example.com"));
-    await api.call({ method: "DELETE", path: "/ingresses/literal", headers: ann });
-    await created(api, bob, document("freed", "shop.example.com"));
-  });
-
-  it("demands nothing of TLS for hosts that another subject holds under its wildcard", async () => {
-    await using api = await world();
-    const { pem: ca_pem } = await createTestAuthority();
-    const ann = bearer({ sub: "ann", limits: { hostnames: ["shop.example.com"] } });
-    const bob = bearer({ sub: "bob", limits: { hostnames: ["*"] } });
-    await created(api, ann, document("shop", "shop.example.com"));
-    const wild = (hostname: string, tls_options?: object) => {
-      const [rule] = document("wild", hostname).rules;
-      return {
-        name: "wild",
-        rules: [{ ...rule, tls: true, tls_options: { issuer: "internal", ...tls_options } }],
-      };
-    };
-    const strict = { client_auth: { ca_pem, mode: "require" } };
-    for (const json of [
-      wild("*.example.com", strict),
-      wild("*.*.com", strict),
-      wild("*.example.com", { min_version: "1.3" }),
-    ]) {
-      const refused = await create(api, bob, json);
-      expect([refused.status, refused.json()["details"]]).toMatchObject([
-        403,
-        [{ field: "rules[0].tls_options" }],
-      ]);
-      expect(refused.text).not.toContain("shop");
-    }
-    expect((await create(api, bob, wild("*.example.com"))).status).toBe(201);
-    const replace = async (json: object) =>
-      (await api.call({ method: "PUT", path: "/ingresses/wild", json, headers: bob })).status;
-    expect(await replace(wild("*.example.com", strict))).toBe(403);
-    await api.call({ method: "DELETE", path: "/ingresses/shop", headers: ann });
-    expect(await replace(wild("*.example.com", strict))).toBe(200);
-    await created(api, ann, document("shop", "shop.example.com"));
-    // Who was there first goes on.
-    expect(await replace({ ...wild("*.example.com", strict), tags: { a: "b" } })).toBe(200);
-    expect(await replace(wild("*.example.com", { ...strict, min_version: "1.3" }))).toBe(403);
-  });
-
   it("is one of several who ask for a host at once, and one of them gets it", async () => {
     await using api = await world();
     const subjects = ["ann", "bob", "eve", "joe"];
@@ -283,15 +165,6 @@ describe("a token with limits", () => {
     );
     expect(replies.map(({ status }) => status).sort()).toEqual([201, 403, 403, 403]);
     expect([...api.manager.list()].length).toBe(1);
-  });
-
-  it("may have a part of a wildcard that was given to it", async () => {
-    await using api = await world();
-    await created(api, admin, document("all", "*.red.example.com"));
-    await created(api, admin, document("nobody-minds", "*"));
-    expect((await create(api, red, document("x", "a.red.example.com"))).status).toBe(403);
-    const granted = bearer({ sub: "red", limits: { hostnames: ["a.red.example.com"] } });
-    expect((await create(api, granted, document("x", "a.red.example.com"))).status).toBe(201);
   });
 
   it("prunes its own alone, and takes nobody's name or id in a set", async () => {

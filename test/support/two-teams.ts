@@ -12,6 +12,8 @@ export const bearer = (claims: { readonly [claim: string]: unknown }): Headers =
 });
 /** May do everything. */
 export const root = bearer({ sub: "root" });
+/** Has no subject, as VM managers: what it makes is nobody's. */
+const nobody = bearer({});
 /** A team, and another. */
 export const red = bearer({ sub: "red", jti: "r1", limits: { hostnames: ["*.red.test"] } });
 export const blue = bearer({ sub: "blue", jti: "b1", limits: { hostnames: ["*.blue.test"] } });
@@ -90,6 +92,8 @@ export async function startTwoTeams(): Promise<TwoTeams> {
   ids.red = (await send<Ingress>(red, "POST", "/ingresses", document("red", "a.red.test", shared.id))).id;
   const theirs = document("blue", "a.blue.test", certificate.id);
   ids.blue = (await send<Ingress>(blue, "POST", "/ingresses", { ...theirs, tags: { team: "blue" } })).id;
+  // Within red's hostnames.
+  await send(nobody, "POST", "/ingresses", { ...document("blue", "free.red.test"), name: "blue-free" });
   await send(root, "POST", "/apply?message=about-blue", [
     { ...document("red", "a.red.test", shared.id), tags: { a: "b" } },
     { ...theirs, tags: { team: "blue", a: "b" } },
