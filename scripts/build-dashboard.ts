@@ -59,8 +59,8 @@ async function digestOfSources(): Promise<string> {
   const sources = await filesUnder(path.join(web, "src"));
   const others = ["index.html", "vite.config.ts"].map((name) => path.join(web, name));
   const manifest = await readFile(path.join(top, "package.json"), "utf8");
-  const { dependencies, devDependencies } = JSON.parse(manifest) as { [part: string]: object };
-  const hash = createHash("sha256").update(JSON.stringify([dependencies, devDependencies]));
+  const { dependencies, optionalDependencies } = JSON.parse(manifest) as { [part: string]: object };
+  const hash = createHash("sha256").update(JSON.stringify([dependencies, optionalDependencies]));
   for (const file of [...sources, ...others])
     hash.update(`${file.slice(top.length)}\n`).update(await readFile(file));
   return hash.digest("hex");
@@ -84,6 +84,12 @@ async function compressAll(folder: string): Promise<void> {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const isBuilt = await buildDashboard({ force: process.argv.includes("--force") });
-  if (isBuilt) console.error("gatewright: the dashboard was built");
+  try {
+    const isBuilt = await buildDashboard({ force: process.argv.includes("--force") });
+    if (isBuilt) console.error("gatewright: the dashboard was built");
+  } catch (error) {
+    // Beside a start this is one line among its own.
+    console.error(`gatewright: the dashboard cannot be built: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
 }

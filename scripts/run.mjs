@@ -32,9 +32,10 @@ const readJson = (file) => JSON.parse(readFileSync(file, "utf8"));
 
 /** A digest of all that decides what belongs into node_modules; other changes of package.json cost no installation. */
 function wantedDigest() {
-  const { dependencies, devDependencies, overrides, allowScripts } = readJson(path.join(top, "package.json"));
+  const manifest = readJson(path.join(top, "package.json"));
+  const { dependencies, optionalDependencies, devDependencies, overrides, allowScripts } = manifest;
   return createHash("sha256")
-    .update(JSON.stringify([dependencies, devDependencies, overrides, allowScripts]))
+    .update(JSON.stringify([dependencies, optionalDependencies, devDependencies, overrides, allowScripts]))
     .update(readFileSync(path.join(top, "package-lock.json")))
     .digest("hex");
 }
@@ -208,15 +209,6 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   );
   process.exit(1);
 }
-/** Builds the dashboard when it is missing or stale, beside what is started: nothing waits for it. */
-function buildBeside(node) {
-  const script = path.join(top, "scripts", "build-dashboard.ts");
-  if (!existsSync(path.join(top, "web", "src"))) return;
-  const child = spawn(node, [script], { stdio: ["ignore", "ignore", "inherit"], detached: true });
-  child.on("error", () => {});
-  child.unref();
-}
-
 const wantsDashboard = process.argv[2] === "--dashboard";
 const [file, ...rest] = process.argv.slice(wantsDashboard ? 3 : 2);
 if (file === undefined) {
@@ -233,7 +225,7 @@ try {
 const script = realpathSync(file);
 const node = runnableNode();
 const cache = path.join(top, ".cache", "compile");
-if (wantsDashboard && node !== undefined) buildBeside(node);
+if (wantsDashboard && node !== undefined) (await import("./build-beside.mjs")).buildBeside(node);
 if (node === undefined) {
   say(
     `Node ${process.versions.node} is too old, and the pinned one is missing: remove node_modules and start again`,

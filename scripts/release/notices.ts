@@ -8,15 +8,20 @@ interface Lock {
     readonly [folder: string]: {
       readonly version?: string;
       readonly dev?: boolean;
+      readonly devOptional?: boolean;
+      readonly optional?: boolean;
       readonly license?: string;
     };
   };
 }
 
-/** Writes the licences of all libraries that are not for development alone; theirs demand that they come along. */
+/** Writes the licences of all libraries that the program is made of; theirs demand that they come along. */
 export async function writeNotices(file: string): Promise<void> {
   const lock = JSON.parse(await readFile(path.join(top, "package-lock.json"), "utf8")) as Lock;
-  const folders = Object.entries(lock.packages).filter(([folder, { dev }]) => folder !== "" && dev !== true);
+  // What is optional builds the dashboard in a clone.
+  const folders = Object.entries(lock.packages).filter(
+    ([folder, { dev, devOptional, optional }]) => folder !== "" && !(dev || devOptional || optional),
+  );
   const notices = await Promise.all(
     folders.map(async ([folder, { license = "", version = "" }]) => {
       const name = folder.slice(folder.lastIndexOf("node_modules/") + "node_modules/".length);

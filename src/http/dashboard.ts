@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type NextFunction, type Request, type Response, Router } from "express";
 import { sendText } from "./wire.ts";
 
-/** Where the built dashboard is: `npm run build` makes it, `npm start` does where it is missing or stale. */
+/** Where the built dashboard is: `npm run build` makes it; `npm start` and `gatewright up` do where it is missing or stale. */
 export const dashboardFolder = join(import.meta.dirname, "../../web/dist");
 
 /**

@@ -1,12 +1,13 @@
 import { symlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
-import { visit } from "../support/api.ts";
+import { call, visit } from "../support/api.ts";
 import { startBackend } from "../support/backend.ts";
 import { builtCaddy } from "../support/caddy-binary.ts";
 import { freePorts, portSettings } from "../support/gatewright.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { Terminal } from "../support/terminal.ts";
+import { until } from "../support/until.ts";
 
 const program = resolve(import.meta.dirname, "../../bin/gatewright.mjs");
 
@@ -34,6 +35,9 @@ it("a session at a terminal, from nothing to a rollback and to the end", { timeo
   server.begin("gatewright up");
   await server.see(`127.0.0.1:${ports.api}`);
   expect(await terminal.run("gatewright status")).toContain("✓ all is well");
+  // In a clone it is built beside the start.
+  const page = { headers: { accept: "text/html" } };
+  await until(async () => (await call(env.GATEWRIGHT_URL, page)).status === 200, 60_000);
   expect(await terminal.run("gatewright ingress list")).toContain(
     "There is no such ingress. `gatewright ingress create` makes one.",
   );

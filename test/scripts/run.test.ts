@@ -15,7 +15,8 @@ beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "gatewright-run-"));
   await mkdir(path.join(folder, "scripts"));
   await mkdir(path.join(folder, "fake-node"));
-  await copyFile(path.join(top, "scripts/run.mjs"), path.join(folder, "scripts/run.mjs"));
+  for (const name of ["run.mjs", "build-beside.mjs"])
+    await copyFile(path.join(top, "scripts", name), path.join(folder, "scripts", name));
   await writeJson("fake-node/package.json", { name: "node", version: "1.0.0", bin: { node: "node.sh" } });
   const pinned = `#!/bin/sh\nexport PINNED=yes\nexec ${process.execPath} "$@"\n`;
   await writeFile(path.join(folder, "fake-node/node.sh"), pinned, { mode: 0o755 });

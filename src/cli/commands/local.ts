@@ -1,7 +1,8 @@
-import { watch } from "node:fs";
+import { existsSync, watch } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
 import { GatewrightError } from "../../errors.ts";
 import { exitCodes, Failure } from "../failure.ts";
@@ -16,7 +17,10 @@ export function addLocalCommands(program: Command, io: Io, run: () => Promise<vo
     .description(
       "Start Gatewright on this machine, in the foreground; settings come from the environment and .env",
     )
-    .action(run);
+    .action(async () => {
+      await buildDashboard();
+      await run();
+    });
 
   program
     .command("stop")
@@ -50,6 +54,16 @@ export function addLocalCommands(program: Command, io: Io, run: () => Promise<vo
       const { loadConfig } = await import("../../config.ts");
       await tail(join(settings(loadConfig).dataDir, "caddy", "caddy.log"), follow === true, io);
     });
+}
+
+/** In a clone has the dashboard built beside the start, where it is missing or stale. A package has it built. */
+async function buildDashboard(): Promise<void> {
+  const script = join(import.meta.dirname, "../../../scripts/build-beside.mjs");
+  if (!existsSync(script)) return;
+  const { buildBeside } = (await import(pathToFileURL(script).href)) as {
+    readonly buildBeside: (node: string) => void;
+  };
+  buildBeside(process.execPath);
 }
 
 /** Reads the settings; what is wrong with them is a matter of usage. */
