@@ -20,7 +20,7 @@ import { FollowedIngresses } from "./followed-ingresses.ts";
 import { ingressEvents } from "./ingress-events.ts";
 import { IngressService } from "./ingress-service.ts";
 import { storedModuleProblems } from "./module-problems.ts";
-import { probe } from "./port-probe.ts";
+import { type OwnListener, probe } from "./port-probe.ts";
 import { Reconciler } from "./reconciler.ts";
 import type { CertificateLookup } from "./tls-admission.ts";
 import { type TlsView, tlsView, type WantedView, wantedView } from "./views.ts";
@@ -34,6 +34,8 @@ export interface ManagerOptions {
   readonly createHost: (hooks: HostHooks) => CaddyHost;
   readonly compiler: CompilerSettings;
   readonly admission: AdmissionSettings;
+  /** Where Gatewright itself listens. Default: not told apart from other processes. */
+  readonly ownListeners?: readonly OwnListener[];
   /** What is done when somebody else changes Caddy. Default `repair`. */
   readonly drift?: DriftPolicy;
   /** See `IngressServiceOptions.confirmReferences`. */
@@ -118,7 +120,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
 
 function createReconciler(options: ManagerOptions, catalog: Catalog, turns: SerialQueue): Reconciler {
   const { api, certificates, compiler, drift = "repair", events = noEvents, feeds, logger } = options;
-  const { track = untracked } = options;
+  const { ownListeners, track = untracked } = options;
   const files = new CaddyFiles(compiler.folder);
   const imported = certificates && (() => certificates.digests());
   return new Reconciler({
@@ -131,7 +133,7 @@ function createReconciler(options: ManagerOptions, catalog: Catalog, turns: Seri
     files,
     imported,
     logger,
-    probe,
+    probe: (listener) => probe(listener, ownListeners),
     track,
     turns,
   });

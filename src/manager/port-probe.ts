@@ -3,15 +3,22 @@ import { createServer, isIPv6 } from "node:net";
 import type { Listener } from "../compiler/listeners.ts";
 import { GatewrightError } from "../errors.ts";
 
+/** A listener of Gatewright's own, which no rule can have. */
+export interface OwnListener extends Listener {
+  /** Whose it is, with the setting: `the API (PORT)`. */
+  readonly what: string;
+}
+
 /**
  * Checks that a port can be bound, before a configuration that needs it is loaded: one port of many that Caddy could
  * not bind would fail them all.
  * Throws `port_in_use` (EADDRINUSE), `port_not_permitted` (EACCES) or `config_validation_failed` (any other reason,
- * such as an address that the machine does not have).
+ * such as an address that the machine does not have). `own` names who has it, where that is Gatewright itself.
  */
-export function probe({ network, address, port }: Listener): Promise<void> {
+export function probe({ network, address, port }: Listener, own: readonly OwnListener[] = []): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => reject(refusal(address, port, error));
+    const holder = own.find((one) => one.network === network && one.port === port);
+    const fail = (error: NodeJS.ErrnoException): void => reject(refusal(address, port, error, holder));
     if (network === "udp") {
       const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
       socket.once("error", fail);
@@ -24,15 +31,21 @@ export function probe({ network, address, port }: Listener): Promise<void> {
   });
 }
 
-function refusal(address: string, port: number, error: NodeJS.ErrnoException): GatewrightError {
+function refusal(
+  address: string,
+  port: number,
+  error: NodeJS.ErrnoException,
+  holder: OwnListener | undefined,
+): GatewrightError {
   const options = { cause: error };
   switch (error.code) {
-    case "EADDRINUSE":
-      return new GatewrightError(
-        "port_in_use",
-        `port already in use: port ${port} is already bound by another process; stop it or choose another port`,
-        options,
-      );
+    case "EADDRINUSE": {
+      const held =
+        holder === undefined
+          ? "is already bound by another process; stop it or choose another port"
+          : `is that of Gatewright itself, of ${holder.what}; choose another port`;
+      return new GatewrightError("port_in_use", `port already in use: port ${port} ${held}`, options);
+    }
     case "EACCES":
       return new GatewrightError(
         "port_not_permitted",

@@ -1,7 +1,8 @@
 import { networkInterfaces } from "node:os";
 import type { Config } from "../config.ts";
 import type { AdmissionSettings } from "../manager/admission.ts";
-import { deniedNetworks, ownPorts, tlsSettings } from "./compiler-settings.ts";
+import { deniedNetworks, tlsSettings } from "./compiler-settings.ts";
+import { ownPorts } from "./own-ports.ts";
 
 /** What ingress documents are checked against. */
 export function admissionSettings(config: Config): AdmissionSettings {

@@ -8,6 +8,7 @@ import { type Config, caddysSocket, Secret } from "../config.ts";
 import type { TlsSettings } from "../model/tls-plan.ts";
 import { CADDY_TTL } from "../resolver/address-ttl.ts";
 import { observingSettings, otlpHeaders, otlpHeadersPath } from "./observing-settings.ts";
+import { ownPorts } from "./own-ports.ts";
 
 /** Networks that no target may be in: metadata services and neighbours on the link (RFC 3927, RFC 4291). */
 export const deniedNetworks = ["169.254.0.0/16", "fe80::/10"] as const;
@@ -17,17 +18,6 @@ const caddyLevels = { debug: "DEBUG", info: "INFO", warn: "WARN", error: "ERROR"
 /** Folder of Caddy's files. */
 export function caddyFolder(config: Config): string {
   return join(config.dataDir, "caddy");
-}
-
-/** Ports of our own listeners, which no target may reach on this machine. */
-export function ownPorts({ api, caddy, dns, tls }: Config): readonly number[] {
-  const admin = caddy.adminPort === undefined ? [] : [caddy.adminPort];
-  return [
-    ...(api.addresses.length === 0 ? [] : [api.port]),
-    ...admin,
-    dns.port,
-    ...(tls.onDemand ? [tls.askPort] : []),
-  ];
 }
 
 /** The settings that the compiler renders into Caddy's configuration. `current` has the secrets in force. */

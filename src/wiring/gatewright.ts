@@ -27,6 +27,7 @@ import { openIngresses } from "./ingresses.ts";
 import { createInstances, type Instances } from "./instances.ts";
 import { openJwts } from "./jwts.ts";
 import { openOtlp } from "./otlp.ts";
+import { ownListeners } from "./own-ports.ts";
 import type { PrefetchedFolders } from "./prefetched-folders.ts";
 import { type LiveConfig, renewSettings } from "./reload.ts";
 import { openSharedStore, type SharedStore } from "./shared-store.ts";
@@ -209,6 +210,7 @@ function managerSettings(
     createHost,
     drift,
     logger: logger.child("ingress"),
+    ownListeners: ownListeners(config),
     track: all,
     ...(follow === undefined ? {} : { follows: follow.url }),
   };

@@ -21,6 +21,19 @@ describe("probe", () => {
     await expect(probePort("0.0.0.0", backend.port)).rejects.toMatchObject({ code: "port_in_use" });
   });
 
+  it("names what of Gatewright itself has it", async () => {
+    await using backend = await startBackend();
+    const wanted = { network: "tcp", address: "0.0.0.0", port: backend.port } as const;
+    const own = [
+      { what: "the API (PORT)", network: "tcp", address: "127.0.0.1", port: backend.port },
+    ] as const;
+    const message = `port already in use: port ${backend.port} is that of Gatewright itself, of the API (PORT); choose another port`;
+    await expect(probe(wanted, own)).rejects.toMatchObject({ code: "port_in_use", message });
+    await expect(probe(wanted, [{ ...own[0], network: "udp" }])).rejects.toMatchObject({
+      message: expect.stringContaining("another process"),
+    });
+  });
+
   it.each(["127.0.0.1", "::1"])("tells the networks apart on %s", async (address) => {
     const port = await freePort();
     const socket = createSocket(address === "::1" ? "udp6" : "udp4").bind({ address, port, exclusive: true });

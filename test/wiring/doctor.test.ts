@@ -222,7 +222,7 @@ describe("with a Gatewright that runs", () => {
     expect(found).toContainEqual(
       expect.objectContaining({
         check: "ports",
-        message: expect.stringContaining(`${gatewright.ports.http} is ours`),
+        message: expect.stringContaining(`${gatewright.ports.http}/tcp is ours`),
       }),
     );
     expect(found).toContainEqual(expect.objectContaining({ check: "served", verdict: "ok" }));

@@ -1,15 +1,14 @@
-import type { Listener } from "../../compiler/listeners.ts";
 import type { Config } from "../../config.ts";
 import { isGatewrightError } from "../../errors.ts";
-import { probe } from "../../manager/port-probe.ts";
+import { type OwnListener, probe } from "../../manager/port-probe.ts";
 import type { Finding, Ingress } from "../../model/api.ts";
 import { eachInSlices } from "../../util/slices.ts";
+import { ownListeners } from "../own-ports.ts";
 import { ok, problem, someOf, warning } from "./finding.ts";
 import { type HeldSocket, heldSockets, programName } from "./sockets.ts";
 
-interface Wanted extends Listener {
-  /** Who wants it: `the API (PORT)`. */
-  readonly what: string;
+/** `what` is who wants it. */
+interface Wanted extends OwnListener {
   /** Whether anything needs it now. */
   readonly isNeeded: boolean;
 }
@@ -30,23 +29,15 @@ export async function portFindings(
     : [ok("ports", `ports: ${findings.map(({ message }) => message).join(", ")}`)];
 }
 
-async function wantedPorts(
-  { api, caddy, dns }: Config,
-  ingresses: Iterable<Ingress>,
-): Promise<readonly Wanted[]> {
+async function wantedPorts(config: Config, ingresses: Iterable<Ingress>): Promise<readonly Wanted[]> {
+  const { caddy } = config;
   const used = new Map<string, Wanted>();
   const want = (one: Wanted): void => {
     const key = `${one.network} ${one.port}`;
     if (used.get(key)?.isNeeded !== true) used.set(key, one);
   };
-  const own = (what: string, network: "tcp" | "udp", address: string, port: number): void => {
-    // 0 is one that is chosen at the start.
-    if (port !== 0) want({ what, network, address, port, isNeeded: true });
-  };
-  for (const address of api.addresses) own("the API (PORT)", "tcp", address, api.port);
-  own("DNS (INTERNAL_DNS_PORT)", "udp", dns.address, dns.port);
-  own("DNS (INTERNAL_DNS_PORT)", "tcp", dns.address, dns.port);
-  own("Caddy's admin endpoint (CADDY_ADMIN_PORT)", "tcp", caddy.adminAddress, caddy.adminPort ?? 0);
+  // 0 is one that is chosen at the start.
+  for (const one of ownListeners(config)) if (one.port !== 0) want({ ...one, isNeeded: true });
   const address = caddy.listenAddress;
   await eachInSlices(ingresses, ({ listen, name, rules }) => {
     for (const { match } of rules) {
@@ -64,12 +55,12 @@ async function look(wanted: Wanted, held: readonly HeldSocket[], ours: readonly 
   const { isNeeded, network, port, what } = wanted;
   const holders = held.filter((one) => one.network === network && one.port === port);
   if (holders.some(({ pids }) => pids.some((pid) => ours.includes(pid))))
-    return ok("ports", `${port} is ours`);
+    return ok("ports", `${port}/${network} is ours`);
   const refusal = await probe(wanted).then(
     () => undefined,
     (error: unknown) => error,
   );
-  if (refusal === undefined) return ok("ports", `${port} is free`);
+  if (refusal === undefined) return ok("ports", `${port}/${network} is free`);
   const tell = isNeeded ? problem : warning;
   if (!isGatewrightError(refusal, "port_in_use")) {
     const reason = isGatewrightError(refusal) ? refusal.message : String(refusal);
