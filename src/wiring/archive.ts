@@ -14,10 +14,12 @@ import type { InstanceRegistry } from "../resolver/registry.ts";
 import type { Document } from "../store/document-store.ts";
 import { parseTraffic } from "../targets/instance-modes.ts";
 import type { Targets } from "../targets/targets.ts";
-import { readStoredToken } from "../tokens/stored-token.ts";
+import { checkTokenLimits } from "../tokens/request.ts";
+import { readStoredToken, type StoredToken } from "../tokens/stored-token.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import { type Track, untracked } from "../util/track.ts";
 import type { ListenPorts } from "../validation/ingress.ts";
+import { parseBody } from "../validation/schema.ts";
 import { admissionSettings } from "./admission-settings.ts";
 
 /** What archives are made of, and go to. */
@@ -105,7 +107,7 @@ function kindsOf({
     kind({
       name: "token",
       list: () => tokens.stored(),
-      read: readStoredToken,
+      read: readArchivedToken,
       put: (all, by) => tokens.restore(all, by),
       remove: (ids, by) => each(ids, (id) => tokens.delete(id, by)),
     }),
@@ -142,6 +144,24 @@ function kindsOf({
       },
     }),
   ];
+}
+
+/**
+ * Whoever wrote an archive by hand is held to what `POST /tokens` takes: a scope that does not exist would be given to the token by
+ * a later version, and limits that cannot be read would limit nothing.
+ */
+function readArchivedToken(value: unknown): StoredToken {
+  const token = readStoredToken(value);
+  const { limits, name, scopes, subject } = token;
+  try {
+    const request = { name, subject, scopes, ...(limits === undefined ? {} : { limits }) };
+    checkTokenLimits(parseBody("CreateTokenRequest", request));
+  } catch (error) {
+    const [first] = isGatewrightError(error) ? error.details : [];
+    if (first === undefined) throw error;
+    throw new Error(`${first.field}: ${first.message}`, { cause: error });
+  }
+  return token;
 }
 
 function kind<T extends Document>(one: ArchiveKind<T>): ArchiveKind {

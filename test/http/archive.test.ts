@@ -192,6 +192,27 @@ describe("what is imported by nobody", () => {
       token: 1,
     });
     expect(await refused(half)).toMatchObject(invalid(/line 5: token x: subject is missing/));
+    const stored = {
+      id: "x",
+      name: "n",
+      subject: "s",
+      scopes: ["ingress:read"],
+      created_by: "root",
+      created_at: "2026-01-01T00:00:00.000Z",
+      secret_sha256: "0".repeat(64),
+    };
+    for (const [wrong, said] of [
+      [{ scopes: ["ingress:raed"] }, /scopes\[0\]: .*"ingress:read"/],
+      [{ scopes: [] }, /scopes: /],
+      [{ limits: { hostname: ["*.a.test"] } }, /limits\.hostname: .*"hostnames"/],
+      [{ limits: { hostnames: "*.a.test" } }, /limits\.hostnames: /],
+      [{ limits: { hostnames: ["a b"] } }, /limits\.hostnames\[0\]: /],
+      [{ limits: {}, subject: "anonymous" }, /subject: nobody by this subject/],
+    ] as const) {
+      const line = JSON.stringify({ token: { ...stored, ...wrong } });
+      const changed = rewritten(plain.archive, (lines) => [...lines, line], { token: 1 });
+      expect(await refused(changed)).toMatchObject(invalid(new RegExp(`line 5: token x: ${said.source}`)));
+    }
   });
 
   it("ingresses that are against each other: every conflict is told", async () => {
