@@ -175,5 +175,8 @@ function refusalOf(status: number, body: string, path: string): Failure {
   const missing = status === 404 && answer.message === "resource not found" ? missingText(path) : undefined;
   if (missing !== undefined) return new Failure(missing, exitCodes.notFound);
   const hint = status === 401 ? "; give a token by --token, GATEWRIGHT_TOKEN or a context" : "";
-  return new Failure(`${answer.message}${hint}`, exitCodeOf(status), answer.details ?? []);
+  const { details = [] } = answer;
+  // In hypeman's words, which the first problem says in plain ones.
+  const message = answer.message.startsWith("request body has an error: ") ? details[0]?.message : undefined;
+  return new Failure(`${message ?? answer.message}${hint}`, exitCodeOf(status), details);
 }

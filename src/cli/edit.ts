@@ -16,6 +16,10 @@ export interface Edited {
   keepingOnFailure(run: (document: unknown) => Promise<void>): Promise<void>;
 }
 
+function keptIn(path: string): string {
+  return `Your text is kept in ${path}.`;
+}
+
 /** Some editors delete what is left empty. */
 function readEdited(path: string): string {
   try {
@@ -37,19 +41,19 @@ export async function editText(session: Session, text: string, name: string): Pr
   const path = join(folder, basename(name));
   writeFileSync(path, `${text}\n`, { mode: 0o600 });
   // By a shell, since editors are set with arguments (`code --wait`).
-  const { status, error } = spawnSync("/bin/sh", ["-c", `${editor} "$1"`, "sh", path], { stdio: "inherit" });
-  if (error !== undefined || status !== 0) {
-    rmSync(folder, { recursive: true });
-    throw new Failure(
-      `${editor} ended with ${error?.message ?? status}: nothing was changed`,
-      exitCodes.failed,
-    );
-  }
+  const { error, signal, status } = spawnSync("/bin/sh", ["-c", `${editor} "$1"`, "sh", path], {
+    stdio: "inherit",
+  });
+  const hasFailed = error !== undefined || status !== 0;
   const edited = readEdited(path);
-  if (edited.trim() === text.trim() || edited.trim() === "") {
-    rmSync(folder, { recursive: true });
-    return undefined;
+  const isChanged = edited.trim() !== text.trim() && edited.trim() !== "";
+  if (!isChanged) rmSync(folder, { recursive: true });
+  if (hasFailed) {
+    if (isChanged) session.note(keptIn(path));
+    const how = error?.message ?? signal ?? `status ${status}`;
+    throw new Failure(`${editor} ended with ${how}: nothing was changed`, exitCodes.failed);
   }
+  if (!isChanged) return undefined;
   return {
     plan: async (change) => {
       const call = { method: "POST", path: "/plan", body: change };
@@ -63,7 +67,7 @@ export async function editText(session: Session, text: string, name: string): Pr
         const [document] = await documentsOf(edited, path);
         await run(document);
       } catch (failure) {
-        session.note(`Your text is kept in ${path}.`);
+        session.note(keptIn(path));
         throw failure;
       }
       rmSync(folder, { recursive: true });

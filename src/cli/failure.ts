@@ -1,4 +1,6 @@
 import type { Problem } from "../errors.ts";
+import { errorStatus } from "../http/error-status.ts";
+import type { Plan } from "../model/api.ts";
 
 /** What the program ends with. docs/cli.md lists them. */
 export const exitCodes = {
@@ -25,8 +27,15 @@ export class Failure extends Error {
 
 /** The exit code of an answer's status. */
 export function exitCodeOf(status: number): number {
+  if (status === 400 || status === 413) return exitCodes.usage;
   if (status === 401 || status === 403) return exitCodes.denied;
   if (status === 404) return exitCodes.notFound;
   if (status === 409 || status === 412) return exitCodes.conflict;
-  return status >= 500 ? exitCodes.unavailable : exitCodes.failed;
+  // Too many wrong tokens of this address: a right one is not looked at either, for a while.
+  return status >= 500 || status === 429 ? exitCodes.unavailable : exitCodes.failed;
+}
+
+/** The exit code of a change that a plan tells would be refused: that of the refusal, whose first problem decides. */
+export function exitCodeOfRefused({ problems: [first] = [] }: Pick<Plan, "problems">): number {
+  return first === undefined ? exitCodes.conflict : exitCodeOf(errorStatus[first.code]);
 }

@@ -23,7 +23,7 @@ it("everything is exported to a file for its owner, and imported from it", async
   expect(statSync(path("all.age")).mode & 0o777).toBe(0o600);
   const listed = await home.run(["ingress", "list", "-o", "json"]);
   const refused = await home.run(["import", path("all.age")], there);
-  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("give its passphrase")]);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("give its passphrase")]);
   const imported = await home.run(["import", path("all.age"), ...encryption], there);
   expect(imported).toMatchObject({ code: 0, stderr: "" });
   expect(imported.stdout).toContain(
@@ -56,7 +56,7 @@ it("mistakes are met by words, and leave no half a file", async () => {
   writeFileSync(path("cut"), piped.stdout.slice(0, -90));
   await using empty = await startApi();
   const cut = await home.run(["import", path("cut")], { env: { GATEWRIGHT_URL: empty.url } });
-  expect([cut.code, cut.stderr]).toEqual([1, expect.stringContaining("cannot be imported")]);
+  expect([cut.code, cut.stderr]).toEqual([2, expect.stringContaining("cannot be imported")]);
   const whole = await home.run(["import", "-", "-o", "json"], {
     env: { GATEWRIGHT_URL: empty.url },
     input: piped.stdout,

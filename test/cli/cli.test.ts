@@ -112,6 +112,26 @@ describe("apply and plan", () => {
     expect(await run("ingress", "list", "-o", "name")).toBe("ingress/a\n");
   });
 
+  it("prune what is the caller's own, or another's, alone", async () => {
+    const theirs = { GATEWRIGHT_TOKEN: signToken(secret, { sub: "bob" }) };
+    const sole = file("sole.json", [document("a")]);
+    const prune = ["apply", "-f", sole, "--prune", "--yes"];
+    await run("apply", "-f", file("mine.json", [document("mine")]));
+    await home.run(["apply", "-f", file("theirs.json", [document("theirs")])], { env: theirs });
+    expect(await run(...prune, "--owner", "nobody")).toContain("0 deleted");
+    expect(await run("plan", "-f", sole, "--prune", "--own")).toMatch(/- mine\n[\s\S]*1 to delete/);
+    expect(await run(...prune, "--own")).toContain("1 deleted");
+    expect(await run("ingress", "list", "--search", "theirs", "-o", "name")).toBe("ingress/theirs\n");
+    expect(await run(...prune, "--owner", "bob")).toContain("1 deleted");
+    for (const wrong of [
+      ["--own"],
+      ["--owner", "bob"],
+      ["-l", "a=b"],
+      ["--prune", "--own", "--owner", "bob"],
+    ])
+      expect(await home.run(["plan", "-f", sole, ...wrong])).toMatchObject({ code: 2, stdout: "" });
+  });
+
   it("delete nothing for want of files", async () => {
     const empty = join(home.path, "empty");
     mkdirSync(empty);
@@ -124,7 +144,7 @@ describe("apply and plan", () => {
   it("name every problem, and change nothing", async () => {
     const bad = file("bad.json", [document("x", "not a host"), { ...document("y"), nmae: "y" }]);
     const refused = await home.run(["apply", "-f", bad]);
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.stderr).toContain(`error: ${bad}, ingress y, nmae: `);
     const { stderr } = await home.run(["instance", "put", "vm-8", "--ip", "10.0.0.999"]);
     expect(stderr).toBe("error: network.ip: ip must be an IPv4 or IPv6 address, or null (invalid_value)\n");
@@ -175,7 +195,7 @@ describe("revisions", () => {
     expect(plan.stderr).toContain("- oops\n");
     await run("revision", "rollback", before, "--yes");
     expect(await run("ingress", "list", "-o", "name")).toBe("ingress/a\n");
-    expect(await home.run(["revision", "rollback", "999999", "--yes"])).toMatchObject({ code: 1 });
+    expect(await home.run(["revision", "rollback", "999999", "--yes"])).toMatchObject({ code: 2 });
   });
 });
 
@@ -199,20 +219,27 @@ describe("edit", () => {
     const failed = await home.run(["ingress", "edit", "a", "--yes"], {
       env: editor('sed -i s/edited.test/not_a_host!/ "$1"'),
     });
-    expect(failed.code).toBe(4);
+    expect(failed.code).toBe(2);
     const path = /Your text is kept in (\S+)\./.exec(failed.stderr)?.[1] ?? "";
     expect(readFileSync(path, "utf8")).toContain("not_a_host!");
+    const ended = await home.run(["ingress", "edit", "a", "--yes"], {
+      env: editor('sed -i s/edited.test/written.test/ "$1"; exit 3'),
+    });
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining("ended with status 3: nothing")]);
+    const kept = /Your text is kept in (\S+)\./.exec(ended.stderr)?.[1] ?? "";
+    expect(readFileSync(kept, "utf8")).toContain("written.test");
     const same = await home.run(["ingress", "edit", "a", "--yes"], { env: editor("true") });
     expect(same).toMatchObject({ code: 0, stderr: "Nothing was changed.\n" });
     const emptied = await home.run(["ingress", "edit", "a", "--yes"], { env: editor(': > "$1"') });
     expect(emptied).toMatchObject({ code: 0, stderr: "Nothing was changed.\n" });
-    expect(await home.run(["ingress", "edit", "a"], { env: editor("exit 3") })).toMatchObject({ code: 1 });
+    const left = await home.run(["ingress", "edit", "a"], { env: editor("exit 3") });
+    expect([left.code, left.stderr]).toEqual([1, expect.not.stringContaining("kept")]);
   });
 
   it("names wrong keys as they stand in the text", async () => {
     const env = editor('sed -i s/hostname:/host:/ "$1"');
     const { code, stderr } = await home.run(["ingress", "edit", "a", "--yes"], { env });
-    expect([code, stderr]).toEqual([1, expect.stringContaining("\n  rules[0].match.host: property ")]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("rules[0].match.host: property ")]);
     expect(stderr).toContain('the nearest known key is "hostname"');
   });
 });

@@ -102,7 +102,7 @@ describe("what goes on until it is ended", () => {
     const ended = await home.run(["apply", "-f", join(home.path, "nothing.yaml"), "--watch"]);
     expect(ended.code).toBe(2);
     writeFileSync(join(home.path, "bad.yaml"), "nmae: x");
-    expect((await home.run(["apply", "-f", join(home.path, "bad.yaml"), "--watch"])).code).toBe(1);
+    expect((await home.run(["apply", "-f", join(home.path, "bad.yaml"), "--watch"])).code).toBe(2);
   });
 
   it("events -f tells what happens", async () => {
@@ -133,7 +133,7 @@ it("a plan that would be refused ends so in every form", async () => {
   const path = join(home.path, "refused.yaml");
   writeFileSync(path, set(80).replace("web-1", "nobody"));
   for (const form of ["table", "json", "yaml", "name"])
-    expect([form, (await home.run(["plan", "-f", path, "-o", form])).code]).toEqual([form, 4]);
+    expect([form, (await home.run(["plan", "-f", path, "-o", form])).code]).toEqual([form, 2]);
 });
 
 it.each(["bash", "zsh", "fish"])("there is a completion for %s", async (shell) => {

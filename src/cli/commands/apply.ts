@@ -1,10 +1,10 @@
 import { watch } from "node:fs";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Problem } from "../../errors.ts";
 import type { ApplyResult, Plan } from "../../model/api.ts";
 import type { ApiCall } from "../client.ts";
 import { filesOf, nameOf, type Read, readDocuments } from "../documents.ts";
-import { exitCodes, Failure } from "../failure.ts";
+import { exitCodeOfRefused, exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Session } from "../session.ts";
 import { counted, pairsOf } from "../words.ts";
@@ -13,6 +13,8 @@ import { collect, planText, showPlan, withMessage } from "./shared.ts";
 interface SetOptions {
   readonly file: readonly string[];
   readonly prune?: boolean;
+  readonly own?: boolean;
+  readonly owner?: string;
   readonly selector: readonly string[];
 }
 
@@ -61,12 +63,19 @@ function withSetOptions(command: Command): Command {
       "file, folder, or - for the standard input; YAML or JSON; may be repeated",
       collect,
     )
-    .option("--prune", "delete ingresses that the files do not have; all, or those that --selector selects")
+    .option(
+      "--prune",
+      "delete ingresses that the files do not have; all, or those that --selector, --own and --owner select",
+    )
     .option(
       "-l, --selector <key=value>",
       "with --prune: only ingresses with this tag; may be repeated",
       collect,
       [],
+    )
+    .option("--own", "with --prune: only ingresses whose owner the token's subject is")
+    .addOption(
+      new Option("--owner <subject>", "with --prune: only ingresses of this owner").conflicts("own"),
     );
 }
 
@@ -75,7 +84,7 @@ async function showPlanOf(session: Session, plan: Plan): Promise<void> {
   if (!plan.accepted && session.options.output === "table") return showPlan(session, plan);
   await session.show(plan, () => planText(plan), names);
   // A script that reads the plan need not look for it.
-  if (!plan.accepted) process.exitCode = exitCodes.conflict;
+  if (!plan.accepted) process.exitCode = exitCodeOfRefused(plan);
 }
 
 async function planOf(session: Session, options: SetOptions): Promise<Plan> {
@@ -132,9 +141,15 @@ async function apply(session: Session, options: ApplyOptions): Promise<void> {
   );
 }
 
-function pruneQuery({ prune, selector }: SetOptions): string {
-  if (prune !== true) return "";
-  const query = new URLSearchParams({ prune: selector.length === 0 ? "all" : "selected" });
+function pruneQuery({ own, owner, prune, selector }: SetOptions): string {
+  const selects = selector.length > 0 || owner !== undefined;
+  if (prune !== true) {
+    if (!selects && own !== true) return "";
+    // Passed over, it would be thought to limit what is applied.
+    throw new Failure("--selector, --own and --owner say what --prune deletes: add that", exitCodes.usage);
+  }
+  const query = new URLSearchParams({ prune: own === true ? "own" : selects ? "selected" : "all" });
+  if (owner !== undefined) query.set("owner", owner);
   for (const [key, value] of Object.entries(pairsOf(selector))) query.set(`tags[${key}]`, value);
   return `?${query}`;
 }

@@ -1,5 +1,5 @@
 import type { Plan, PlanMove } from "../../model/api.ts";
-import { exitCodes, Failure } from "../failure.ts";
+import { exitCodeOfRefused, Failure } from "../failure.ts";
 import type { Session } from "../session.ts";
 
 /** For options that may be repeated. */
@@ -17,7 +17,7 @@ export function withMessage(path: string, message: string | undefined): string {
 /** Shows a plan to people. Throws when it would be refused. */
 export function showPlan(session: Session, plan: Plan): void {
   if (!plan.accepted)
-    throw new Failure("this would be refused; nothing was changed", exitCodes.conflict, plan.problems);
+    throw new Failure("this would be refused; nothing was changed", exitCodeOfRefused(plan), plan.problems);
   session.note(planText(plan));
 }
 
