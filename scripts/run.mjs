@@ -65,16 +65,18 @@ const stampOf = (digest, all) => (all ? digest : `${digest} production`);
 function isInstalled(digest, all) {
   try {
     const stamp = readFileSync(stampPath, "utf8");
-    return stamp === stampOf(digest, true) || (!all && stamp === stampOf(digest, false));
+    if (stamp === stampOf(digest, true) || (!all && stamp === stampOf(digest, false))) return true;
   } catch {
-    if (!matchesLockFile(all) || !runnableNode()) return false;
-    try {
-      writeFileSync(stampPath, stampOf(digest, all));
-    } catch {
-      // A tree owned by somebody else; comparing again next time is only slower.
-    }
-    return true;
+    // Nothing was installed here, or by somebody else.
   }
+  // What is wanted may be there though it is wanted otherwise: as a dependency that was one for development before.
+  if (!matchesLockFile(all) || !runnableNode()) return false;
+  try {
+    writeFileSync(stampPath, stampOf(digest, all));
+  } catch {
+    // A tree owned by somebody else; comparing again next time is only slower.
+  }
+  return true;
 }
 
 /**

@@ -40,7 +40,7 @@ async function writeTree(version: string): Promise<void> {
   await writeJson("package.json", { ...root, type: "module" });
   const packages = {
     "": root,
-    "fake-node": { name: "node", version: "1.0.0", dev: true, bin: { node: "node.sh" } },
+    "fake-node": { name: "node", version: `${version}.0.0`, dev: true, bin: { node: "node.sh" } },
     "node_modules/node": { resolved: "fake-node", link: true, dev: true },
   };
   await writeJson("package-lock.json", {
