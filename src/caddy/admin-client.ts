@@ -73,7 +73,7 @@ interface Answer {
 interface Question {
   readonly method: "GET" | "POST" | "PUT" | "PATCH";
   readonly path: string;
-  readonly body?: string;
+  readonly body?: Buffer;
   readonly limitMs: number;
   /** Ends the question before its time. */
   readonly signal?: AbortSignal;

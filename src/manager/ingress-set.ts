@@ -60,7 +60,7 @@ function* decide(
 ): Generator<IngressChange> {
   if (set.revision !== undefined && set.revision !== state.revision) throw changedMeanwhile(state.revision);
   const coming: { readonly field: string; readonly after: Ingress }[] = [];
-  const ids = yield* idsOf(examined, set, catalog);
+  const { all, ids } = yield* idsOf(examined, set, catalog);
   for (const [index, one] of examined.entries()) {
     const id = ids[index] as string;
     const stored = catalog.stored(id);
@@ -76,7 +76,7 @@ function* decide(
       yield stored;
     }
   }
-  yield* pruned(set, new Set(ids), catalog);
+  yield* pruned(set, all, catalog);
   const problems: Problem[] = [];
   for (const { field, after } of coming) {
     try {
@@ -109,7 +109,7 @@ function* idsOf(
   examined: readonly Examined[],
   { byId = false }: WantedSet,
   catalog: Catalog,
-): Generator<IngressChange, readonly string[]> {
+): Generator<IngressChange, { readonly ids: readonly string[]; readonly all: ReadonlySet<string> }> {
   const isKnown = ({ newId }: Examined): boolean => {
     const { before, setAside } = catalog.stored(newId);
     return before !== undefined || setAside !== undefined;
@@ -124,13 +124,11 @@ function* idsOf(
     if (index % LOOKS === 0) yield {};
     const isItself = taken.has(newId) || (byId && wanted.id !== undefined);
     const named = isItself ? undefined : catalog.idOfName(wanted.request.name);
-    if (named === undefined || taken.has(named)) ids.push(newId);
-    else {
-      taken.add(named);
-      ids.push(named);
-    }
+    const id = named === undefined || taken.has(named) ? newId : named;
+    taken.add(id);
+    ids.push(id);
   }
-  return ids;
+  return { ids, all: taken };
 }
 
 /** So many looks cost as much as one change, and an empty change is a pause. */

@@ -8,7 +8,7 @@ it("writes what JSON.stringify writes", async () => {
     { a: 1, b: undefined, 'c"': ["x", null, undefined, { d: [] }], e: { f: [1, 2] }, g: null },
     { rows: Array.from({ length: 1_234 }, (_, id) => ({ id, text: `é "${id}"` })) },
   ])
-    expect(await stringifyInSlices(value)).toBe(JSON.stringify(value));
+    expect((await stringifyInSlices(value)).toString()).toBe(JSON.stringify(value));
 });
 
 it("leaves others their turn", async () => {

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { concatInSlices } from "../../util/bytes-in-slices.ts";
 import type { Document } from "../document-store.ts";
 import { frame, unframe } from "../journal/frame.ts";
 import {
@@ -37,7 +38,7 @@ export async function encodeRevision<T extends Document>(
     if (index > 0) await setImmediate();
     lines.push(frame(JSON.stringify(part)));
   }
-  return Buffer.concat(lines);
+  return concatInSlices(lines);
 }
 
 /**

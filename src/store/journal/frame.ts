@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
+import { concatInSlices, encodeInSlices } from "../../util/bytes-in-slices.ts";
 
 // A line is `{"sum":"<CRC-32 of the record's bytes in hex>","record":<record>}`: JSON Lines, readable with jq.
 const HEAD = '{"sum":"';
@@ -12,45 +13,15 @@ export function frame(json: string): Buffer {
   return Buffer.concat([Buffer.from(`${HEAD}${checksum(body)}${MIDDLE}`), body, Buffer.from("}\n")]);
 }
 
-/** Characters that are encoded at once: about a millisecond. */
-const SLICE_CHARACTERS = 256 * 1024;
-
 /** The same of a long record, given in pieces: what else waits has its turn between them. */
 export async function frameInSlices(pieces: Iterable<string>): Promise<Buffer> {
   const body = await encodeInSlices(pieces);
   let sum = 0;
-  let length = 0;
   for (const part of body) {
     sum = crc32(part, sum);
-    length += part.length;
     if (body.length > 1) await setImmediate();
   }
-  const head = Buffer.from(`${HEAD}${hex(sum)}${MIDDLE}`);
-  const line = Buffer.allocUnsafe(head.length + length + 2);
-  let end = head.copy(line);
-  for (const part of body) {
-    end += part.copy(line, end);
-    if (body.length > 1) await setImmediate();
-  }
-  line.write("}\n", end);
-  return line;
-}
-
-async function encodeInSlices(pieces: Iterable<string>): Promise<readonly Buffer[]> {
-  const body: Buffer[] = [];
-  let slice: string[] = [];
-  let characters = 0;
-  for (const piece of pieces) {
-    slice.push(piece);
-    characters += piece.length;
-    if (characters < SLICE_CHARACTERS) continue;
-    body.push(Buffer.from(slice.join("")));
-    slice = [];
-    characters = 0;
-    await setImmediate();
-  }
-  body.push(Buffer.from(slice.join("")));
-  return body;
+  return concatInSlices([Buffer.from(`${HEAD}${hex(sum)}${MIDDLE}`), ...body, Buffer.from("}\n")]);
 }
 
 /** The bytes of the record in a line, which is given without its newline; undefined when it is damaged. */
