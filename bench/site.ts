@@ -34,6 +34,8 @@ export interface SiteOptions {
   readonly policies?: NonNullable<Seed["policies"]>;
   /** See `Seed.tls`; Caddy's own authority signs, unless `settings` say otherwise. */
   readonly tls?: boolean;
+  /** More of the manager's environment. Default: none. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** More settings, made for the ports that were chosen. Default: none. */
   readonly settings?: (ports: SitePorts) => Promise<NodeJS.ProcessEnv>;
 }
@@ -59,13 +61,13 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   }
 }
 
-async function openOnce({ caddyBinary, settings, ...seed }: SiteOptions): Promise<Site> {
+async function openOnce({ caddyBinary, environment: more, settings, ...seed }: SiteOptions): Promise<Site> {
   const { size, kind } = seed;
   const dataDir = await mkdtemp(join(tmpdir(), "gatewright-bench-"));
   const httpPort = await freePort();
   writeSeed({ ...seed, dataDir, httpPort });
-  const environment =
-    seed.tls === true ? await tlsSettings(httpPort, settings) : { HTTP_PORT: String(httpPort) };
+  const ports = seed.tls === true ? await tlsSettings(httpPort, settings) : { HTTP_PORT: String(httpPort) };
+  const environment = { ...ports, ...more };
   await using stack = new AsyncDisposableStack();
   const gatewright = stack.use(await prepareGatewright({ dataDir, caddyBinary, environment }));
   const coldStart = await gatewright.start();

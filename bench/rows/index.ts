@@ -1,6 +1,7 @@
 import type { Row } from "../row.ts";
 import { addedLatency } from "./added-latency.ts";
 import { apply } from "./apply.ts";
+import { applyLarge } from "./apply-large.ts";
 import { churn } from "./churn.ts";
 import { counting } from "./counting.ts";
 import { create, createBurst } from "./create.ts";
@@ -52,4 +53,5 @@ export const rows: readonly Row[] = [
   policiesCreate,
   policiesCost,
   counting,
+  applyLarge,
 ];

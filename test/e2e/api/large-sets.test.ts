@@ -1,13 +1,10 @@
-import { once } from "node:events";
-import { get } from "node:http";
 import { join } from "node:path";
-import { json } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import type { ApplyResult } from "../../../src/model/api.ts";
 import { call, putInstance } from "../../support/api.ts";
 import { startGatewright } from "../../support/gatewright.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
-import type { Turns } from "../../support/turns.ts";
+import { measuringTurns, turnsAt } from "../../support/turns-client.ts";
 import { until } from "../../support/until.ts";
 
 const SIZE = 10_000;
@@ -27,20 +24,19 @@ function linesTo(port: number): string {
 it("10,000 ingresses in one request hold up nothing else for longer than 20 ms", { retry: 1 }, async () => {
   await using folder = await temporaryFolder();
   const socket = join(folder.path, "turns");
-  await using site = await startGatewright({
-    NODE_OPTIONS: `--import ${new URL("../../support/turns.ts", import.meta.url).href}`,
-    TURNS_SOCKET: socket,
-  });
+  await using site = await startGatewright(measuringTurns(socket));
   await putInstance(site.url, "web-1", "127.0.0.1");
-  const apply = async (body: string): Promise<ApplyResult> => {
+  const apply = async (body: string, query = ""): Promise<ApplyResult> => {
     const headers = { "content-type": "application/x-ndjson" };
-    return (await call<ApplyResult>(`${site.url}/apply`, { body, headers, timeoutMs: 60_000 })).body;
+    const answer = await call<ApplyResult>(`${site.url}/apply${query}`, { body, headers, timeoutMs: 60_000 });
+    return answer.body;
   };
   await until(async () => (await turnsAt(socket)).isSettled);
   const works = [
     ["first", () => apply(linesTo(80)), { created: SIZE }],
     ["equal", () => apply(linesTo(80)), { unchanged: SIZE }],
     ["other", () => apply(linesTo(81)), { changed: SIZE }],
+    ["none", () => apply("", "?prune=all"), { deleted: SIZE }],
   ] as const;
   const longest: { [work: string]: number } = {};
   for (const [name, work, effect] of works) {
@@ -52,9 +48,3 @@ it("10,000 ingresses in one request hold up nothing else for longer than 20 ms",
   }
   expect(Object.entries(longest).filter(([, ms]) => ms > LONGEST_MS)).toEqual([]);
 });
-
-/** The turns of the manager since the last question. */
-async function turnsAt(socketPath: string): Promise<Turns> {
-  const [response] = await once(get({ socketPath, path: "/" }), "response");
-  return (await json(response)) as Turns;
-}
