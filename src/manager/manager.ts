@@ -41,7 +41,7 @@ export interface ManagerOptions {
   /** See `IngressServiceOptions.confirmReferences`. */
   readonly confirmReferences?: () => Promise<void>;
   /** See `IngressServiceOptions.follows`. */
-  readonly follows?: string;
+  readonly follows?: string | undefined;
   /** Started once Caddy runs. */
   readonly feeds: readonly Feed[];
   /** Hears what happens to ingresses. Default: nobody does. */

@@ -1,7 +1,4 @@
-import type { Registry } from "prom-client";
 import type { AdminClient } from "../caddy/admin-client.ts";
-import type { LogTail } from "../caddy/log-tail.ts";
-import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import { type Config, caddysSocket } from "../config.ts";
 import type { DnsServer } from "../dns/server.ts";
 import type { EventLog } from "../events/event-log.ts";
@@ -22,27 +19,25 @@ import { StatusBoard } from "../status/status-board.ts";
 import { storeId } from "../store/store-id.ts";
 import { targetsResolved } from "../targets/target-report.ts";
 import type { Targets } from "../targets/targets.ts";
+import type { ControlMetrics } from "../telemetry/control-metrics.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
 import { GATHER_EVERY_MS, TrafficHistory } from "../telemetry/traffic-history.ts";
 import type { JwtVerifier } from "../tokens/jwt.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Archive } from "./archive.ts";
+import type { Caddy } from "./caddy.ts";
 import type { Certificates } from "./certificates.ts";
 import { ownDoctor } from "./doctor/own-doctor.ts";
 import type { Gateways } from "./gateways.ts";
 import type { Instances } from "./instances.ts";
+import type { LiveConfig } from "./reload.ts";
 import { setFolder } from "./set-folder.ts";
 import type { SharedStore } from "./shared-store.ts";
 import { createTelemetry } from "./telemetry.ts";
 
 /** What the API is made of. */
 export interface ApiParts {
-  readonly caddy: Pick<
-    AdminClient,
-    "config" | "running" | "runs" | "explain" | "layer4" | "metrics" | "traffic" | "trafficMinutes"
-  >;
-  readonly caddyLog: LogTail;
-  readonly draining: () => readonly DrainingCaddy[];
+  readonly caddy: Pick<Caddy, "api" | "draining" | "log">;
   readonly manager: RunningManager;
   readonly instances: Instances;
   readonly dns: DnsServer;
@@ -54,10 +49,8 @@ export interface ApiParts {
   readonly follower: Follower | undefined;
   readonly shared: SharedStore | undefined;
   readonly gateways: Gateways;
-  /** The settings in force. */
-  readonly settings: () => Config;
-  /** Where metrics are added to. */
-  readonly registry: Registry;
+  readonly live: LiveConfig;
+  readonly metrics: Pick<ControlMetrics, "registry">;
   readonly events: EventLog;
   readonly otlp: Otlp | undefined;
   readonly logger: Logger;
@@ -133,8 +126,9 @@ async function appOf(
   parts: ApiParts,
   streams: EventStreams,
 ): Promise<ReturnType<typeof createApp>> {
-  const { caddy, certificates, dns, draining, events, follower, instances, logger, manager, otlp } = parts;
-  const { archive, registry, targets, tokens, version } = parts;
+  const { archive, certificates, dns, events, follower, instances, logger, manager, metrics, otlp } = parts;
+  const { targets, tokens, version } = parts;
+  const { api: caddy, draining, log: tail } = parts.caddy;
   const readiness = (): Readiness => {
     const { ready, reasons } = manager.ingresses.ready();
     return {
@@ -163,14 +157,14 @@ async function appOf(
     dns,
     draining,
     metricsIngresses: config.telemetry.metricsIngresses,
-    registry,
+    registry: metrics.registry,
     otlp,
     logger: logger.child("telemetry"),
     version,
   });
   const { ingresses } = manager;
   const doctor = ownDoctor({
-    settings: parts.settings,
+    settings: () => parts.live.config,
     ingresses,
     tokens,
     readiness,
@@ -185,7 +179,7 @@ async function appOf(
     status,
     requests: caddy,
     trafficHistory: trafficHistoryOf(caddy),
-    caddyLog: { tail: parts.caddyLog, streams },
+    caddyLog: { tail, streams },
     runs: caddy,
     explainer: new Explainer({
       caddy,

@@ -1,7 +1,8 @@
 import { lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { GatewrightError, type Problem } from "../errors.ts";
-import { FORMAT_FILE } from "./data-format.ts";
+import { removeLeftovers } from "../store/durable.ts";
+import { FORMAT_FILE, writeDataFormat } from "./data-format.ts";
 import { isOurs, ownerOf, stepsOfOthers } from "./path-of-others.ts";
 
 /** More are counted, not listed. */
@@ -69,6 +70,12 @@ export function checkDataFolder(dataDir: string): void {
   throw new GatewrightError("config_invalid", `${first.message}${more}`, {
     details: problems.slice(0, MOST_LISTED),
   });
+}
+
+/** Says that this version writes the folder, and removes what a crash left half-written. Only the process that holds the store may. */
+export async function takeDataFolder(dataDir: string, version: string): Promise<void> {
+  await writeDataFormat(dataDir, version);
+  for (const folder of ["", "caddy", "caddy/certificates"]) await removeLeftovers(join(dataDir, folder));
 }
 
 /** Undefined where nothing can be there: making the folder then says why. */
