@@ -17,8 +17,8 @@ export interface HealthState {
 export interface CheckerOptions {
   readonly target: ProbeTarget;
   readonly settings: CheckSettings;
-  /** Makes one check; see `probe`. */
-  readonly check: (target: ProbeTarget, settings: CheckSettings) => Promise<Verdict>;
+  /** Makes one check, which ends with `ending`; see `probe`. */
+  readonly check: (target: ProbeTarget, settings: CheckSettings, ending: AbortSignal) => Promise<Verdict>;
   readonly changed: (state: HealthState, before: Health) => void;
 }
 
@@ -47,6 +47,7 @@ export class Checker {
     return this.#state;
   }
 
+  /** Ends a check that is under way, too. */
   stop(): void {
     this.#stopping.abort();
   }
@@ -61,8 +62,10 @@ export class Checker {
   }
 
   async #checkOnce(): Promise<void> {
-    const verdict = await this.#options.check(this.#options.target, this.#options.settings);
-    if (!this.#stopping.signal.aborted) this.#take(verdict);
+    const { check, settings, target } = this.#options;
+    const { signal } = this.#stopping;
+    const verdict = await check(target, settings, signal);
+    if (!signal.aborted) this.#take(verdict);
   }
 
   #take(verdict: Verdict): void {

@@ -6,8 +6,8 @@ import { type EventSink, noEvents } from "../model/event.ts";
 import type { InstanceResolver, ResolverChange } from "../resolver/instance-resolver.ts";
 import type { AddressLookup } from "./address-lookup.ts";
 import { type CheckPlan, type CheckSettings, checkPlans, rowId } from "./check-plan.ts";
-import { Checker, type HealthState } from "./checker.ts";
-import type { ProbeTarget, Verdict } from "./probe.ts";
+import { Checker, type CheckerOptions, type HealthState } from "./checker.ts";
+import type { ProbeTarget } from "./probe.ts";
 import { Slots } from "./slots.ts";
 import { addressesOf, watchedName } from "./target-addresses.ts";
 
@@ -15,7 +15,7 @@ export interface HealthChecksOptions {
   readonly resolver: Pick<InstanceResolver, "resolve" | "watch">;
   /** Why an address may not be asked; undefined when it may. */
   readonly refuses: (ip: string, port: number) => string | undefined;
-  readonly probe: (target: ProbeTarget, settings: CheckSettings) => Promise<Verdict>;
+  readonly probe: CheckerOptions["check"];
   readonly logger: Logger;
   /** Hears of targets that fail and pass. Default: nobody does. */
   readonly events?: EventSink;
@@ -217,10 +217,10 @@ export class HealthChecks {
     return new Checker({
       target,
       settings,
-      check: async (at, how) => {
+      check: async (at, how, ending) => {
         const refused = refuses(at.ip, at.port);
         if (refused !== undefined) return `not asked: it ${refused}`;
-        return this.#slots.run(() => probe(at, how));
+        return this.#slots.run(() => probe(at, how, ending));
       },
       changed: (state, before) => {
         const rules = [...(this.#checks.get(key)?.rules ?? [])];

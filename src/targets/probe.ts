@@ -20,22 +20,27 @@ export type KeyPairLookup = (id: string) => Promise<string>;
 
 /**
  * Makes one check: a GET over a connection of its own, its answer's status. Never throws. It ends within the time of a
- * check, whatever the other side does, and then nothing of it is left.
+ * check, whatever the other side does, or with `ending`, and then nothing of it is left.
  */
 export async function probe(
   target: ProbeTarget,
   settings: CheckSettings,
   findKeyPair: KeyPairLookup,
+  ending?: AbortSignal,
 ): Promise<Verdict> {
   const { timeoutMs } = settings;
   const over = new AbortController();
-  const late = Promise.withResolvers<Verdict>();
-  const timer = setTimeout(() => late.resolve(`no answer within ${timeoutMs} ms`), timeoutMs);
+  const cut = Promise.withResolvers<Verdict>();
+  const timer = setTimeout(() => cut.resolve(`no answer within ${timeoutMs} ms`), timeoutMs);
+  const end = (): void => cut.resolve("ended before there was an answer");
+  ending?.addEventListener("abort", end);
+  if (ending?.aborted === true) end();
   try {
     // A race, since no list of the ways in which an answer can stay away is ever complete.
-    return await Promise.race([late.promise, ask(target, settings, findKeyPair, over.signal)]);
+    return await Promise.race([cut.promise, ask(target, settings, findKeyPair, over.signal)]);
   } finally {
     clearTimeout(timer);
+    ending?.removeEventListener("abort", end);
     over.abort();
   }
 }

@@ -69,7 +69,7 @@ export async function openTargets(options: TargetsOptions): Promise<Targets> {
   const health = new HealthChecks({
     resolver,
     refuses,
-    probe: (target, settings) => probe(target, settings, findKeyPair),
+    probe: (target, settings, ending) => probe(target, settings, findKeyPair, ending),
     events,
     logger: logger.child("health"),
   });

@@ -74,6 +74,23 @@ describe("a check", () => {
     expect(await check(silent, { timeoutMs: 50 })).toBe("no answer within 50 ms");
   });
 
+  it("ends with its checker, and leaves no connection behind", async () => {
+    const asked = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
+    const silent = await serve((request) => {
+      asked.resolve();
+      request.on("close", closed.resolve);
+    });
+    const ending = new AbortController();
+    const target = { ip: "127.0.0.1", port: silent };
+    const verdict = probe(target, { ...settings, timeoutMs: 600_000 }, noPairs, ending.signal);
+    await asked.promise;
+    ending.abort();
+    expect(await verdict).toBe("ended before there was an answer");
+    await closed.promise;
+    expect(await probe(target, settings, noPairs, ending.signal)).toBe("ended before there was an answer");
+  });
+
   it("says what was wrong with the connection", async () => {
     expect(await check(await freePort())).toBe("ECONNREFUSED");
     const garbage = createTcp((socket) => socket.end("SSH-2.0-OpenSSH\r\n"));
