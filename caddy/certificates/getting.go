@@ -16,9 +16,9 @@ import (
 const (
 	// maxLoads bounds how many certificates are read at once; each takes a thread of the system.
 	maxLoads = 64
-	// firstPause is the wait after the first failure; each further one doubles it.
-	firstPause = time.Minute
-	maxPause   = time.Hour
+	// defaultPause is the wait after the first failure; each further one doubles it.
+	defaultPause = time.Minute
+	maxPause     = time.Hour
 	// storagePause is the wait while the storage does not answer.
 	storagePause = 2 * time.Second
 )
@@ -83,7 +83,7 @@ func (n *names) get(ctx context.Context, it *name) {
 		}
 		it.settle()
 		n.ifWanted(it.Subject, func() { attempts.trouble(it.Subject, err, time.Now()) })
-		wait := min(firstPause<<min(failures, 10), maxPause)
+		wait := n.pause(failures)
 		if storageAway(err) {
 			// No authority was asked.
 			wait = storagePause
@@ -98,6 +98,13 @@ func (n *names) get(ctx context.Context, it *name) {
 		}
 		pause.Stop()
 	}
+}
+
+// pause is the wait for another try after so many failures before the last one.
+func (n *names) pause(failures int) time.Duration {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return min(n.firstPause<<min(failures, 10), maxPause)
 }
 
 // asked is a name's authority as the newest configuration has it.

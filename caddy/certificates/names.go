@@ -30,6 +30,8 @@ type names struct {
 	// authorities are asked.
 	apps    []*App
 	current *App
+	// firstPause is defaultPause but in tests.
+	firstPause time.Duration
 	// credentials tells that issuers were given others.
 	credentials notify.Notifier
 	// cache has their certificates, with no bound but the names; nil before there is an authority.
@@ -54,7 +56,7 @@ type name struct {
 }
 
 // managed are the names of the process.
-var managed = &names{bySubject: make(map[string]*name)}
+var managed = &names{bySubject: make(map[string]*name), firstPause: defaultPause}
 
 func init() { app.HostTable().FollowNames(managed.follow) }
 

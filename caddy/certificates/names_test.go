@@ -238,6 +238,31 @@ func TestARefusalIsToldAndTriedAgain(t *testing.T) {
 	}
 }
 
+// TestTriedAgainByItself: after a pause that doubles with each failure, until there is a certificate.
+func TestTriedAgainByItself(t *testing.T) {
+	w := newWorld(t)
+	setPause := func(pause time.Duration) {
+		managed.mu.Lock()
+		defer managed.mu.Unlock()
+		managed.firstPause = pause
+	}
+	setPause(100 * time.Millisecond)
+	t.Cleanup(func() { setPause(defaultPause) })
+	set(func() { gates.refused["no.test"] = true })
+	begun := time.Now()
+	w.add("gate", "no.test")
+	w.until("four tries", func() bool { return count(gates.orders, "no.test") >= 4 })
+	if took, least := time.Since(begun), 700*time.Millisecond; took < least {
+		t.Errorf("the fourth try came after %v, before pauses of %v in all", took, least)
+	}
+	set(func() { clear(gates.refused) })
+	w.untilServed("no.test")
+	setPause(defaultPause)
+	if got := managed.pause(100); got != maxPause {
+		t.Errorf("the longest pause is %v", got)
+	}
+}
+
 // TestNewNamesFirst: however many have failed, few of them are tried again at once.
 func TestNewNamesFirst(t *testing.T) {
 	w := newWorld(t)
