@@ -18,6 +18,8 @@ const gatewright = useGatewright({ TLS_ISSUER: "internal" }, ["web-1"]);
 
 beforeAll(async () => {
   await make("before");
+  await gatewright.stop();
+  await gatewright.start({ script: crashMain });
 });
 
 const make = (name: string, host = `${name}.example.com`, match: object = {}) =>
@@ -38,10 +40,8 @@ function shows(servername: string): Promise<boolean> {
 const stored = async (name: string): Promise<boolean> =>
   (await call(`${gatewright.url}/ingresses/${name}`)).status === 200;
 
-/** Runs the change with a manager that dies at the step, and starts a sound one afterwards. */
+/** Runs the change with a manager that dies at the step, and starts the next one, which dies at none until it is told to. */
 async function crashDuring(step: WriterStep, change: () => Promise<unknown>): Promise<void> {
-  await gatewright.stop();
-  await gatewright.start({ script: crashMain });
   // Caddy knows the address from here on, whether or not it can ask for it.
   expect(await gatewright.reach("before.example.com")).toBe(200);
   await writeFile(join(gatewright.dataDir, "crash-at"), step);
@@ -49,7 +49,7 @@ async function crashDuring(step: WriterStep, change: () => Promise<unknown>): Pr
   await gatewright.ended();
   expect(await gatewright.reach("before.example.com"), "Caddy goes on while the manager is away").toBe(200);
   await rm(join(gatewright.dataDir, "crash-at"));
-  await gatewright.start();
+  await gatewright.start({ script: crashMain });
 }
 
 /** Steps after which the change is on disk. */
@@ -169,7 +169,7 @@ describe.each(writerSteps)("the name of a TLS rule and a manager killed at the s
     const { body } = await call<Certificate[]>(`${gatewright.url}/certificates`);
     const named = body.filter(({ id }) => [made, gone].includes(id.replace(".example.com", "")));
     expect(named).toMatchObject([{ id: `${kept ? made : gone}.example.com`, state: "ready" }]);
-    // The process keeps names; a Caddy that starts anew is told of them.
+    // The process keeps names; a Caddy that is started again is told of them.
     process.kill(await gatewright.caddyPid(), "SIGKILL");
     await until(() => shows(named[0]?.id ?? ""));
     expect(await shows(`${kept ? gone : made}.example.com`)).toBe(false);

@@ -14,12 +14,16 @@ async function residentMiB(): Promise<number> {
   const status = await readFile(`/proc/${site.process().pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
 }
-async function many(count: number, send: (index: number) => Promise<unknown>): Promise<void> {
+async function many(
+  count: number,
+  clients: number,
+  send: (index: number) => Promise<unknown>,
+): Promise<void> {
   let next = 0;
   const client = async (): Promise<void> => {
     while (next < count) await send(next++);
   };
-  await Promise.all(Array.from({ length: 8 }, client));
+  await Promise.all(Array.from({ length: clients }, client));
 }
 const events = async (query: string) =>
   (await call<Event[]>(`${site.url}/events?follow=false&limit=10000${query}`, { headers: token })).body;
@@ -29,15 +33,15 @@ const sizes = async () => {
 };
 
 it("a flood of bad changes makes a few lines and events, none of strangers, and no memory", async () => {
-  await many(500, () => call(`${site.url}/ingresses`, { body: {}, headers: token }));
+  await many(500, 8, () => call(`${site.url}/ingresses`, { body: {}, headers: token }));
   const before = await residentMiB();
   const lines = site.output().split("\n").length;
   const [kept, written] = [(await events("")).length, (await sizes())[0] ?? 0];
-  await many(3_000, () =>
+  await many(3_000, 8, () =>
     call(`${site.url}/ingresses`, { body: { name: "x".repeat(2_000) }, headers: token }),
   );
-  await many(3_000, (index) => call(`${site.url}/ingresses/${index}`, { method: "DELETE" }));
-  // A minute may have begun anew in between, and another one.
+  await many(3_000, 8, (index) => call(`${site.url}/ingresses/${index}`, { method: "DELETE" }));
+  // Another minute may have begun in between, and another one.
   expect(site.output().split("\n").length - lines).toBeLessThan(200);
   expect((await events("")).length - kept).toBeLessThan(200);
   expect(((await sizes())[0] ?? 0) - written).toBeLessThan(200 * 1024);
@@ -47,13 +51,18 @@ it("a flood of bad changes makes a few lines and events, none of strangers, and 
 
 it("a flood of good changes takes the place of the oldest events, in memory and on disk", async () => {
   using client = await openEventStream(site.url, "", token);
-  const put = (index: number) =>
-    call(`${site.url}/instances/flood`, {
+  // Over connections that are kept, and so many at once that they share commits.
+  const put = async (index: number) => {
+    const answer = await fetch(`${site.url}/instances/flood`, {
       method: "PUT",
-      body: { network: { ip: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}` } },
-      headers: token,
+      body: JSON.stringify({
+        network: { ip: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}` },
+      }),
+      headers: { ...token, "content-type": "application/json" },
     });
-  await many(12_000, put);
+    expect(answer.ok, await answer.text()).toBe(true);
+  };
+  await many(12_000, 64, put);
   const all = await events("");
   expect([all.length, all[0]?.type]).toEqual([10_000, "instance.moved"]);
   await client.find(({ id }) => id === String(all[0]?.id));

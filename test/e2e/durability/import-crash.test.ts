@@ -1,6 +1,6 @@
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { ImportStep } from "../../../src/archive/import-step.ts";
 import type { WriterStep } from "../../../src/manager/apply-step.ts";
 import type { Ingress } from "../../../src/model/api.ts";
@@ -66,15 +66,18 @@ const importIt = () =>
     headers: { "Content-Type": "application/octet-stream" },
   });
 
-/** Imports with a manager that dies at the step, and starts a sound one afterwards. */
-async function crashAt(step: ImportStep | WriterStep): Promise<void> {
+beforeAll(async () => {
   await gatewright.stop();
   await gatewright.start({ script: crashMain });
+});
+
+/** Imports with a manager that dies at the step, and starts the next one, which dies at none until it is told to. */
+async function crashAt(step: ImportStep | WriterStep): Promise<void> {
   await writeFile(join(gatewright.dataDir, "crash-at"), step);
   await expect(importIt(), "the manager must die before it answers").rejects.toThrow();
   await gatewright.ended();
   await rm(join(gatewright.dataDir, "crash-at"));
-  await gatewright.start();
+  await gatewright.start({ script: crashMain });
 }
 
 const leftovers = async () => (await readdir(gatewright.dataDir)).filter((name) => name.includes("import"));
