@@ -47,7 +47,7 @@ func TestManyAreReadAndNotOrdered(t *testing.T) {
 		t.Logf("%d certificates from %s in %v", most, from, time.Since(begun).Round(time.Millisecond))
 		for _, host := range hosts {
 			if got := managed.of(host)[0].Leaf.SerialNumber.String(); got != serials[host] {
-				t.Fatalf("%s was signed anew", host)
+				t.Fatalf("%s was signed again", host)
 			}
 		}
 	}

@@ -186,7 +186,7 @@ func TestAnExpiredCertificate(t *testing.T) {
 	}
 }
 
-// TestAnotherAuthority signs anew, and gives back what it signed before.
+// TestAnotherAuthority signs new ones, and what the first had signed is there when it is asked again.
 func TestAnotherAuthority(t *testing.T) {
 	w := newWorld(t)
 	w.add("gate", "a.test")

@@ -19,7 +19,7 @@ func init() {
 		Usage: "--config <file>",
 		Short: "Seals what the etcd storage holds with the first of its keys",
 		Long: `
-Reads all values of the storage that a configuration names, and writes those anew that another key than the first has sealed.
+Reads all values of the storage that a configuration names, and seals again those that another key than the first has sealed.
 Nothing else about them changes, and Caddys may serve meanwhile. When it has ended, the other keys are needed no more.`,
 		CobraFunc: func(command *cobra.Command) {
 			command.Flags().StringP("config", "c", "", "Configuration in JSON")
@@ -50,14 +50,14 @@ func reseal(flags caddycmd.Flags) (int, error) {
 		return caddy.ExitCodeFailedStartup, err
 	}
 	count, err := s.Reseal(context.Background())
-	fmt.Printf("%d values were sealed anew\n", count)
+	fmt.Printf("%d values were sealed with the first key\n", count)
 	if err != nil {
 		return caddy.ExitCodeFailedQuit, err
 	}
 	return caddy.ExitCodeSuccess, nil
 }
 
-// Reseal writes those values anew that another key than the first has sealed, and returns how many. A value that changes
+// Reseal seals again the values that another key than the first has sealed, and returns how many. A value that changes
 // meanwhile is left to who changed it. Errors of single values are told together, after the others.
 func (s *Storage) Reseal(ctx context.Context) (count int, err error) {
 	var names []string

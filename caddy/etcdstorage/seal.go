@@ -97,7 +97,7 @@ func (k keyring) open(name string, sealed []byte) ([]byte, error) {
 	return clear, nil
 }
 
-// sealedByFirst says whether a value need not be sealed anew.
+// sealedByFirst says whether a value need not be sealed again.
 func (k keyring) sealedByFirst(sealed []byte) bool {
 	return len(sealed) >= headSize && string(sealed[len(sealMark):][:keyIDSize]) == string(k[0].id[:])
 }

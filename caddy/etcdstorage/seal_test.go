@@ -88,7 +88,7 @@ func TestKeysAreReplaced(t *testing.T) {
 	must(t, err)
 	count, err := s.Reseal(t.Context())
 	if err != nil || count != 2 {
-		t.Errorf("%d were sealed anew, %v", count, err)
+		t.Errorf("%d were sealed again, %v", count, err)
 	}
 	for key, value := range map[string]string{"pki/a": "a", "pki/b": "b", "pki/c": "c"} {
 		expectValue(t, newest, key, value)
@@ -97,7 +97,7 @@ func TestKeysAreReplaced(t *testing.T) {
 		t.Errorf("%d were sealed twice, %v", count, err)
 	}
 	if info, err := newest.Stat(t.Context(), "pki/a"); err != nil || info != written {
-		t.Errorf("sealing anew changed a value: %+v, %v", info, err)
+		t.Errorf("sealing again changed a value: %+v, %v", info, err)
 	}
 	// What etcd has tells nothing.
 	raw, _ := base64.StdEncoding.DecodeString(oneKey)

@@ -142,7 +142,7 @@ func (s *settings) problems() error {
 	return errors.Join(found...)
 }
 
-// tlsConfig is nil for plain HTTP. Files are read anew for each connection that has to be made from the beginning.
+// tlsConfig is nil for plain HTTP. Files are read again for each new connection.
 func (s *settings) tlsConfig() (*tls.Config, error) {
 	if len(s.Endpoints) == 0 || !strings.HasPrefix(s.Endpoints[0], "https:") {
 		return nil, nil

@@ -36,7 +36,7 @@ func TestCertificatesForTargets(t *testing.T) {
 		}
 	}
 	if tlsConfig(row) != config {
-		t.Error("it is made anew for each connection")
+		t.Error("it is made again for each connection")
 	}
 }
 

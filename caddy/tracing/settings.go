@@ -44,7 +44,7 @@ type Settings struct {
 	SamplerArg *float64 `json:"sampler_arg,omitempty"`
 
 	// TrustParents has traces go on that any client sends. Default: those that a trusted proxy sends go on; those of others
-	// begin anew, with a link to the client's, so that nobody decides from outside what is sampled.
+	// start new ones, with a link to the client's, so that nobody decides from outside what is sampled.
 	TrustParents bool `json:"trust_parents,omitempty"`
 }
 

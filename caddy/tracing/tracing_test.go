@@ -162,7 +162,7 @@ func checkAttributes(t *testing.T, of string, got, want map[string]any) {
 	}
 }
 
-// What a caller decided holds where the caller is believed; the trace of any other begins anew, with a link.
+// What a caller decided holds where the caller is believed; any other gets a new trace, with a link.
 func TestParents(t *testing.T) {
 	for _, c := range []struct {
 		name, sent           string

@@ -68,7 +68,7 @@ export interface LogConfig {
 
 export type LogWriter = { readonly output: "stderr" } | FileWriter;
 
-/** A file that Caddy begins anew at its size (https://caddyserver.com/docs/json/logging/logs/writer/file/). */
+/** A file that Caddy rotates at its size (https://caddyserver.com/docs/json/logging/logs/writer/file/). */
 export interface FileWriter {
   readonly output: "file";
   readonly filename: string;

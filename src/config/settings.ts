@@ -837,7 +837,7 @@ export const settingGroups: readonly SettingGroup[] = [
         kind: "boolean",
         default: "false",
         effect:
-          "Whether every client's traceparent is taken. False: that of TRUSTED_PROXIES; the trace of any other client begins anew, with a link to the client's.",
+          "Whether every client's traceparent is taken. False: that of TRUSTED_PROXIES; any other client gets a new trace, with a link to its own.",
       },
     ],
   },

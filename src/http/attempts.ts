@@ -27,7 +27,7 @@ const FREE_FAILURES = 10;
 /** The first wait; each further failure doubles it. */
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
-/** A client without a failure for so long begins anew. */
+/** After so long without a failure, a client starts over. */
 const FORGOTTEN_MS = 600_000;
 const MOST_CLIENTS = 10_000;
 const MOST_KNOWN = 10_000;

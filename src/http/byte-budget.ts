@@ -11,7 +11,7 @@ export class ByteBudget {
     this.#most = most;
   }
 
-  /** Takes so many bytes. Throws `overloaded` when they are not to be had now, unless they are taken all the same. */
+  /** Takes so many bytes. Throws `overloaded` when they are not free now, unless they are taken all the same. */
   take(bytes: number, allTheSame: boolean): void {
     if (!allTheSame && this.#held + bytes > this.#most) {
       throw new GatewrightError(

@@ -21,7 +21,7 @@ export class Gathered {
     this.#length = length;
   }
 
-  /** All of them; what is added from now on begins anew. */
+  /** All of them; what is added from now on is gathered from scratch. */
   take(): Buffer {
     const all = this.#room.subarray(0, this.#length);
     this.#room = Buffer.alloc(0);

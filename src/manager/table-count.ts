@@ -10,7 +10,7 @@ export class TableCount {
   /** Changes of ours since then that may have been made: their answers were lost, or are to come. */
   #pending = 0;
 
-  /** Another process counts anew. What it has is ours when its version is. */
+  /** Another process counts from zero. What it has is ours when its version is. */
   forget(): void {
     this.#known = undefined;
     this.#pending = 0;

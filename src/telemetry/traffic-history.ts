@@ -14,7 +14,7 @@ export const GATHER_EVERY_MS = 600_000;
 
 /**
  * The requests of all ingresses together, by the minute of the last hour. Caddy knows of the last quarter of an hour, which is
- * gathered here; what a Caddy had counted before it was started anew stays.
+ * gathered here; what a Caddy had counted before it was restarted stays.
  */
 export class TrafficHistory {
   readonly #source: MinuteSource;
@@ -41,7 +41,7 @@ export class TrafficHistory {
   async gather(): Promise<void> {
     for (const told of await this.#source.trafficMinutes()) {
       const known = this.#byStart.get(told.start);
-      // Fewer than before: Caddy has begun anew, or an ingress is gone.
+      // Fewer than before: Caddy was restarted, or an ingress is gone.
       if (known === undefined || told.requests >= known.requests) this.#byStart.set(told.start, told);
     }
     const oldest = this.#present() - KEPT * MINUTE_SECONDS;

@@ -8,7 +8,7 @@ export interface KeySetOptions {
   /** Where its JSON Web Key Set is (RFC 7517 section 5), http or https. */
   readonly url: string;
   readonly logger: Logger;
-  /** The set is fetched anew in the background when it is so old. Default: 10 minutes. */
+  /** When the set is this old it is fetched again in the background. Default: 10 minutes. */
   readonly freshMs?: number;
   /** An older set is not trusted any more where the provider is away. Default: 24 hours. */
   readonly staleMs?: number;

@@ -30,7 +30,7 @@ beforeAll(async () => {
   );
 });
 
-/** Its program: HYPEMAN_CLI where that is set, else of the Go module; undefined where that is not to be had. */
+/** Its program: HYPEMAN_CLI where that is set, else of the Go module; undefined where that cannot be downloaded. */
 async function hypemanCli(): Promise<string | undefined> {
   const given = process.env["HYPEMAN_CLI"];
   if (given !== undefined) return given;
@@ -41,9 +41,7 @@ async function hypemanCli(): Promise<string | undefined> {
       version: "v0.15.0",
     });
   } catch (error) {
-    console.warn(
-      `hypeman's command line is not to be had: ${String((error as Error).message).slice(0, 400)}`,
-    );
+    console.warn(`hypeman's command line cannot be built: ${String((error as Error).message).slice(0, 400)}`);
     return undefined;
   }
 }

@@ -176,7 +176,7 @@ describe("a Caddy that does not answer", () => {
     ]);
   });
 
-  it("begins anew with another process", async () => {
+  it("starts over with another process", async () => {
     startWatch();
     answer = new Error("refused");
     await pass(2_000);

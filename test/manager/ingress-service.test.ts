@@ -174,7 +174,7 @@ describe("an ingress that is set aside", () => {
     expect(await codeOf(ingresses.create(request("loser", "free.test")))).toBe("done");
   });
 
-  it("is made anew where its file cannot be read", async () => {
+  it("is made again where its file cannot be read", async () => {
     const { ingresses } = await start([], [spoilt("broken", '"name":"broken"')]);
     const { created_at, updated_at } = await ingresses.replace("broken", request("broken"));
     expect(created_at).toBe(updated_at);

@@ -121,7 +121,7 @@ describe("the moves of a plan", () => {
   });
 });
 
-/** By names: ids of what is created are made anew by the apply. */
+/** By names: the apply gives what it creates other ids. */
 function endsOf({
   from,
   to,

@@ -175,7 +175,7 @@ describe("C5: a Caddy that somebody else changes", () => {
     expect(world.manager.caddyHealth()).toMatchObject({ hasDrifted: false });
   });
 
-  it("is not what a lost answer to a change of ours leaves, nor a Caddy or manager that starts anew", async () => {
+  it("is not what a lost answer to a change of ours leaves, nor a restart of Caddy or of the manager", async () => {
     let losses = 0;
     const lose = ({ method }: { readonly method: string }): void => {
       if (!/Table/.test(method) || losses >= 3) return;

@@ -32,7 +32,7 @@ it.each([`${known}`, `${known}\n`, `  ${known}  \n\n`])("is read out of %j", asy
 });
 
 it.each(["", "\n", "{}", known.slice(1), `${known}0`, `0${known}`, known.toUpperCase(), `${known} ${known}`])(
-  "is made anew in place of %j",
+  "is made again in place of %j",
   async (text) => {
     await writeFile(file(), text);
     const id = await storeId(folder);

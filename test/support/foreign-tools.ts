@@ -30,7 +30,7 @@ export async function runTool(file: string, args: readonly string[], cwd?: strin
 
 /**
  * Installs packages of npm into a folder of their own and returns their `node_modules`; undefined, with a warning, where
- * the registry is not to be had. They are no dependencies: nobody needs them who does not run these tests. `overrides` are
+ * the registry cannot be reached. They are no dependencies: only these tests need them. `overrides` are
  * those of package.json.
  */
 export function npmTools(packages: readonly string[], overrides: object = {}): Promise<string | undefined> {

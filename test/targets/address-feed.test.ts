@@ -159,7 +159,7 @@ describe("the feed of addresses", () => {
     ]);
   });
 
-  it("begins anew when everything changes while it is told", async () => {
+  it("starts over when everything changes while it is told", async () => {
     const { caddy, feed, pushes, put } = await startWorld();
     await Promise.all(Array.from({ length: 2_500 }, (_, at) => put(`vm-${at}`, "10.0.0.1")));
     caddy.taken = () => {

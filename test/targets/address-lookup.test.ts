@@ -112,7 +112,7 @@ describe("a look-up of a name outside of the instances", () => {
     expect(await new AddressLookup().find("fd00::1")).toEqual({ addresses: ["fd00::1"] });
   });
 
-  it("stops at a failure, which is no answer that there is nothing, and asks anew the next time", async () => {
+  it("stops at a failure, which is no answer that there is nothing, and asks again the next time", async () => {
     let code = 2;
     const { server, asked } = await serve((name) => (name === "db.one.test" ? code : "192.0.2.7"));
     const system = await files("", "domain zero.test\nsearch .one.test two.test\noptions ndots:1\n");

@@ -45,7 +45,7 @@ it("tries again after 100 ms, twice as long each time up to 30 s, and warns once
     0, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000,
   ]);
   expect(warnings()).toBe(1);
-  // After a success the waits begin anew.
+  // After a success the waits are short again.
   caddy.takes = true;
   await vi.advanceTimersByTimeAsync(30_000);
   caddy.takes = false;

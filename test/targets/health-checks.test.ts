@@ -234,7 +234,7 @@ describe("health checks", () => {
     expect([looked.length, health.rules()]).toEqual([3, []]);
   });
 
-  it("take no answer for a rule that was put anew or removed while they waited for it", async () => {
+  it("take no answer for a rule that was put again or removed while they waited for it", async () => {
     const { health, names, asked } = await startWorld();
     /** Puts a rule of this port whose only name is being looked up. */
     const put = (port: number) => {

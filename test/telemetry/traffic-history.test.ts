@@ -10,7 +10,7 @@ it("keeps an hour of what Caddy tells of a quarter of it, and the larger of what
   const history = new TrafficHistory({ trafficMinutes: async () => told }, () => now);
   expect((await history.minutes()).at(-1)).toEqual({ start: FIRST, requests: 5, errors: 2 });
 
-  // Caddy was started anew.
+  // Caddy was restarted.
   told = [{ start: FIRST, requests: 1, errors: 0 }];
   await history.gather();
   now = FIRST + 59 * 60 + 30;

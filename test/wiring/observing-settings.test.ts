@@ -5,7 +5,7 @@ import { compilerSettings, secretFiles } from "../../src/wiring/compiler-setting
 const load = (environment: NodeJS.ProcessEnv) =>
   loadConfig({ DATA_DIR: "/data", ...environment }, { envFile: "/nowhere/.env" });
 
-test("the access log is a file that is begun anew at its size", () => {
+test("the access log is a file that is rotated at its size", () => {
   expect(compilerSettings(load({ ACCESS_LOG: "errors" })).accessLog).toEqual({
     log: "errors",
     sample: 1,

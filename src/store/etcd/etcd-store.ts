@@ -305,5 +305,5 @@ function ofAnotherPast(): EtcdFailure {
 }
 
 function emptied(documents: number): string {
-  return `etcd has nothing below ETCD_PREFIX, while ${documents} documents are known here, which are served on; restore a snapshot of etcd, or correct ETCD_ENDPOINTS and ETCD_PREFIX, or stop Gatewright and remove DATA_DIR/etcd to begin anew`;
+  return `etcd has nothing below ETCD_PREFIX, while ${documents} documents are known here, which are served on; restore a snapshot of etcd, or correct ETCD_ENDPOINTS and ETCD_PREFIX, or stop Gatewright and remove DATA_DIR/etcd to start from scratch`;
 }

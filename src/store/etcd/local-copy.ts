@@ -157,7 +157,7 @@ export class LocalCopy<T extends Document> {
       const { id, revision } = JSON.parse(await readFile(this.#options.placePath, "utf8")) as Partial<Place>;
       return typeof id === "string" && typeof revision === "number" ? { id, revision } : undefined;
     } catch {
-      // Without it the store is read anew, which costs time alone.
+      // Without it the whole store is read again, which only costs time.
       return undefined;
     }
   }

@@ -68,7 +68,7 @@ it("a request is a trace: policies, the choice of an instance, and each attempt"
   expect(lines.filter((line) => line.includes(`"trace_id":"${seen.trace}"`))).toHaveLength(1);
 });
 
-it("a trusted proxy's trace goes on as it decided; anybody else's begins anew", async () => {
+it("a trusted proxy's trace goes on as it decided; anybody else gets a new one", async () => {
   const [trusted, left, other] = [
     await visit("shop.test", "127.9.9.9", "01"),
     await visit("shop.test", "127.9.9.9", "00"),

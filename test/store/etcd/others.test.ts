@@ -189,7 +189,7 @@ describe("a commit with more than a transaction takes", () => {
 });
 
 describe("what a store has missed", () => {
-  it("it reads from the log, and anew where the log does not reach back; what is equal is not told", async () => {
+  it("it reads from the log, or all of it where the log does not reach back; what is equal is not told", async () => {
     const options = { logBytes: 4000 };
     const a = await opened("a", options);
     await a.store.commit(put(0, note("kept"), note("gone")));

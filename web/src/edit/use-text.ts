@@ -25,7 +25,7 @@ export function useText(
     readonly read: ReadText;
     readonly notation: Notation;
   }>();
-  // Drafts that were read from the text: it is theirs already, and is not written anew under the hands of who types.
+  // Drafts that were read from the text: it is theirs already, and is not rewritten while somebody types.
   const ours = useRef(new WeakSet<Draft>());
   useEffect(() => {
     // The parser is as large as a third of the page: who writes no text does not wait for it.
