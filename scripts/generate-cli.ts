@@ -7,7 +7,7 @@ import { referenceOf } from "../src/cli/reference.ts";
 
 const path = join(import.meta.dirname, "../docs/cli.md");
 /** What follows it is made of the program. */
-export const MARKER = "<!-- What follows is made of the program: npm run generate -->";
+const MARKER = "<!-- What follows is made of the program: npm run generate -->";
 
 /** The page with the reference of the program as it is. */
 export function pageOf(page: string): string {

@@ -12,7 +12,7 @@ const heights = { stat: 4, timeseries: 8, table: 8 } as const;
 const datasource = { type: "prometheus", uid: "$datasource" };
 
 /** The dashboard as Grafana imports it. */
-export function renderDashboard(): string {
+function renderDashboard(): string {
   const panels: object[] = [];
   let y = 0;
   for (const row of rows) {

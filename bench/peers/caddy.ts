@@ -139,7 +139,7 @@ async function untilServed(port: number, names: readonly string[]): Promise<void
   for (const name of names) await until(() => shakesHands(port, name), READY_MS);
 }
 
-export async function shakesHands(port: number, servername: string): Promise<boolean> {
+async function shakesHands(port: number, servername: string): Promise<boolean> {
   const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false });
   try {
     await once(socket, "secureConnect");

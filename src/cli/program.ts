@@ -78,6 +78,6 @@ function optionDescription(option: Option): string {
 }
 
 /** All commands below one. */
-export function descendantsOf(command: Command): readonly Command[] {
+function descendantsOf(command: Command): readonly Command[] {
   return command.commands.flatMap((one) => [one, ...descendantsOf(one)]);
 }

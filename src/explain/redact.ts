@@ -1,5 +1,5 @@
 /** What takes the place of a secret. */
-export const REDACTED = "[redacted]";
+const REDACTED = "[redacted]";
 
 /** Keys whose text is a secret, whatever it is. */
 const SECRET_KEY = /pass(?:word|phrase)?$|secret|token|mac_key|private|credential|salt|api_?key/i;

@@ -4,7 +4,6 @@ import type { ImportStep } from "../archive/import-step.ts";
 import { Importer } from "../archive/importer.ts";
 import { readStoredCertificate } from "../certificates/imported-certificate.ts";
 import type { ImportedCertificates } from "../certificates/imported-certificates.ts";
-import type { Config } from "../config.ts";
 import { isGatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { readStoredIngress } from "../manager/fill-catalog.ts";
@@ -20,7 +19,6 @@ import type { Tokens } from "../tokens/tokens.ts";
 import { type Track, untracked } from "../util/track.ts";
 import type { ListenPorts } from "../validation/ingress.ts";
 import { parseBody } from "../validation/schema.ts";
-import { admissionSettings } from "./admission-settings.ts";
 
 /** What archives are made of, and go to. */
 export interface ArchiveParts {
@@ -52,37 +50,25 @@ export interface ArchiveOptions {
 
 /** Export and import of a whole Gatewright. Ends what a crash left of an import. */
 export async function openArchive(
-  config: Config,
-  parts: Omit<ArchiveParts, "ports">,
-  options: Pick<ArchiveOptions, "logger" | "track" | "version">,
-): Promise<Archive> {
-  const archive = createArchive(
-    { ...parts, ports: admissionSettings(config).ports },
-    { folder: config.dataDir, settings: Object.keys(config.given).sort(), ...options },
-  );
-  await archive.importer.recover();
-  return archive;
-}
-
-/** The same over given parts; a crash's remains are left. */
-export function createArchive(
   parts: ArchiveParts,
   { folder, logger, settings, track = untracked, version }: ArchiveOptions,
-): Archive {
+): Promise<Archive> {
   const kinds = kindsOf(parts);
-  const setAside = (): ReturnType<IngressService["setAside"]> => parts.ingresses.setAside();
-  return {
-    exporter: new Exporter({ kinds, setAside, version, settings }),
-    importer: new Importer({
-      folder,
-      kinds,
-      alsoInTheWay: () =>
-        setAside().length === 0 ? [] : [`${setAside().length} ingresses that are set aside`],
-      checkWritable: () => parts.ingresses.checkWritable(),
-      logger,
-      track,
-    }),
-  };
+  const { ingresses } = parts;
+  const importer = new Importer({
+    folder,
+    kinds,
+    alsoInTheWay: () => {
+      const { length } = ingresses.setAside();
+      return length === 0 ? [] : [`${length} ingresses that are set aside`];
+    },
+    checkWritable: () => ingresses.checkWritable(),
+    logger,
+    track,
+  });
+  await importer.recover();
+  const exporter = new Exporter({ kinds, setAside: () => ingresses.setAside(), version, settings });
+  return { exporter, importer };
 }
 
 const MOST_INSTANCES = 1000;

@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
-import { openArchive } from "./archive.ts";
+import { admissionSettings } from "./admission-settings.ts";
+import { type ArchiveOptions, openArchive } from "./archive.ts";
 import { openCaddy } from "./caddy.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
 import { takeDataFolder } from "./data-folder.ts";
@@ -55,14 +56,21 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
     await followCertificates({ ...found, config, logger: logger.child("certificates"), manager, store }),
   );
   const tokens = lifetime.add(await openTokens(config, { events, logger: logger.child("api"), shared }));
-  const archived = { imported, ingresses, registry, targets, tokens };
-  const archive = await openArchive(config, archived, { ...foundation, logger: logger.child("store") });
+  const { ports } = admissionSettings(config);
+  const archived = { imported, ingresses, ports, registry, targets, tokens };
+  const archive = await openArchive(archived, archiveOptions(foundation));
   const jwts = lifetime.add(openJwts(config, logger.child("api"))).verifier;
   events.emit(await startedEvent(config, version));
   const parts = { ...foundation, archive, caddy, certificates, dns, follower, gateways, instances, jwts };
   await api.serve(config, { ...parts, manager, shared, targets, tokens, logger: logger.child("api") });
   const renewed = { ...foundation, caddy, follower, instances, jwts, manager, shared };
   return running(foundation, lifetime.move(), renewed);
+}
+
+/** An archive is made and taken in by the process that has the folder, and names the settings that were given. */
+function archiveOptions({ config, logger, track, version }: Foundation): ArchiveOptions {
+  const settings = Object.keys(config.given).sort();
+  return { folder: config.dataDir, logger: logger.child("store"), settings, track, version };
 }
 
 function running({ api, config, events }: Foundation, lifetime: Lifetime, renewed: RenewedParts): Gatewright {

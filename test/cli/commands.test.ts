@@ -3,7 +3,7 @@ import { appendFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { createProgram, descendantsOf } from "../../src/cli/program.ts";
+import { createProgram } from "../../src/cli/program.ts";
 import { startApi } from "../support/http-api.ts";
 import { instanceFrom } from "../support/instances.ts";
 import { CliHome } from "../support/run-cli.ts";
@@ -21,9 +21,9 @@ function nameOf(command: Command): string {
   return command.parent === null ? "" : `${nameOf(command.parent)} ${command.name()}`.trim();
 }
 
-const leaves = descendantsOf(program).filter(
-  (one) => one.commands.length === 0 && one.name() !== "__complete",
-);
+const leavesOf = (command: Command): readonly Command[] =>
+  command.commands.flatMap((one) => (one.commands.length === 0 ? [one] : leavesOf(one)));
+const leaves = leavesOf(program).filter((one) => one.name() !== "__complete");
 
 describe("every command", () => {
   it("that there is to be is there", () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { REDACTED, redact } from "../../src/explain/redact.ts";
+import { redact } from "../../src/explain/redact.ts";
+
+const REDACTED = "[redacted]";
 
 describe("what is redacted of Caddy's JSON", () => {
   it.each([

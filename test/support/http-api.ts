@@ -26,7 +26,7 @@ import type { TrafficControl } from "../../src/targets/targets.ts";
 import { type IdentityProvider, JwtVerifier } from "../../src/tokens/jwt.ts";
 import type { StoredToken } from "../../src/tokens/stored-token.ts";
 import { Tokens } from "../../src/tokens/tokens.ts";
-import { createArchive } from "../../src/wiring/archive.ts";
+import { openArchive } from "../../src/wiring/archive.ts";
 import { type HttpCall, type HttpReply, httpCall } from "./http-call.ts";
 import { type ManagerOverMemory, startManagerOverMemory } from "./manager-over-memory.ts";
 import { memoryCertificates } from "./memory-certificates.ts";
@@ -161,7 +161,7 @@ export async function startApi(options: TestApiOptions = {}): Promise<TestApi> {
     ports: { httpPort: world.httpPort, httpsPort: 443 },
   };
   const settings = ["HTTP_PORT", "JWT_SECRET"];
-  const archive = createArchive(archived, { folder, settings, version: "1.2.3", logger });
+  const archive = await openArchive(archived, { folder, settings, version: "1.2.3", logger });
   const jwts = new JwtVerifier(options);
   const dependencies: AppDependencies = {
     archive: { ...archive, settings: ["HTTP_PORT"] },

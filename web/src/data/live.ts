@@ -109,7 +109,7 @@ interface Frame {
 }
 
 /** Cuts a stream of server-sent events into its frames. */
-export class Frames {
+class Frames {
   #rest = "";
 
   add(text: string): readonly Frame[] {

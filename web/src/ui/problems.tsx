@@ -10,7 +10,7 @@ const namingOthers: ReadonlySet<string> = new Set([
 ]);
 
 /** The ingress that a problem names as the one in the way. */
-export function otherIngress({ code, message }: Problem): string | undefined {
+function otherIngress({ code, message }: Problem): string | undefined {
   if (!namingOthers.has(code)) return undefined;
   return /\bingress (?:with name )?"([a-z0-9-]+)"/.exec(message)?.[1];
 }
