@@ -13,6 +13,9 @@ import { badParameter, enumParameter, TAGS } from "./query.ts";
 import { findOne, referenceOf } from "./reference.ts";
 import { sendEmpty, sendJson } from "./wire.ts";
 
+/** What all changes of one ingress have in common. */
+const change = { scope: "ingress:write", ownOnly: true, changes: "ingress" } as const;
+
 /** `/ingresses` and `/ingresses/{id}`. */
 export function ingressRoutes(manager: IngressManager, context: OperationContext, storeId?: string): Router {
   const router = Router({ caseSensitive: true, strict: true });
@@ -32,13 +35,7 @@ export function ingressRoutes(manager: IngressManager, context: OperationContext
 }
 
 function createIngress(manager: IngressManager, context: OperationContext): RequestHandler {
-  const options = {
-    scope: "ingress:write",
-    failure: "failed to create ingress",
-    ownOnly: true,
-    changes: "ingress",
-    schema: "CreateIngressRequest",
-  } as const;
+  const options = { ...change, failure: "failed to create ingress", schema: "CreateIngressRequest" } as const;
   return bodyOperation(context, options, async ({ response, body, by, caller }) => {
     const created = await manager.of(caller).create(body, by);
     response.setHeader("Location", `/ingresses/${created.id}`);
@@ -59,10 +56,8 @@ function getIngress(manager: IngressManager, context: OperationContext): Request
 
 function replaceIngress(manager: IngressManager, context: OperationContext): RequestHandler {
   const options = {
-    scope: "ingress:write",
+    ...change,
     failure: "failed to replace ingress",
-    ownOnly: true,
-    changes: "ingress",
     schema: "ReplaceIngressRequest",
   } as const;
   return bodyOperation(context, options, async ({ request, response, body, by, caller }) => {
@@ -76,10 +71,8 @@ function replaceIngress(manager: IngressManager, context: OperationContext): Req
 
 function patchIngress(manager: IngressManager, context: OperationContext): RequestHandler {
   const options = {
-    scope: "ingress:write",
+    ...change,
     failure: "failed to change ingress",
-    ownOnly: true,
-    changes: "ingress",
     schema: "PatchIngressRequest",
     types: ["application/merge-patch+json", "application/json"],
   } as const;
@@ -94,12 +87,7 @@ function patchIngress(manager: IngressManager, context: OperationContext): Reque
 }
 
 function deleteIngress(manager: IngressManager, context: OperationContext): RequestHandler {
-  const options = {
-    scope: "ingress:delete",
-    failure: "failed to delete ingress",
-    ownOnly: true,
-    changes: "ingress",
-  } as const;
+  const options = { ...change, scope: "ingress:delete", failure: "failed to delete ingress" } as const;
   return operation(context, options, async ({ request, response, by, caller }) => {
     const own = manager.of(caller);
     const ingress = await findStored(own, request);

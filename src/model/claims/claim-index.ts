@@ -11,9 +11,11 @@ export interface Conflict {
   /** The rule that wants it, by its index in the document. */
   readonly ruleIndex: number;
   readonly rule: IngressRule;
-  /** `reserved`: the host is Gatewright's own. */
-  /** `redirect`: both redirect the host's plain port, to different ports. `unreadable`: a file that could not be read names the host or port. */
-  /** `headers`: the document's rules of this place have too many sets of header names to be compared. */
+  /**
+   * `rule`: both take the same requests. `redirect`: both redirect the host's plain port, to different ports.
+   * `unreadable`: a file that could not be read names the host or port. `headers`: the document's rules for this host and
+   * path have too many sets of header names to be compared. `reserved`: the host is Gatewright's own.
+   */
   readonly kind: "rule" | "redirect" | "unreadable" | "headers" | "reserved";
   /** Who holds it. */
   readonly holder:
