@@ -55,6 +55,21 @@ describe("documentation", () => {
     expect(rows.sort()).toEqual(packages.sort());
   });
 
+  it("names tests in caddy/README.md that are there", () => {
+    const page = read("caddy/README.md");
+    const tests = readdirSync(join(root, "caddy"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith("_test.go"))
+      .flatMap((file) => [...read(join("caddy", file)).matchAll(/^func (\w+)/gm)].map(([, name]) => name));
+    const named = [...page.matchAll(/`((?:Test|Fuzz)\w+)`/g)].map(([, name]) => name);
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((name) => !tests.includes(name))).toEqual([]);
+    const files = [...page.matchAll(/e2e ((?:`[\w-]+\/[\w-]+`(?:, )?)+)/g)].flatMap(([, list = ""]) => [
+      ...list.matchAll(/`([^`]+)`/g),
+    ]);
+    const missing = files.filter(([, file]) => !existsSync(join(root, `test/e2e/${file}.test.ts`)));
+    expect(missing.map(([, file]) => file)).toEqual([]);
+  });
+
   it("has the words of the glossary in order, each once", () => {
     const words = [...read("docs/glossary.md").matchAll(/^\| ([a-z][^|]*?) \|/gm)]
       .map(([, word = ""]) => word)
