@@ -175,7 +175,7 @@ func (c *cluster) connect(ctx context.Context) (*clientv3.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.password != password {
-		// It was replaced meanwhile: this one is for those who wait, and the next connects anew.
+		// It was replaced meanwhile: this one is for those who wait, and the next one connects again.
 		c.retire(client, nil)
 		return client, nil
 	}

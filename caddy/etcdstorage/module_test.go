@@ -90,7 +90,7 @@ func TestConfigurationsShare(t *testing.T) {
 	}
 }
 
-// TestAnotherPassword is taken with the next configuration: who holds a lock keeps it, and what comes then logs in anew.
+// TestAnotherPassword is taken with the next configuration: who holds a lock keeps it, and what comes then logs in again.
 func TestAnotherPassword(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	root, err := clientv3.New(clientv3.Config{Endpoints: []string{etcd.Endpoint}})

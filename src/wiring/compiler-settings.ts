@@ -124,7 +124,7 @@ function etcdSettings(config: Config, current: () => Config): Pick<CompilerSetti
             return passwordVersion(current());
           },
         };
-  // Not spread: what is read anew would be read once.
+  // Not spread: a getter would be read once.
   return {
     etcd: Object.assign(login, {
       endpoints,
