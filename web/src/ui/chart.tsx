@@ -63,7 +63,13 @@ function optionsOf(
   format: (value: number) => string,
 ): uPlot.Options {
   const style = getComputedStyle(element);
-  const colour = (name: string): string => style.getPropertyValue(name);
+  /** As it is in the present theme: a canvas knows no `light-dark()`. */
+  const colour = (name: string): string => {
+    element.style.color = `var(${name})`;
+    const { color } = style;
+    element.style.color = "";
+    return color;
+  };
   const axis = {
     stroke: colour("--ink-2"),
     grid: { stroke: colour("--line"), width: 1 },
