@@ -105,7 +105,8 @@ function queryText(query: CallOptions["query"] = {}): string {
   return text === "" ? "" : `?${text}`;
 }
 
-function errorOf(status: number, text: string): ApiError {
+/** An answer that is no success. */
+export function errorOf(status: number, text: string): ApiError {
   try {
     return new ApiError(status, JSON.parse(text) as ErrorResponse);
   } catch {

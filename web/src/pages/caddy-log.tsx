@@ -1,17 +1,21 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { get } from "../data/client.ts";
-import { useResource } from "../data/resource.ts";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { useStore } from "../data/store.ts";
+import { Stream, type StreamState } from "../data/stream.ts";
 import type { CaddyLogEntry } from "../data/types.ts";
 import { route, setQuery } from "../router.ts";
-import { Button, Field, TextField } from "../ui/controls.tsx";
-import { Empty, Loaded, Page } from "../ui/page.tsx";
+import { Button, Field } from "../ui/controls.tsx";
+import { QueryField } from "../ui/filters.tsx";
+import { Following } from "../ui/following.tsx";
+import { Empty, Failure, Page } from "../ui/page.tsx";
 import { State, type Tone } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
 
-const ASKED_EVERY_MS = 2_000;
+/** As many as the API keeps. */
+const KEPT = 1_000;
 const SHOWN = 300;
+/** Entries come in bursts; those of this time are drawn together. */
+const BURST_MS = 100;
 const levels = ["debug", "info", "warn", "error"] as const;
 const tones: { readonly [level in CaddyLogEntry["level"]]: Tone } = {
   debug: "quiet",
@@ -26,20 +30,19 @@ export function CaddyLogPage(): JSX.Element {
   const [isHeld, setHeld] = useState(false);
   const least = levels.find((level) => level === query.get("level")) ?? "info";
   const q = (query.get("q") ?? "").toLowerCase();
-  const log = useResource(
-    `caddy log ${isHeld}`,
-    (signal) => get<readonly CaddyLogEntry[]>("/caddy/log", { limit: 1_000 }, signal),
-    isHeld ? {} : { everyMs: ASKED_EVERY_MS },
-  );
+  const { entries, state } = useCaddyLog(isHeld);
   const fits = (entry: CaddyLogEntry): boolean =>
     levels.indexOf(entry.level) >= levels.indexOf(least) && textOf(entry).toLowerCase().includes(q);
   return (
     <Page
       title="Caddy's log"
       actions={
-        <Button pressed={isHeld} onClick={() => setHeld(!isHeld)}>
-          Hold
-        </Button>
+        <>
+          <Following state={state} isHeld={isHeld} />
+          <Button pressed={isHeld} onClick={() => setHeld(!isHeld)}>
+            Hold
+          </Button>
+        </>
       }
     >
       <search class="filters">
@@ -58,18 +61,52 @@ export function CaddyLogPage(): JSX.Element {
             </select>
           )}
         </Field>
-        <div class="wide field">
-          <TextField
-            label="Text"
-            type="search"
-            value={query.get("q") ?? ""}
-            onInput={(text) => setQuery({ q: text })}
-          />
-        </div>
+        <QueryField name="q" label="Text" isWide />
       </search>
-      <Loaded of={log}>{(entries) => <Entries entries={entries.filter(fits).slice(0, SHOWN)} />}</Loaded>
+      {state.kind === "off" && state.error !== undefined ? (
+        <Failure error={state.error} />
+      ) : entries === undefined ? (
+        <p class="loading">Loading…</p>
+      ) : (
+        <Entries entries={entries.filter(fits).slice(0, SHOWN)} />
+      )}
     </Page>
   );
+}
+
+/** Those that are kept, and from then on those that come; the newest first. */
+function useCaddyLog(isHeld: boolean): {
+  /** Undefined before the first answer. */
+  readonly entries: readonly CaddyLogEntry[] | undefined;
+  readonly state: StreamState;
+} {
+  const [stream] = useState(() => new Stream<CaddyLogEntry>("/caddy/log", { after: 0 }));
+  const [entries, setEntries] = useState<readonly CaddyLogEntry[]>();
+  const come = useRef<CaddyLogEntry[]>([]);
+  useEffect(() => {
+    const unlisten = stream.listen((entry) => {
+      if (entry === "gap") return;
+      come.current.push(entry);
+      // Whoever holds for long has the last ones.
+      if (come.current.length >= 2 * KEPT) come.current.splice(0, KEPT);
+    });
+    stream.start();
+    return () => {
+      unlisten();
+      stream.stop();
+    };
+  }, [stream]);
+  useEffect(() => {
+    if (isHeld) return;
+    const timer = setInterval(() => {
+      if (stream.state.value.kind !== "open") return;
+      const fresh = come.current.reverse();
+      come.current = [];
+      setEntries((old = []) => (fresh.length === 0 ? old : [...fresh, ...old].slice(0, KEPT)));
+    }, BURST_MS);
+    return () => clearInterval(timer);
+  }, [isHeld, stream]);
+  return { entries, state: useStore(stream.state) };
 }
 
 function textOf({ message, fields }: CaddyLogEntry): string {

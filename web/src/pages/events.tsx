@@ -8,8 +8,8 @@ import type { Event } from "../data/types.ts";
 import { route, setQuery } from "../router.ts";
 import { Button, Field, TextField } from "../ui/controls.tsx";
 import { EventFeed } from "../ui/feed.tsx";
+import { Following } from "../ui/following.tsx";
 import { Empty, Loaded, Page } from "../ui/page.tsx";
-import { State } from "../ui/status.tsx";
 
 const families = [
   "ingress",
@@ -39,11 +39,7 @@ export function EventsPage(): JSX.Element {
       title="Events"
       actions={
         <>
-          {state.kind === "open" && !isHeld ? (
-            <State tone="ok">live</State>
-          ) : (
-            <State tone="quiet">{isHeld ? "held" : state.kind}</State>
-          )}
+          <Following state={state} isHeld={isHeld} />
           <Button pressed={isHeld} onClick={() => setHeld(!isHeld)}>
             Hold
           </Button>
