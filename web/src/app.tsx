@@ -7,6 +7,7 @@ import { useStore } from "./data/store.ts";
 import type { Session } from "./data/types.ts";
 import { CaddyLogPage } from "./pages/caddy-log.tsx";
 import { CertificatesPage } from "./pages/certificates.tsx";
+import { DoctorPage } from "./pages/doctor.tsx";
 import { EditPage, NewPage } from "./pages/edit.tsx";
 import { EventsPage } from "./pages/events.tsx";
 import { ExplainPage } from "./pages/explain.tsx";
@@ -99,6 +100,7 @@ const pages: { readonly [name: string]: ComponentType<{ readonly id: string }> }
   events: EventsPage,
   history: HistoryPage,
   log: CaddyLogPage,
+  doctor: DoctorPage,
   gateways: GatewaysPage,
   tokens: TokensPage,
   new: NewPage,

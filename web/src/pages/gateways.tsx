@@ -3,6 +3,7 @@ import { get } from "../data/client.ts";
 import { useResource } from "../data/resource.ts";
 import type { Gateway, ServerStatus } from "../data/types.ts";
 import { plural } from "../format.ts";
+import { href } from "../router.ts";
 import { Loaded, Page } from "../ui/page.tsx";
 import { State } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
@@ -71,8 +72,8 @@ export function GatewaysPage(): JSX.Element {
       <GatewayList />
       <p class="hint">
         Gateways with one store in etcd serve the same ingresses; one that keeps its state in files is alone.
-        On the machine of each, <code>gatewright doctor</code> looks at everything that could keep requests
-        from being served.
+        The <a href={href(["doctor"])}>doctor</a> looks at the machine of the one that answers;{" "}
+        <code>gatewright doctor</code> does so on any other.
       </p>
     </Page>
   );

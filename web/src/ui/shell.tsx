@@ -28,6 +28,7 @@ const entries: readonly Entry[] = [
   { path: "events", label: "Events", scope: "admin:read" },
   { path: "history", label: "History", scope: "ingress:read" },
   { path: "log", label: "Caddy's log", scope: "admin:read", isForAll: true },
+  { path: "doctor", label: "Doctor", scope: "admin:read", isForAll: true },
   { path: "gateways", label: "Gateways", scope: "admin:read", isForAll: true },
   { path: "tokens", label: "Tokens", scope: "admin:read", isForAll: true },
 ];
