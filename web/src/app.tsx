@@ -6,6 +6,7 @@ import { loadSession, session } from "./data/session.ts";
 import { useStore } from "./data/store.ts";
 import type { Session } from "./data/types.ts";
 import { CaddyLogPage } from "./pages/caddy-log.tsx";
+import { CertificatePage } from "./pages/certificate.tsx";
 import { CertificatesPage } from "./pages/certificates.tsx";
 import { DoctorPage } from "./pages/doctor.tsx";
 import { EditPage, NewPage } from "./pages/edit.tsx";
@@ -110,6 +111,7 @@ const details: typeof pages = {
   ingresses: IngressPage,
   edit: EditPage,
   instances: InstancePage,
+  certificates: CertificatePage,
   history: RevisionPage,
 };
 

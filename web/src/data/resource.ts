@@ -56,7 +56,8 @@ export function useResource<T>(
   return { data: isCurrent ? state.data : undefined, error: isCurrent ? state.error : undefined, reload };
 }
 
-function useRefresh(
+/** Has a question asked again as its options say. */
+export function useRefresh(
   reload: () => void,
   latest: { readonly current: { readonly options: ResourceOptions } },
 ): void {

@@ -1,13 +1,14 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, call, get, segment } from "../data/client.ts";
+import { call, get, segment } from "../data/client.ts";
 import { ofFamily, useResource } from "../data/resource.ts";
 import type { ApplyResult, Plan, Revision, RevisionSummary } from "../data/types.ts";
-import { href } from "../router.ts";
+import { go, href } from "../router.ts";
 import { announce } from "../ui/announce.tsx";
-import { Button, Dialog } from "../ui/controls.tsx";
+import { Button } from "../ui/controls.tsx";
+import { Dialog } from "../ui/dialog.tsx";
 import { authors, RevisionFeed, summary } from "../ui/feed.tsx";
-import { Empty, Failure, Loaded, Page, Section } from "../ui/page.tsx";
+import { Empty, Loaded, Page, Section } from "../ui/page.tsx";
 import { Differences, PlanView } from "../ui/plan.tsx";
 import { Time } from "../ui/time.tsx";
 
@@ -99,20 +100,15 @@ function Rollback({
     `rollback ${revision}`,
     async (signal) => (await call<Plan>("POST", path, { query: { dry_run: "true" }, signal })).data,
   );
-  const [error, setError] = useState<ApiError>();
-  const [isBusy, setBusy] = useState(false);
   const rollBack = async (): Promise<void> => {
-    setBusy(true);
     try {
       // What was planned, and nothing else: a change that came meanwhile is not taken back unseen.
       const { data } = await call<ApplyResult>("POST", path, { ifMatch: `"${plan.data?.revision}"` });
       announce(`Rolled back: revision ${data.revision}.`);
-      location.hash = href(["history"]);
+      go(href(["history"]));
     } catch (thrown) {
-      if (thrown instanceof ApiError) setError(thrown);
       plan.reload();
-    } finally {
-      setBusy(false);
+      throw thrown;
     }
   };
   const blocked =
@@ -126,18 +122,12 @@ function Rollback({
   return (
     <Dialog
       title={`Make all ingresses what they were at revision ${revision}?`}
+      submit="Roll back"
+      blocked={blocked}
+      onSubmit={rollBack}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" busy={isBusy} blocked={blocked} onClick={() => void rollBack()}>
-            Roll back
-          </Button>
-        </>
-      }
     >
-      <Loaded of={plan}>{(data) => <PlanView plan={data} />}</Loaded>
-      {error && <Failure error={error} />}
+      {() => <Loaded of={plan}>{(data) => <PlanView plan={data} />}</Loaded>}
     </Dialog>
   );
 }

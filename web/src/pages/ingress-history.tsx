@@ -1,13 +1,14 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, call, get, segment } from "../data/client.ts";
+import { call, get, segment } from "../data/client.ts";
 import { useResource } from "../data/resource.ts";
 import type { Ingress, Plan, Revision, RevisionChange, RevisionSummary } from "../data/types.ts";
 import { href } from "../router.ts";
 import { announce } from "../ui/announce.tsx";
-import { Button, Dialog } from "../ui/controls.tsx";
+import { Button } from "../ui/controls.tsx";
+import { Dialog } from "../ui/dialog.tsx";
 import { authors } from "../ui/feed.tsx";
-import { Empty, Failure, Loaded } from "../ui/page.tsx";
+import { Empty, Loaded } from "../ui/page.tsx";
 import { Differences, PlanView } from "../ui/plan.tsx";
 import { Time } from "../ui/time.tsx";
 import type { Versioned } from "./ingress.tsx";
@@ -98,33 +99,21 @@ function BringBack({ version, wanted, ingress, etag, onClose }: BringBackProps):
     const body = { replace: { id: ingress.id, ingress: wanted } };
     return (await call<Plan>("POST", "/plan", { body, signal })).data;
   });
-  const [error, setError] = useState<ApiError>();
   const bring = async (): Promise<void> => {
-    try {
-      const query = { message: `back to revision ${number}` };
-      await call("PUT", `/ingresses/${segment(ingress.id)}`, { body: wanted, ifMatch: etag, query });
-      announce(`${ingress.name} is what it was at revision ${number}.`);
-      onClose();
-    } catch (thrown) {
-      if (thrown instanceof ApiError) setError(thrown);
-    }
+    const query = { message: `back to revision ${number}` };
+    await call("PUT", `/ingresses/${segment(ingress.id)}`, { body: wanted, ifMatch: etag, query });
+    announce(`${ingress.name} is what it was at revision ${number}.`);
   };
   const blocked = plan.data?.accepted === true ? undefined : "There is no accepted plan.";
   return (
     <Dialog
       title={`Bring ${ingress.name} of revision ${number} back?`}
+      submit="Bring it back"
+      blocked={blocked}
+      onSubmit={bring}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" blocked={blocked} onClick={() => void bring()}>
-            Bring it back
-          </Button>
-        </>
-      }
     >
-      <Loaded of={plan}>{(data) => <PlanView plan={data} />}</Loaded>
-      {error && <Failure error={error} />}
+      {() => <Loaded of={plan}>{(data) => <PlanView plan={data} />}</Loaded>}
     </Dialog>
   );
 }

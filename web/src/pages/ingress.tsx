@@ -1,13 +1,14 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { type Answer, ApiError, call, segment } from "../data/client.ts";
+import { type Answer, call, segment } from "../data/client.ts";
 import { type Resource, useResource } from "../data/resource.ts";
 import { useStore } from "../data/store.ts";
 import type { Ingress } from "../data/types.ts";
 import { go, href, route } from "../router.ts";
 import { announce } from "../ui/announce.tsx";
-import { Button, Dialog, LinkButton } from "../ui/controls.tsx";
-import { Failure, Loaded, Page } from "../ui/page.tsx";
+import { Button, LinkButton } from "../ui/controls.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { Loaded, Page } from "../ui/page.tsx";
 import { Time } from "../ui/time.tsx";
 import { IngressDocument } from "./ingress-document.tsx";
 import { IngressEvents } from "./ingress-events.tsx";
@@ -120,41 +121,36 @@ function Actions({ ingress, etag }: Versioned): JSX.Element {
 }
 
 function Deletion({ ingress, etag, onClose }: Versioned & { readonly onClose: () => void }): JSX.Element {
-  const [error, setError] = useState<ApiError>();
   const remove = async (): Promise<void> => {
-    try {
-      await call("DELETE", `/ingresses/${segment(ingress.id)}`, { ifMatch: etag });
-      announce(`${ingress.name} was deleted.`);
-      go(href(["ingresses"]));
-    } catch (thrown) {
-      if (thrown instanceof ApiError) setError(thrown);
-    }
+    await call("DELETE", `/ingresses/${segment(ingress.id)}`, { ifMatch: etag });
+    announce(`${ingress.name} was deleted.`);
+    go(href(["ingresses"]));
   };
   return (
     <Dialog
       title={`Delete ${ingress.name}?`}
+      submit="Delete"
+      leave="Keep it"
+      isDanger
+      onSubmit={remove}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Keep it</Button>
-          <Button kind="danger" onClick={() => void remove()}>
-            Delete
-          </Button>
-        </>
-      }
     >
-      <p>
-        Its hostnames are answered by 404 at once. The history keeps it: it can be brought back from there.
-      </p>
-      <ul class="mono">
-        {ingress.rules.slice(0, 8).map(({ match: { hostname, port, path } }) => (
-          <li key={`${hostname} ${port} ${path?.value}`}>
-            {hostname}:{port}
-            {path?.value}
-          </li>
-        ))}
-      </ul>
-      {error && <Failure error={error} />}
+      {() => (
+        <>
+          <p>
+            Its hostnames are answered by 404 at once. The history keeps it: it can be brought back from
+            there.
+          </p>
+          <ul class="mono">
+            {ingress.rules.slice(0, 8).map(({ match: { hostname, port, path } }) => (
+              <li key={`${hostname} ${port} ${path?.value}`}>
+                {hostname}:{port}
+                {path?.value}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
     </Dialog>
   );
 }

@@ -1,132 +1,93 @@
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { get } from "../data/client.ts";
-import { type IngressFilter, useIngressPages } from "../data/ingress-pages.ts";
+import { type Filter, usePages } from "../data/pages.ts";
 import { ofFamily, useResource } from "../data/resource.ts";
 import { useStore } from "../data/store.ts";
-import type { Ingress, SetAsideIngress } from "../data/types.ts";
+import type { Event, Ingress, SetAsideIngress } from "../data/types.ts";
 import { plural } from "../format.ts";
-import { href, route, setQuery } from "../router.ts";
-import { LinkButton, TextField } from "../ui/controls.tsx";
+import { href, route } from "../router.ts";
+import { LinkButton } from "../ui/controls.tsx";
+import { QueryField } from "../ui/filters.tsx";
 import { Icon } from "../ui/icons.tsx";
-import { Empty, Failure, Page } from "../ui/page.tsx";
+import { type Column, ListPage, Tags } from "../ui/list-page.tsx";
+import { Empty } from "../ui/page.tsx";
 import { Problems } from "../ui/problems.tsx";
 import { Notice } from "../ui/status.tsx";
 import { hostText, targetName, targetsOf } from "../ui/targets.ts";
 import { Time } from "../ui/time.tsx";
-import { VirtualList } from "../ui/virtual-list.tsx";
 
-const ROW_PX = 38;
-const TYPING_MS = 120;
+const columns: readonly Column<Ingress>[] = [
+  { title: "Name", width: "3fr", cell: ({ id, name }) => <a href={href(["ingresses", id])}>{name}</a> },
+  { title: "Serves", width: "5fr", kind: "mono", cell: ({ rules }) => <Hosts rules={rules} /> },
+  { title: "Leads to", width: "3fr", isFar: true, cell: ({ rules }) => <Targets rules={rules} /> },
+  { title: "Tags", width: "3fr", isFar: true, cell: ({ tags }) => <Tags tags={tags} /> },
+  {
+    title: "Changed",
+    width: "110px",
+    isFar: true,
+    kind: "quiet",
+    cell: ({ updated_at: changed }) => <Time at={changed} />,
+  },
+];
 
 /** All ingresses, however many, found by name, host, instance and tag. */
 export function IngressesPage(): JSX.Element {
   const { query } = useStore(route);
   const filter = useMemo(() => filterOf(query), [query]);
-  const pages = useIngressPages(filter);
-  const { total, error, at, want } = pages;
+  const list = usePages<Ingress>(
+    "/ingresses",
+    useMemo(() => ({ ...filter, sort: "name" }), [filter]),
+    { on: isOfIngresses },
+  );
   const isFiltered = Object.keys(filter).length > 0;
   return (
-    <Page
+    <ListPage
       title="Ingresses"
+      noun={["ingress", "ingresses"]}
+      list={list}
+      columns={columns}
+      isFiltered={isFiltered}
       actions={
         <LinkButton href={href(["new"])} kind="primary" icon="plus" scope="ingress:write">
           New ingress
         </LinkButton>
       }
+      empty={<NothingFound isFiltered={isFiltered} />}
     >
       <Filters />
       <SetAside />
-      {error !== undefined && <Failure error={error} />}
-      <p class="hint result" role="status">
-        {total === undefined ? "" : `${plural(total, "ingress", "ingresses")}${isFiltered ? " fit" : ""}`}
-      </p>
-      {total === 0 ? (
-        <NothingFound isFiltered={isFiltered} />
-      ) : (
-        total !== undefined && (
-          <VirtualList
-            label="Ingresses"
-            length={total}
-            rowHeight={ROW_PX}
-            head={head}
-            row={(index) => drawn(at(index))}
-            onRange={want}
-          />
-        )
-      )}
-    </Page>
+    </ListPage>
   );
 }
 
-/** Rows as they were drawn: what is in sight already costs nothing while somebody scrolls. */
-const rows = new WeakMap<Ingress, JSX.Element>();
-
-function drawn(ingress: Ingress | undefined): JSX.Element {
-  if (ingress === undefined) return <Row ingress={undefined} />;
-  const known = rows.get(ingress);
-  if (known !== undefined) return known;
-  const row = <Row ingress={ingress} />;
-  rows.set(ingress, row);
-  return row;
+function isOfIngresses({ type }: Event): boolean {
+  return /^ingress\.(created|changed|deleted|batch)$/.test(type);
 }
 
-const head = (
-  <>
-    {["Name", "Serves", "Leads to", "Tags", "Changed"].map((title) => (
-      <span key={title} role="columnheader">
-        {title}
-      </span>
-    ))}
-  </>
-);
-
-function Row({ ingress }: { readonly ingress: Ingress | undefined }): JSX.Element {
-  if (ingress === undefined)
-    return (
-      <span role="cell" class="hint">
-        …
-      </span>
-    );
-  const { id, name, rules, tags = {}, updated_at: changed } = ingress;
+function Hosts({ rules }: Pick<Ingress, "rules">): JSX.Element {
   const [first] = rules;
-  const targets = [...new Set(rules.flatMap((rule) => targetsOf(rule).map(targetName)))];
   const more = rules.length - 1;
   return (
     <>
-      <span role="cell">
-        <a href={href(["ingresses", id])}>{name}</a>
-      </span>
-      <span role="cell" class="mono">
-        {first !== undefined && (
-          <>
-            {first.tls && <Icon name="lock" label="TLS" />} {hostText(first)}
-          </>
-        )}
-        {more > 0 && <span class="hint"> +{more}</span>}
-      </span>
-      <span role="cell">
-        {targets.slice(0, 2).join(", ")}
-        {targets.length > 2 && <span class="hint"> +{targets.length - 2}</span>}
-      </span>
-      <span role="cell" class="tags">
-        {Object.entries(tags)
-          .slice(0, 2)
-          .map(([key, value]) => (
-            <span class="tag" key={key}>
-              {key}={value}
-            </span>
-          ))}
-      </span>
-      <span role="cell" class="quiet">
-        <Time at={changed} />
-      </span>
+      {first?.tls === true && <Icon name="lock" label="TLS" />} {first !== undefined && hostText(first)}
+      {more > 0 && <span class="hint"> +{more}</span>}
+    </>
+  );
+}
+
+function Targets({ rules }: Pick<Ingress, "rules">): JSX.Element {
+  const targets = [...new Set(rules.flatMap((rule) => targetsOf(rule).map(targetName)))];
+  return (
+    <>
+      {targets.slice(0, 2).join(", ")}
+      {targets.length > 2 && <span class="hint"> +{targets.length - 2}</span>}
     </>
   );
 }
 
 /** What the address says: `q`, `instance`, `tag` as `key=value`. */
-function filterOf(query: URLSearchParams): IngressFilter {
+function filterOf(query: URLSearchParams): Filter {
   const filter: { [key: string]: string } = {};
   for (const key of ["q", "instance"]) {
     const value = query.get(key);
@@ -156,35 +117,12 @@ function Filters(): JSX.Element {
   return (
     <search>
       <form class="filters" ref={form} onSubmit={(event) => event.preventDefault()}>
-        <div class="wide field">
-          <Filter name="q" label="Name, hostname or target" placeholder="press / to search" />
-        </div>
-        <Filter name="instance" label="Leads to instance" />
-        <Filter name="tag" label="Tag" placeholder="team=shop" />
+        <QueryField name="q" label="Name, hostname or target" placeholder="press / to search" isWide />
+        <QueryField name="instance" label="Leads to instance" />
+        <QueryField name="tag" label="Tag" placeholder="team=shop" />
       </form>
     </search>
   );
-}
-
-function Filter({
-  name,
-  label,
-  placeholder,
-}: {
-  readonly name: string;
-  readonly label: string;
-  readonly placeholder?: string;
-}): JSX.Element {
-  const { query } = useStore(route);
-  const given = query.get(name) ?? "";
-  const [text, setText] = useState(given);
-  useEffect(() => setText(given), [given]);
-  useEffect(() => {
-    if (text === given) return;
-    const timer = setTimeout(() => setQuery({ [name]: text }), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text, given, name]);
-  return <TextField label={label} type="search" value={text} onInput={setText} placeholder={placeholder} />;
 }
 
 /** Those that are stored and not served: nobody may overlook them. */

@@ -5,7 +5,8 @@ import { ofFamily, useResource } from "../data/resource.ts";
 import type { Ingress, Instance, InstanceTraffic, TrafficMode } from "../data/types.ts";
 import { go, href } from "../router.ts";
 import { announce } from "../ui/announce.tsx";
-import { Button, Dialog } from "../ui/controls.tsx";
+import { Button } from "../ui/controls.tsx";
+import { Dialog } from "../ui/dialog.tsx";
 import { Failure, Loaded, Page, Section } from "../ui/page.tsx";
 import { State } from "../ui/status.tsx";
 import { hostText } from "../ui/targets.ts";
@@ -149,16 +150,10 @@ function Traffic({ name }: { readonly name: string }): JSX.Element {
 
 function Deletion({ name }: { readonly name: string }): JSX.Element {
   const [isAsking, setAsking] = useState(false);
-  const [error, setError] = useState<ApiError>();
-  const close = (): void => setAsking(false);
   const remove = async (): Promise<void> => {
-    try {
-      await call("DELETE", `/instances/${segment(name)}`);
-      announce(`${name} was deleted.`);
-      go(href(["instances"]));
-    } catch (thrown) {
-      if (thrown instanceof ApiError) setError(thrown);
-    }
+    await call("DELETE", `/instances/${segment(name)}`);
+    announce(`${name} was deleted.`);
+    go(href(["instances"]));
   };
   return (
     <>
@@ -168,18 +163,15 @@ function Deletion({ name }: { readonly name: string }): JSX.Element {
       {isAsking && (
         <Dialog
           title={`Delete the instance ${name}?`}
-          onClose={close}
-          actions={
-            <>
-              <Button onClick={close}>Keep it</Button>
-              <Button kind="danger" onClick={() => void remove()}>
-                Delete
-              </Button>
-            </>
-          }
+          submit="Delete"
+          leave="Keep it"
+          isDanger
+          onSubmit={remove}
+          onClose={() => setAsking(false)}
         >
-          <p>Rules that lead to it stay, and answer 503 until there is an instance of that name again.</p>
-          {error && <Failure error={error} />}
+          {() => (
+            <p>Rules that lead to it stay, and answer 503 until there is an instance of that name again.</p>
+          )}
         </Dialog>
       )}
     </>

@@ -61,7 +61,7 @@ function Everything(): JSX.Element {
     <Loaded of={status}>
       {(data) => (
         <>
-          <Verdict status={data} />
+          <Verdict status={data} isTeam={isTeam} />
           {data.ingresses === 0 && <FirstSteps />}
           <Figures status={data} {...(traffic.data === undefined ? {} : { traffic: traffic.data })} />
           <div class="columns">
@@ -88,11 +88,12 @@ function Everything(): JSX.Element {
   );
 }
 
-function Verdict({
-  status: { status, problems, ingresses },
-}: {
+interface VerdictProps {
   readonly status: ServerStatus;
-}): JSX.Element {
+  readonly isTeam: boolean;
+}
+
+function Verdict({ status: { status, problems, ingresses }, isTeam }: VerdictProps): JSX.Element {
   if (status === "ok")
     return (
       <div class="verdict ok">
@@ -116,6 +117,7 @@ function Verdict({
             <li key={problem}>{problem}</li>
           ))}
         </ul>
+        {!isTeam && <a href={href(["doctor"])}>Ask the doctor</a>}
       </div>
     </div>
   );
@@ -199,6 +201,8 @@ function Changes(): JSX.Element {
 }
 
 const MOST_SHOWN = 6;
+/** Of those that come first by urgency. */
+const MOST_LOOKED_AT = 50;
 
 function EndingCertificates({ status: { certificates } }: { readonly status: ServerStatus }): JSX.Element {
   const { expiring, failed, expired, pending, ready } = certificates;
@@ -219,7 +223,8 @@ function EndingCertificates({ status: { certificates } }: { readonly status: Ser
 function WantingCertificates(): JSX.Element {
   const certificates = useResource(
     "certificates",
-    (signal) => get<readonly Certificate[]>("/certificates", {}, signal),
+    (signal) =>
+      get<readonly Certificate[]>("/certificates", { sort: "urgency", limit: MOST_LOOKED_AT }, signal),
     { on: ofFamily("certificate") },
   );
   return (
@@ -236,7 +241,7 @@ function WantingCertificates(): JSX.Element {
               <li key={certificate.id}>
                 <CertificateState certificate={certificate} />
                 <span>
-                  {certificate.names[0]}
+                  <a href={href(["certificates", certificate.id])}>{certificate.names[0]}</a>
                   <span class="hint block">
                     {certificate.error?.message ?? <Expiry certificate={certificate} />}
                   </span>

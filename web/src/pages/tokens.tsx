@@ -1,27 +1,43 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { ApiError, call, get, segment } from "../data/client.ts";
-import { ofFamily, useResource } from "../data/resource.ts";
+import { useMemo, useState } from "preact/hooks";
+import { call, segment } from "../data/client.ts";
+import { usePages } from "../data/pages.ts";
+import { ofFamily } from "../data/resource.ts";
 import type { CreateTokenRequest, Scope, Token, TokenLimits } from "../data/types.ts";
 import { announce } from "../ui/announce.tsx";
-import { Button, Check, Copy, Dialog, Field, TextField } from "../ui/controls.tsx";
-import { Empty, Failure, Loaded, Page } from "../ui/page.tsx";
+import { Button, Check, Copy, Field, TextField } from "../ui/controls.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { type Column, ListPage } from "../ui/list-page.tsx";
+import { Empty } from "../ui/page.tsx";
 import { Notice, State } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
 
+const all = {};
+
 export function TokensPage(): JSX.Element {
-  const tokens = useResource("tokens", (signal) => get<readonly Token[]>("/tokens", {}, signal), {
-    on: ofFamily("token"),
-  });
+  const list = usePages<Token>("/tokens", all, { on: ofFamily("token") });
   const [isMaking, setMaking] = useState(false);
   const [made, setMade] = useState<Token>();
+  const [leaving, setLeaving] = useState<Token>();
+  const columns = useMemo(() => columnsOf(setLeaving), []);
   return (
-    <Page
+    <ListPage
       title="Tokens"
+      noun={["token", "tokens"]}
+      list={list}
+      columns={columns}
+      isTall
       actions={
         <Button kind="primary" icon="plus" scope="admin:write" onClick={() => setMaking(true)}>
           New token
         </Button>
+      }
+      empty={
+        <Empty title="No token was made here yet.">
+          <p>
+            A token lets a program or a team in, with no more rights than it needs, and ends when you say so.
+          </p>
+        </Empty>
       }
     >
       {made?.token !== undefined && (
@@ -31,92 +47,78 @@ export function TokensPage(): JSX.Element {
           </p>
         </Notice>
       )}
-      <Loaded of={tokens}>
-        {(list) =>
-          list.length === 0 ? (
-            <Empty title="No token was made here yet.">
-              <p>
-                A token lets a program or a team in, with no more rights than it needs, and ends when you say
-                so.
-              </p>
-            </Empty>
-          ) : (
-            <Table tokens={list} onChange={tokens.reload} />
-          )
-        }
-      </Loaded>
       {isMaking && (
         <NewToken
           onClose={() => setMaking(false)}
           onMade={(token) => {
             setMade(token);
-            tokens.reload();
+            list.reload();
           }}
         />
       )}
-    </Page>
+      {leaving && <Revocation token={leaving} onClose={() => setLeaving(undefined)} onDone={list.reload} />}
+    </ListPage>
   );
 }
 
-function Table({
-  tokens,
-  onChange,
-}: {
-  readonly tokens: readonly Token[];
-  readonly onChange: () => void;
-}): JSX.Element {
-  const [leaving, setLeaving] = useState<Token>();
+function columnsOf(onRevoke: (token: Token) => void): readonly Column<Token>[] {
+  return [
+    {
+      title: "Name",
+      width: "3fr",
+      cell: ({ name, subject, created_by: maker }) => (
+        <>
+          {name}
+          <span class="hint block">
+            {subject !== name && `as ${subject}, `}by {maker}
+          </span>
+        </>
+      ),
+    },
+    {
+      title: "May",
+      width: "3fr",
+      cell: ({ scopes: may, limits }) => (
+        <Two first={may.includes("*") ? "everything" : may.join(", ")} second={limitsText(limits)} />
+      ),
+    },
+    {
+      title: "Last used",
+      width: "120px",
+      isFar: true,
+      cell: ({ last_used_at: at }) => (at === undefined ? "never" : <Time at={at} />),
+    },
+    { title: "Ends", width: "110px", isFar: true, cell: (token) => <End token={token} /> },
+    {
+      title: "Actions",
+      width: "80px",
+      kind: "num",
+      cell: (token) => (
+        <Button
+          kind="plain"
+          scope="admin:write"
+          label={`Revoke ${token.name}`}
+          onClick={() => onRevoke(token)}
+        >
+          Revoke
+        </Button>
+      ),
+    },
+  ];
+}
+
+/** Two lines, whole on hover. */
+function Two({ first, second }: { readonly first: string; readonly second: string }): JSX.Element {
   return (
     <>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">May</th>
-            <th scope="col" class="far">
-              Limited to
-            </th>
-            <th scope="col" class="far">
-              Last used
-            </th>
-            <th scope="col">Ends</th>
-            <th scope="col">
-              <span class="hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {tokens.map((token) => (
-            <tr key={token.id}>
-              <td>
-                {token.name}
-                <span class="hint">
-                  {token.subject !== token.name && `as ${token.subject}, `}by {token.created_by}
-                </span>
-              </td>
-              <td>{token.scopes.includes("*") ? "everything" : token.scopes.join(", ")}</td>
-              <td class="far">{limitsText(token.limits)}</td>
-              <td class="far">
-                {token.last_used_at === undefined ? "never" : <Time at={token.last_used_at} />}
-              </td>
-              <td>
-                <End token={token} />
-              </td>
-              <td class="num">
-                <Button
-                  kind="plain"
-                  scope="admin:write"
-                  label={`Revoke ${token.name}`}
-                  onClick={() => setLeaving(token)}
-                >
-                  Revoke
-                </Button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {leaving && <Revocation token={leaving} onClose={() => setLeaving(undefined)} onDone={onChange} />}
+      <span class="line-of" title={first}>
+        {first}
+      </span>
+      {second !== "" && (
+        <span class="hint block" title={second}>
+          {second}
+        </span>
+      )}
     </>
   );
 }
@@ -135,43 +137,32 @@ function limitsText(limits: TokenLimits | undefined): string {
   return ["own ingresses", ...parts].join("; ");
 }
 
-function Revocation({
-  token,
-  onClose,
-  onDone,
-}: {
+interface RevocationProps {
   readonly token: Token;
   readonly onClose: () => void;
   readonly onDone: () => void;
-}): JSX.Element {
-  const [error, setError] = useState<ApiError>();
+}
+
+function Revocation({ token: { id, name }, onClose, onDone }: RevocationProps): JSX.Element {
   const revoke = async (): Promise<void> => {
-    try {
-      await call("DELETE", `/tokens/${segment(token.id)}`);
-      announce(`${token.name} was revoked.`);
-      onDone();
-      onClose();
-    } catch (thrown) {
-      if (thrown instanceof ApiError) setError(thrown);
-    }
+    await call("DELETE", `/tokens/${segment(id)}`);
+    announce(`${name} was revoked.`);
+    onDone();
   };
   return (
     <Dialog
-      title={`Revoke ${token.name}?`}
+      title={`Revoke ${name}?`}
+      submit="Revoke"
+      leave="Keep it"
+      isDanger
+      onSubmit={revoke}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Keep it</Button>
-          <Button kind="danger" onClick={() => void revoke()}>
-            Revoke
-          </Button>
-        </>
-      }
     >
-      <p>
-        Whoever uses it is refused from then on, and cut from streams of events. This cannot be taken back.
-      </p>
-      {error && <Failure error={error} />}
+      {() => (
+        <p>
+          Whoever uses it is refused from then on, and cut from streams of events. This cannot be taken back.
+        </p>
+      )}
     </Dialog>
   );
 }
@@ -208,7 +199,6 @@ function NewToken({
   const [end, setEnd] = useState("2160h");
   const [isLimited, setLimited] = useState(false);
   const [hostnames, setHostnames] = useState("");
-  const [error, setError] = useState<ApiError>();
   const make = async (): Promise<void> => {
     const names = words(hostnames);
     const body: CreateTokenRequest = {
@@ -217,12 +207,7 @@ function NewToken({
       ...(end === "" ? {} : { expires_in: end }),
       ...(isLimited ? { limits: names.length === 0 ? {} : { hostnames: names } } : {}),
     };
-    try {
-      onMade((await call<Token>("POST", "/tokens", { body })).data);
-      onClose();
-    } catch (thrown) {
-      if (thrown instanceof ApiError) setError(thrown);
-    }
+    onMade((await call<Token>("POST", "/tokens", { body })).data);
   };
   const toggle = (scope: Scope, isOn: boolean): void => {
     const next = new Set(chosen);
@@ -230,66 +215,56 @@ function NewToken({
     else next.delete(scope);
     setChosen(next);
   };
-  const problem = (field: string): string | undefined =>
-    error?.details.find((one) => one.field === field)?.message;
   return (
-    <Dialog
-      title="New token"
-      onClose={onClose}
-      actions={
+    <Dialog title="New token" submit="Make it" onSubmit={make} onClose={onClose}>
+      {(problem) => (
         <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" onClick={() => void make()}>
-            Make it
-          </Button>
-        </>
-      }
-    >
-      <div class="row">
-        <TextField label="Name" value={name} onInput={setName} error={problem("name")} placeholder="ci" />
-        <Field label="Ends" error={problem("expires_in")}>
-          {(props) => (
-            <select {...props} value={end} onChange={(event) => setEnd(event.currentTarget.value)}>
-              {ends.map(([value, label]) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
+          <div class="row">
+            <TextField label="Name" value={name} onInput={setName} error={problem("name")} placeholder="ci" />
+            <Field label="Ends" error={problem("expires_in")}>
+              {(props) => (
+                <select {...props} value={end} onChange={(event) => setEnd(event.currentTarget.value)}>
+                  {ends.map(([value, label]) => (
+                    <option key={value} value={value}>
+                      {label}
+                    </option>
+                  ))}
+                </select>
+              )}
+            </Field>
+          </div>
+          <fieldset class="plain-set">
+            <legend>It may</legend>
+            <div class="scopes">
+              {scopes.map(([scope, label]) => (
+                <Check
+                  key={scope}
+                  label={label}
+                  hint={scope}
+                  checked={chosen.has(scope)}
+                  onChange={(isOn) => toggle(scope, isOn)}
+                />
               ))}
-            </select>
-          )}
-        </Field>
-      </div>
-      <fieldset class="plain-set">
-        <legend>It may</legend>
-        <div class="scopes">
-          {scopes.map(([scope, label]) => (
-            <Check
-              key={scope}
-              label={label}
-              hint={scope}
-              checked={chosen.has(scope)}
-              onChange={(isOn) => toggle(scope, isOn)}
+            </div>
+          </fieldset>
+          <Check
+            label="For one team: it sees and changes its own ingresses alone"
+            checked={isLimited}
+            onChange={setLimited}
+          />
+          {isLimited && (
+            <TextField
+              label="Hostnames that its rules may have"
+              mono
+              value={hostnames}
+              onInput={setHostnames}
+              placeholder="*.shop.example.com, shop.example.com"
+              hint="Separated by commas or spaces. Empty: any."
+              error={problem("limits.hostnames")}
             />
-          ))}
-        </div>
-      </fieldset>
-      <Check
-        label="For one team: it sees and changes its own ingresses alone"
-        checked={isLimited}
-        onChange={setLimited}
-      />
-      {isLimited && (
-        <TextField
-          label="Hostnames that its rules may have"
-          mono
-          value={hostnames}
-          onInput={setHostnames}
-          placeholder="*.shop.example.com, shop.example.com"
-          hint="Separated by commas or spaces. Empty: any."
-          error={problem("limits.hostnames")}
-        />
+          )}
+        </>
       )}
-      {error && <Failure error={error} />}
     </Dialog>
   );
 }

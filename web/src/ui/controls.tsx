@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { refusal, session } from "../data/session.ts";
 import { useStore } from "../data/store.ts";
 import type { Scope } from "../data/types.ts";
@@ -212,34 +212,6 @@ export function Check({
         </p>
       )}
     </div>
-  );
-}
-
-interface DialogProps {
-  readonly title: string;
-  readonly onClose: () => void;
-  readonly children: ComponentChildren;
-  readonly actions: ComponentChildren;
-}
-
-/** A modal dialog; Escape closes it, and the focus goes back to where it was. */
-export function Dialog({ title, onClose, children, actions }: DialogProps): JSX.Element {
-  const id = useId();
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => before instanceof HTMLElement && before.focus();
-  }, []);
-  return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={onClose}>
-      <div class="dialog-head">
-        <h2 id={id}>{title}</h2>
-        <Button icon="close" kind="plain" label="Close" onClick={onClose} />
-      </div>
-      <div class="dialog-body">{children}</div>
-      <div class="dialog-actions">{actions}</div>
-    </dialog>
   );
 }
 

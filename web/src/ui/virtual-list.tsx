@@ -5,6 +5,9 @@ interface VirtualListProps {
   readonly label: string;
   readonly length: number;
   readonly rowHeight: number;
+  /** Widths of the columns, as CSS has them, and of those that a phone shows. */
+  readonly columns: string;
+  readonly narrow: string;
   readonly head: ComponentChildren;
   /** Draws a row, which has a height of `rowHeight`. */
   readonly row: (index: number) => ComponentChildren;
@@ -21,7 +24,16 @@ const TALLEST_PX = 15_000_000;
  * A list of any length, of which only what is in sight is drawn. It is a table to screen readers, which are told the number of
  * all rows and the place of each.
  */
-export function VirtualList({ label, length, rowHeight, head, row, onRange }: VirtualListProps): JSX.Element {
+export function VirtualList({
+  label,
+  length,
+  rowHeight,
+  columns,
+  narrow,
+  head,
+  row,
+  onRange,
+}: VirtualListProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const [range, setRange] = useState({ first: 0, last: 40 });
   useEffect(() => {
@@ -59,8 +71,16 @@ export function VirtualList({ label, length, rowHeight, head, row, onRange }: Vi
       </div>,
     );
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-    <div class="v-list" ref={box} role="table" aria-label={label} aria-rowcount={length + 1} tabIndex={0}>
+    <div
+      class="v-list"
+      ref={box}
+      role="table"
+      aria-label={label}
+      aria-rowcount={length + 1}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+      tabIndex={0}
+      style={{ "--columns": columns, "--narrow": narrow }}
+    >
       <div role="row" aria-rowindex={1} class="v-row v-head">
         {head}
       </div>
