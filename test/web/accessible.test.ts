@@ -40,6 +40,8 @@ const pages: readonly (readonly [path: string, ready: string])[] = [
   ["instances", "web-1"],
   ["instances/web-1", "What leads to it"],
   ["certificates", "safe.test"],
+  ["certificates/safe.test", "Signed by"],
+  ["doctor", "As it should be"],
   ["events", "live"],
   ["history", "shop changed"],
   ["history/2", "Revision 2"],
@@ -49,6 +51,9 @@ const pages: readonly (readonly [path: string, ready: string])[] = [
   ["login", "Token"],
   ["nowhere", "There is no such page."],
 ];
+
+/** axe takes a second for a page, and others use the machine too. */
+const ALL_PAGES_MS = 180_000;
 
 describe.skipIf(!hasBrowser)("everybody can use it", () => {
   const gatewright = useGatewright({ TLS_ISSUER: "internal" }, ["web-1", "web-2"]);
@@ -69,20 +74,24 @@ describe.skipIf(!hasBrowser)("everybody can use it", () => {
     return { id };
   });
 
-  it.each(["light", "dark"] as const)("axe finds nothing on any page, %s", async (scheme) => {
-    expect(made.id).not.toBe("");
-    const found: { [path: string]: readonly string[] } = {};
-    await using opened = await browser.open(gatewright.url, { scheme });
-    const { page } = opened;
-    for (const [path, ready] of pages) {
-      await page.goto(`${gatewright.url}/#/${path}`);
-      await page.locator("main").getByText(ready).first().waitFor();
-      const all = await findings(page);
-      if (all.length > 0) found[path] = all;
-    }
-    expect(found).toEqual({});
-    opened.expectClean();
-  });
+  it.each(["light", "dark"] as const)(
+    "axe finds nothing on any page, %s",
+    { timeout: ALL_PAGES_MS },
+    async (scheme) => {
+      expect(made.id).not.toBe("");
+      const found: { [path: string]: readonly string[] } = {};
+      await using opened = await browser.open(gatewright.url, { scheme });
+      const { page } = opened;
+      for (const [path, ready] of pages) {
+        await page.goto(`${gatewright.url}/#/${path}`);
+        await page.locator("main").getByText(ready).first().waitFor();
+        const all = await findings(page);
+        if (all.length > 0) found[path] = all;
+      }
+      expect(found).toEqual({});
+      opened.expectClean();
+    },
+  );
 
   it.each([
     ["instances", "New instance"],
@@ -102,7 +111,7 @@ describe.skipIf(!hasBrowser)("everybody can use it", () => {
     opened.expectClean();
   });
 
-  it("nor at the width of a phone, where nothing is cut off", async () => {
+  it("nor at the width of a phone, where nothing is cut off", { timeout: ALL_PAGES_MS }, async () => {
     await using opened = await browser.open(gatewright.url, { phone: true });
     const { page } = opened;
     for (const [path, ready] of pages) {

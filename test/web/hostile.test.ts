@@ -1,7 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { createTestAuthority } from "../support/acme/test-authority.ts";
 import { call, rule } from "../support/api.ts";
 import { hasBrowser, startBrowser } from "../support/browser.ts";
 import { listening } from "../support/listening.ts";
@@ -50,6 +53,24 @@ describe.skipIf(!hasBrowser)("what others wrote", () => {
     // A line of Caddy's log, in which others' errors stand.
     const line = { level: "warn", ts: 1, logger: "http", msg: `taken? ${ATTACK}`, error: ATTACK };
     await appendFile(join(gatewright.dataDir, "caddy/caddy.log"), `${JSON.stringify(line)}\n`);
+    // An authority of such a name has signed what somebody imports.
+    const authority = await createTestAuthority("<img src=x onerror=document.title=1>");
+    const pair = await authority.issue({ names: ["signed.test"] });
+    const imported = await call(`${gatewright.url}/certificates`, {
+      body: { name: "signed", certificate_pem: pair.certificate, key_pem: pair.key },
+    });
+    expect(imported.status, imported.text).toBe(201);
+    // A program with such a name has a port that Gatewright may want.
+    const squatter = spawn(
+      process.execPath,
+      [
+        "-e",
+        `require("net").createServer().listen(${gatewright.ports.https}, "127.0.0.1", () => console.log("up"))`,
+      ],
+      { argv0: ATTACK.replaceAll("/", ""), stdio: ["ignore", "pipe", "inherit"] },
+    );
+    await once(squatter.stdout, "data");
+    using _ = { [Symbol.dispose]: () => void squatter.kill() };
     const pages = [
       ["", "changed"],
       ["ingresses", "plain"],
@@ -64,6 +85,9 @@ describe.skipIf(!hasBrowser)("what others wrote", () => {
       ["history/3", "Revision 3"],
       ["events", "onerror"],
       ["log", "onerror"],
+      ["doctor", "onerror"],
+      ["certificates", "onerror"],
+      ["certificates/signed", "onerror"],
       [`explain?url=${encodeURIComponent(`http://plain.test:${gatewright.ports.http}/`)}`, "onerror"],
       // Addresses are somebody's texts too.
       [`ingresses?q=${encodeURIComponent(ATTACK)}`, "No ingress fits."],

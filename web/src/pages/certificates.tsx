@@ -32,7 +32,7 @@ const columns: readonly Column<Certificate>[] = [
     ),
   },
   { title: "State", width: "116px", cell: (certificate) => <CertificateState certificate={certificate} /> },
-  { title: "Ends", width: "130px", isFar: true, cell: (certificate) => <Expiry certificate={certificate} /> },
+  { title: "Ends", width: "152px", isFar: true, cell: (certificate) => <Expiry certificate={certificate} /> },
   {
     title: "Source",
     width: "2fr",

@@ -65,7 +65,7 @@ function columnsOf(onRevoke: (token: Token) => void): readonly Column<Token>[] {
   return [
     {
       title: "Name",
-      width: "3fr",
+      width: "2fr",
       cell: ({ name, subject, created_by: maker }) => (
         <>
           {name}
@@ -77,7 +77,7 @@ function columnsOf(onRevoke: (token: Token) => void): readonly Column<Token>[] {
     },
     {
       title: "May",
-      width: "3fr",
+      width: "5fr",
       cell: ({ scopes: may, limits }) => (
         <Two first={may.includes("*") ? "everything" : may.join(", ")} second={limitsText(limits)} />
       ),

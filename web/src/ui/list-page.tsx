@@ -86,11 +86,16 @@ function classOf({ isFar, kind }: Pick<Column<never>, "isFar" | "kind">): string
   return [kind, isFar === true ? "far" : ""].filter(Boolean).join(" ") || undefined;
 }
 
+/** A title is set as the others are, whatever stands below it. */
+function headClassOf({ isFar, kind }: Pick<Column<never>, "isFar" | "kind">): string | undefined {
+  return classOf({ ...(isFar === true ? { isFar } : {}), ...(kind === "num" ? { kind } : {}) });
+}
+
 function Head({ columns }: { readonly columns: readonly Omit<Column<never>, "cell">[] }): JSX.Element {
   return (
     <>
       {columns.map((column) => (
-        <span key={column.title} role="columnheader" class={classOf(column)}>
+        <span key={column.title} role="columnheader" class={headClassOf(column)}>
           {column.title === "Actions" ? <span class="hidden">Actions</span> : column.title}
         </span>
       ))}
