@@ -23,6 +23,8 @@ const works = ["created", "equal", "changed", "pruned"] as const;
 interface Figures {
   readonly took: number[];
   readonly turns: number[];
+  readonly dns: number[];
+  readonly health: number[];
 }
 
 /** A whole set in one request, while DNS and `/health` are asked all the time. */
@@ -41,14 +43,19 @@ export const applyLarge: Row = {
     const bodies = bodiesFor(bench, site);
     await using dns = new Waits(dnsAsker(site));
     await using health = new Waits(healthAsker(site));
-    const figures = Object.fromEntries(works.map((work) => [work, { took: [], turns: [] }])) as unknown as {
+    const figures = Object.fromEntries(
+      works.map((work) => [work, { took: [], turns: [], dns: [], health: [] }]),
+    ) as unknown as {
       readonly [work in Work]: Figures;
     };
     for (let round = 0; round < options.rounds; round++)
       for (const work of works) {
         await turnsAt(socket);
+        for (const waits of [dns, health]) waits.take();
         figures[work].took.push(await make(site, work, bodies[work]));
         figures[work].turns.push((await turnsAt(socket)).longestMs);
+        figures[work].dns.push(dns.take());
+        figures[work].health.push(health.take());
       }
     const common = { row: "apply-large", size: SIZE, unit: "ms" } as const;
     return [
@@ -60,8 +67,12 @@ export const applyLarge: Row = {
         const what = `longest turn of the manager in it, ${work}`;
         return { ...common, what, value, goal: atMost(value, GOAL_MS, "ms") };
       }),
-      { ...common, what: "longest wait for DNS meanwhile", value: dns.longestMs },
-      { ...common, what: "longest wait for /health meanwhile", value: health.longestMs },
+      ...(["dns", "health"] as const).flatMap((asked) =>
+        works.map((work): Measurement => {
+          const what = `longest wait for ${asked === "dns" ? "DNS" : "/health"} in it, ${work}`;
+          return { ...common, what, value: median(figures[work][asked]) };
+        }),
+      ),
     ];
   },
 };
@@ -100,7 +111,7 @@ async function make({ api }: Site, work: Work, body: string): Promise<number> {
 
 /** Asks again and again until it is disposed of, and keeps how long the longest answer took. */
 class Waits implements AsyncDisposable {
-  longestMs = 0;
+  #longestMs = 0;
   #isOver = false;
   readonly #end: Promise<void>;
 
@@ -110,11 +121,18 @@ class Waits implements AsyncDisposable {
     this.#end.catch(() => undefined);
   }
 
+  /** Of the time since the last call, in ms. */
+  take(): number {
+    const longestMs = this.#longestMs;
+    this.#longestMs = 0;
+    return longestMs;
+  }
+
   async #goOn(ask: () => Promise<unknown>): Promise<void> {
     while (!this.#isOver) {
       const began = performance.now();
       await ask();
-      this.longestMs = Math.max(this.longestMs, performance.now() - began);
+      this.#longestMs = Math.max(this.#longestMs, performance.now() - began);
       await wait(PAUSE_MS);
     }
   }
