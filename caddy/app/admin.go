@@ -14,9 +14,10 @@ func init() { caddy.RegisterModule(Admin{}) }
 // Admin is the module `admin.api.gatewright`: routes of Caddy's admin endpoint that read and change the host
 // table of the process and the addresses that it knows.
 //
-//	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "changes": 5, "rows": 2}
+//	GET   /gatewright/state      → {"config": "<version>", "generation": 3, "table": "<version>", "changes": 5, "rows": 2, "staged": false}
 //	PUT   /gatewright/table      {"version": "v2", "rows": […], "policy_sets": {"<key>": {"handle": […]}}}
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […], "policy_sets": {…}}
+//	POST  /gatewright/table/commit {"version": "v2"}
 //	GET   /gatewright/policy_sets → {"policy_sets": {"<key>": {"handle": […]}}}
 //	GET   /gatewright/metrics?ingresses=1000 → {"families": [{"name": "gatewright_…", "type": "counter", "labels": ["ingress"], "samples": [{"l": ["shop"], "v": 5}]}]}
 //	GET   /gatewright/traffic?ingress=<id>   → {"windows": {"60": {"requests": 12, "rate": 0.2, …}, "300": …, "900": …}}
@@ -27,7 +28,9 @@ func init() { caddy.RegisterModule(Admin{}) }
 //
 // Changes answer with the state after them. A change is made whole or not at all: 400 when something is wrong
 // with it, with every problem as {"error": "…", "problems": [{"id": "<row>", "problem": "…"}]}, and 412 when a
-// delta is from another version than the running one.
+// delta is from another version than the running one. One with "staged": true is not stored yet and may be taken back: it is
+// served, but no authority is asked for certificates of names that came with it, until it is committed or followed by a
+// change that is not staged.
 type Admin struct{ ctx context.Context }
 
 // CaddyModule returns the module's information.
@@ -40,6 +43,7 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		admin.Route("/gatewright/state", admin.Actions{http.MethodGet: getState}),
 		admin.Route("/gatewright/table", admin.Actions{http.MethodPut: change(putTable), http.MethodPatch: change(patchTable)}),
+		admin.Route("/gatewright/table/commit", admin.Actions{http.MethodPost: change(commitTable)}),
 		admin.Route("/gatewright/policy_sets", admin.Actions{http.MethodGet: getPolicySets}),
 		admin.Route("/gatewright/metrics", admin.Actions{http.MethodGet: getMetrics}),
 		admin.Route("/gatewright/traffic", admin.Actions{http.MethodGet: getTraffic}),
@@ -69,6 +73,8 @@ type state struct {
 	// Changes counts those of the host table in this process, whoever made them: its version is what they say it is.
 	Changes uint64 `json:"changes"`
 	Rows    int    `json:"rows"`
+	// Staged: the last change of it is not stored yet.
+	Staged bool `json:"staged"`
 }
 
 func currentState() (s state) {
@@ -76,6 +82,7 @@ func currentState() (s state) {
 		s.Config, s.Generation = app.Version, app.generation
 	}
 	s.Table, s.Rows, s.Changes = hostTable.State()
+	s.Staged = hostTable.IsStaged()
 	return s
 }
 

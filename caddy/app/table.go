@@ -54,6 +54,7 @@ func ReplaceTable(from io.Reader) error {
 	if err != nil {
 		return err
 	}
+	rows.Staged = head.Staged
 	return policySets.change(rows, head.PolicySets, func() error { return hostTable.Replace(head.Version, rows) })
 }
 
@@ -79,12 +80,24 @@ func PatchTable(from io.Reader) error {
 		return errors.New("to is missing or empty")
 	}
 	rows := table.NewRows()
+	rows.Staged = delta.Staged
 	for i := range delta.Upsert {
 		rows.Add(&delta.Upsert[i])
 	}
 	return policySets.change(rows, delta.PolicySets, func() error {
 		return hostTable.Patch(delta.From, delta.To, delta.Remove, rows)
 	})
+}
+
+// commitTable has a staged version be a stored one: its names are ordered from now on.
+func commitTable(r *http.Request) error {
+	var stored struct {
+		Version string `json:"version"`
+	}
+	if err := table.ReadStrict(r.Body, &stored); err != nil {
+		return err
+	}
+	return hostTable.Commit(stored.Version)
 }
 
 var givingBack atomic.Bool

@@ -110,7 +110,9 @@ func (a *Authority) provision(ctx caddy.Context, of *App) error {
 		OnEvent: func(ctx context.Context, event string, data map[string]any) error {
 			managed.record(event, data)
 			if event == "cert_obtaining" {
-				return a.pace(ctx)
+				subject, _ := data["identifier"].(string)
+				renewal, _ := data["renewal"].(bool)
+				return a.pace(ctx, subject, renewal)
 			}
 			return nil
 		},

@@ -27,12 +27,12 @@ var loads = make(chan struct{}, maxLoads)
 
 // begin has a name's certificate got, after whatever is under way for it under another authority has ended. The caller
 // holds the locks.
-func (n *names) begin(of table.ManagedName) {
+func (n *names) begin(of table.ManagedName, stored <-chan struct{}) {
 	before := n.bySubject[of.Subject]
 	ctx, end := context.WithCancel(context.Background())
 	settled := make(chan struct{})
 	begun := &name{
-		ManagedName: of, authority: n.authority(of.Issuer), end: end, done: make(chan struct{}), poked: make(chan struct{}, 1),
+		ManagedName: of, authority: n.authority(of.Issuer), stored: stored, end: end, done: make(chan struct{}), poked: make(chan struct{}, 1),
 		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
 	}
 	n.bySubject[of.Subject] = begun
@@ -84,8 +84,8 @@ func (n *names) get(ctx context.Context, it *name) {
 		it.settle()
 		n.ifWanted(it.Subject, func() { attempts.trouble(it.Subject, err, time.Now()) })
 		wait := n.pause(failures)
-		if storageAway(err) {
-			// No authority was asked.
+		if isStorages(err) {
+			// No authority has refused.
 			wait = storagePause
 			failures--
 		}
@@ -129,11 +129,18 @@ func (n *names) try(ctx context.Context, it *name, authority *Authority, failure
 	if !missing && !certificate.NeedsRenewal(config) {
 		return nil
 	}
-	select {
-	case <-handover.Serving():
-		// The authority comes at once to see who has the name, and must find our servers.
-	case <-ctx.Done():
-		return ctx.Err()
+	// The authority comes at once to see who has the name, and must find our servers. A change that is not stored may be taken
+	// back, and costs no order.
+	awaited := []<-chan struct{}{handover.Serving()}
+	if it.stored != nil && !authority.local {
+		awaited = append(awaited, it.stored)
+	}
+	for _, one := range awaited {
+		select {
+		case <-one:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if err := authority.order(ctx, it.Subject, !missing, failures); err != nil {
 		return err

@@ -33,6 +33,7 @@ type world struct {
 	store         map[string]any
 	key           string
 	credentials   string
+	staged        bool
 	rows, version int
 	present       map[string]string
 }
@@ -139,6 +140,7 @@ func (w *world) remove(hosts ...string) {
 func (w *world) tell() {
 	w.t.Helper()
 	rows := table.NewRows()
+	rows.Staged = w.staged
 	for host, issuer := range w.present {
 		rows.Add(&table.RowJSON{
 			ID: host, Ingress: host, Port: w.port, Host: host, TLS: true, Redirect: &table.Redirect{Port: w.port},

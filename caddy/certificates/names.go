@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,10 @@ type names struct {
 	// authorities are asked.
 	apps    []*App
 	current *App
+	// staged is closed when the changes that are staged are stored or taken back; nil while there are none.
+	staged chan struct{}
+	// leaving are the names that went with these. What is under way for them goes on until then.
+	leaving map[table.ManagedName]bool
 	// firstPause is defaultPause but in tests.
 	firstPause time.Duration
 	// credentials tells that issuers were given others.
@@ -43,6 +48,8 @@ type name struct {
 	table.ManagedName
 	// authority is the one that is asked; nil while no configuration has it.
 	authority *Authority
+	// stored is closed once a row with it is stored: before, no authority is asked. Nil: one is.
+	stored <-chan struct{}
 	// left: no row has it any more. What is under way comes to its end.
 	left bool
 	end  context.CancelFunc
@@ -56,7 +63,9 @@ type name struct {
 }
 
 // managed are the names of the process.
-var managed = &names{bySubject: make(map[string]*name), firstPause: defaultPause}
+var managed = &names{
+	bySubject: make(map[string]*name), leaving: make(map[table.ManagedName]bool), firstPause: defaultPause,
+}
 
 func init() { app.HostTable().FollowNames(managed.follow) }
 
@@ -150,7 +159,7 @@ func (n *names) adopt(newest *App) {
 			// What is under way goes on with the old one, which is equal.
 			known.authority = authority
 		default:
-			n.begin(known.ManagedName)
+			n.begin(known.ManagedName, known.stored)
 		}
 	}
 }
@@ -178,15 +187,34 @@ func (n *names) ifWanted(subject string, do func()) {
 	}
 }
 
-// follow is told by the host table which names came and went.
-func (n *names) follow(came, went []table.ManagedName) {
+// follow is told by the host table which names came and went. A staged change may be taken back: until it is stored no authority
+// is asked for what came with it, and nothing is ended of what went.
+func (n *names) follow(came, went []table.ManagedName, staged bool) {
 	n.change.Lock()
 	defer n.change.Unlock()
-	n.forget(went)
+	for _, one := range went {
+		n.leaving[one] = true
+	}
+	for _, one := range came {
+		delete(n.leaving, one)
+	}
+	if !staged {
+		n.forget(slices.Collect(maps.Keys(n.leaving)))
+		clear(n.leaving)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	switch {
+	case staged && n.staged == nil:
+		n.staged = make(chan struct{})
+	case !staged && n.staged != nil:
+		close(n.staged)
+		n.staged = nil
+	}
 	for _, one := range came {
-		n.begin(one)
+		if known := n.bySubject[one.Subject]; known == nil || known.left || known.ManagedName != one {
+			n.begin(one, n.staged)
+		}
 	}
 }
 

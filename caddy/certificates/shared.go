@@ -2,6 +2,8 @@ package certificates
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -17,11 +19,19 @@ type shared interface {
 	Follow(folder string, tell func(key string)) (end func())
 	// Take waits until fewer than most were taken within the window by all gateways.
 	Take(ctx context.Context, name string, most int, window time.Duration) error
+	// Ordering makes sure that this process has the lock of the subject's order.
+	Ordering(ctx context.Context, subject string) error
 }
 
-// storageAway says whether an order was not begun because the storage of etcdstorage does not answer. certmagic passes on what it
-// says as text.
-func storageAway(err error) bool { return strings.Contains(err.Error(), "etcd does not answer") }
+// errOrdered: another gateway has stored a certificate of the name.
+var errOrdered = errors.New("it is stored already")
+
+// isStorages says whether an order came to nothing by the storage of etcdstorage: it does not answer, or another gateway has the
+// lock or has stored a certificate. certmagic passes on what it says as text.
+func isStorages(err error) bool {
+	return errors.Is(err, errOrdered) || strings.Contains(err.Error(), "etcd does not answer") ||
+		strings.Contains(err.Error(), "the lock was lost")
+}
 
 // follow has the certificates that other gateways store taken from the storage as they come.
 func (a *App) follow() {
@@ -32,12 +42,39 @@ func (a *App) follow() {
 
 // pace waits until an authority may be asked for another certificate: its rate is that of all gateways together. certmagic's own
 // limit is the process's.
-func (a *Authority) pace(ctx context.Context) error {
+func (a *Authority) pace(ctx context.Context, subject string, renewal bool) error {
 	storage, ok := a.config.Storage.(shared)
 	if !ok || a.local {
 		return nil
 	}
-	return storage.Take(ctx, a.config.Issuers[0].IssuerKey(), certmagic.RateLimitEvents, certmagic.RateLimitEventsWindow)
+	if err := storage.Take(ctx, a.config.Issuers[0].IssuerKey(), certmagic.RateLimitEvents, certmagic.RateLimitEventsWindow); err != nil {
+		return err
+	}
+	// The lock may have been lost while this waited; and certmagic asks whether there is a certificate in a way that takes "I cannot
+	// tell" for "no".
+	if err := storage.Ordering(ctx, subject); err != nil || renewal {
+		return err
+	}
+	for _, issuer := range a.config.Issuers {
+		if err := missing(ctx, storage, issuer.IssuerKey(), subject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing makes sure that a storage lacks a certificate, or a part of it.
+func missing(ctx context.Context, storage certmagic.Storage, issuer, subject string) error {
+	keys := certmagic.StorageKeys
+	for _, key := range []string{keys.SitePrivateKey(issuer, subject), keys.SiteCert(issuer, subject), keys.SiteMeta(issuer, subject)} {
+		switch _, err := storage.Stat(ctx, key); {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return errOrdered
 }
 
 // stored is told of keys that changed: of a certificate three, of which the last one written is `<name>.json`.

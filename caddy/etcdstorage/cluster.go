@@ -22,6 +22,9 @@ const (
 	// firstRetry is the wait before something is tried again within its time; each further one doubles it.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Second
+	// attempts is how many members are asked at the least within the time that one thing may take: one that hangs gets its part of
+	// it, and the next one is asked.
+	attempts = 3
 	// probeInterval is how often an etcd that is away is asked whether it is back.
 	probeInterval = time.Second
 )
@@ -110,10 +113,13 @@ func (c *cluster) do(ctx context.Context, what func(context.Context, *clientv3.C
 	if away := c.isAway(); away != nil {
 		return away
 	}
-	limited, cancel := context.WithTimeout(ctx, time.Duration(c.settings.Timeout))
+	timeout := time.Duration(c.settings.Timeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
-		err := c.once(limited, what)
+		attempt, end := context.WithTimeout(limited, timeout/attempts)
+		err := c.once(attempt, what)
+		end()
 		if err == nil || !isTransient(err) {
 			return err
 		}

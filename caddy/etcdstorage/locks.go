@@ -26,6 +26,8 @@ type hold struct {
 	key      string
 	revision int64
 	session  *concurrency.Session
+	// seen is etcd's revision of the last change that is known of what the lock guards: by its holder, who has looked at it since.
+	seen int64
 }
 
 // isHeld is what a transaction compares that shall happen under the lock alone.
@@ -120,21 +122,30 @@ func (l *locks) set(name string, to *hold) {
 	delete(l.holds, name)
 }
 
-// guarding is the lock under which a key of the storage is written: the order of the name that its folder is of. Nil where
-// this process has none.
-func (l *locks) guarding(key string) *hold {
+// guarding is the lock under which a key of the storage is written, with its name: the order of the name that its folder is of.
+// Nil where this process has none.
+func (l *locks) guarding(key string) (string, *hold) {
 	parts := strings.Split(key, "/")
 	if len(parts) != 4 || parts[0] != "certificates" {
-		return nil
+		return "", nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, held := range l.holds {
 		if subject, ok := strings.CutPrefix(name, issueLock); ok && certmagic.StorageKeys.Safe(subject) == parts[2] {
-			return held
+			return name, held
 		}
 	}
-	return nil
+	return "", nil
+}
+
+// Ordering makes sure that this process has the lock of a name's order, as etcd has it now. It returns ErrLockLost where not.
+func (s *Storage) Ordering(ctx context.Context, subject string) error {
+	held := s.cluster.locks.of(issueLock + subject)
+	if held == nil {
+		return fmt.Errorf("ordering %s: %w", subject, ErrLockLost)
+	}
+	return s.stillHeld(ctx, held)
 }
 
 // Lock waits for the lock, as long as the context lives and etcd answers.
@@ -236,7 +247,7 @@ func (s *Storage) acquire(ctx context.Context, name string, wait bool) (*hold, e
 		case err != nil:
 			return nil, err
 		case owner == session.Lease():
-			return &hold{key, created, session}, nil
+			return &hold{key, created, session, created}, nil
 		case !wait:
 			return nil, nil
 		}

@@ -101,6 +101,7 @@ func TestALostLockWritesNothing(t *testing.T) {
 	late, next := open(t, etcd, nil), open(t, etcd, nil)
 	must(t, late.Lock(t.Context(), lock))
 	must(t, late.Store(t.Context(), key, []byte("late")))
+	must(t, late.Ordering(t.Context(), "*.A.test"))
 	late.cluster.session.Orphan()
 	for _, known := range []bool{true, false} {
 		if !known {
@@ -110,6 +111,9 @@ func TestALostLockWritesNothing(t *testing.T) {
 		if known {
 			must(t, next.Lock(t.Context(), lock))
 			must(t, next.Store(t.Context(), key, []byte("next")))
+		}
+		if err := late.Ordering(t.Context(), "*.A.test"); !errors.Is(err, ErrLockLost) {
+			t.Errorf("ordering under a lost lock: %v", err)
 		}
 		if err := late.Store(t.Context(), key, []byte("late")); !errors.Is(err, ErrLockLost) {
 			t.Errorf("storing under a lost lock: %v", err)

@@ -35,6 +35,12 @@ func (s *Storage) store(ctx context.Context, key string, value []byte) error {
 		return err
 	}
 	revision, err := s.write(ctx, key, clientv3.OpPut(s.at(key), string(sealed)))
+	if name, held := s.cluster.locks.guarding(key); held != nil {
+		if err != nil {
+			revision, err = s.insist(ctx, name, key, sealed, err)
+		}
+		s.cluster.locks.saw(name, revision)
+	}
 	if err != nil {
 		return fmt.Errorf("storing %s: %w", key, err)
 	}
@@ -59,7 +65,7 @@ func (s *Storage) Delete(ctx context.Context, key string) error {
 // write happens under the lock that guards the key alone: who has lost it would overwrite what its next holder wrote.
 func (s *Storage) write(ctx context.Context, key string, changes ...clientv3.Op) (revision int64, err error) {
 	var conditions []clientv3.Cmp
-	if held := s.cluster.locks.guarding(key); held != nil {
+	if _, held := s.cluster.locks.guarding(key); held != nil {
 		if held.isLost() {
 			return 0, ErrLockLost
 		}

@@ -12,9 +12,11 @@ type Head struct {
 	Version string
 	// PolicySets are those that the rows name, by key.
 	PolicySets map[string]json.RawMessage
+	// Staged: it is not stored yet. Default: it is.
+	Staged bool
 }
 
-// ReadTable reads `{"version": "…", "rows": […], "policy_sets": {…}}` and gives each row to add, whose argument is used
+// ReadTable reads `{"version": "…", "rows": […], "policy_sets": {…}, "staged": true}` and gives each row to add, whose argument is used
 // again. Rows are read one by one, so that a big table is never in memory as text.
 func ReadTable(from io.Reader, add func(*RowJSON)) (head Head, err error) {
 	dec := json.NewDecoder(from)
@@ -40,6 +42,8 @@ func ReadTable(from io.Reader, add func(*RowJSON)) (head Head, err error) {
 			err = readRows(dec, add)
 		case "policy_sets":
 			err = dec.Decode(&head.PolicySets)
+		case "staged":
+			err = dec.Decode(&head.Staged)
 		default:
 			err = fmt.Errorf("unknown field %q", name)
 		}
@@ -103,6 +107,8 @@ type Delta struct {
 	Upsert []RowJSON `json:"upsert"`
 	// PolicySets are those that the rows to upsert name, by key.
 	PolicySets map[string]json.RawMessage `json:"policy_sets,omitempty"`
+	// Staged: it is not stored yet, and may be taken back. Default: it is stored.
+	Staged bool `json:"staged,omitempty"`
 }
 
 // ReadStrict decodes one JSON document and refuses fields that value does not have.

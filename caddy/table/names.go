@@ -48,27 +48,31 @@ func (c nameCounts) without(other nameCounts) (names []ManagedName) {
 	return names
 }
 
-// FollowNames has f told, within each change and before its writer hears of it, which names came with the rows and which
-// went with the last row that had them. There is one follower; it is told at once of the names that there are.
-func (t *Table) FollowNames(f func(came, went []ManagedName)) {
+// NameFollower is told which names came with the rows of a change and which went with the last row that had them. Names that
+// came staged are not stored yet; with the next change that is not staged they are, as far as they are still there.
+type NameFollower func(came, went []ManagedName, staged bool)
+
+// FollowNames has f told, within each change and before its writer hears of it. There is one follower; it is told at once of the
+// names that there are.
+func (t *Table) FollowNames(f NameFollower) {
 	t.write.Lock()
 	defer t.write.Unlock()
 	t.follower = f
-	t.tellNames(t.names.without(nil), nil)
+	t.tellNames(t.names.without(nil), nil, t.staged)
 }
 
 // replaceNames takes the names of rows that are all there are now.
-func (t *Table) replaceNames(rows []*Row) {
+func (t *Table) replaceNames(rows []*Row, staged bool) {
 	before := t.names
 	t.names = make(nameCounts)
 	for _, row := range rows {
 		t.names.add(row, 1)
 	}
-	t.tellNames(t.names.without(before), before.without(t.names))
+	t.tellNames(t.names.without(before), before.without(t.names), staged)
 }
 
 // recountNames takes the names of rows that went and came.
-func (t *Table) recountNames(went map[*Row]bool, came []*Row) {
+func (t *Table) recountNames(went map[*Row]bool, came []*Row, staged bool) {
 	if t.names == nil {
 		t.names = make(nameCounts)
 	}
@@ -88,11 +92,13 @@ func (t *Table) recountNames(went map[*Row]bool, came []*Row) {
 	for name := range before {
 		after[name] = t.names[name]
 	}
-	t.tellNames(after.without(before), before.without(after))
+	t.tellNames(after.without(before), before.without(after), staged)
 }
 
-func (t *Table) tellNames(came, went []ManagedName) {
-	if t.follower != nil && len(came)+len(went) > 0 {
-		t.follower(came, went)
+func (t *Table) tellNames(came, went []ManagedName, staged bool) {
+	isCommit := t.staged && !staged
+	t.staged = staged
+	if t.follower != nil && (isCommit || len(came)+len(went) > 0) {
+		t.follower(came, went, staged)
 	}
 }

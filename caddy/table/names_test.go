@@ -20,7 +20,7 @@ func namedRow(id, host, name string) *RowJSON {
 func TestNamesComeWithTheFirstRowAndGoWithTheLast(t *testing.T) {
 	table := new(Table)
 	var told []string
-	table.FollowNames(func(came, went []ManagedName) {
+	table.FollowNames(func(came, went []ManagedName, _ bool) {
 		var changes []string
 		for sign, names := range map[string][]ManagedName{"+": came, "-": went} {
 			for _, name := range names {
@@ -83,10 +83,56 @@ func TestNamesComeWithTheFirstRowAndGoWithTheLast(t *testing.T) {
 		t.Errorf("another table told %q", got)
 	}
 	var present []ManagedName
-	table.FollowNames(func(came, _ []ManagedName) { present = came })
+	table.FollowNames(func(came, _ []ManagedName, _ bool) { present = came })
 	if len(present) != 2 {
 		t.Errorf("who follows later is told of %v", present)
 	}
+}
+
+func TestStagedNames(t *testing.T) {
+	table := new(Table)
+	var told []string
+	table.FollowNames(func(came, went []ManagedName, staged bool) {
+		told = append(told, fmt.Sprint(len(came), "-", len(went), " ", staged))
+	})
+	stage := func(from, to, id string, staged bool) {
+		t.Helper()
+		rows := NewRows()
+		rows.Staged = staged
+		rows.Add(namedRow(id, id+".test", id+".test acme"))
+		if err := table.Patch(from, to, nil, rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(what string, staged bool, want ...string) {
+		t.Helper()
+		if !slices.Equal(told, want) || table.IsStaged() != staged {
+			t.Errorf("%s: told %q, staged %v", what, told, table.IsStaged())
+		}
+		told = nil
+	}
+	stage("", "1", "a", true)
+	expect("a staged change", true, "1-0 true")
+	var conflict *VersionError
+	if err := table.Commit("0"); !errors.As(err, &conflict) {
+		t.Errorf("another version was committed: %v", err)
+	}
+	expect("another version", true)
+	for range 2 {
+		if err := table.Commit("1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("a commit, twice", false, "0-0 false")
+	stage("1", "2", "b", true)
+	stage("2", "3", "b", false)
+	expect("a change without names on top", false, "1-0 true", "0-0 false")
+	rows := NewRows()
+	rows.Staged = true
+	if err := table.Replace("4", rows); err != nil {
+		t.Fatal(err)
+	}
+	expect("another table", true, "0-2 true")
 }
 
 func TestNamesThatAreRefused(t *testing.T) {

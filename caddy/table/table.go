@@ -31,7 +31,9 @@ type Table struct {
 	named map[string]int
 	// names are those of the rows; the writers' own, too.
 	names    nameCounts
-	follower func(came, went []ManagedName)
+	follower NameFollower
+	// staged: what the last change brought is not stored yet.
+	staged bool
 	// ingresses are the names as they were after so many changes; the writers' own, too.
 	ingresses   map[string]string
 	ingressesOf uint64
@@ -100,8 +102,29 @@ func (t *Table) State() (version string, rows int, changes uint64) {
 	return t.version, len(t.byID), t.changes
 }
 
+// IsStaged says whether the last change is not stored yet, as far as its writer has told.
+func (t *Table) IsStaged() bool {
+	t.write.Lock()
+	defer t.write.Unlock()
+	return t.staged
+}
+
+// Commit has a version that was staged be a stored one. It returns a *VersionError when another one runs. A version that is
+// stored already is left as it is.
+func (t *Table) Commit(version string) error {
+	t.write.Lock()
+	defer t.write.Unlock()
+	if version != t.version {
+		return &VersionError{Running: t.version, From: version}
+	}
+	t.tellNames(nil, nil, false)
+	return nil
+}
+
 // Rows collects the rows of a change, and what is wrong with them.
 type Rows struct {
+	// Staged: the change is not stored yet, and may be taken back. Names that come with it are told as such.
+	Staged bool
 	// Ready, if any, is called once the change is certain to be made, before requests see it.
 	Ready func()
 
@@ -176,7 +199,7 @@ func (t *Table) Replace(version string, change *Rows) error {
 	t.ports = ports
 	t.version = version
 	t.mu.Unlock()
-	t.replaceNames(rows)
+	t.replaceNames(rows, change.Staged)
 	return nil
 }
 
@@ -250,7 +273,7 @@ func (t *Table) Patch(from, to string, remove []string, upsert *Rows) error {
 	for _, row := range upsert.rows {
 		t.byID[row.id] = row
 	}
-	t.recountNames(gone, upsert.rows)
+	t.recountNames(gone, upsert.rows, upsert.Staged)
 	return nil
 }
 

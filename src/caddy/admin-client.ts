@@ -193,7 +193,8 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       | AddressPush
       | TargetPush
       | ExplainQuestion
-      | { readonly names: readonly string[] },
+      | { readonly names: readonly string[] }
+      | { readonly version: string },
     limitMs = timeoutMs,
   ): Promise<Answer> {
     const answer = await ask({
@@ -226,6 +227,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     },
     patchTable: async (delta) => void (await demand("PATCH", "/gatewright/table", delta)),
     replaceTable: async (table) => void (await demand("PUT", "/gatewright/table", table, loadTimeoutMs)),
+    commitTable: async (version) => void (await demand("POST", "/gatewright/table/commit", { version })),
     pushAddresses: async (push) => void (await demand("POST", "/gatewright/addresses", push)),
     pushTargets: async (push) => void (await demand("POST", "/gatewright/targets", push)),
     awaitWakes: async (signal) => {
@@ -285,9 +287,9 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
 
 function parseVersions(body: string): RunningVersions {
   try {
-    const { config, generation = 0, table, changes } = JSON.parse(body) as Partial<RunningVersions>;
+    const { config, generation = 0, table, changes, staged } = JSON.parse(body) as Partial<RunningVersions>;
     if (typeof config === "string" && typeof table === "string")
-      return { config, table, generation, changes };
+      return { config, table, generation, changes, staged };
   } catch {
     // Falls through: not the answer of our endpoint.
   }

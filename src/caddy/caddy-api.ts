@@ -27,6 +27,11 @@ export interface RunningVersions {
    * that was made, none for one that was refused. Undefined where Caddy is of a build that does not count.
    */
   readonly changes: number | undefined;
+  /**
+   * Whether the last change of the host table was told not to be stored yet. Undefined where Caddy is of a build that does
+   * not tell: it takes no staged changes.
+   */
+  readonly staged?: boolean | undefined;
 }
 
 /** What the running configuration is, whoever loaded it; empty where there is none. */
@@ -87,7 +92,7 @@ export interface InstanceMode {
 /**
  * Caddy's admin endpoint, as the manager uses it.
  * Throws `config_validation_failed` or `port_in_use` when Caddy refuses (nothing changed there),
- * `store_conflict` when a delta's `from` is not the running version, and `caddy_unavailable` when there was no
+ * `store_conflict` when a delta's `from`, or what is committed, is not the running version, and `caddy_unavailable` when there was no
  * answer: then the change may have happened, and `running()` tells.
  */
 export interface CaddyApi {
@@ -98,6 +103,8 @@ export interface CaddyApi {
   load(config: CaddyConfig): Promise<void>;
   patchTable(delta: TableDelta): Promise<void>;
   replaceTable(table: Table): Promise<void>;
+  /** A version that was staged is stored now; what is stored already stays as it is. */
+  commitTable(version: string): Promise<void>;
   pushAddresses(push: AddressPush): Promise<void>;
   pushTargets(push: TargetPush): Promise<void>;
   /** Waits until requests need instances that are to be woken, at most about 20 s, and names these. */

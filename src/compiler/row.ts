@@ -111,6 +111,11 @@ export interface TableDelta {
   readonly upsert: readonly Row[];
   /** Those that the rows to upsert name. One that cannot be set up refuses the change. Absent: they run all. */
   readonly policy_sets?: PolicySets;
+  /**
+   * It is not stored yet, and may be taken back: until it is committed, or a change follows that is not staged, no authority is
+   * asked for certificates of names that came with it, and none is given up of names that went. Default: it is stored.
+   */
+  readonly staged?: true;
 }
 
 /** The whole host table. */
@@ -118,6 +123,8 @@ export interface Table {
   readonly version: string;
   readonly rows: readonly Row[];
   readonly policy_sets?: PolicySets;
+  /** As of a delta. */
+  readonly staged?: true;
 }
 
 /** By the keys that rows name. */

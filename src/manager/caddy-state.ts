@@ -28,6 +28,8 @@ export interface DesiredTable {
   };
   /** The whole table, for when the running version is another one. */
   readonly rows: () => readonly CompiledRow[];
+  /** Whether it is not stored yet. Default: it is. */
+  readonly isStaged?: boolean;
 }
 
 export interface CaddyStateOptions {
@@ -169,25 +171,31 @@ export class CaddyState {
   }
 
   /** Has Caddy run the host table, with the policy sets that its rows name. Throws as `load`. */
-  async setTable({ version, delta, rows }: DesiredTable): Promise<void> {
+  async setTable({ version, delta, isStaged = false, rows }: DesiredTable): Promise<void> {
     const { api } = this.#options;
     const known = await this.running();
     const { versions, hasOurTable } = known;
     if (versions.table === version && hasOurTable) {
-      this.#know(known);
+      const isLate = versions.staged === true && !isStaged;
+      if (isLate) await api.commitTable(version);
+      this.#know(isLate ? { ...known, versions: { ...versions, staged: false } } : known);
       return;
     }
+    const staged = versions.staged === undefined ? undefined : isStaged;
+    const told = staged === true ? ({ staged } as const) : {};
     const isDelta = delta !== undefined && versions.table === delta.from && hasOurTable;
     await this.#track("table", () =>
       this.#tables.change(() =>
-        isDelta ? api.patchTable(deltaTo(version, delta)) : api.replaceTable(tableOf(version, rows())),
+        isDelta
+          ? api.patchTable({ ...deltaTo(version, delta), ...told })
+          : api.replaceTable({ ...tableOf(version, rows()), ...told }),
       ),
     );
     if (this.#known !== known)
       throw new GatewrightError("store_conflict", "Caddy was started again meanwhile.");
     // Not read back: a change of somebody else's since then shows as another count.
     const changes = versions.changes === undefined ? undefined : versions.changes + 1;
-    this.#know({ ...known, versions: { ...versions, table: version, changes }, hasOurTable: true });
+    this.#know({ ...known, versions: { ...versions, table: version, changes, staged }, hasOurTable: true });
   }
 
   /**

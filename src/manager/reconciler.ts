@@ -32,6 +32,8 @@ export interface ReconcilerOptions extends Omit<ConfigurationOptions, "ports" | 
 export interface BatchChanges extends RowChanges {
   /** Version of the host table before the batch. */
   readonly from: string;
+  /** Whether the batch is stored already, or else may be taken back. */
+  readonly isStored: boolean;
 }
 
 /** How often ports that could not be bound are tried again. */
@@ -165,10 +167,23 @@ export class Reconciler {
         version: catalog.stagedVersion,
         delta: changes,
         rows: () => catalog.rows(),
+        isStaged: !changes.isStored && mayOrder(changes),
       });
     });
     this.#watch.noteRestored();
     await this.#config.save(rendered);
+  }
+
+  /** What was applied is stored, in this turn: names that came with it are ordered from now on. Never throws. */
+  async noteStored(): Promise<void> {
+    if (this.#state.known?.versions.staged !== true) return;
+    const { catalog } = this.#options;
+    const version = catalog.committedVersion;
+    try {
+      await this.#state.patiently(() => this.#state.setTable({ version, rows: () => catalog.rows() }));
+    } catch {
+      this.restoreSoon();
+    }
   }
 
   /**
@@ -248,6 +263,11 @@ export class Reconciler {
       if (await this.#config.survey()) await this.restore();
     });
   }
+}
+
+/** Whether names come with the rows that an authority may be asked for, or may go with those that go. */
+function mayOrder({ remove, upsert }: RowChanges): boolean {
+  return remove.length > 0 || upsert.some(({ row }) => row.managed_name !== undefined);
 }
 
 function messageOf(error: unknown): string {

@@ -34,7 +34,7 @@ export interface WriterState {
 export interface WriterOptions {
   readonly catalog: Catalog;
   readonly store: IngressStore;
-  readonly reconciler: Pick<Reconciler, "apply" | "restore" | "restoreSoon">;
+  readonly reconciler: Pick<Reconciler, "apply" | "noteStored" | "restore" | "restoreSoon">;
   /** Batches and restorings take turns in it. */
   readonly turns: SerialQueue;
   /** Revision of the store when the catalog was filled from it. */
@@ -182,7 +182,10 @@ export class Writer {
     let isApplied = false;
     try {
       await track("apply", async () => {
-        await this.#apply(staged.map(({ rows }) => rows));
+        await this.#apply(
+          staged.map(({ rows }) => rows),
+          false,
+        );
         isApplied = true;
       });
       await this.#persist(staged);
@@ -220,7 +223,7 @@ export class Writer {
       this.#ahead = undefined;
       return;
     }
-    const told = await this.#others.serve(commits, (rows) => this.#apply([rows]));
+    const told = await this.#others.serve(commits, (rows) => this.#apply([rows], true));
     this.#ahead = undefined;
     this.#revision = last.revision;
     onCommit?.(told);
@@ -242,16 +245,16 @@ export class Writer {
   }
 
   /** Has Caddy serve what is staged, from what it has. */
-  async #apply(staged: readonly RowChanges[]): Promise<void> {
+  async #apply(staged: readonly RowChanges[], isStored: boolean): Promise<void> {
     const { catalog, reconciler } = this.#options;
     const from = this.#ahead?.version ?? catalog.committedVersion;
     const rows = this.#ahead === undefined ? staged : [this.#ahead.back, ...staged];
-    await reconciler.apply({ from, ...(await mergeRows(rows)) });
+    await reconciler.apply({ from, isStored, ...(await mergeRows(rows)) });
     this.#ahead = undefined;
   }
 
   async #persist(staged: readonly Staged[]): Promise<void> {
-    const { catalog, store, track } = this.#options;
+    const { catalog, reconciler, store, track } = this.#options;
     const batch = { expected: this.#revision, ...(await documentsOf(staged)) };
     const revision = await track("persist", () => store.commit(batch));
     // Where thousands change, each of the steps takes milliseconds and cannot be parted.
@@ -265,6 +268,7 @@ export class Writer {
     await slices.after(size);
     this.#options.onCommit?.(staged.map(({ changes, mutation: { by } }) => ({ changes, by })));
     for (const one of staged) one.resolve({ changes: one.changes, revision: this.#revision });
+    await reconciler.noteStored();
   }
 }
 

@@ -105,6 +105,25 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
       expect(await count()).toBe(2);
     });
 
+    it("tells whether its table is staged, until that is committed or changed again", async () => {
+      const { table } = first();
+      const { version } = table;
+      const staged = async () => (await api.running()).staged;
+      expect(await staged()).toBe(false);
+      await api.replaceTable({ ...table, staged: true });
+      expect(await staged()).toBe(true);
+      await expect(api.commitTable("another")).rejects.toMatchObject({ code: "store_conflict" });
+      expect(await staged()).toBe(true);
+      const { changes } = await api.running();
+      await api.commitTable(version);
+      await api.commitTable(version);
+      expect(await api.running()).toMatchObject({ table: version, changes, staged: false });
+      await api.patchTable({ from: version, to: "next", remove: [], upsert: [], staged: true });
+      expect(await staged()).toBe(true);
+      await api.patchTable({ from: "next", to: "stored", remove: [], upsert: [] });
+      expect(await staged()).toBe(false);
+    });
+
     it("keeps what ran when a configuration is refused", async () => {
       const before = await api.running();
       const { config } = first();
@@ -231,6 +250,7 @@ export function caddyApiContract(name: string, start: () => Promise<CaddyWorld>)
         () => api.load(config),
         () => api.replaceTable(table),
         () => api.patchTable({ from: table.version, to: "next", remove: [], upsert: [] }),
+        () => api.commitTable(table.version),
         () => api.pushAddresses({ flush: true }),
         () => api.pushTargets({ reset: true }),
         () => api.awaitWakes(new AbortController().signal),

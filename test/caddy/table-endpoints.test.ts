@@ -56,6 +56,7 @@ test("a fresh Caddy runs the versions of the files that it was started with", as
     table: table.version,
     generation: 1,
     changes: 1,
+    staged: false,
   });
   expect(await portsOf(client)).toEqual([port]);
 });
@@ -95,7 +96,13 @@ test("the whole table is replaced, and a load leaves it as it is", async () => {
     ...config,
     apps: { ...config.apps, gatewright: { ...config.apps.gatewright, version: "v2" } },
   });
-  expect(await client.running()).toEqual({ config: "v2", table: table.version, generation: 2, changes: 3 });
+  expect(await client.running()).toEqual({
+    config: "v2",
+    table: table.version,
+    generation: 2,
+    changes: 3,
+    staged: false,
+  });
 });
 
 test("addresses are taken", async () => {

@@ -92,6 +92,39 @@ describe("what another gateway has committed", () => {
     expect(await isServed()).toBe(true);
   });
 
+  it("comes before what has it ordered: of what was overtaken no authority hears, and what is stored is committed", async () => {
+    const mine = await world.create("mine");
+    const theirs = await made("theirs");
+    const told: (string | undefined)[] = [];
+    world.caddy.onRequest = ({ body, method }) => {
+      if (method !== "patchTable" && method !== "commitTable") return;
+      told.push(`${method}${(body as { staged?: true }).staged === true ? " staged" : ""}`);
+    };
+    await world.store.commit({ expected: 1, puts: [theirs], deletes: [] });
+    let isFirst = true;
+    world.store.beforeCommit = async () => {
+      told.push("store");
+      if (isFirst) arrived.push({ revision: 2, puts: [theirs], deletes: [], unreadable: [] });
+      isFirst = false;
+    };
+    await world.manager.ingresses.delete(mine.id);
+    await until(() => told.at(-1) === "commitTable");
+    // The second one takes back what was staged, with what the other gateway made.
+    const overtaken = ["patchTable staged", "store", "patchTable"];
+    expect(told).toEqual([...overtaken, "patchTable staged", "store", "commitTable"]);
+    expect((await world.caddy.running()).staged).toBe(false);
+    // The answer of a commit that a manager dies before it hears of is told by its next start.
+    await world.caddy.replaceTable({
+      version: (await world.caddy.running()).table,
+      rows: world.caddy.rows,
+      policy_sets: world.caddy.policySets,
+      staged: true,
+    });
+    await world.restart();
+    expect(await isServed()).toBe(true);
+    expect((await world.caddy.running()).staged).toBe(false);
+  });
+
   it("is set aside here alone where it cannot be read, and deleted where it is deleted", async () => {
     const kept = await made("kept");
     await committedElsewhere([kept], {

@@ -77,7 +77,7 @@ describe("policy sets", () => {
       await world.manager.ingresses.delete(id);
     });
     expect(sets()).toBe(fast);
-    expect(changes).toEqual(["patchTable", "patchTable", "patchTable"]);
+    expect(changes).toEqual(["patchTable", "patchTable", "patchTable", "commitTable"]);
   });
 
   it("D13: change in one step when a manager with another setting finds Caddy", async () => {

@@ -43,6 +43,7 @@ export class MemoryCaddy implements CaddyApi {
     changes: 0,
   };
   #tableVersion = "";
+  #staged = false;
   #rows = new Map<string, Row>();
   #policySets = new Map<string, PolicySet>();
   #wakes = Promise.withResolvers<readonly string[]>();
@@ -110,6 +111,7 @@ export class MemoryCaddy implements CaddyApi {
       table: this.#tableVersion,
       generation: this.loaded?.apps.gatewright === undefined ? 0 : this.#alive().generation,
       changes: this.#alive().changes,
+      staged: this.#staged,
     }));
   }
 
@@ -130,10 +132,18 @@ export class MemoryCaddy implements CaddyApi {
 
   patchTable(delta: TableDelta): Promise<void> {
     return this.#answer({ method: "patchTable", body: delta }, () => {
-      const { from, to: version, remove, upsert, policy_sets = {} } = delta;
+      const { from, to: version, remove, upsert, ...rest } = delta;
       if (from !== this.#tableVersion)
         throw new GatewrightError("store_conflict", `${this.#tableVersion} is running`);
-      this.#change({ version, rows: upsert, policy_sets }, remove);
+      this.#change({ version, rows: upsert, ...rest }, remove);
+    });
+  }
+
+  commitTable(version: string): Promise<void> {
+    return this.#answer({ method: "commitTable", body: version }, () => {
+      if (version !== this.#tableVersion)
+        throw new GatewrightError("store_conflict", `${this.#tableVersion} is running`);
+      this.#staged = false;
     });
   }
 
@@ -187,7 +197,7 @@ export class MemoryCaddy implements CaddyApi {
   }
 
   /** Takes rows out and others with their policy sets in, or refuses. */
-  #change({ version, rows, policy_sets = {} }: Table, remove: readonly string[]): void {
+  #change({ version, rows, policy_sets = {}, staged }: Table, remove: readonly string[]): void {
     const sets = new Map([...this.#policySets, ...Object.entries(policy_sets)]);
     for (const [key, { handle }] of Object.entries(policy_sets))
       if (handle.length === 0) throw refused(`"policy_sets[${key}]": handle is empty`);
@@ -198,6 +208,7 @@ export class MemoryCaddy implements CaddyApi {
     const named = new Set([...this.#rows.values()].map(({ policy }) => policy));
     this.#policySets = new Map([...sets].filter(([key]) => named.has(key)));
     this.#tableVersion = version;
+    this.#staged = staged === true;
     this.#alive().changes += 1;
   }
 

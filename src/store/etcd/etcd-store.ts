@@ -104,14 +104,16 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
     this.#head = { ...noHead, revision: snapshot.revision, ...place };
     let from: number | undefined;
     try {
-      from = await this.#follower.catchUp();
+      // A copy that others have gone beyond would have Caddy give up what it serves: a member that is just dying is waited for.
+      from = await patiently(() => this.#follower.catchUp(), this.#patienceMs);
     } catch (error) {
+      const failure = isGatewrightError(error) && error.cause instanceof EtcdFailure ? error.cause : error;
       if (snapshot.revision === 0 && place === undefined) {
         await this.#options.copy.close();
-        throw unavailable(`${messageOf(error)}; there is no local copy yet to start from`);
+        throw unavailable(`${messageOf(failure)}; there is no local copy yet to start from`);
       }
       this.#head = { ...this.#head, revision: snapshot.revision };
-      this.#note(error);
+      this.#note(failure);
     }
     // That it is empty is known from now on, too.
     if (from !== undefined && this.#head.revision === 0) await this.#options.copy.noteEmpty();

@@ -55,6 +55,20 @@ describe("gateways with one store", () => {
     expect(world.pebble.refused()).toBe(0);
   });
 
+  it("order once what all of them are asked for at once, also for the gateways that come too late", {
+    timeout: 2 * PATIENCE_MS,
+  }, async () => {
+    const { world } = gateways;
+    const [orders, issued] = [world.pebble.orders(), world.pebble.issued()];
+    const hosts = names("c");
+    for (const statuses of await gateways.contest(hosts)) expect(statuses).toEqual([201, 409, 409]);
+    await sameEverywhere(hosts);
+    expect({ orders: world.pebble.orders() - orders, issued: world.pebble.issued() - issued }).toEqual({
+      orders: NAMES,
+      issued: NAMES,
+    });
+  });
+
   it("order again only what a Caddy that was killed was at", { timeout: 2 * PATIENCE_MS }, async () => {
     const { sites, world } = gateways;
     const [before, refusedBefore] = [world.pebble.orders(), world.pebble.refused()];

@@ -74,6 +74,22 @@ describe("while etcd is away", () => {
     expect(heard.map((reason) => reason === undefined)).toEqual([false, true]);
   });
 
+  it("a store that opens waits for a member that hangs to be passed over, and has what others have committed", async () => {
+    const etcd = await started({ members: 3 });
+    const a = await opened(etcd, "a");
+    const b = await opened(etcd, "b");
+    await a.store.commit(put(0, note("x")));
+    await until(() => b.store.others.take().length === 1);
+    await b.store.end();
+    await a.store.commit(put(1, note("y")));
+    // The first one is asked first.
+    etcd.members[0]?.pause();
+    const { snapshot, store } = await opened(etcd, "b", { patienceMs: 5000 });
+    expect(snapshot.documents.map(({ id }) => id)).toEqual(["x", "y"]);
+    expect(store.absence).toBeUndefined();
+    etcd.members[0]?.resume();
+  });
+
   it("a store opens from its copy, and catches up; without one it does not open", async () => {
     const etcd = await started();
     const a = await opened(etcd, "a");

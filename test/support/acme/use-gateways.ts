@@ -18,6 +18,8 @@ export interface Gateways extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** Has all of them serve hosts over TLS, of which each is told to one of them. */
   serve(hosts: readonly string[]): Promise<void>;
+  /** Asks all of them at once for each host; returns the statuses of their answers for each, sorted. */
+  contest(hosts: readonly string[]): Promise<readonly (readonly number[])[]>;
   /** What each of them shows for a host; rejects where one shows nothing that is valid. */
   shown(host: string): Promise<readonly Shown[]>;
 }
@@ -64,6 +66,7 @@ async function startGateways(count: number, settings: NodeJS.ProcessEnv): Promis
     stack.defer(() => door.close());
   }
   await Promise.all(sites.map((site) => site.put("web-1", "127.0.0.1")));
+  const ruleOf = (host: string) => rule(host, "web-1", backend.port, {}, { tls: true });
   const running = stack.move();
   return {
     world,
@@ -71,14 +74,17 @@ async function startGateways(count: number, settings: NodeJS.ProcessEnv): Promis
     sites,
     serve: async (hosts) => {
       await Promise.all(
-        hosts.map((host, at) =>
-          sites[at % count]?.make(
-            host.replaceAll(".", "-"),
-            rule(host, "web-1", backend.port, {}, { tls: true }),
-          ),
-        ),
+        hosts.map((host, at) => sites[at % count]?.make(host.replaceAll(".", "-"), ruleOf(host))),
       );
     },
+    contest: (hosts) =>
+      Promise.all(
+        hosts.map(async (host) => {
+          const name = host.replaceAll(".", "-");
+          const answers = await Promise.all(sites.map((site) => site.create(name, ruleOf(host))));
+          return answers.map(({ status }) => status).sort();
+        }),
+      ),
     shown: (host) =>
       Promise.all(
         addresses.map((address) => handshake({ address, port: world.httpsPort, host, ca: world.ca })),
