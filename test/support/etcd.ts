@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Agent, request } from "undici";
@@ -20,6 +21,8 @@ export interface EtcdOptions {
   readonly addresses?: readonly string[];
   /** Has the command of a member run elsewhere, such as in its namespace. Default: as it is. */
   readonly command?: (member: number, command: readonly string[]) => readonly string[];
+  /** Whether it writes to the disk before it answers, as where a machine may lose its power. Default: false. */
+  readonly syncs?: boolean;
   /** More arguments, such as `--quota-backend-bytes=16777216`. */
   readonly args?: readonly string[];
 }
@@ -105,7 +108,7 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
       ["--initial-advertise-peer-urls", peer],
       ["--initial-cluster", cluster],
       // What a killed process has written is there all the same; only a machine that loses power needs more.
-      ["--unsafe-no-fsync"],
+      options.syncs === true ? [] : ["--unsafe-no-fsync"],
       ["--bcrypt-cost", "4"],
       ["--log-level", "warn"],
       files === undefined ? [] : ["--cert-file", path.join(folder.path, "server.pem")],
@@ -276,7 +279,11 @@ class Member implements EtcdMember {
 
   pause(): void {
     this.answers = false;
-    this.#child?.kill("SIGSTOP");
+    const { pid } = this.#child ?? {};
+    if (pid === undefined) return;
+    process.kill(pid, "SIGSTOP");
+    // On a busy machine its threads go on until one of them has noticed.
+    while (!areStopped(pid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
   }
 
   resume(): void {
@@ -288,4 +295,10 @@ class Member implements EtcdMember {
     await rm(this.dataDir, { recursive: true, force: true });
     await mkdir(this.dataDir, { mode: 0o700 });
   }
+}
+
+function areStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").includes(") T "),
+  );
 }
