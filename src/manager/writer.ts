@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { GatewrightError, isGatewrightError } from "../errors.ts";
 import type { SetAsideIngress } from "../model/api.ts";
 import type { Attribution } from "../model/attribution.ts";
@@ -64,6 +65,11 @@ interface Staged extends Waiting, StagedSteps {}
 
 /** Mutations that go together at the most: bounds a delta's size and the work lost by a refusal. */
 const MAX_BATCH = 512;
+/**
+ * Where the store is others' too a commit costs a round trip to its quorum, and the turn of another gateway: a batch waits so long
+ * for callers of the last one to come again, who else would find the first of them gone alone. Milliseconds.
+ */
+const LINGER_MS = 2;
 /** So often a batch is decided again because another gateway was faster; each time one of them was stored. */
 const MOST_CONFLICTS = 200;
 
@@ -78,6 +84,8 @@ export class Writer {
   readonly #others: OthersCommits;
   #revision: number;
   #scheduled = false;
+  /** How many changes went together the last time. */
+  #lastBatch = 0;
   #closed = false;
   /** What Caddy has of a batch that was not stored, and the way back. */
   #ahead: { readonly version: string; readonly back: RowChanges } | undefined;
@@ -163,8 +171,12 @@ export class Writer {
     this.#scheduled = true;
     void this.#options.turns.run(async () => {
       this.#scheduled = false;
+      const { others } = this.#options.store;
+      const isEarly = this.#queue.length > 0 && this.#queue.length < this.#lastBatch;
+      if (others !== undefined && isEarly) await sleep(LINGER_MS);
       await this.#takeOver();
       const waiting = this.#queue.splice(0, MAX_BATCH);
+      if (waiting.length > 0) this.#lastBatch = waiting.length;
       // What others committed may be all there is.
       if (waiting.length > 0) await this.#runBatch(waiting);
       if (this.#queue.length > 0) this.#schedule();
@@ -196,7 +208,9 @@ export class Writer {
         // Caddy goes from here to what the other gateway made of it, in one step.
         this.#ahead = { version, back };
         await this.#takeOver();
-        return this.#runBatch(staged, conflicts + 1);
+        // What came meanwhile goes with it: where gateways take turns, each turn counts.
+        const more = this.#queue.splice(0, Math.max(0, MAX_BATCH - staged.length));
+        return this.#runBatch([...staged, ...more], conflicts + 1);
       }
       // What Caddy serves is what is stored when the caller hears that its change was not.
       if (isApplied) await reconciler.restore();

@@ -157,3 +157,22 @@ describe("what another gateway has committed", () => {
     expect(names()).toEqual(["good", "late", "mine"]);
   });
 });
+
+it("callers that come again one after another go together in the next commit, as in the last one", async () => {
+  const wave = (number: number, after: (client: number) => Promise<void>) =>
+    Promise.all(
+      [0, 1, 2, 3].map(async (client) => {
+        await after(client);
+        await world.create(`of-${client}-${number}`);
+      }),
+    );
+  // What comes first goes alone, since nobody is known to follow; so the last of these has more than one.
+  await wave(0, async () => undefined);
+  const before = world.store.commits.length;
+  await wave(1, async (client) => {
+    if (client > 0) await new Promise((resolve) => setImmediate(resolve));
+  });
+  const sizes = world.store.commits.slice(before).map(({ puts }) => puts.length);
+  expect(sizes[0]).toBeGreaterThan(1);
+  expect(sizes.reduce((sum, size) => sum + size)).toBe(4);
+});
