@@ -56,7 +56,11 @@ function write(folder: string, document: Ingress | Instance): void {
   writeFileSync(join(folder, `${document.id}.json`), JSON.stringify(document), { mode: 0o600 });
 }
 
-function ingressOf(number: number, { kind, httpPort, backendPort, tls = false, policies }: Seed): Ingress {
+/** The ingress `b-<number>`. */
+export function ingressOf(
+  number: number,
+  { kind, httpPort, backendPort, tls = false, policies }: Omit<Seed, "dataDir" | "size">,
+): Ingress {
   const literal = kind === "literal";
   return {
     id: `b${String(number).padStart(23, "0")}`,

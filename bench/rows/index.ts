@@ -7,6 +7,7 @@ import { counting } from "./counting.ts";
 import { create, createBurst } from "./create.ts";
 import { dns } from "./dns.ts";
 import { flatProxied } from "./flat-proxied.ts";
+import { gateways } from "./gateways.ts";
 import { list } from "./list.ts";
 import { memory } from "./memory.ts";
 import { move } from "./move.ts";
@@ -54,4 +55,5 @@ export const rows: readonly Row[] = [
   policiesCost,
   counting,
   applyLarge,
+  gateways,
 ];
