@@ -12,6 +12,8 @@ export interface Machine {
   spawn(command: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess;
   /** As when its power goes: nobody hears of it any more. */
   unplug(): Promise<void>;
+  /** Ends that. */
+  plug(): Promise<void>;
 }
 
 export interface Network extends AsyncDisposable {
@@ -76,6 +78,9 @@ export async function makeNetwork(): Promise<Network> {
         },
         unplug: async () => {
           await inside(lan, "ip", "link", "set", `port${at}`, "down");
+        },
+        plug: async () => {
+          await inside(lan, "ip", "link", "set", `port${at}`, "up");
         },
       };
     },
