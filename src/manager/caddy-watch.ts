@@ -17,7 +17,7 @@ export interface CaddyWatchOptions {
   /** Hears of drift and of a Caddy that does not answer. Default: nobody does. */
   readonly events?: EventSink;
   /** Between two questions. Default 2,000 ms. */
-  readonly intervalMs?: number;
+  readonly intervalMs?: number | undefined;
 }
 
 /** While Caddy does not answer it is asked more often. */

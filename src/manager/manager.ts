@@ -38,6 +38,8 @@ export interface ManagerOptions {
   readonly ownListeners?: readonly OwnListener[];
   /** What is done when somebody else changes Caddy. Default `repair`. */
   readonly drift?: DriftPolicy;
+  /** See `CaddyWatchOptions.intervalMs`. */
+  readonly watchIntervalMs?: number;
   /** See `IngressServiceOptions.confirmReferences`. */
   readonly confirmReferences?: () => Promise<void>;
   /** See `IngressServiceOptions.follows`. */
@@ -120,7 +122,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
 
 function createReconciler(options: ManagerOptions, catalog: Catalog, turns: SerialQueue): Reconciler {
   const { api, certificates, compiler, drift = "repair", events = noEvents, feeds, logger } = options;
-  const { ownListeners, track = untracked } = options;
+  const { ownListeners, track = untracked, watchIntervalMs } = options;
   const files = new CaddyFiles(compiler.folder);
   const imported = certificates && (() => certificates.digests());
   return new Reconciler({
@@ -136,6 +138,7 @@ function createReconciler(options: ManagerOptions, catalog: Catalog, turns: Seri
     probe: (listener) => probe(listener, ownListeners),
     track,
     turns,
+    watchIntervalMs,
   });
 }
 

@@ -19,6 +19,8 @@ export interface ReconcilerOptions extends Omit<ConfigurationOptions, "ports" | 
   readonly events: EventSink;
   /** What is done when somebody else changes Caddy. */
   readonly drift: DriftPolicy;
+  /** See `CaddyWatchOptions.intervalMs`. */
+  readonly watchIntervalMs?: number | undefined;
   /** What tells Caddy of changes beside its state, and of everything again after a restart. */
   readonly feeds: readonly Feed[];
   readonly probe: ServedPortsOptions["probe"];
@@ -78,6 +80,7 @@ export class Reconciler {
       revive: async () => (drift === "repair" ? this.#host?.replaceUnreachable() : undefined),
       events,
       logger,
+      intervalMs: options.watchIntervalMs,
     });
   }
 

@@ -71,6 +71,7 @@ export async function startWorld(): Promise<ManagerWorld> {
       resolver: registry,
       api: caddy,
       feeds: [feed],
+      watchIntervalMs: 100,
       createHost: host.createHost,
       compiler: compilerSettings({ folder, httpPort, httpsPort, ...settings }),
       admission: {
