@@ -10,8 +10,8 @@ import { Secret } from "./config/secret.ts";
 import { mergeEnvironments, readSecretFiles } from "./config/secret-files.ts";
 import { GatewrightError, type Problem } from "./errors.ts";
 
+export { caddysSocket } from "./config/api.ts";
 export type { Config } from "./config/build.ts";
-export { caddysSocket } from "./config/build.ts";
 export type { Duration } from "./config/duration.ts";
 export { choosePorts } from "./config/ports.ts";
 export { Secret } from "./config/secret.ts";

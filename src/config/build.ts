@@ -1,8 +1,9 @@
 import path from "node:path";
-import type { Duration } from "./duration.ts";
-import { isLoopback } from "./kinds.ts";
+import { acmeConfig } from "./acme.ts";
+import { apiConfig } from "./api.ts";
 import type { Environment, Values } from "./read.ts";
-import { Secret } from "./secret.ts";
+import { duration, oneOf, optional, pathOf, secret, text } from "./readers.ts";
+import type { Secret } from "./secret.ts";
 import { fileVariable, secretNames } from "./secret-files.ts";
 import {
   accessLogModes,
@@ -100,57 +101,6 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
   };
 }
 
-function identityProviderConfig(values: Values) {
-  const jwksUrl = values.text("JWT_JWKS_URL");
-  if (jwksUrl === undefined) return undefined;
-  return {
-    jwksUrl,
-    ...optional("issuer", values.text("JWT_ISSUER")),
-    ...optional("audience", values.text("JWT_AUDIENCE")),
-  };
-}
-
-function apiConfig(values: Values) {
-  const listen = values.list("LISTEN_ADDRESS");
-  const addresses = listen.filter((address) => !address.startsWith(SOCKET));
-  const name = values.text("API_HOSTNAME");
-  const byCaddy = name === undefined ? [] : [text(values, "CADDY_LISTEN_ADDRESS")];
-  const tls = values.flag("API_TLS");
-  return {
-    /** IP addresses, each with the port. */
-    addresses,
-    /** 0 until `choosePorts` has chosen one; the same for every port here. */
-    port: values.number("PORT"),
-    /** Paths of Unix sockets. */
-    sockets: listen
-      .filter((address) => address.startsWith(SOCKET))
-      .map((address) => path.normalize(address.slice(SOCKET.length))),
-    /** Name or number. */
-    ...optional("socketGroup", values.text("LISTEN_SOCKET_GROUP")),
-    /** Present: Caddy serves the API by this name. */
-    ...optional(
-      "hostname",
-      name === undefined ? undefined : { name, tls, redirect: tls && values.flag("API_REDIRECT_HTTP") },
-    ),
-    ...optional("secret", secret(values, "JWT_SECRET")),
-    ...optional("previousSecret", secret(values, "JWT_SECRET_PREVIOUS")),
-    /** Absent: JWTs are those that are signed with the secrets. */
-    ...optional("identityProvider", identityProviderConfig(values)),
-    sessionDuration: duration(values, "API_SESSION_DURATION"),
-    allowedHosts: values.list("API_ALLOWED_HOSTS"),
-    /** Whether only this machine reaches the API. */
-    loopback: [...addresses, ...byCaddy].every(isLoopback),
-  };
-}
-
-/** The socket by which Caddy alone reaches the API. */
-export function caddysSocket(dataDir: string): string {
-  return path.join(dataDir, "caddy", "api.sock");
-}
-
-/** What stands before the path of a socket. */
-const SOCKET = "unix/";
-
 function followConfig(values: Values) {
   const url = values.text("FOLLOW_URL");
   if (url === undefined) return undefined;
@@ -232,48 +182,6 @@ function instancesConfig(values: Values) {
   };
 }
 
-const directories: { readonly [name: string]: string } = {
-  // https://letsencrypt.org/docs/staging-environment/ and https://letsencrypt.org/getting-started/
-  production: "https://acme-v02.api.letsencrypt.org/directory",
-  staging: "https://acme-staging-v02.api.letsencrypt.org/directory",
-};
-
-function acmeConfig(values: Values) {
-  const email = values.text("ACME_EMAIL");
-  if (email === undefined) return undefined;
-  const token = secret(values, "CLOUDFLARE_API_TOKEN");
-  const fallback = values.text("ACME_FALLBACK_CA");
-  const dns = {
-    provider: "cloudflare" as const,
-    ...optional("propagationTimeout", values.duration("DNS_PROPAGATION_TIMEOUT")),
-    resolvers: values.list("DNS_RESOLVERS"),
-  };
-  return {
-    email,
-    /** Directory URL. */
-    ca: directoryOf(text(values, "ACME_CA")),
-    /** PEM file. Absent: the system's roots. */
-    ...optional("caRoot", pathOf(values, "ACME_CA_ROOT")),
-    timeout: duration(values, "ACME_TIMEOUT"),
-    ...optional("eab", eab(values, "ACME_EAB")),
-    ...(fallback === undefined
-      ? {}
-      : { fallback: { ca: directoryOf(fallback), ...optional("eab", eab(values, "ACME_FALLBACK_EAB")) } }),
-    /** Absent: HTTP-01 and TLS-ALPN-01. */
-    ...(values.has("ACME_DNS_PROVIDER") && token !== undefined ? { dns: { ...dns, token } } : {}),
-  };
-}
-
-function directoryOf(ca: string): string {
-  return directories[ca] ?? ca;
-}
-
-function eab(values: Values, prefix: string) {
-  const keyId = values.text(`${prefix}_KEY_ID`);
-  const hmacKey = secret(values, `${prefix}_HMAC_KEY`);
-  return keyId === undefined || hmacKey === undefined ? undefined : { keyId, hmacKey };
-}
-
 function logConfig(values: Values) {
   const levels: { [subsystem: string]: LogLevel } = {};
   for (const subsystem of subsystems) {
@@ -303,37 +211,4 @@ function accessLogConfig(values: Values) {
 function withoutOurs(environment: Environment): Environment {
   const ours = new Set([...settings.map((setting) => setting.name), ...secretNames.map(fileVariable)]);
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours.has(name)));
-}
-
-/** The value of a setting that has a default. */
-function text(values: Values, name: string): string {
-  return values.text(name) ?? "";
-}
-
-/** The value of a setting with these choices, the first of which stands in for a wrong one. */
-function oneOf<Choice extends string>(
-  values: Values,
-  name: string,
-  choices: readonly [Choice, ...Choice[]],
-): Choice {
-  return choices.find((choice) => choice === values.text(name)) ?? choices[0];
-}
-
-function pathOf(values: Values, name: string): string | undefined {
-  const value = values.text(name);
-  return value === undefined ? undefined : path.resolve(value);
-}
-
-function duration(values: Values, name: string): Duration {
-  return values.duration(name) ?? { text: "0s", ms: 0 };
-}
-
-function secret(values: Values, name: string): Secret | undefined {
-  const value = values.text(name);
-  return value === undefined ? undefined : new Secret(value);
-}
-
-/** The key with its value, or nothing where the value is undefined. */
-function optional<Key extends string, Value>(key: Key, value: Value | undefined): { [key in Key]?: Value } {
-  return value === undefined ? {} : ({ [key]: value } as { [key in Key]?: Value });
 }

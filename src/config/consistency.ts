@@ -1,5 +1,6 @@
 import type { Problem } from "../errors.ts";
-import { type Config, caddysSocket } from "./build.ts";
+import { caddysSocket } from "./api.ts";
+import type { Config } from "./build.ts";
 import { isLoopback } from "./kinds.ts";
 import { listenersOf } from "./ports.ts";
 import type { Values } from "./read.ts";

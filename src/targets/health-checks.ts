@@ -8,6 +8,7 @@ import type { AddressLookup } from "./address-lookup.ts";
 import { type CheckPlan, type CheckSettings, checkPlans, rowId } from "./check-plan.ts";
 import { Checker, type CheckerOptions, type HealthState } from "./checker.ts";
 import type { ProbeTarget } from "./probe.ts";
+import { reportHealth } from "./report-health.ts";
 import { Slots } from "./slots.ts";
 import { addressesOf, watchedName } from "./target-addresses.ts";
 
@@ -224,21 +225,7 @@ export class HealthChecks {
       },
       changed: (state, before) => {
         const rules = [...(this.#checks.get(key)?.rules ?? [])];
-        const fields = {
-          address: dialOf(target.ip, target.port),
-          rules: rules.slice(0, 10),
-          reason: state.message,
-        };
-        const { address, reason } = fields;
-        if (state.health === "unhealthy") {
-          logger.warn("an instance fails its health check", fields);
-          const message = `${address} fails its health check: ${reason}`;
-          events.emit({ type: "target.unhealthy", message, data: fields });
-        } else if (before === "unhealthy") {
-          logger.info("an instance passes its health check again", fields);
-          const message = `${address} passes its health check again`;
-          events.emit({ type: "target.healthy", message, data: { address, rules: fields.rules } });
-        }
+        reportHealth({ address: dialOf(target.ip, target.port), rules, state, before }, logger, events);
         this.#tell(rules);
       },
     });

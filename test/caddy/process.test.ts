@@ -6,12 +6,8 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createAdminClient } from "../../src/caddy/admin-client.ts";
-import {
-  type CaddyExited,
-  type CaddyProcess,
-  type CaddyProcessOptions,
-  createCaddyProcess,
-} from "../../src/caddy/process.ts";
+import type { CaddyExited, CaddyProcess, CaddyProcessOptions } from "../../src/caddy/caddy-process.ts";
+import { createCaddyProcess } from "../../src/caddy/process.ts";
 import { commandLine, identify } from "../../src/caddy/process-identity.ts";
 import { findAll } from "../../src/caddy/running-caddy.ts";
 import { freePort } from "../support/free-port.ts";
