@@ -110,7 +110,8 @@ export async function tokenFindings(
   if (manager !== undefined)
     try {
       const { problems } = await self.status();
-      findings.push(ok("token", `the API takes this call; ${problems.length} problems in /status`));
+      const count = `${problems.length} problem${problems.length === 1 ? "" : "s"}`;
+      findings.push(ok("token", `the API takes this call; ${count} in /status`));
     } catch (error) {
       const remedy = "give one with the scope admin:read by --token or GATEWRIGHT_TOKEN";
       findings.push(
