@@ -24,9 +24,11 @@ import { checkLimits, checkSetLimits, isOwn, ownDecision, withoutOthers } from "
 import { ownRevisions } from "./own-history.ts";
 import { countsOf, MOST_TOLD, planner, refusedPlan, toldChange, unchangedOf } from "./plan.ts";
 import { onPresentState } from "./present-state.ts";
+import { ownReadiness, readiness } from "./readiness.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { restoration } from "./restoration.ts";
 import { rollbackSet } from "./rollback.ts";
+import { ShownIngresses } from "./shown-ingresses.ts";
 import type { Committed, Writer } from "./writer.ts";
 
 export interface IngressServiceOptions {
@@ -49,9 +51,11 @@ export interface IngressServiceOptions {
 /** Creates, changes and finds ingresses. A promise that resolves means: served by Caddy and durable. */
 export class IngressService implements IngressManager {
   readonly #options: IngressServiceOptions;
+  readonly #shown: ShownIngresses;
 
   constructor(options: IngressServiceOptions) {
     this.#options = options;
+    this.#shown = new ShownIngresses(options.catalog, options.own);
   }
 
   of({ limits, subject }: Parameters<IngressManager["of"]>[0]): IngressManager {
@@ -223,7 +227,7 @@ export class IngressService implements IngressManager {
     ifMatch?: string,
   ): { request: CreateIngressRequest; version: string } {
     const { before, setAside } = presentIn(this.#options.catalog, id, ifMatch);
-    if (this.#shown(before ?? setAside) === undefined)
+    if (this.#shown.visible(before ?? setAside) === undefined)
       throw new GatewrightError("not_found", "resource not found");
     if (before === undefined)
       throw new GatewrightError("ingress_set_aside", "the ingress is set aside: replace it as a whole (PUT)");
@@ -242,17 +246,11 @@ export class IngressService implements IngressManager {
   }
 
   get(id: string): Ingress | undefined {
-    return this.#shown(this.#options.catalog.get(id));
+    return this.#shown.get(id);
   }
 
   lookup(reference: string): Lookup {
-    const { catalog } = this.#options;
-    return (
-      this.#byId(reference) ??
-      found(this.#shown(catalog.committedNamed(reference))) ??
-      notServed(this.#shown(catalog.setAside.named(reference))) ??
-      this.#byPrefix(reference)
-    );
+    return this.#shown.lookup(reference);
   }
 
   async find(reference: string): Promise<Lookup> {
@@ -275,14 +273,11 @@ export class IngressService implements IngressManager {
   }
 
   list(order: "id" | "name" = "id"): Iterable<Ingress> {
-    const { catalog, own } = this.#options;
-    const all = order === "name" ? catalog.listByName() : catalog.list();
-    return own === undefined ? all : ownOf(all, own);
+    return this.#shown.list(order);
   }
 
   present(): Iterable<Ingress> {
-    const { catalog, own } = this.#options;
-    return own === undefined ? catalog.values() : ownPresent(catalog, own);
+    return this.#shown.present();
   }
 
   certificatesOf({ rules }: Ingress): readonly string[] {
@@ -293,9 +288,7 @@ export class IngressService implements IngressManager {
   }
 
   setAside(): readonly SetAsideIngress[] {
-    const { catalog, own } = this.#options;
-    const all = catalog.setAside.list();
-    return own === undefined ? all : all.filter((one) => isOwn(one, own));
+    return this.#shown.setAside();
   }
 
   etag(ingress: Ingress | SetAsideIngress): string {
@@ -303,77 +296,12 @@ export class IngressService implements IngressManager {
   }
 
   ready(): Readiness {
-    const { own, reconciler, problems } = this.#options;
-    const failures = reconciler.reasons();
-    if (own !== undefined)
-      return {
-        ready: failures.length === 0,
-        reasons: [...(failures.length === 0 ? [] : [NOT_SERVED]), ...setAsideReasons(this.setAside())],
-      };
-    return {
-      ready: failures.length === 0,
-      reasons: [...failures, ...reconciler.notices(), ...setAsideReasons(this.setAside()), ...problems],
-    };
+    const { own, problems, reconciler } = this.#options;
+    const setAside = this.setAside();
+    return own === undefined
+      ? readiness(reconciler, { setAside, problems })
+      : ownReadiness(reconciler, setAside);
   }
-
-  /** Undefined for what is not the caller's. */
-  #shown<One extends Ingress | SetAsideIngress>(one: One | undefined): One | undefined {
-    const { own } = this.#options;
-    return one === undefined || own === undefined || isOwn(one, own) ? one : undefined;
-  }
-
-  #byId(id: string): Lookup | undefined {
-    const { catalog } = this.#options;
-    return found(this.#shown(catalog.get(id))) ?? notServed(this.#shown(catalog.setAside.get(id)));
-  }
-
-  #byPrefix(prefix: string): Lookup {
-    if (prefix === "") return { kind: "unknown" };
-    const { catalog, own } = this.#options;
-    // Of others nothing is to be seen, not even that there are several.
-    const served = catalog.idsStartingWith(prefix, own === undefined ? 2 : catalog.size);
-    const ids = [
-      ...served.filter((id) => this.get(id) !== undefined),
-      ...this.setAside().flatMap(({ id }) => (id.startsWith(prefix) ? [id] : [])),
-    ];
-    const [id, second] = ids;
-    if (second !== undefined) return { kind: "ambiguous" };
-    return (id === undefined ? undefined : this.#byId(id)) ?? { kind: "unknown" };
-  }
-}
-
-function found(ingress: Ingress | undefined): Lookup | undefined {
-  return ingress === undefined ? undefined : { kind: "found", ingress };
-}
-
-function* ownOf(ingresses: Iterable<Ingress>, own: Owner): Generator<Ingress> {
-  for (const one of ingresses) if (isOwn(one, own)) yield one;
-}
-
-function* ownPresent(catalog: Catalog, own: Owner): Generator<Ingress> {
-  for (const id of catalog.owners.idsOf(own.subject)) {
-    const one = catalog.get(id);
-    if (one !== undefined && isOwn(one, own)) yield one;
-  }
-}
-
-function notServed(ingress: SetAsideIngress | undefined): Lookup | undefined {
-  return ingress === undefined ? undefined : { kind: "set-aside", ingress };
-}
-
-/** What failures come to, which may be about anybody's ports and ingresses. */
-const NOT_SERVED = "not all that is stored is served; who operates this Gatewright sees why";
-
-/** Most that `/ready` names one by one. */
-const MAX_REASONS = 100;
-
-function setAsideReasons(entries: readonly SetAsideIngress[]): readonly string[] {
-  const reasons = entries.slice(0, MAX_REASONS).map(({ id, name, problems }) => {
-    const named = name === undefined ? "" : ` (${name})`;
-    return `ingress ${id}${named} is set aside and not served: ${problems[0]?.message}; replace or delete it`;
-  });
-  const more = entries.length - reasons.length;
-  return more === 0 ? reasons : [...reasons, `${more} more ingresses are set aside`];
 }
 
 function changed({ changes: [change] }: Committed): Ingress {
