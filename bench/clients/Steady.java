@@ -15,9 +15,13 @@ import javax.net.ssl.X509TrustManager;
 
 /**
  * Keep-alive clients over TLS by Java's own HttpClient: `Steady.java PORT HOST CLIENTS`, half of them of HTTP/2. Prints
- * {"ready": true}, asks until its standard input ends, then prints what it met.
+ * {"ready": true} when each has asked some times, asks until its standard input ends, then prints what it met from then on, and
+ * whatever failed before.
  */
 public class Steady {
+  /** For each client, on average. The first takes Java longer than what is watched may last. */
+  static final int FIRST_REQUESTS = 10;
+
   static volatile boolean stopped;
   static long requests;
   static final Map<String, Integer> failures = new TreeMap<>();
@@ -31,6 +35,7 @@ public class Steady {
       threads.add(new Thread(() -> work(client, uri)));
     }
     threads.forEach(Thread::start);
+    while (!begun(FIRST_REQUESTS * threads.size())) Thread.sleep(10);
     System.out.println("{\"ready\": true}");
     while (System.in.read() >= 0) {}
     stopped = true;
@@ -38,6 +43,15 @@ public class Steady {
     var kinds = failures.entrySet().stream().map(e -> "\"" + e.getKey() + "\": " + e.getValue());
     System.out.println("{\"requests\": " + requests + ", \"failures\": {" + kinds.collect(Collectors.joining(", ")) + "}}");
     System.exit(0);
+  }
+
+  /** Whether so many were asked; they are not counted then. */
+  static boolean begun(int enough) {
+    synchronized (failures) {
+      if (requests + failures.values().stream().mapToInt(Integer::intValue).sum() < enough) return false;
+      requests = 0;
+      return true;
+    }
   }
 
   static void work(HttpClient client, URI uri) {

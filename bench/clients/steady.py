@@ -1,6 +1,7 @@
 """Keep-alive clients over TLS by Python's http.client: `steady.py PORT HOST CLIENTS`.
 
-Prints {"ready": true}, asks until its standard input ends, then prints what it met. It sends nothing again.
+Prints {"ready": true} when each has asked some times, asks until its standard input ends, then prints what it met from then
+on, and whatever failed before. It sends nothing again.
 """
 import http.client
 import json
@@ -14,6 +15,8 @@ port, host, clients = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 stopped = threading.Event()
 lock = threading.Lock()
 report = {"requests": 0, "failures": {}}
+# For each client, on average.
+FIRST_REQUESTS = 10
 
 
 class Connection(http.client.HTTPSConnection):
@@ -48,6 +51,10 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(clients)]
 for thread in threads:
     thread.start()
+while report["requests"] + sum(report["failures"].values()) < FIRST_REQUESTS * clients:
+    time.sleep(0.01)
+with lock:
+    report["requests"] = 0
 print(json.dumps({"ready": True}), flush=True)
 sys.stdin.read()
 stopped.set()

@@ -4,10 +4,13 @@ import { connect } from "node:tls";
 import { Pool } from "undici";
 
 /**
- * Keep-alive clients over TLS by undici: `steady.ts PORT HOST CLIENTS`, half of them of HTTP/2. Prints {"ready":true}, asks
- * until its standard input ends, then prints what it met. It sends nothing again.
+ * Keep-alive clients over TLS by undici: `steady.ts PORT HOST CLIENTS`, half of them of HTTP/2. Prints {"ready":true} when each
+ * has asked some times, asks until its standard input ends, then prints what it met from then on, and whatever failed before. It
+ * sends nothing again.
  */
 const [port = "", host = "", clients = ""] = process.argv.slice(2);
+/** For each client, on average. */
+const FIRST_REQUESTS = 10;
 const failures: { [kind: string]: number } = {};
 let requests = 0;
 let stopped = false;
@@ -47,6 +50,9 @@ function count(failure: string): void {
 }
 
 const all = Array.from({ length: Number(clients) }, (_, index) => work(index % 2 === 1));
+const asked = () => Object.values(failures).reduce((sum, one) => sum + one, requests);
+while (asked() < FIRST_REQUESTS * all.length) await wait(10);
+requests = 0;
 console.log(JSON.stringify({ ready: true }));
 process.stdin.resume();
 await once(process.stdin, "end");
