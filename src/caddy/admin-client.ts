@@ -1,28 +1,33 @@
 import { Pool } from "undici";
 import type { CaddyConfig } from "../caddy-json/config.ts";
 import type { Table, TableDelta } from "../compiler/row.ts";
-import { GatewrightError, isGatewrightError } from "../errors.ts";
+import { GatewrightError } from "../errors.ts";
 import { stringifyInSlices } from "../util/stringify-in-slices.ts";
 import { parseAdminUrl } from "./admin-address.ts";
+import {
+  lackingExplain,
+  type Probe,
+  parseCertificates,
+  parseProbe,
+  parseRehearsed,
+  parseVersions,
+} from "./admin-answers.ts";
 import { refusal } from "./admin-refusal.ts";
 import type {
   AddressPush,
   CaddyApi,
-  CaddyCertificate,
   CertificateSource,
   ExplainQuestion,
   ExplainSource,
   Layer4Source,
   MetricSource,
-  RehearsedRequest,
   RunningConfig,
-  RunningVersions,
   RunSelection,
   RunsLine,
   RunsSource,
   TargetPush,
 } from "./caddy-api.ts";
-import { createScrub, type Scrub } from "./scrub.ts";
+import { createScrub } from "./scrub.ts";
 
 export interface AdminClientOptions {
   /** `http://127.0.0.1:2019` or `unix//path`. */
@@ -36,14 +41,6 @@ export interface AdminClientOptions {
   /** For everything else. Default 5,000. */
   readonly timeoutMs?: number;
 }
-
-/**
- * Who is at the admin address: a Caddy, with the command line of its process; something else that takes connections;
- * or nobody.
- */
-export type Probe =
-  | { readonly kind: "caddy"; readonly args: readonly string[] }
-  | { readonly kind: "other" | "nothing" };
 
 /** What the supervisor asks beside the CaddyApi. */
 export interface AdminClient
@@ -255,7 +252,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         .minutes;
     },
     certificates: async (names) =>
-      parseCertificates(await demand("POST", "/gatewright/certificates", { names }), scrub),
+      parseCertificates((await demand("POST", "/gatewright/certificates", { names })).body, scrub),
     runs,
     explain: async (question) => {
       const answer = demand("POST", "/gatewright/explain", question, EXPLAIN_TIMEOUT_MS);
@@ -283,49 +280,6 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
     renew,
     close: () => pool.destroy(),
   };
-}
-
-function parseVersions(body: string): RunningVersions {
-  try {
-    const { config, generation = 0, table, changes, staged } = JSON.parse(body) as Partial<RunningVersions>;
-    if (typeof config === "string" && typeof table === "string")
-      return { config, table, generation, changes, staged };
-  } catch {
-    // Falls through: not the answer of our endpoint.
-  }
-  throw new GatewrightError("caddy_unavailable", "Caddy's /gatewright/state did not answer with versions");
-}
-
-/** Reasons of failures may quote what was sent, so they are scrubbed as everything that Caddy says. */
-function parseCertificates({ body }: Answer, scrub: Scrub): readonly CaddyCertificate[] {
-  const { certificates } = JSON.parse(body) as { readonly certificates: readonly CaddyCertificate[] };
-  return certificates.map((one) =>
-    one.attempt?.error === undefined
-      ? one
-      : { ...one, attempt: { ...one.attempt, error: scrub(one.attempt.error) } },
-  );
-}
-
-/** A Caddy of another build has everything but the endpoint that is asked. */
-function lackingExplain(error: unknown): unknown {
-  if (!isGatewrightError(error, "caddy_modules_missing")) return error;
-  const message =
-    "the running Caddy lacks the module admin.api.gatewright_explain; build it from caddy/, or unset CADDY_BIN";
-  return new GatewrightError("module_missing", message, { cause: error });
-}
-
-/** Reasons are words of Caddy's; the rest is what was asked, and is left as it is. */
-function parseRehearsed(body: string, scrub: Scrub): RehearsedRequest {
-  const reasons: ReadonlySet<string> = new Set(["error", "reason", "connection"]);
-  return JSON.parse(body, (key, value: unknown) =>
-    typeof value === "string" && reasons.has(key) ? scrub(value) : value,
-  ) as RehearsedRequest;
-}
-
-function parseProbe(body: string): Probe {
-  const { cmdline } = JSON.parse(body) as { readonly cmdline?: unknown };
-  const args = Array.isArray(cmdline) ? cmdline.filter((arg) => typeof arg === "string") : [];
-  return args.length === 0 ? { kind: "other" } : { kind: "caddy", args };
 }
 
 /** Whether nobody listens there: the address refuses connections, or the socket file is missing. */
