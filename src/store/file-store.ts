@@ -2,6 +2,7 @@ import { GatewrightError } from "../errors.ts";
 import { SerialQueue } from "../util/serial-queue.ts";
 import { mapInSlices, Slices } from "../util/slices.ts";
 import { type Track, untracked } from "../util/track.ts";
+import { announce } from "./announce.ts";
 import { BundleUpdater } from "./bundle/bundle-updater.ts";
 import type { DocumentCheck } from "./bundle/document-check.ts";
 import type { PrefetchedFolder } from "./bundle/prefetched-folder.ts";
@@ -253,7 +254,7 @@ class FolderStore<T extends Document> implements FileStore<T> {
     if (record !== undefined) history.stage(revision, record);
     // Listeners hear of all at one moment.
     await new Slices().after(puts.length + deletes.length);
-    this.#announce({ revision, puts, deletes });
+    announce(this.#listeners, { revision, puts, deletes });
     checkpointer.wake();
     bundle.note(puts.length + deletes.length);
     await this.#step("acknowledge");
@@ -263,19 +264,6 @@ class FolderStore<T extends Document> implements FileStore<T> {
   #opened(): OpenFolder<T> {
     if (this.#open === undefined) throw new GatewrightError("store_unavailable", "The store is not open.");
     return this.#open;
-  }
-
-  #announce(change: Change<T>): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(change);
-      } catch (error) {
-        // The commit stands whatever a listener does; its error is a bug and surfaces as an uncaught one.
-        process.nextTick(() => {
-          throw error;
-        });
-      }
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { GatewrightError, isGatewrightError } from "../../errors.ts";
 import { JointTask } from "../../util/joint-task.ts";
 import { SerialQueue } from "../../util/serial-queue.ts";
+import { announce } from "../announce.ts";
 import { checkBatchIds } from "../document-id.ts";
 import type {
   Batch,
@@ -217,7 +218,7 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
     this.#head = head;
     this.#present.takeOwn(puts, deletes);
     const copied = this.#options.copy.write({ place: head, puts, deletes, ...(record && { record }) });
-    this.#announce({ revision: head.revision, puts, deletes });
+    announce(this.#listeners, { revision: head.revision, puts, deletes });
     void this.#options.set.finish().catch(() => undefined);
     await copied;
   }
@@ -265,7 +266,7 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
   #hand(commit: OthersCommit<T>): void {
     this.#arrived.push(commit);
     const gone = [...commit.deletes, ...commit.unreadable.map(({ id }) => id)];
-    this.#announce({ revision: commit.revision, puts: commit.puts, deletes: gone });
+    announce(this.#listeners, { revision: commit.revision, puts: commit.puts, deletes: gone });
     for (const listener of this.#arrivalListeners) listener();
   }
 
@@ -284,19 +285,6 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
     this.#absence =
       reason === undefined ? undefined : { since: this.#absence?.since ?? new Date().toISOString(), reason };
     if (reason !== before) this.#options.onConnection?.(reason);
-  }
-
-  #announce(change: Change<T>): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(change);
-      } catch (error) {
-        // The commit stands whatever a listener does; its error is a bug and surfaces as an uncaught one.
-        process.nextTick(() => {
-          throw error;
-        });
-      }
-    }
   }
 }
 
