@@ -35,12 +35,25 @@ export interface ApiAnswer<T> {
   readonly etag: string | undefined;
 }
 
+/** How changes wait for all gateways. */
+export interface Waiting {
+  /** Such as `10s`. */
+  readonly time: string;
+  /** Hears the names of those that did not serve a change in time, or `*`. */
+  readonly late: (names: string) => void;
+}
+
+/** Calls that can wait for all gateways. */
+const CHANGE = /^\/(?:(?:ingresses|instances|certificates|tokens|revisions)(?:\/|\?|$)|apply(?:\?|$))/;
+
 /** The API of one Gatewright. Methods throw a Failure. */
 export class ApiClient {
   readonly #endpoint: Endpoint;
+  readonly #waiting: Waiting | undefined;
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, waiting?: Waiting) {
     this.#endpoint = endpoint;
+    this.#waiting = waiting;
   }
 
   async get<T>(path: string): Promise<T> {
@@ -70,9 +83,17 @@ export class ApiClient {
   /** The answer as it comes. */
   async open(call: ApiCall): Promise<IncomingMessage> {
     const response = await this.#send(call);
-    const { statusCode: status = 0 } = response;
+    const { statusCode: status = 0, headers } = response;
+    const { "gatewright-late": late } = headers;
+    if (typeof late === "string") this.#waiting?.late(late);
     if ((status >= 200 && status < 300) || status === call.also) return response;
     throw refusalOf(status, await text(response), call.path);
+  }
+
+  #waited(method: string, path: string): string {
+    if (this.#waiting === undefined || method === "GET" || !CHANGE.test(path)) return path;
+    const wait = `wait=all&wait_timeout=${encodeURIComponent(this.#waiting.time)}`;
+    return `${path}${path.includes("?") ? "&" : "?"}${wait}`;
   }
 
   #send({ method = "GET", path, body, stream, type, headers = {} }: ApiCall): Promise<IncomingMessage> {
@@ -87,7 +108,7 @@ export class ApiClient {
             : JSON.stringify(body);
     const options: RequestOptions = {
       method,
-      path,
+      path: this.#waited(method, path),
       headers: {
         ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
         ...(content === undefined

@@ -39,6 +39,10 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
     .addOption(
       new Option("-o, --output <form>", "how answers are written").choices([...outputForms]).default("table"),
     )
+    .option(
+      "--wait <time>",
+      "changes wait so long for all gateways to serve them, such as 10s; 60s at the most",
+    )
     .showSuggestionAfterError()
     .configureHelp({ optionDescription })
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })

@@ -14,6 +14,8 @@ const PROGRESS_MS = 200;
 /** Options of every command. */
 export interface GlobalOptions extends EndpointOptions {
   readonly output: (typeof outputForms)[number];
+  /** How long changes wait for all gateways. Default: they do not. */
+  readonly wait?: string;
 }
 
 /** How a list is shown to people. */
@@ -36,7 +38,16 @@ export class Session {
   }
 
   get api(): ApiClient {
-    return new ApiClient(endpointOf(this.options, this.io.env));
+    const { wait } = this.options;
+    const endpoint = endpointOf(this.options, this.io.env);
+    if (wait === undefined) return new ApiClient(endpoint);
+    const late = (names: string): void =>
+      this.warn(
+        names === "*"
+          ? "whether other gateways serve it is not known: etcd does not answer"
+          : `not served yet by: ${names}`,
+      );
+    return new ApiClient(endpoint, { time: wait, late });
   }
 
   line(text: string): Promise<void> {

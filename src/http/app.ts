@@ -37,10 +37,11 @@ import { revisionRoutes } from "./revisions.ts";
 import { documentRoutes, probeRoutes } from "./server-routes.ts";
 import { sessionRoutes } from "./session.ts";
 import { Sessions } from "./sessions.ts";
-import { statusRoutes } from "./status.ts";
+import { type StatusElsewhere, statusRoutes } from "./status.ts";
 import { type TelemetryParts, telemetryRoutes } from "./telemetry.ts";
 import { type TokenParts, tokenRoutes } from "./tokens.ts";
 import { trafficRoutes } from "./traffic.ts";
+import type { Settle } from "./waiting.ts";
 
 /** What the API is made of. */
 export interface AppDependencies {
@@ -83,6 +84,10 @@ export interface AppDependencies {
   readonly doctor?: DoctorSource;
   /** Absent: no `/gateways`. */
   readonly gateways?: GatewaySource;
+  /** What `?wait=all` waits for. Default: there is no other gateway. */
+  readonly settled?: Settle;
+  /** See `statusRoutes`. */
+  readonly statusElsewhere?: StatusElsewhere;
   /** Absent: no `/events`. */
   readonly history?: EventParts;
   /** Hears of changes that are refused. Default: nobody does. */
@@ -108,7 +113,13 @@ export function createApp(dependencies: AppDependencies): Express {
   const refused = new RefusedChanges(events);
   const sessions = sessionsOf(dependencies);
   const auth = { attempts: attemptsOf(dependencies), sessions, ...dependencies.auth };
-  const context = { auth, maxBodyBytes: limits.bodyBytes, refused, gate: new ChangeGate() };
+  const context = {
+    auth,
+    maxBodyBytes: limits.bodyBytes,
+    refused,
+    gate: new ChangeGate(),
+    settled: dependencies.settled,
+  };
   const app = express();
   // Answers carry their own ETags; everything else about a query is read in query.ts.
   app.disable("x-powered-by").disable("etag").set("query parser", false);
@@ -122,7 +133,8 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(ingressRoutes(manager, context, dependencies.storeId));
   const { requests } = dependencies;
   app.use(changeRoutes(manager, context, requests), revisionRoutes(manager, context, requests));
-  app.use(statusRoutes(manager, dependencies.status ?? noConditions, context));
+  const { status = noConditions, statusElsewhere } = dependencies;
+  app.use(statusRoutes(manager, { board: status, elsewhere: statusElsewhere }, context));
   if (dependencies.requests !== undefined)
     app.use(ingressTrafficRoutes(manager, dependencies.requests, context));
   if (dependencies.trafficHistory !== undefined)

@@ -99,8 +99,9 @@ function importCertificate(
     changes: "certificate",
     schema: "ImportCertificateRequest",
   } as const;
-  return bodyOperation(context, options, async ({ response, body, by }) => {
+  return bodyOperation(context, options, async ({ response, body, by, settled }) => {
     const { certificate, created } = await imported.put(body, by);
+    await settled();
     if (created) response.setHeader("Location", `/certificates/${certificate.id}`);
     sendJson(response, created ? 201 : 200, report.ofImported(certificate));
   });
@@ -112,8 +113,9 @@ function deleteCertificate({ imported }: CertificateParts, context: OperationCon
     failure: "failed to delete certificate",
     changes: "certificate",
   } as const;
-  return operation(context, options, async ({ request, response, by }) => {
+  return operation(context, options, async ({ request, response, by, settled }) => {
     await imported.delete(referenceOf(request), by);
+    await settled();
     sendEmpty(response, 204);
   });
 }

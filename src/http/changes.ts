@@ -43,12 +43,14 @@ function apply(manager: IngressManager, context: OperationContext): RequestHandl
     changes: "ingress",
     query: setQuery,
   } as const;
-  return operation(context, options, async ({ request, response, query, by, caller, permit }) => {
+  return operation(context, options, async ({ request, response, query, by, caller, permit, settled }) => {
     const goes = pruning(query, caller);
     if (goes !== undefined) permit("ingress:delete");
     const ingresses = await readIngressSet(request, context.maxBodyBytes);
     const set = { ingresses, ...goes, ...requiredRevision(request) };
-    sendJson(response, 200, await manager.of(caller).apply(set, by));
+    const applied = await manager.of(caller).apply(set, by);
+    await settled();
+    sendJson(response, 200, applied);
   });
 }
 

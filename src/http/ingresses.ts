@@ -36,8 +36,9 @@ export function ingressRoutes(manager: IngressManager, context: OperationContext
 
 function createIngress(manager: IngressManager, context: OperationContext): RequestHandler {
   const options = { ...change, failure: "failed to create ingress", schema: "CreateIngressRequest" } as const;
-  return bodyOperation(context, options, async ({ response, body, by, caller }) => {
+  return bodyOperation(context, options, async ({ response, body, by, caller, settled }) => {
     const created = await manager.of(caller).create(body, by);
+    await settled();
     response.setHeader("Location", `/ingresses/${created.id}`);
     sendIngress(manager, response, 201, created);
   });
@@ -60,12 +61,14 @@ function replaceIngress(manager: IngressManager, context: OperationContext): Req
     failure: "failed to replace ingress",
     schema: "ReplaceIngressRequest",
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body, by, caller }) => {
+  return bodyOperation(context, options, async ({ request, response, body, by, caller, settled }) => {
     const own = manager.of(caller);
     const ingress = await findStored(own, request);
     const wanted: CreateIngressRequest = withoutReadOnly(body, ingress);
     const version = requiredVersion(request, manager.etag(ingress));
-    sendIngress(manager, response, 200, await own.replace(ingress.id, wanted, version, by));
+    const replaced = await own.replace(ingress.id, wanted, version, by);
+    await settled();
+    sendIngress(manager, response, 200, replaced);
   });
 }
 
@@ -76,22 +79,25 @@ function patchIngress(manager: IngressManager, context: OperationContext): Reque
     schema: "PatchIngressRequest",
     types: ["application/merge-patch+json", "application/json"],
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body, by, caller }) => {
+  return bodyOperation(context, options, async ({ request, response, body, by, caller, settled }) => {
     const own = manager.of(caller);
     const ingress = await find(own, request);
     // It was parsed from JSON: what the schema's type says of absent keys holds.
     const patch = withoutReadOnly(body, ingress) as JsonValue;
     const version = requiredVersion(request, manager.etag(ingress));
-    sendIngress(manager, response, 200, await own.patch(ingress.id, patch, version, by));
+    const patched = await own.patch(ingress.id, patch, version, by);
+    await settled();
+    sendIngress(manager, response, 200, patched);
   });
 }
 
 function deleteIngress(manager: IngressManager, context: OperationContext): RequestHandler {
   const options = { ...change, scope: "ingress:delete", failure: "failed to delete ingress" } as const;
-  return operation(context, options, async ({ request, response, by, caller }) => {
+  return operation(context, options, async ({ request, response, by, caller, settled }) => {
     const own = manager.of(caller);
     const ingress = await findStored(own, request);
     await own.delete(ingress.id, requiredVersion(request, manager.etag(ingress)), by);
+    await settled();
     sendEmpty(response, 204);
   });
 }

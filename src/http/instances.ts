@@ -84,8 +84,9 @@ function putInstance(sources: InstanceSources, context: OperationContext): Reque
     changes: "instance",
     schema: "PutInstanceRequest",
   } as const;
-  return bodyOperation(context, options, async ({ request, response, body, by }) => {
+  return bodyOperation(context, options, async ({ request, response, body, by, settled }) => {
     const { instance, created } = await writable(sources).put(referenceOf(request), body, by);
+    await settled();
     if (created) response.setHeader("Location", `/instances/${instance.id}`);
     sendJson(response, created ? 201 : 200, instance);
   });
@@ -97,8 +98,9 @@ function deleteInstance(sources: InstanceSources, context: OperationContext): Re
     failure: "failed to delete instance",
     changes: "instance",
   } as const;
-  return operation(context, options, async ({ request, response, by }) => {
+  return operation(context, options, async ({ request, response, by, settled }) => {
     await writable(sources).delete(referenceOf(request), by);
+    await settled();
     sendEmpty(response, 204);
   });
 }

@@ -10,6 +10,7 @@ import type { ChangeGate } from "./change-gate.ts";
 import { changeMessage, MESSAGE } from "./change-message.ts";
 import { queryOf } from "./query.ts";
 import type { Changeable, RefusedChanges } from "./refused-changes.ts";
+import { type Settle, WAITING, waiting } from "./waiting.ts";
 
 /** What every operation needs. */
 export interface OperationContext {
@@ -20,6 +21,8 @@ export interface OperationContext {
   readonly refused: Pick<RefusedChanges, "note">;
   /** Changes go through it. */
   readonly gate: ChangeGate;
+  /** What `?wait=all` waits for. Default: there is no other gateway. */
+  readonly settled?: Settle | undefined;
 }
 
 /** One operation of the API, beside what it does. */
@@ -56,10 +59,12 @@ export interface Call<Body> {
   readonly permit: (scope: Scope) => void;
   /** Whose change it is, of an operation that changes something. */
   readonly by: Attribution;
+  /** Called between a change and its answer: waits as the caller wants it to. */
+  readonly settled: () => Promise<void>;
 }
 
 /** What is known of a call before its body is read. */
-type Admitted = Pick<Call<unknown>, "query" | "caller" | "by" | "permit">;
+type Admitted = Pick<Call<unknown>, "query" | "caller" | "by" | "permit" | "settled">;
 
 /** Makes a request handler that checks the token, then the scope, then the query's keys, then runs the operation. */
 export function operation(
@@ -111,7 +116,7 @@ interface Progress {
 
 async function admit(
   request: Request,
-  { auth }: OperationContext,
+  { auth, settled: wait }: OperationContext,
   { scope, also = [], query: known = [], changes, ownOnly }: OperationOptions,
   progress: Progress,
 ): Promise<Admitted> {
@@ -125,11 +130,14 @@ async function admit(
       "Forbidden",
       "this call is not for tokens with limits: it tells of others, or changes them",
     );
-  if (changes === undefined) return { query: queryOf(request, known), caller, permit, by: progress.by };
-  const query = queryOf(request, [...known, MESSAGE]);
+  const common = { caller, permit, settled: async () => undefined };
+  if (changes === undefined) return { ...common, query: queryOf(request, known), by: progress.by };
+  const waits = changes === "archive" ? [] : WAITING;
+  const query = queryOf(request, [...known, MESSAGE, ...waits]);
   const message = changeMessage(request, query);
   if (message !== undefined) progress.by = { actor, message };
-  return { query, caller, permit, by: progress.by };
+  const settled = waiting(request, query, wait);
+  return { ...common, query, settled, by: progress.by };
 }
 
 /** Runs an operation and takes note of a change that is refused. */

@@ -97,14 +97,16 @@ function rollBack(
     query: ["dry_run"],
     ownOnly: true,
   } as const;
-  return operation(context, options, async ({ request, response, query, by, caller, permit }) => {
+  return operation(context, options, async ({ request, response, query, by, caller, permit, settled }) => {
     permit("ingress:delete");
     const own = manager.of(caller);
     const to = numberOf(request);
     const set = await own.rollbackTo(to, requiredRevision(request).revision);
     if (enumParameter(query, "dry_run", ["true", "false"]) === "true")
       return sendJson(response, 200, await withTraffic(await own.plan({ kind: "set", set }), traffic));
-    sendJson(response, 200, await own.apply(set, { message: `rollback to revision ${to}`, ...by }));
+    const applied = await own.apply(set, { message: `rollback to revision ${to}`, ...by });
+    await settled();
+    sendJson(response, 200, applied);
   });
 }
 

@@ -49,8 +49,9 @@ function createToken(tokens: TokenParts, context: OperationContext): RequestHand
     changes: "token",
     schema: "CreateTokenRequest",
   } as const;
-  return bodyOperation(context, options, async ({ response, body, caller, by }) => {
+  return bodyOperation(context, options, async ({ response, body, caller, by, settled }) => {
     const created = await tokens.create(body, caller, by);
+    await settled();
     response.setHeader("Location", `/tokens/${created.id}`);
     response.setHeader("Cache-Control", "no-store");
     sendJson(response, 201, created);
@@ -59,8 +60,9 @@ function createToken(tokens: TokenParts, context: OperationContext): RequestHand
 
 function deleteToken(tokens: TokenParts, context: OperationContext): RequestHandler {
   const options = { scope: "admin:write", failure: "failed to delete token", changes: "token" } as const;
-  return operation(context, options, async ({ request, response, by }) => {
+  return operation(context, options, async ({ request, response, by, settled }) => {
     await tokens.delete(referenceOf(request), by);
+    await settled();
     sendEmpty(response, 204);
   });
 }

@@ -40,11 +40,13 @@ export function trafficRoutes(
       }),
     )
     .put(
-      bodyOperation(context, writing, async ({ request, response, body, by }) => {
+      bodyOperation(context, writing, async ({ request, response, body, by, settled }) => {
         const { mode, pause_timeout } = body;
         checkPause(mode, pause_timeout);
         const name = await nameOf(request, resolver, traffic);
-        sendJson(response, 200, await traffic.set(name, mode, pause_timeout, by));
+        const present = await traffic.set(name, mode, pause_timeout, by);
+        await settled();
+        sendJson(response, 200, present);
       }),
     )
     .all(methodNotAllowed(["GET", "HEAD", "PUT"]));

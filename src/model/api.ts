@@ -1026,12 +1026,28 @@ export interface RuleStatus {
   readonly connections?: ConnectionCounts;
   readonly targets: readonly TargetStatus[];
 }
+/** What another gateway makes of an ingress. One that answers, and has neither `conditions` nor `set_aside`, does not have it yet. */
+export interface GatewayIngressStatus {
+  /** Its `GATEWAY_NAME`. */
+  readonly name: string;
+  /** Whether it answered within two seconds. */
+  readonly answered: boolean;
+  /** The last revision of the ingresses that it serves. */
+  readonly revision?: number;
+  readonly conditions?: readonly Condition[];
+  /** The health of targets, as it finds it. */
+  readonly rules?: readonly RuleStatus[];
+  /** Why it does not serve the ingress, which stays stored as it is. */
+  readonly set_aside?: readonly Problem[];
+}
 export interface IngressStatus {
   readonly id: string;
   readonly name: IngressName;
   readonly conditions: readonly Condition[];
   /** In the order of the ingress's rules. */
   readonly rules: readonly RuleStatus[];
+  /** With `gateways=all`: the other gateways that live, by name. */
+  readonly gateways?: readonly GatewayIngressStatus[];
 }
 export interface TargetTraffic {
   /** Instance, service or address of the rule, with its port. */

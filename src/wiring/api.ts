@@ -147,6 +147,7 @@ async function appOf(
     contributors: [...manager.conditions, targetsResolved, targetsReachable, certificates.condition],
     rules: withConnections(targets.report, () => caddy.layer4()),
   });
+  parts.gateways.answerWith(status);
   const telemetry = createTelemetry({
     api: caddy,
     manager,
@@ -190,6 +191,8 @@ async function appOf(
       ports: { http: config.caddy.httpPort, https: config.caddy.httpsPort },
     }),
     gateways: () => parts.gateways.list(),
+    settled: (limitMs) => parts.gateways.settled(limitMs),
+    statusElsewhere: (ingress) => parts.gateways.statusOf(ingress),
     traffic: targets.traffic,
     certificates,
     telemetry,

@@ -6,7 +6,7 @@ import { followCertificates, openCertificates } from "./certificates.ts";
 import { takeDataFolder } from "./data-folder.ts";
 import { startFollower } from "./follower.ts";
 import { type Foundation, type GatewrightOptions, layFoundation } from "./foundation.ts";
-import { registerGateway } from "./gateways.ts";
+import { type Gateways, registerGateway } from "./gateways.ts";
 import { openIngresses } from "./ingresses.ts";
 import { startInstances } from "./instance-dns.ts";
 import { openJwts } from "./jwts.ts";
@@ -64,7 +64,7 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const parts = { ...foundation, archive, caddy, certificates, dns, follower, gateways, instances, jwts };
   await api.serve(config, { ...parts, manager, shared, targets, tokens, logger: logger.child("api") });
   const renewed = { ...foundation, caddy, follower, instances, jwts, manager, shared };
-  return running(foundation, lifetime.move(), renewed);
+  return running({ ...foundation, gateways }, lifetime.move(), renewed);
 }
 
 /** An archive is made and taken in by the process that has the folder, and names the settings that were given. */
@@ -73,7 +73,11 @@ function archiveOptions({ config, logger, track, version }: Foundation): Archive
   return { folder: config.dataDir, logger: logger.child("store"), settings, track, version };
 }
 
-function running({ api, config, events }: Foundation, lifetime: Lifetime, renewed: RenewedParts): Gatewright {
+function running(
+  { api, config, events, gateways }: Foundation & { readonly gateways: Gateways },
+  lifetime: Lifetime,
+  renewed: RenewedParts,
+): Gatewright {
   return {
     config,
     renew: (next) => renewSettings(next, renewed),
@@ -81,6 +85,8 @@ function running({ api, config, events }: Foundation, lifetime: Lifetime, renewe
       events.emit({ type: "gateway.stopping", message: "Gatewright is stopping" });
       // At once: a question to `/ready` after the signal must not be answered by the process that ends.
       const closed = api.close();
+      // Nobody is to wait for this gateway any more.
+      await gateways.close();
       await lifetime[Symbol.asyncDispose]();
       await closed;
     },

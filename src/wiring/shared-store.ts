@@ -24,6 +24,9 @@ export type SetOptions<T extends Document> = Pick<
   Required<Pick<FileStoreOptions<T>, "validate">> &
   Pick<EtcdStoreOptions<T>, "before" | "restsOn">;
 
+/** Numbers of commits, by set. */
+export type Revisions = { readonly [name in SetName]?: number };
+
 /** The etcd that gateways share. */
 export interface SharedStore {
   readonly client: EtcdClient;
@@ -31,6 +34,9 @@ export interface SharedStore {
   readonly folder: string;
   /** Ends in a slash. */
   readonly prefix: string;
+  readonly sealer: Sealer;
+  /** The last commit of each set that is known here. */
+  revisions(): Revisions;
   /** Prepares a set of documents, with its copy below `DATA_DIR/etcd`. */
   set<T extends Document>(name: SetName, options: SetOptions<T>): EtcdStore<T>;
   /** Since when etcd does not answer, and why; undefined while it does. */
@@ -57,8 +63,8 @@ export async function openSharedStore(
     ...(user === undefined ? {} : { user: { name: user, password: password?.reveal() ?? "" } }),
   });
   const sealer = new Sealer(keys.map((key) => key.reveal()));
-  const stores: { readonly absence: Absence | undefined }[] = [];
-  const absence = () => stores.map((one) => one.absence).find((one) => one !== undefined);
+  const stores = new Map<SetName, { readonly absence: Absence | undefined; readonly revision: number }>();
+  const absence = () => [...stores.values()].map((one) => one.absence).find((one) => one !== undefined);
   let told: string | undefined;
   // All sets come and go with the same etcd, of which is told once.
   const onConnection = (): void => {
@@ -77,6 +83,8 @@ export async function openSharedStore(
     client,
     folder,
     prefix,
+    sealer,
+    revisions: () => Object.fromEntries([...stores].map(([name, { revision }]) => [name, revision])),
     set: <T extends Document>(name: SetName, options: SetOptions<T>) => {
       const onError = ({ message }: GatewrightError) => logger.warn(message);
       const opened = new EtcdStore<T>({
@@ -95,7 +103,7 @@ export async function openSharedStore(
         ...(options.before && { before: options.before }),
         ...(options.restsOn && { restsOn: options.restsOn }),
       });
-      stores.push(opened);
+      stores.set(name, opened);
       return opened;
     },
     renew: ({ store }) => {

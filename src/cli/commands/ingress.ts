@@ -1,5 +1,12 @@
 import type { Command } from "commander";
-import type { Ingress, IngressStatus, IngressTraffic, TargetStatus, TrafficWindow } from "../../model/api.ts";
+import type {
+  GatewayIngressStatus,
+  Ingress,
+  IngressStatus,
+  IngressTraffic,
+  TargetStatus,
+  TrafficWindow,
+} from "../../model/api.ts";
 import { editText } from "../edit.ts";
 import type { Io } from "../io.ts";
 import { Session, type Shown, toYaml } from "../session.ts";
@@ -143,9 +150,11 @@ export function addIngressCommands(program: Command, io: Io): void {
   ingress
     .command("status <ingress>")
     .description("Whether an ingress is served, and the health of its targets")
-    .action(async (reference: string, _: object, command: Command) => {
+    .option("--gateways", "what the other gateways make of it, too")
+    .action(async (reference: string, options: { gateways?: boolean }, command: Command) => {
       const session = new Session(io, command);
-      const status = await session.api.get<IngressStatus>(`${pathOf(reference)}/status`);
+      const all = options.gateways === true ? "?gateways=all" : "";
+      const status = await session.api.get<IngressStatus>(`${pathOf(reference)}/status${all}`);
       await session.show(
         status,
         () => statusText(status),
@@ -215,7 +224,18 @@ async function editIngress(
   });
 }
 
-function statusText({ conditions, rules }: IngressStatus): string {
+function statusText({ conditions, gateways = [], rules }: IngressStatus): string {
+  const elsewhere = gateways.flatMap((one) => ["", `at ${one.name}:`, gatewayText(one)]);
+  return [ownText({ conditions, rules }), ...elsewhere].join("\n");
+}
+
+function gatewayText({ answered, conditions, rules = [], set_aside }: GatewayIngressStatus): string {
+  if (!answered) return "? no answer";
+  if (set_aside !== undefined) return `✗ set aside: ${set_aside.map(({ message }) => message).join("; ")}`;
+  return conditions === undefined ? "? not there yet" : ownText({ conditions, rules });
+}
+
+function ownText({ conditions, rules }: Pick<IngressStatus, "conditions" | "rules">): string {
   const lines = conditions.map(({ message, reason, status, type }) => {
     const mark = status === "True" ? "✓" : status === "False" ? "✗" : "?";
     // Where all is well the reason says the type again.

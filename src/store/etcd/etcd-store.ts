@@ -133,6 +133,11 @@ export class EtcdStore<T extends Document> implements DocumentStore<T> {
     return this.#options.copy.revisions;
   }
 
+  /** Of the last commit that is known. */
+  get revision(): number {
+    return this.#head.revision;
+  }
+
   /** Undefined while etcd answers. */
   get absence(): Absence | undefined {
     return this.#absence;
