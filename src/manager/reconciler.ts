@@ -1,6 +1,6 @@
 import type { CaddyApi } from "../caddy/caddy-api.ts";
 import { listenersIn } from "../compiler/listeners.ts";
-import type { GatewrightError } from "../errors.ts";
+import { type GatewrightError, isGatewrightError } from "../errors.ts";
 import type { EventSink } from "../model/event.ts";
 import type { SerialQueue } from "../util/serial-queue.ts";
 import type { Track } from "../util/track.ts";
@@ -198,7 +198,7 @@ export class Reconciler {
     const mustFlush = this.#mustFlush || this.#state.known === undefined;
     this.#mustFlush = false;
     try {
-      await this.#options.track("restore", () => this.#reach());
+      await this.#options.track("restore", () => this.#reachWithout());
       // Pushes may have been lost while Caddy was away.
       if (mustFlush) for (const feed of this.#options.feeds) feed.flush();
       this.#watch.noteRestored();
@@ -246,6 +246,18 @@ export class Reconciler {
     this.#watch.stop();
     clearInterval(this.#portTimer);
     for (const feed of this.#options.feeds) feed.stop();
+  }
+
+  /** A port of a rule that is stored, because another gateway could bind it, is left out here where it is taken. */
+  async #reachWithout(): Promise<void> {
+    try {
+      await this.#reach();
+    } catch (error) {
+      const isOfPort =
+        isGatewrightError(error, "port_in_use") || isGatewrightError(error, "port_not_permitted");
+      if (!isOfPort || !(await this.#config.survey())) throw error;
+      await this.#reach();
+    }
   }
 
   async #reach(): Promise<void> {
