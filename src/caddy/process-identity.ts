@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
@@ -68,6 +68,20 @@ function splitOnce(text: string, separator: string): [string, string] {
 export function programPath(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether a process runs the program that a file has now; undefined where that cannot be seen. Paths do not tell: a process that was
+ * started in another mount namespace, as by the unit of systemd, has the same file under another one.
+ */
+export function runsProgram(pid: number, file: string): boolean | undefined {
+  try {
+    const program = statSync(`/proc/${pid}/exe`);
+    const present = statSync(file, { throwIfNoEntry: false });
+    return program.ino === present?.ino && program.dev === present.dev;
   } catch {
     return undefined;
   }

@@ -7,6 +7,7 @@ import {
   listProcesses,
   type ProcessIdentity,
   programPath,
+  runsProgram,
 } from "./process-identity.ts";
 
 /** Where the files of one Caddy are. */
@@ -146,9 +147,8 @@ function ours(pid: number, paths: CaddyPaths): RunningCaddy | undefined {
   if (!isOurCommandLine(commandLine(pid), paths)) return undefined;
   const identity = identify(pid);
   if (identity === undefined) return undefined;
-  // A program with file capabilities hides its path from other processes; then it is taken for the right one.
-  const program = programPath(pid);
-  return { ...identity, outdated: program !== undefined && !samePath(program, paths.binary) };
+  // A program with file capabilities hides itself from other processes; then it is taken for the right one.
+  return { ...identity, outdated: runsProgram(pid, paths.binary) === false };
 }
 
 function samePath(one: string, other: string): boolean {
