@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { parse } from "dotenv";
 import { buildConfig, type Config, type ServiceConfig } from "./config/build.ts";
+import { calledAs } from "./config/called-as.ts";
 import { inconsistencies } from "./config/consistency.ts";
 import { withHypemanNames } from "./config/hypeman-names.ts";
 import { type Environment, readSettings } from "./config/read.ts";
@@ -44,6 +45,8 @@ export function loadConfig(environment: Environment = process.env, options: Load
     secretFiles: secrets.files,
     /** What systemd, where it started this process, wants to be told (sd_notify(3), sd_watchdog_enabled(3)). */
     service: serviceOf(environment),
+    /** How a person calls the command line, for what is shown to one. */
+    calledAs: calledAs(environment),
     warnings: [...built.warnings, ...secrets.warnings],
   };
   const wrong = [...secrets.problems, ...problems];

@@ -26,6 +26,7 @@ export type Config = Frozen<
   ReturnType<typeof buildConfig> & {
     readonly secretFiles: { readonly [name: string]: string };
     readonly service: ServiceConfig;
+    readonly calledAs: string;
   }
 >;
 

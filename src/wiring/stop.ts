@@ -24,7 +24,7 @@ export async function stopLocal(
   if (running.length === 0) return [...done, "No Caddy runs."];
   if (!caddy) {
     const pids = running.map(({ pid }) => pid).join(", ");
-    return [...done, `Caddy (${pids}) goes on serving; \`gatewright stop --caddy\` ends it too.`];
+    return [...done, `Caddy (${pids}) goes on serving; \`${config.calledAs} stop --caddy\` ends it too.`];
   }
   for (const one of running) await end(one.pid, CADDY_LIMIT_MS, "Caddy");
   return [...done, "Caddy has ended: nothing is served any more."];

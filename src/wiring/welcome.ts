@@ -11,14 +11,14 @@ export function apiReach({ api, caddy }: Pick<Config, "api" | "caddy">): {
 }
 
 /** What an end prints for a person: that Caddy goes on, and how it ends. */
-export function farewell({ caddy }: Pick<Config, "caddy">): string {
+export function farewell({ caddy, calledAs }: Pick<Config, "caddy" | "calledAs">): string {
   return caddy.stopOnShutdown
     ? "\nGatewright and Caddy have ended.\n"
-    : "\nGatewright has ended. Caddy goes on serving, and the next start finds it; `gatewright stop --caddy` ends it.\n";
+    : `\nGatewright has ended. Caddy goes on serving, and the next start finds it; \`${calledAs} stop --caddy\` ends it.\n`;
 }
 
 /** What a start prints for a person: where everything is, and three lines to try it. */
-export function welcome({ api, caddy, dns, instances }: Config): string {
+export function welcome({ api, caddy, calledAs, dns, instances }: Config): string {
   const [, ...others] = apiUrls(api, caddy);
   const { url: base, socketPath: socket } = apiReach({ api, caddy });
   const curl = socket === undefined ? "curl" : `curl --unix-socket ${socket}`;
@@ -40,6 +40,11 @@ export function welcome({ api, caddy, dns, instances }: Config): string {
       : []),
     `  ${curl} ${base}/ingresses${json} -d '{"name":"hello","rules":[{"match":{"hostname":"hello.localhost","port":8000},"target":{"instance":"hello","port":3000}}]}'`,
     "  curl -H 'Host: hello.localhost' http://127.0.0.1:8000/",
+    "",
+    `Or have it shown on three samples: ${calledAs} demo`,
+    caddy.stopOnShutdown
+      ? "Ctrl-C ends Gatewright and Caddy."
+      : `Ctrl-C ends Gatewright; Caddy goes on serving until: ${calledAs} stop --caddy`,
     "",
   ];
   return lines.join("\n");

@@ -85,6 +85,11 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     for (const name of ["demo-host", "demo-pool", "demo-pattern"])
       expect(running.output()).toContain(`rule     ${name}, rule 0`);
     expect(running.output().match(/an instance gets it/g)).toHaveLength(3);
+    // What explains it can be pasted too, wherever the Gatewright is.
+    const [, explain = ""] = running.output().match(/node bin\/gatewright\.mjs (explain .*)/) ?? [];
+    await using explained = demo(explain.split(" "), { HOME: home.path });
+    expect(await explained.ended).toBe(0);
+    expect(explained.output()).toContain("demo-host");
 
     running.child.kill(signal);
     expect(await running.ended).toBe(0);

@@ -1,12 +1,13 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, realpath, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, realpath, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { caddyPackages } from "../../scripts/release/caddy-packages.ts";
 import { createIngress, putInstance, rule, visit } from "../support/api.ts";
 import { startBackend } from "../support/backend.ts";
+import { freePort } from "../support/free-port.ts";
 import { freePorts, portSettings } from "../support/gatewright.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -32,6 +33,25 @@ async function bareMachine(folder: string): Promise<NodeJS.ProcessEnv> {
   return { HOME: home, PATH: bin };
 }
 
+/** A machine with an empty home and a registry that has the release; undefined where there can be none. */
+async function startMachine(): Promise<
+  (AsyncDisposable & { readonly home: string; readonly environment: NodeJS.ProcessEnv }) | undefined
+> {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
+  const registry = await startVerdaccio(folder.path);
+  if (registry === undefined) return undefined;
+  stack.use(registry);
+  const environment = { ...(await bareMachine(folder.path)), ...registry.environment };
+  await publish(folder.path, environment);
+  const running = stack.move();
+  return {
+    home: join(folder.path, "home"),
+    environment,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
 /** Publishes the release, with a name alone for the platform that it was not built for. */
 async function publish(folder: string, environment: NodeJS.ProcessEnv): Promise<void> {
   const other = caddyPackages.find(({ cpu }) => cpu !== process.arch);
@@ -45,25 +65,21 @@ async function publish(folder: string, environment: NodeJS.ProcessEnv): Promise<
 }
 
 test("npx gatewright up serves on a machine with Node alone, and ends with a signal to npx", async () => {
-  await using folder = await temporaryFolder();
-  await using registry = await startVerdaccio(folder.path);
-  if (registry === undefined) return;
   await using backend = await startBackend("behind");
-  const machine = { ...(await bareMachine(folder.path)), ...registry.environment };
-  await publish(folder.path, machine);
-
+  await using machine = await startMachine();
+  if (machine === undefined) return;
+  const { home } = machine;
   const ports = await freePorts();
-  const dataDir = join(folder.path, "home/data");
   const environment = {
-    ...machine,
-    DATA_DIR: dataDir,
+    ...machine.environment,
+    DATA_DIR: join(home, "data"),
     CADDY_STOP_ON_SHUTDOWN: "true",
     ...portSettings(ports),
   };
   const began = performance.now();
   const npx = spawn("npx", ["--yes", "gatewright", "up"], {
     env: environment,
-    cwd: join(folder.path, "home"),
+    cwd: home,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
@@ -86,7 +102,7 @@ test("npx gatewright up serves on a machine with Node alone, and ends with a sig
   const script = /src="(\/assets\/[^"]+\.js)"/.exec(page)?.[1];
   expect((await fetch(url + script)).status).toBe(200);
 
-  const { stdout } = await run("du", ["-sm", join(folder.path, "home")]);
+  const { stdout } = await run("du", ["-sm", home]);
   const megabytes = Number.parseInt(stdout, 10);
   console.log(`npx to the first proxied request: ${seconds.toFixed(1)} s; ${megabytes} MB on disk`);
   expect(megabytes).toBeLessThanOrEqual(MOST_MEGABYTES);
@@ -106,3 +122,54 @@ test("npx gatewright up serves on a machine with Node alone, and ends with a sig
     ),
   );
 }, 300_000);
+
+test.each(["Ctrl-C", "SIGTERM"])(
+  "npx gatewright demo serves its samples there, and %s takes all back",
+  async (how) => {
+    await using machine = await startMachine();
+    if (machine === undefined) return;
+    const { home } = machine;
+    const port = await freePort();
+    const environment = { ...machine.environment, TMPDIR: home };
+    const began = performance.now();
+    const npx = spawn("npx", ["--yes", "gatewright", "demo", "--port", String(port)], {
+      env: environment,
+      cwd: home,
+      // Ctrl-C is a signal to a whole group.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    for (const stream of [npx.stdout, npx.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk));
+    const ended = once(npx, "exit");
+    await until(() => {
+      if (npx.exitCode !== null) throw new Error(`npx has ended: ${output}`);
+      return output.includes("Ctrl-C removes");
+    }, 120_000);
+    const answer = await visit(port, "plain.localhost");
+    console.log(`npx to the demo's first answer: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    expect(answer.text).toMatch(/^demo-1 answers GET \//);
+    const [, own = "", explain = ""] =
+      output.match(/answers at (\S+).*?npx gatewright (explain [^\n]*)/s) ?? [];
+    const { stdout } = await run("npx", ["gatewright", ...explain.split(" ")], {
+      env: environment,
+      cwd: home,
+    });
+    expect(stdout).toContain("Ingress demo-");
+
+    process.kill(
+      how === "Ctrl-C" ? -(npx.pid as number) : (npx.pid as number),
+      how === "Ctrl-C" ? "SIGINT" : "SIGTERM",
+    );
+    await ended;
+    const isGone = (asked: Promise<unknown>) =>
+      asked.then(
+        () => false,
+        () => true,
+      );
+    await until(() => isGone(fetch(`${own}/health`)));
+    await until(() => isGone(visit(port, "plain.localhost")));
+    await until(async () => (await readdir(home)).every((name) => !name.startsWith("gatewright-demo-")));
+  },
+  300_000,
+);

@@ -28,7 +28,10 @@ export function addDemoCommand(program: Command, io: Io): void {
       }
       const api = new ApiClient(endpoint);
       await session.line(`Gatewright answers at ${endpoint.url}`);
-      stack.use(await startDemo({ api, port, say: (line) => session.line(line) }));
+      const { calledAs } = await import("../../config/called-as.ts");
+      const isUsual = endpoint.url === endpointOf({}, io.env).url;
+      const explain = `${calledAs(io.env)} explain${isUsual ? "" : ` --url ${endpoint.url}`}`;
+      stack.use(await startDemo({ api, port, explain, say: (line) => session.line(line) }));
       await session.line("\nCtrl-C removes all of it.");
       if (!ending.signal.aborted)
         await new Promise((resolve) => {

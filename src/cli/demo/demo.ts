@@ -54,6 +54,8 @@ export interface DemoParts {
   /** Port that Caddy serves the hostnames on. */
   readonly port: number;
   readonly say: (line: string) => Promise<void>;
+  /** What is typed before a URL to have its answer explained, such as `gatewright explain`. */
+  readonly explain: string;
 }
 
 /** What was set up; its end takes all of that back, and nothing else. */
@@ -63,7 +65,8 @@ export type Demo = AsyncDisposable;
  * Registers three sample instances with ingresses that lead to them, and tells what to try and why it is answered as it is. Where it fails
  * everything is taken back. Throws a Failure with exit code 4 where a name is somebody's, and changes nothing then.
  */
-export async function startDemo({ api, port, say }: DemoParts): Promise<Demo> {
+export async function startDemo(parts: DemoParts): Promise<Demo> {
+  const { api, port } = parts;
   await refuseTaken(api);
   await using stack = new AsyncDisposableStack();
   const samples = stack.use(await startSamples(instances));
@@ -84,7 +87,7 @@ export async function startDemo({ api, port, say }: DemoParts): Promise<Demo> {
     const body = { name, tags, rules: [rule] } as CreateIngressRequest;
     await api.call({ method: "POST", path: "/ingresses", body });
   }
-  for (const lesson of lessons) await tell(lesson, { api, port, say });
+  for (const lesson of lessons) await tell(lesson, parts);
   return stack.move();
 }
 
@@ -131,11 +134,11 @@ async function takeBack(api: ApiClient, run: string): Promise<void> {
     throw new Failure(failures.map(({ message }) => message).join("\n"), failures[0]?.exitCode ?? 1);
 }
 
-async function tell({ hosts, title }: Lesson, { api, port, say }: DemoParts): Promise<void> {
+async function tell({ hosts, title }: Lesson, { api, explain, port, say }: DemoParts): Promise<void> {
   await say(`\n${title}\n`);
   for (const host of hosts) await say(`  curl -H 'Host: ${host}' http://127.0.0.1:${port}/`);
   const body = { url: `http://${hosts[0]}:${port}/` };
   const { body: found } = await api.call<Explanation>({ method: "POST", path: "/explain", body });
-  await say(`\n  gatewright explain ${body.url}`);
+  await say(`\n  ${explain} ${body.url}`);
   await say(explainText(found).replace(/^/gm, "    "));
 }
