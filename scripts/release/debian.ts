@@ -126,6 +126,8 @@ if [ "$1" = remove ]; then
   if [ -d /run/systemd/system ]; then systemctl disable --now gatewright; fi
   DATA_DIR=/var/lib/gatewright /usr/bin/gatewright stop --caddy --yes || true
 fi
+# What Node has compiled of it for who called the command line as root.
+rm -rf ${HOME}/.cache
 `,
     postrm: `#!/bin/sh
 set -e

@@ -3,7 +3,7 @@
 // browsers do for a GET (RFC 9110, 9.2.2). Ends with its standard input.
 import { request } from "node:http";
 
-const [url = "", host = "", workers = "1"] = process.argv.slice(2);
+const [url = "", host = "", workers = "1", timeoutMs = "400"] = process.argv.slice(2);
 let ending = false;
 process.stdin.on("end", () => (ending = true)).resume();
 
@@ -12,7 +12,7 @@ function ask() {
   return new Promise((resolve) => {
     const done = (result) =>
       resolve(console.log(JSON.stringify({ at: begun, ms: Date.now() - begun, result })));
-    const sent = request(url, { headers: { host }, agent: false, timeout: 400 }, (response) => {
+    const sent = request(url, { headers: { host }, agent: false, timeout: Number(timeoutMs) }, (response) => {
       let text = "";
       response.on("data", (chunk) => (text += chunk));
       response.on("end", () => done(response.statusCode === 200 ? text : `status ${response.statusCode}`));

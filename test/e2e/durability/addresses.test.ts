@@ -104,7 +104,7 @@ interface Asked {
 
 /** Clients that ask the shared address all the time; `end` is all that came. */
 function startClients(machine: Machine) {
-  const script = join(top, "test/support/keepalived-client.mjs");
+  const script = join(top, "test/support/asking-client.mjs");
   const child = machine.spawn([process.execPath, script, `http://${SHARED}/`, "shop.test", "4"]);
   const asked: Asked[] = [];
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
