@@ -8,11 +8,12 @@ import { startHaproxyPassthrough } from "../peers/haproxy.ts";
 import { installedVersion } from "../peers/installed.ts";
 import { cpuSecondsOfTree } from "../process-usage.ts";
 import type { Measurement } from "../report.ts";
-import { type Bench, compare, type Row } from "../row.ts";
+import { atLeast, type Bench, compare, type Row } from "../row.ts";
 import type { Site } from "../site.ts";
 import { alternate } from "../statistics.ts";
 
 const NAME = "bench.example.com";
+const GOAL_RATIO = 0.9;
 
 /** TLS passed on by name, against HAProxy on the same work in the same run. The backend answers no handshake, so that proxies alone are measured. */
 export const passthrough: Row = {
@@ -75,12 +76,14 @@ async function measurePassthrough(bench: Bench, site: Site): Promise<readonly Me
   const rate = await both("rate", 16);
   const bulk = await both("bulk", 4);
   const echo = await both("echo", 8);
+  const made = compare(rate, peer, (of) => of.requests_per_second);
   return [
     {
       ...common,
       what: "new connections",
       unit: "/s",
-      ...compare(rate, peer, (of) => of.requests_per_second),
+      ...made,
+      goal: atLeast(made.ratio, GOAL_RATIO),
     },
     {
       ...common,
