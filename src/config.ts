@@ -7,6 +7,7 @@ import { calledAs } from "./config/called-as.ts";
 import { inconsistencies } from "./config/consistency.ts";
 import { withHypemanNames } from "./config/hypeman-names.ts";
 import { type Environment, readSettings } from "./config/read.ts";
+import { removedSettings } from "./config/removed.ts";
 import { Secret } from "./config/secret.ts";
 import { mergeEnvironments, readSecretFiles } from "./config/secret-files.ts";
 import { GatewrightError, type Problem } from "./errors.ts";
@@ -49,7 +50,7 @@ export function loadConfig(environment: Environment = process.env, options: Load
     calledAs: calledAs(environment),
     warnings: [...built.warnings, ...secrets.warnings],
   };
-  const wrong = [...secrets.problems, ...problems];
+  const wrong = [...secrets.problems, ...problems, ...removedSettings(merged)];
   const all = [...wrong, ...inconsistencies(values, config).filter((conflict) => !concerns(conflict, wrong))];
   if (all.length > 0) throw invalid(all);
   return deepFreeze(config);

@@ -35,7 +35,7 @@ export const errorCatalogue = {
   archive_invalid: "The archive is damaged, cut off, of a newer form, or its passphrase is another one.",
   not_empty: "An archive is imported into an empty Gatewright only; the message says what is in the way.",
   source_unavailable: "The source of the instances does not answer; nothing was changed.",
-  source_read_only: "Instances or ingresses come from another source and cannot be written here.",
+  source_read_only: "Instances come from another source and cannot be written here.",
   identity_provider_unavailable:
     "The identity provider, whose keys tell whether a token is valid, does not answer; nothing was changed.",
   caddy_unavailable: "Caddy does not answer; nothing was changed.",

@@ -18,8 +18,6 @@ export interface ImporterOptions {
   readonly kinds: readonly ArchiveKind[];
   /** What is in the way of an import beside documents of the kinds, in words. Default: nothing. */
   readonly alsoInTheWay?: () => readonly string[];
-  /** Throws where no documents of a kind can be stored here. Default: all can. */
-  readonly checkWritable?: () => void;
   readonly logger: Logger;
   readonly track: Track<ImportStep>;
 }
@@ -90,7 +88,6 @@ export class Importer {
 
   async #commit(path: string, contents: ArchiveContents, by: Attribution): Promise<void> {
     const { folder, track } = this.#options;
-    this.#options.checkWritable?.();
     this.#checkEmpty();
     this.#checkKinds(contents);
     await track("import-begin", async () => {

@@ -102,17 +102,6 @@ export function buildConfig(values: Values, environment: Environment, dataDir: s
   };
 }
 
-function followConfig(values: Values) {
-  const url = values.text("FOLLOW_URL");
-  if (url === undefined) return undefined;
-  return {
-    url,
-    ...optional("token", secret(values, "FOLLOW_TOKEN")),
-    ...optional("writer", values.text("FOLLOW_WRITER")),
-    interval: duration(values, "FOLLOW_INTERVAL"),
-  };
-}
-
 /** hypeman's port, where TCP is asked for. */
 const ADMIN_PORT = 2019;
 
@@ -135,7 +124,6 @@ function caddyConfig(values: Values, environment: Environment) {
     listenAddress: text(values, "CADDY_LISTEN_ADDRESS"),
     ...optional("gateway", values.text("GATEWAY_NAME")),
     /** Present: ingresses are another Gatewright's. */
-    ...optional("follow", followConfig(values)),
     httpPort: values.number("HTTP_PORT"),
     httpsPort: values.number("HTTPS_PORT"),
     drift: oneOf(values, "DRIFT", driftPolicies),

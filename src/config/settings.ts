@@ -33,7 +33,6 @@ export const subsystems = [
   "certificates",
   "dns",
   "events",
-  "follow",
   "health",
   "ingress",
   "instances",
@@ -255,35 +254,6 @@ export const settingGroups: readonly SettingGroup[] = [
         defaultText: "none",
         effect:
           "Name of this Gatewright. Ingresses with `gateways` are served only where one of these is the name; others everywhere.",
-      },
-      {
-        name: "FOLLOW_URL",
-        kind: "httpUrl",
-        default: "",
-        example: "http://10.0.0.2:8080",
-        effect:
-          "Base URL of another Gatewright whose ingresses are served here too. The API of this one then changes none itself.",
-      },
-      {
-        name: "FOLLOW_TOKEN",
-        kind: "secret",
-        default: "",
-        effect: "Token for the API at FOLLOW_URL, with the scope ingress:read.",
-      },
-      {
-        name: "FOLLOW_WRITER",
-        kind: "text",
-        default: "",
-        example: "5f0c1a52-8f0e-4c36-9f0a-0a4a1d2b3c4d",
-        defaultText: "the one that answers first",
-        effect:
-          "Id of the store behind FOLLOW_URL (the header Gatewright-Store of its GET /ingresses). An answer with another one is not followed.",
-      },
-      {
-        name: "FOLLOW_INTERVAL",
-        kind: "duration",
-        default: "2s",
-        effect: "Time between two questions to FOLLOW_URL.",
       },
       {
         name: "HTTP_PORT",

@@ -83,12 +83,6 @@ export function storeProblems(values: Values): readonly Problem[] {
     "GATEWAY_NAME",
     "GATEWAY_NAME is needed for STORE=etcd; give each gateway a name of its own, such as edge-1",
   );
-  if (values.has("FOLLOW_URL"))
-    problems.push({
-      code: "invalid_value",
-      field: "FOLLOW_URL",
-      message: "FOLLOW_URL does not go with STORE=etcd, where gateways share their ingresses; unset it",
-    });
   return problems;
 }
 

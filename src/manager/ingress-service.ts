@@ -42,8 +42,6 @@ export interface IngressServiceOptions {
   readonly problems: readonly string[];
   /** Makes sure that instances and certificates are known that were made at other gateways. Default: there are none. */
   readonly confirmReferences?: (() => Promise<void>) | undefined;
-  /** Present: the Gatewright at this URL alone changes ingresses. */
-  readonly follows?: string | undefined;
   /** Present: for a caller with limits. Others' ingresses do not exist, and no change goes beyond them. */
   readonly own?: Owner;
 }
@@ -76,7 +74,6 @@ export class IngressService implements IngressManager {
   }
 
   async patch(id: string, patch: JsonValue, ifMatch?: string, by: Attribution = ourselves): Promise<Ingress> {
-    this.checkWritable();
     for (;;) {
       const { request, version } = this.#patched(id, patch, ifMatch);
       try {
@@ -107,13 +104,11 @@ export class IngressService implements IngressManager {
    * against each other and against Caddy alone. Throws with every conflict.
    */
   async restore(ingresses: readonly Ingress[], by: Attribution = ourselves): Promise<void> {
-    this.checkWritable();
     const { admission, writer } = this.#options;
     await writer.submit({ by, decide: () => restoration(ingresses, admission) });
   }
 
   async plan(wanted: PlannedCall): Promise<Plan> {
-    this.checkWritable();
     const { catalog, compiler, writer } = this.#options;
     try {
       const mutation = await this.#decisionOf(wanted, ourselves);
@@ -131,7 +126,6 @@ export class IngressService implements IngressManager {
   }
 
   async rollbackTo(to: number, ifRevision?: number): Promise<WantedSet> {
-    this.checkWritable();
     // What is changed from here on is not in the set: then another one has to be made.
     const revision = ifRevision ?? this.revision;
     return { ...(await rollbackSet(to, this.#options)), revision };
@@ -148,7 +142,6 @@ export class IngressService implements IngressManager {
   }
 
   async #make(by: Attribution, wanted: PlannedCall, ifMatch?: string): Promise<Committed> {
-    this.checkWritable();
     const { confirmReferences, writer } = this.#options;
     try {
       return await onPresentState({ writer, confirmReferences }, async () => {
@@ -233,16 +226,6 @@ export class IngressService implements IngressManager {
       throw new GatewrightError("ingress_set_aside", "the ingress is set aside: replace it as a whole (PUT)");
     const patched = mergePatch(requestOf(before) as object as JsonValue, patch);
     return { request: this.#options.admission.parse(patched), version: etagOf(before) };
-  }
-
-  /** Throws `source_read_only` where ingresses are another one's. */
-  checkWritable(): void {
-    const { follows } = this.#options;
-    if (follows === undefined) return;
-    throw new GatewrightError(
-      "source_read_only",
-      `ingresses are those of ${follows} (FOLLOW_URL) and cannot be changed here; make the change there`,
-    );
   }
 
   get(id: string): Ingress | undefined {

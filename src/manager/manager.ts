@@ -16,7 +16,6 @@ import type { DriftPolicy } from "./caddy-watch.ts";
 import type { Catalog } from "./catalog.ts";
 import { managerConditions, programmed } from "./conditions.ts";
 import { fillCatalog } from "./fill-catalog.ts";
-import { FollowedIngresses } from "./followed-ingresses.ts";
 import { ingressEvents } from "./ingress-events.ts";
 import { IngressService } from "./ingress-service.ts";
 import { storedModuleProblems } from "./module-problems.ts";
@@ -42,8 +41,6 @@ export interface ManagerOptions {
   readonly watchIntervalMs?: number;
   /** See `IngressServiceOptions.confirmReferences`. */
   readonly confirmReferences?: () => Promise<void>;
-  /** See `IngressServiceOptions.follows`. */
-  readonly follows?: string | undefined;
   /** Started once Caddy runs. */
   readonly feeds: readonly Feed[];
   /** Hears what happens to ingresses. Default: nobody does. */
@@ -58,8 +55,6 @@ export interface ManagerOptions {
 /** A manager that runs, and what stops it. */
 export interface RunningManager {
   readonly ingresses: IngressService;
-  /** For the part that follows another Gatewright. */
-  readonly followed: FollowedIngresses;
   /** `Accepted` and `Programmed`. */
   readonly conditions: readonly StatusContributor[];
   readonly tls: TlsView;
@@ -76,7 +71,7 @@ export interface RunningManager {
  * Rejects when the store cannot be read or Caddy cannot be started.
  */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
-  const { certificates, compiler, follows, logger, resolver, store } = options;
+  const { certificates, compiler, logger, resolver, store } = options;
   const snapshot = await store.open();
   const { catalog, problems: damages } = fillCatalog(snapshot, compiler, logger);
   const problems = [...damages, ...reportLackingModules(catalog, compiler, logger)];
@@ -98,7 +93,6 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     catalog,
     compiler,
     confirmReferences: options.confirmReferences,
-    follows,
     problems,
     reconciler,
     store,
@@ -106,7 +100,6 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   };
   return {
     ingresses: new IngressService(parts),
-    followed: new FollowedIngresses({ admission, catalog, writer }),
     conditions: managerConditions(reconciler, compiler),
     tls: tlsView(catalog, reconciler),
     wanted: wantedView(catalog, reconciler, compiler),

@@ -912,7 +912,7 @@ export interface Actor {
   readonly address?: string;
   /** The request's `X-Request-ID`. */
   readonly request_id?: string;
-  /** `follow`: made at another gateway, or taken from the Gatewright at FOLLOW_URL. */
+  /** `follow`: made at another gateway. */
   readonly via: "api" | "follow" | "internal";
 }
 /** A commit of ingresses. */

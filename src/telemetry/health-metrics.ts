@@ -16,8 +16,8 @@ export interface HealthSources {
   readonly unservedTlsRules: () => number;
   /** Changes that wait for the batch under way. */
   readonly waitingChanges: () => number;
-  /** Present where another Gatewright is followed: whether all is served as that one has it. */
-  readonly followed?: () => boolean;
+  /** Present where gateways share a store: whether it answers. */
+  readonly storeUp?: () => boolean;
 }
 
 /** Adds to a registry what `/ready` and `/status` say in words. */
@@ -26,14 +26,13 @@ export function addHealthMetrics(registry: Registry, sources: HealthSources): vo
     addMetric(registry, { name, help }, () => [[Number(read())]]);
   const counter = (name: string, help: string, read: () => number): void =>
     addMetric(registry, { name, help, isCounter: true }, () => [[read()]]);
-  const { caddy, followed, ready, unservedTlsRules, waitingChanges } = sources;
+  const { caddy, ready, storeUp, unservedTlsRules, waitingChanges } = sources;
   gauge("ready", "1 when /ready answers 200.", ready);
   gauge("caddy_up", "1 when Caddy runs and answers.", () => caddy().isUp);
   gauge("caddy_drifted", "1 while Caddy runs something else than it was given.", () => caddy().hasDrifted);
   gauge("unserved_ports", "Ports that rules need and that cannot be bound.", () => caddy().unservedPorts);
   gauge("unserved_tls_rules", "Rules that the settings do not let be served with TLS.", unservedTlsRules);
-  if (followed !== undefined)
-    gauge("follow_up", "1 while all is served as the followed Gatewright has it.", followed);
+  if (storeUp !== undefined) gauge("store_up", "1 while etcd is followed and takes changes.", storeUp);
   gauge("waiting_changes", "Changes that wait for the batch under way.", waitingChanges);
   const drifts = "How often Caddy was found with something else than it was given.";
   counter("caddy_drifts_total", drifts, () => caddy().drifts);

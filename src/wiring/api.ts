@@ -11,7 +11,6 @@ import { createHttpServer, type HttpServer } from "../http/server.ts";
 import { startingApp } from "../http/starting.ts";
 import type { SocketPlace } from "../http/unix-socket.ts";
 import type { Logger } from "../log.ts";
-import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import { targetsReachable, withConnections } from "../status/layer4.ts";
@@ -46,7 +45,6 @@ export interface ApiParts {
   readonly tokens: Tokens;
   readonly jwts: JwtVerifier;
   readonly archive: Archive;
-  readonly follower: Follower | undefined;
   readonly shared: SharedStore | undefined;
   readonly gateways: Gateways;
   readonly live: LiveConfig;
@@ -126,7 +124,7 @@ async function appOf(
   parts: ApiParts,
   streams: EventStreams,
 ): Promise<ReturnType<typeof createApp>> {
-  const { archive, certificates, dns, events, follower, instances, logger, manager, metrics, otlp } = parts;
+  const { archive, certificates, dns, events, instances, logger, manager, metrics, otlp } = parts;
   const { targets, tokens, version } = parts;
   const { api: caddy, draining, log: tail } = parts.caddy;
   const readiness = (): Readiness => {
@@ -137,7 +135,6 @@ async function appOf(
         ...reasons,
         ...certificates.apiReasons(),
         ...certificates.unserved.reasons(),
-        ...(follower?.reasons() ?? []),
         ...absenceOf(parts.shared),
         ...parts.gateways.reasons(),
       ],
@@ -153,13 +150,13 @@ async function appOf(
     manager,
     readiness,
     certificates,
-    follower,
     instances,
     dns,
     draining,
     metricsIngresses: config.telemetry.metricsIngresses,
     registry: metrics.registry,
     otlp,
+    shared: parts.shared,
     logger: logger.child("telemetry"),
     version,
   });

@@ -22,7 +22,7 @@ import { parseBody } from "../validation/schema.ts";
 
 /** What archives are made of, and go to. */
 export interface ArchiveParts {
-  readonly ingresses: Pick<IngressService, "list" | "setAside" | "restore" | "apply" | "checkWritable">;
+  readonly ingresses: Pick<IngressService, "list" | "setAside" | "restore" | "apply">;
   /** Absent: instances come from elsewhere. */
   readonly registry: Pick<InstanceRegistry, "list" | "restore" | "delete"> | undefined;
   readonly targets: Pick<Targets, "modes" | "traffic">;
@@ -62,7 +62,6 @@ export async function openArchive(
       const { length } = ingresses.setAside();
       return length === 0 ? [] : [`${length} ingresses that are set aside`];
     },
-    checkWritable: () => ingresses.checkWritable(),
     logger,
     track,
   });

@@ -4,7 +4,6 @@ import { type ArchiveOptions, openArchive } from "./archive.ts";
 import { openCaddy } from "./caddy.ts";
 import { followCertificates, openCertificates } from "./certificates.ts";
 import { takeDataFolder } from "./data-folder.ts";
-import { startFollower } from "./follower.ts";
 import { type Foundation, type GatewrightOptions, layFoundation } from "./foundation.ts";
 import { type Gateways, registerGateway } from "./gateways.ts";
 import { openIngresses } from "./ingresses.ts";
@@ -51,7 +50,6 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   // The process that holds the store is the only one to write here.
   await takeDataFolder(config.dataDir, version);
   targets.follow(ingresses.list());
-  const follower = lifetime.add(startFollower(config, manager, logger.child("follow")));
   const certificates = lifetime.add(
     await followCertificates({ ...found, config, logger: logger.child("certificates"), manager, store }),
   );
@@ -61,9 +59,9 @@ export async function startGatewright(options: GatewrightOptions): Promise<Gatew
   const archive = await openArchive(archived, archiveOptions(foundation));
   const jwts = lifetime.add(openJwts(config, logger.child("api"))).verifier;
   events.emit(await startedEvent(config, version));
-  const parts = { ...foundation, archive, caddy, certificates, dns, follower, gateways, instances, jwts };
+  const parts = { ...foundation, archive, caddy, certificates, dns, gateways, instances, jwts };
   await api.serve(config, { ...parts, manager, shared, targets, tokens, logger: logger.child("api") });
-  const renewed = { ...foundation, caddy, follower, instances, jwts, manager, shared };
+  const renewed = { ...foundation, caddy, instances, jwts, manager, shared };
   return running({ ...foundation, gateways }, lifetime.move(), renewed);
 }
 

@@ -23,7 +23,7 @@ export function serveIngresses(
   { caddy, imported, instances, ...parts }: ManagerParts,
 ): Promise<RunningManager> {
   const { config, errorPages, events, live, logger } = foundation;
-  const { drift, follow } = config.caddy;
+  const { drift } = config.caddy;
   return startManager({
     ...parts,
     certificates: imported,
@@ -38,7 +38,6 @@ export function serveIngresses(
     admission: { ...admissionSettings(config), canWake: instances.wake !== undefined },
     compiler: { ...compilerSettings(config, () => live.config), modules: caddy.modules, errorPages },
     drift,
-    follows: follow?.url,
     events,
     logger: logger.child("ingress"),
     track: trackOf(foundation),

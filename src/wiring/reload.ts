@@ -1,6 +1,5 @@
 import type { Config } from "../config.ts";
 import type { RootLogger } from "../log.ts";
-import type { Follower } from "../manager/follower.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import type { Otlp } from "../telemetry/otlp/otlp.ts";
 import type { JwtVerifier } from "../tokens/jwt.ts";
@@ -21,7 +20,6 @@ export interface RenewedParts {
   readonly logger: RootLogger;
   readonly jwts: JwtVerifier;
   readonly instances: Pick<Instances, "renew">;
-  readonly follower: Follower | undefined;
   readonly caddy: Pick<Caddy, "renewSecrets">;
   readonly manager: Pick<RunningManager, "tls">;
   readonly otlp: Pick<Otlp, "renewHeaders"> | undefined;
@@ -33,7 +31,6 @@ const renewable = new Set([
   "JWT_SECRET",
   "JWT_SECRET_PREVIOUS",
   "HYPEMAN_TOKEN",
-  "FOLLOW_TOKEN",
   "CLOUDFLARE_API_TOKEN",
   "ACME_EAB_HMAC_KEY",
   "ACME_FALLBACK_EAB_HMAC_KEY",
@@ -47,7 +44,7 @@ const renewable = new Set([
  * the API are not taken: a key that has got lost must not be what lets everybody in.
  */
 export async function renewSettings(next: Config, parts: RenewedParts): Promise<void> {
-  const { caddy, follower, instances, jwts, live, logger, manager, otlp, shared } = parts;
+  const { caddy, instances, jwts, live, logger, manager, otlp, shared } = parts;
   const before = live.config;
   if (before.api.secret !== undefined && next.api.secret === undefined) {
     logger.error(
@@ -65,7 +62,6 @@ export async function renewSettings(next: Config, parts: RenewedParts): Promise<
   logger.setLevels(next.log);
   jwts.renew(jwtSecrets(next.api));
   instances.renew?.(next);
-  follower?.renewToken(next.caddy.follow?.token?.reveal());
   shared?.renew(live.config);
   const { otlp: exported } = live.config.telemetry;
   if (exported !== undefined) await otlp?.renewHeaders(revealedHeaders(exported.headers));

@@ -4,7 +4,6 @@ import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { DnsServer } from "../dns/server.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
 import type { Logger } from "../log.ts";
-import type { Follower } from "../manager/follower.ts";
 import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import { caddyFamilies } from "../telemetry/caddy-families.ts";
@@ -17,6 +16,7 @@ import { addSourceMetrics } from "../telemetry/source-metrics.ts";
 import { noTracing } from "../telemetry/tracing.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Instances } from "./instances.ts";
+import type { SharedStore } from "./shared-store.ts";
 
 export interface TelemetrySources {
   readonly api: MetricSource;
@@ -27,7 +27,8 @@ export interface TelemetrySources {
   readonly registry: Registry;
   readonly readiness: () => Readiness;
   readonly certificates: Pick<Certificates, "report" | "unserved" | "onDemand">;
-  readonly follower: Pick<Follower, "reasons"> | undefined;
+  /** Absent: documents are in files. */
+  readonly shared: Pick<SharedStore, "absence"> | undefined;
   readonly draining: () => readonly DrainingCaddy[];
   /** Ingresses with series of their own. */
   readonly metricsIngresses: number;
@@ -39,7 +40,7 @@ export interface TelemetrySources {
 
 /** `/status` and `/metrics` of this process. */
 export function createTelemetry(sources: TelemetrySources): TelemetryParts {
-  const { api, certificates, dns, draining, follower, instances, logger } = sources;
+  const { api, certificates, dns, draining, instances, logger, shared } = sources;
   const { manager, metricsIngresses, otlp, readiness, registry, version } = sources;
   const { onDemand, report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
@@ -51,7 +52,7 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
     caddy: () => manager.caddyHealth(),
     unservedTlsRules: () => unserved.size,
     waitingChanges: () => manager.waitingChanges(),
-    ...(follower === undefined ? {} : { followed: () => follower.reasons().length === 0 }),
+    ...(shared === undefined ? {} : { storeUp: () => shared.absence() === undefined }),
   });
   if (onDemand !== undefined) addOnDemandMetrics(metrics.registry, () => onDemand.answers);
   addDnsMetrics(metrics.registry, () => dns.counts());

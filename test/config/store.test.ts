@@ -59,3 +59,11 @@ describe("the store", () => {
     expect(JSON.stringify(problems)).not.toContain("c2hvcnQ");
   });
 });
+
+test("settings of the Gatewright that was followed are refused, each with what to do instead, and no secret", () => {
+  const wrong = { FOLLOW_URL: "http://10.0.0.2:8080", FOLLOW_TOKEN: "c2VjcmV0", FOLLOW_WRITER: " " };
+  const problems = problemsOf(wrong);
+  expect(problems.map(([field]) => field)).toEqual(["FOLLOW_URL", "FOLLOW_TOKEN"]);
+  for (const [, message] of problems) expect(message).toContain("docs/upgrading.md");
+  expect(JSON.stringify(problems)).not.toContain("c2VjcmV0");
+});

@@ -246,13 +246,3 @@ describe("whether requests can be served", () => {
     expect(ingresses.ready().reasons).toEqual([expect.stringMatching(/journal file .* is damaged/)]);
   });
 });
-
-it("another's ingresses cannot be changed here, and are read", async () => {
-  const { ingresses } = await start([ingressOf("a")], [], { follows: "http://other.test" });
-  const refused = { code: "source_read_only", message: expect.stringContaining("http://other.test") };
-  await expect(ingresses.create(request("b"))).rejects.toMatchObject(refused);
-  await expect(ingresses.replace("a", request("a"))).rejects.toMatchObject(refused);
-  await expect(ingresses.patch("a", { tags: {} })).rejects.toMatchObject(refused);
-  await expect(ingresses.delete("a")).rejects.toMatchObject(refused);
-  expect(ingresses.lookup("a").kind).toBe("found");
-});

@@ -38,7 +38,7 @@ describe("C5: metrics of health", () => {
       caddy: () => ({ isUp: false, hasDrifted: true, drifts: 3, starts: 5, ends: 4, unservedPorts: 2 }),
       unservedTlsRules: () => 5,
       waitingChanges: () => 7,
-      followed: () => false,
+      storeUp: () => false,
     });
     expect(lines).toEqual([
       "gatewright_ready 0",
@@ -46,7 +46,7 @@ describe("C5: metrics of health", () => {
       "gatewright_caddy_drifted 1",
       "gatewright_unserved_ports 2",
       "gatewright_unserved_tls_rules 5",
-      "gatewright_follow_up 0",
+      "gatewright_store_up 0",
       "gatewright_waiting_changes 7",
       "gatewright_caddy_drifts_total 3",
       "gatewright_caddy_starts_total 5",
@@ -54,7 +54,7 @@ describe("C5: metrics of health", () => {
     ]);
   });
 
-  it("tell of the followed Gatewright where there is one", async () => {
-    expect(await scrape({ ...well, followed: () => true })).toContain("gatewright_follow_up 1");
+  it("tell of the shared store where there is one", async () => {
+    expect(await scrape({ ...well, storeUp: () => true })).toContain("gatewright_store_up 1");
   });
 });

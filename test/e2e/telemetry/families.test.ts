@@ -36,8 +36,7 @@ const first = useGatewright(async () => {
     ACME_CA: `https://127.0.0.1:${await freePort()}/directory`,
   };
 });
-const follower = useGatewright(() => ({
-  FOLLOW_URL: first.url,
+const second = useGatewright(() => ({
   TLS_ISSUER: "internal",
   TLS_ON_DEMAND: "true",
   TLS_ALLOWED_DOMAINS: "*.example.test",
@@ -53,7 +52,7 @@ async function knownFamilies(): Promise<ReadonlyMap<string, ExposedFamily>> {
     "/gatewright/metrics",
   );
   const declared = new Map(body.families.map(({ name, labels }) => [name, new Set(labels)]));
-  const all = [...exposedFamilies(await scrape(follower)), ...exposedFamilies(await scrape(first))];
+  const all = [...exposedFamilies(await scrape(second)), ...exposedFamilies(await scrape(first))];
   return new Map(
     all
       .filter(([name]) => !foreign.test(name))
