@@ -136,6 +136,7 @@ async function appOf(
         ...certificates.apiReasons(),
         ...certificates.unserved.reasons(),
         ...absenceOf(parts.shared),
+        ...(parts.shared?.upkeep.problems() ?? []),
         ...parts.gateways.reasons(),
       ],
     };

@@ -11,6 +11,7 @@ import { DocumentSet } from "../store/etcd/document-set.ts";
 import { type Absence, EtcdStore, type EtcdStoreOptions } from "../store/etcd/etcd-store.ts";
 import { LocalCopy } from "../store/etcd/local-copy.ts";
 import { Sealer } from "../store/etcd/sealer.ts";
+import { Upkeep } from "../store/etcd/upkeep.ts";
 import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
 import { type SetName, setFolder } from "./set-folder.ts";
 
@@ -41,6 +42,8 @@ export interface SharedStore {
   set<T extends Document>(name: SetName, options: SetOptions<T>): EtcdStore<T>;
   /** Since when etcd does not answer, and why; undefined while it does. */
   absence(): Absence | undefined;
+  /** How much room etcd has, and what is to be done about it. */
+  readonly upkeep: Pick<Upkeep, "room" | "problems">;
   /** Takes the password and the keys of these settings. */
   renew(config: Config): void;
   close(): Promise<void>;
@@ -63,6 +66,8 @@ export async function openSharedStore(
     ...(user === undefined ? {} : { user: { name: user, password: password?.reveal() ?? "" } }),
   });
   const sealer = new Sealer(keys.map((key) => key.reveal()));
+  const upkeep = new Upkeep({ client });
+  upkeep.start();
   const stores = new Map<SetName, { readonly absence: Absence | undefined; readonly revision: number }>();
   const absence = () => [...stores.values()].map((one) => one.absence).find((one) => one !== undefined);
   let told: string | undefined;
@@ -112,7 +117,11 @@ export async function openSharedStore(
       sealer.renew(store.keys.map((key) => key.reveal()));
     },
     absence,
-    close: () => client.close(),
+    upkeep,
+    close: async () => {
+      upkeep.close();
+      await client.close();
+    },
   };
 }
 

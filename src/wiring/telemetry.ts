@@ -8,6 +8,7 @@ import type { Readiness } from "../manager/ingress-manager.ts";
 import type { RunningManager } from "../manager/manager.ts";
 import { caddyFamilies } from "../telemetry/caddy-families.ts";
 import { addDnsMetrics } from "../telemetry/dns-metrics.ts";
+import { addEtcdMetrics } from "../telemetry/etcd-metrics.ts";
 import { addHealthMetrics } from "../telemetry/health-metrics.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { addOnDemandMetrics } from "../telemetry/on-demand-metrics.ts";
@@ -28,7 +29,7 @@ export interface TelemetrySources {
   readonly readiness: () => Readiness;
   readonly certificates: Pick<Certificates, "report" | "unserved" | "onDemand">;
   /** Absent: documents are in files. */
-  readonly shared: Pick<SharedStore, "absence"> | undefined;
+  readonly shared: Pick<SharedStore, "absence" | "upkeep"> | undefined;
   readonly draining: () => readonly DrainingCaddy[];
   /** Ingresses with series of their own. */
   readonly metricsIngresses: number;
@@ -54,6 +55,7 @@ export function createTelemetry(sources: TelemetrySources): TelemetryParts {
     waitingChanges: () => manager.waitingChanges(),
     ...(shared === undefined ? {} : { storeUp: () => shared.absence() === undefined }),
   });
+  if (shared !== undefined) addEtcdMetrics(metrics.registry, () => shared.upkeep.room);
   if (onDemand !== undefined) addOnDemandMetrics(metrics.registry, () => onDemand.answers);
   addDnsMetrics(metrics.registry, () => dns.counts());
   const { resolver, source } = instances;

@@ -1,5 +1,6 @@
 import { Pool } from "undici";
 import { connectionFailure, EtcdFailure, failureOf } from "./failure.ts";
+import type { MemberRoom } from "./member-room.ts";
 import { messagesOf } from "./messages.ts";
 import {
   bytes,
@@ -141,6 +142,29 @@ export class EtcdClient {
     this.#token = undefined;
   }
 
+  /** How much room each member has that answers. Never throws. */
+  async room(): Promise<readonly MemberRoom[]> {
+    const asked = this.#pools.map(async (_, at): Promise<readonly MemberRoom[]> => {
+      try {
+        const response = await this.#send(at, "/v3/maintenance/status", {}, {});
+        const { dbSize, dbSizeInUse, dbSizeQuota, errors = [] } = (await response.body.json()) as WireStatus;
+        const quota = Number(dbSizeQuota ?? 0);
+        return [
+          {
+            endpoint: this.#endpoint(at),
+            size: Number(dbSize ?? 0),
+            used: Number(dbSizeInUse ?? dbSize ?? 0),
+            ...(quota > 0 ? { quota } : {}),
+            alarms: errors,
+          },
+        ];
+      } catch {
+        return [];
+      }
+    });
+    return (await Promise.all(asked)).flat();
+  }
+
   /** Leaves the member that is asked now for the next one. */
   rotate(): void {
     this.#at = (this.#at + 1) % this.#pools.length;
@@ -244,6 +268,13 @@ interface WatchResult {
   readonly cancel_reason?: string;
   readonly compact_revision?: string;
   readonly events?: readonly WireEvent[];
+}
+
+interface WireStatus {
+  readonly dbSize?: string;
+  readonly dbSizeInUse?: string;
+  readonly dbSizeQuota?: string;
+  readonly errors?: readonly string[];
 }
 
 interface WireWatch {

@@ -5,6 +5,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { MetricFamily } from "../../../src/caddy-json/metric-family.ts";
 import { askCaddy, call, rule } from "../../support/api.ts";
 import { startBackend } from "../../support/backend.ts";
+import { startEtcd } from "../../support/etcd.ts";
+import { storeKey } from "../../support/etcd-store.ts";
 import { type ExposedFamily, exposedFamilies } from "../../support/exposed-families.ts";
 import { freePort } from "../../support/free-port.ts";
 import { hasPrometheus } from "../../support/prometheus.ts";
@@ -36,7 +38,12 @@ const first = useGatewright(async () => {
     ACME_CA: `https://127.0.0.1:${await freePort()}/directory`,
   };
 });
+const etcd = use(() => startEtcd());
 const second = useGatewright(() => ({
+  STORE: "etcd",
+  ETCD_ENDPOINTS: etcd.endpoints.join(),
+  STORE_KEY: storeKey,
+  GATEWAY_NAME: "second",
   TLS_ISSUER: "internal",
   TLS_ON_DEMAND: "true",
   TLS_ALLOWED_DOMAINS: "*.example.test",
