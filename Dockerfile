@@ -1,6 +1,9 @@
 # syntax=docker/dockerfile:1
 # Made of what `npm run release` writes into dist/: docker buildx build --platform linux/amd64,linux/arm64 -t gatewright .
-FROM node:24.21.0-bookworm-slim AS program
+# The first has a shell, the second Node at /nodejs/bin/node; other registries have them under other names.
+ARG SHELL_IMAGE=docker.io/library/debian:bookworm-slim
+ARG NODE_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
+FROM ${SHELL_IMAGE} AS program
 ARG TARGETARCH
 WORKDIR /opt
 COPY dist/npm ./npm
@@ -12,7 +15,7 @@ RUN if [ "$TARGETARCH" = amd64 ]; then cpu=x64; else cpu="$TARGETARCH"; fi \
   && rm -rf gatewright/docs
 
 # Node and what it needs; no shell, no package manager.
-FROM gcr.io/distroless/nodejs24-debian12:nonroot
+FROM ${NODE_IMAGE}
 COPY --from=program /opt/gatewright /opt/gatewright
 COPY --from=program --chown=65532:65532 /opt/data /var/lib/gatewright
 # The API is reached from outside of the container, which takes JWT_SECRET or JWT_SECRET_FILE.
