@@ -12,6 +12,7 @@ import { addLocalCommands } from "./commands/local.ts";
 import { addRevisionCommands } from "./commands/revision.ts";
 import { addServerCommands } from "./commands/server.ts";
 import { addServiceCommands } from "./commands/service.ts";
+import { addStoreCommands } from "./commands/store.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { completionScripts, completionsOf } from "./completion.ts";
 import type { Io } from "./io.ts";
@@ -60,6 +61,7 @@ export function createProgram({ io, run, version }: ProgramParts): Command {
   addRevisionCommands(program, io);
   addArchiveCommands(program, io);
   addHaCommands(program, io);
+  addStoreCommands(program, io);
   addContextCommands(program, io);
   program
     .command("completion")

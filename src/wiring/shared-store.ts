@@ -1,21 +1,19 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
-import { GatewrightError } from "../errors.ts";
+import type { GatewrightError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { EventSink } from "../model/event.ts";
 import type { Document, DocumentStore } from "../store/document-store.ts";
 import { ensurePrivateFolder } from "../store/durable.ts";
-import { EtcdClient } from "../store/etcd/client.ts";
+import type { EtcdClient } from "../store/etcd/client.ts";
 import { DocumentSet } from "../store/etcd/document-set.ts";
 import { type Absence, EtcdStore, type EtcdStoreOptions } from "../store/etcd/etcd-store.ts";
 import { LocalCopy } from "../store/etcd/local-copy.ts";
-import { Sealer } from "../store/etcd/sealer.ts";
+import type { Sealer } from "../store/etcd/sealer.ts";
 import { Upkeep } from "../store/etcd/upkeep.ts";
 import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
+import { openEtcd } from "./open-etcd.ts";
 import { type SetName, setFolder } from "./set-folder.ts";
-
-type EtcdConfig = Extract<Config["store"], { readonly kind: "etcd" }>;
 
 /** How a set is opened. */
 export type SetOptions<T extends Document> = Pick<
@@ -59,13 +57,8 @@ export async function openSharedStore(
   if (store.kind !== "etcd") return undefined;
   const folder = join(dataDir, "etcd");
   await ensurePrivateFolder(folder);
-  const { endpoints, keys, password, prefix, user } = store;
-  const client = new EtcdClient({
-    endpoints,
-    tls: await readTls(store),
-    ...(user === undefined ? {} : { user: { name: user, password: password?.reveal() ?? "" } }),
-  });
-  const sealer = new Sealer(keys.map((key) => key.reveal()));
+  const { prefix } = store;
+  const { client, sealer } = await openEtcd(store);
   const upkeep = new Upkeep({ client });
   upkeep.start();
   const stores = new Map<SetName, { readonly absence: Absence | undefined; readonly revision: number }>();
@@ -133,23 +126,4 @@ export function openSet<T extends Document>(
   options: SetOptions<T> & Pick<FileStoreOptions<T>, "onBackgroundError">,
 ): DocumentStore<T> {
   return shared?.set(name, options) ?? openFileStore<T>({ ...options, folder: setFolder(config, name) });
-}
-
-async function readTls({ ca, cert, key }: EtcdConfig) {
-  const read = async (name: string, path: string | undefined) => {
-    if (path === undefined) return {};
-    try {
-      return { [name.slice("ETCD_".length).toLowerCase()]: await readFile(path, "utf8") };
-    } catch {
-      const message = `${name}: ${path} cannot be read; name a PEM file that Gatewright's user may read`;
-      throw new GatewrightError("config_invalid", message, {
-        details: [{ code: "invalid_value", field: name, message }],
-      });
-    }
-  };
-  return {
-    ...(await read("ETCD_CA", ca)),
-    ...(await read("ETCD_CERT", cert)),
-    ...(await read("ETCD_KEY", key)),
-  };
 }

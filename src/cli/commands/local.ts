@@ -4,11 +4,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
-import { GatewrightError } from "../../errors.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { Session } from "../session.ts";
-import { collect } from "./shared.ts";
+import { collect, settings } from "./shared.ts";
 
 /** Commands that need the machine and its settings instead of the API: `up`, `stop`, `doctor` and `logs`. */
 export function addLocalCommands(program: Command, io: Io, run: () => Promise<void>): void {
@@ -64,16 +63,6 @@ async function buildDashboard(): Promise<void> {
     readonly buildBeside: (node: string) => void;
   };
   buildBeside(process.execPath);
-}
-
-/** Reads the settings; what is wrong with them is a matter of usage. */
-function settings<T>(load: () => T): T {
-  try {
-    return load();
-  } catch (error) {
-    if (error instanceof GatewrightError) throw new Failure(error.message, exitCodes.usage, error.details);
-    throw error;
-  }
 }
 
 /** How much of the end is shown at first. */

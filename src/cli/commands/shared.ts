@@ -1,6 +1,17 @@
+import { GatewrightError } from "../../errors.ts";
 import type { Plan, PlanMove } from "../../model/api.ts";
-import { exitCodeOfRefused, Failure } from "../failure.ts";
+import { exitCodeOfRefused, exitCodes, Failure } from "../failure.ts";
 import type { Session } from "../session.ts";
+
+/** Reads the settings of this machine; what is wrong with them is a matter of usage. */
+export function settings<T>(load: () => T): T {
+  try {
+    return load();
+  } catch (error) {
+    if (error instanceof GatewrightError) throw new Failure(error.message, exitCodes.usage, error.details);
+    throw error;
+  }
+}
 
 /** For options that may be repeated. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {

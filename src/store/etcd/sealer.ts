@@ -39,6 +39,17 @@ export class Sealer {
     return Buffer.concat([MAGIC, first.id, nonce, ...sealed, cipher.getAuthTag()]);
   }
 
+  /** Whether a value is sealed, with whatever key. */
+  isSealed(value: Buffer): boolean {
+    return value.subarray(0, MAGIC.length).equals(MAGIC);
+  }
+
+  /** Whether a sealed value was sealed with the first key. */
+  isCurrent(sealed: Buffer): boolean {
+    const id = sealed.subarray(MAGIC.length, MAGIC.length + KEY_ID_BYTES);
+    return this.#keys[0]?.id.equals(id) === true;
+  }
+
   /** Throws `store_unavailable` for what is not sealed, was sealed with another key or for another place, or was changed. */
   open(place: string, sealed: Buffer): Buffer {
     if (sealed.length < HEAD_BYTES + TAG_BYTES || !sealed.subarray(0, MAGIC.length).equals(MAGIC))
