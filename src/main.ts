@@ -24,6 +24,8 @@ const COMPACT_AFTER_MS = 2_000;
 const SECRETS_WATCHED_MS = 5_000;
 
 async function main(): Promise<void> {
+  // First: the first process of a container gets no signal that it has no handler for.
+  const ending = signalled();
   // Caddy inherits it: its storage makes lock files that everybody may read otherwise.
   process.umask(0o077);
   const config = loadConfig();
@@ -41,7 +43,6 @@ async function main(): Promise<void> {
   for (const warning of config.warnings) logger.warn(warning);
   const progress = (line: string): void => void process.stderr.write(`${line}\n`);
   const starting = startGatewright({ config, logger, version: manifest.version, progress, prefetched });
-  const ending = signalled();
   const gatewright = await Promise.race([starting, ending]);
   if (gatewright === undefined) process.exit(130);
   process.stderr.write(welcome(gatewright.config));
