@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { GatewrightError, type Problem } from "../errors.ts";
 import { removeLeftovers } from "../store/durable.ts";
 import { FORMAT_FILE, writeDataFormat } from "./data-format.ts";
+import { MIGRATION_FILE } from "./migration.ts";
 import { isOurs, ownerOf, stepsOfOthers } from "./path-of-others.ts";
 
 /** More are counted, not listed. */
@@ -15,6 +16,7 @@ const ourNames = [
   "followed.json",
   "import.ndjson",
   "import-undo.ndjson",
+  MIGRATION_FILE,
   "caddy",
   "certificates",
   "etcd",

@@ -12,6 +12,7 @@ import { LocalCopy } from "../store/etcd/local-copy.ts";
 import type { Sealer } from "../store/etcd/sealer.ts";
 import { Upkeep } from "../store/etcd/upkeep.ts";
 import { type FileStoreOptions, openFileStore } from "../store/file-store.ts";
+import { checkEtcdMoved, checkFilesMoved } from "./migration.ts";
 import { openEtcd } from "./open-etcd.ts";
 import { type SetName, setFolder } from "./set-folder.ts";
 
@@ -54,11 +55,13 @@ export async function openSharedStore(
   logger: Logger,
 ): Promise<SharedStore | undefined> {
   const { dataDir, store } = config;
+  checkFilesMoved(config);
   if (store.kind !== "etcd") return undefined;
   const folder = join(dataDir, "etcd");
   await ensurePrivateFolder(folder);
   const { prefix } = store;
   const { client, sealer } = await openEtcd(store);
+  await checkEtcdMoved(client, prefix);
   const upkeep = new Upkeep({ client });
   upkeep.start();
   const stores = new Map<SetName, { readonly absence: Absence | undefined; readonly revision: number }>();

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { GatewrightError } from "../../errors.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Io } from "../io.ts";
@@ -29,5 +29,24 @@ export function addStoreCommands(program: Command, io: Io): void {
       session.note(`${sealed} values were sealed anew; ${values} are sealed with the first key`);
       if (problems.length > 0)
         throw new Failure(`the other keys are still needed:\n${problems.join("\n")}`, exitCodes.failed);
+    });
+  store
+    .command("migrate")
+    .description(
+      "Copy all documents between DATA_DIR and etcd while no gateway runs; the source stays as it is",
+    )
+    .addOption(
+      new Option("--to <store>", "where to; the settings are those with STORE=etcd in both directions")
+        .choices(["etcd", "files"])
+        .makeOptionMandatory(),
+    )
+    .action(async ({ to }: { to: "etcd" | "files" }, command: Command) => {
+      const { loadConfig } = await import("../../config.ts");
+      const { migrateStore } = await import("../../wiring/migrate.ts");
+      const moved = await migrateStore(settings(loadConfig), to).catch((error: unknown) => {
+        throw new Failure(error instanceof Error ? error.message : String(error), exitCodes.failed);
+      });
+      const counts = [...moved].map(([name, count]) => `${count} ${name}`).join(", ");
+      new Session(io, command).note(`All is moved to ${to === "etcd" ? "etcd" : "DATA_DIR"}: ${counts}.`);
     });
 }
