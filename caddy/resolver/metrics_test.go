@@ -14,7 +14,14 @@ import (
 
 const prefix = "resolver_"
 
+// afterOthers waits for the questions of the tests before: they count when they end.
+func afterOthers(t *testing.T) {
+	t.Helper()
+	eventually(t, "the questions of other tests end", func() bool { return metricstest.Read(t, prefix)["resolver_questions_active"] == 0 })
+}
+
 func TestLookupsAndQuestionsAreCounted(t *testing.T) {
+	afterOthers(t)
 	r, dns, clock := startResolver(t, time.Second)
 	const name = "web.test.internal"
 	dns.Set(name, dnstest.Record{Addresses: []string{"10.0.0.1"}, TTL: 10 * time.Second})
@@ -69,6 +76,7 @@ func equal(one, other metricstest.Series) bool {
 }
 
 func TestQuestionsUnderWayAndTooManyAreCounted(t *testing.T) {
+	afterOthers(t)
 	r, dns, _ := startResolver(t, time.Second)
 	r.questions, r.waiting = room.New(1, 1, 1), room.New(0, 0, 0)
 	hold := make(chan struct{})
