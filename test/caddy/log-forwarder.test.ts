@@ -108,7 +108,7 @@ describe("following", () => {
   };
   const line = (msg: string) => `${JSON.stringify({ level: "info", msg })}\n`;
   const messages = () => logger.entries.map((entry) => entry.message);
-  const see = (...wanted: string[]) => until(() => messages().join() === wanted.join(), 5_000);
+  const see = (...wanted: string[]) => until(() => messages().join() === wanted.join());
 
   test("an ended Caddy is told of by the manager, and its own farewell is no warning", () => {
     const line = JSON.stringify({ level: "warn", msg: "exiting; byeee!! 👋", signal: "SIGTERM" });
@@ -152,7 +152,7 @@ describe("following", () => {
     await writeFile(file, "");
     await follow({ mostBehindBytes: 2_000, pollMs: 60_000 });
     await appendFile(file, line("flood").repeat(1_000) + line("after"));
-    await until(() => messages().includes("after"), 5_000);
+    await until(() => messages().includes("after"));
     const [warning] = logger.entries;
     expect(warning?.level).toBe("warn");
     expect(Number(warning?.fields["skipped"])).toBeGreaterThan(20_000);
@@ -163,7 +163,7 @@ describe("following", () => {
     await writeFile(file, "");
     await follow();
     await appendFile(file, `not json\n${line("x".repeat(200_000))}${line("after")}`);
-    await until(() => messages().includes("after"), 5_000);
+    await until(() => messages().includes("after"));
     expect(messages().every((message) => message.length < 100)).toBe(true);
   });
 

@@ -121,7 +121,7 @@ describe("a stream", () => {
     await using api = await startApi({ secret });
     const open = (claims: object) =>
       openEventStream(api.url, "", { Authorization: `Bearer ${signToken(secret, { ...claims })}` });
-    using short = await open({ exp: Math.floor(Date.now() / 1000) + 2 });
+    using short = await open({ exp: Math.floor(Date.now() / 1000) + 4 });
     using long = await open({ exp: Math.floor(Date.now() / 1000) + 3_000_000 });
     await until(() => short.ended === "ended");
     expect(long.ended).toBe("no");

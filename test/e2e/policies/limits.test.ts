@@ -55,10 +55,10 @@ describe("rate limit", () => {
   });
 
   it("lets requests through again at its rate", async () => {
-    await site.serve("refill", { rate_limit: { requests_per_second: 5, burst: 1 } });
+    await site.serve("refill", { rate_limit: { requests_per_second: 0.5, burst: 1 } });
     expect(await statusOf("refill")).toBe(200);
     expect(await statusOf("refill")).toBe(429);
-    await until(async () => (await statusOf("refill")) === 200, 2_000);
+    await until(async () => (await statusOf("refill")) === 200);
   });
 
   it("counts by header, and by rule", async () => {

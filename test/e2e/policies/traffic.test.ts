@@ -80,16 +80,19 @@ describe("timeouts", () => {
     let answer = (_response: ServerResponse): void => {};
     const port = await site.listen(createHttp((_request, response) => answer(response)));
     await site.servePort("timeouts", port, {
-      policies: { timeouts: { connect: "1s", response_header: "300ms" } },
+      policies: { timeouts: { connect: "5s", response_header: "2s" } },
     });
+    const begun = new Promise<ServerResponse>((resolve) => {
+      answer = (response) => response.write("begun, ", () => resolve(response));
+    });
+    const long = site.visit("timeouts");
+    const response = await begun;
+    // Who comes later has waited for as long as the one that has begun is open.
     answer = () => {};
     const late = await site.visit("timeouts", "/", { method: "POST", body: "x" });
     expect(late.status).toBe(504);
-    answer = (response) => {
-      response.write("begun, ");
-      setTimeout(() => response.end("and ended"), 700);
-    };
-    expect((await site.visit("timeouts")).text).toBe("begun, and ended");
+    response.end("and ended");
+    expect((await long).text).toBe("begun, and ended");
   });
 });
 

@@ -99,7 +99,7 @@ describe("a service", () => {
     const { host } = await serve({ target: { service: "later", port: fleet.port } });
     expect((await gatewright.visit(host)).status).toBe(503);
     await gatewright.put("later-1", fleet.address("one"), { service: "later" });
-    await until(async () => (await gatewright.visit(host)).status === 200, 3_000);
+    await until(async () => (await gatewright.visit(host)).status === 200);
   });
 });
 
@@ -136,11 +136,11 @@ describe("drain", () => {
 
     process.kill(await gatewright.caddyPid(), "SIGKILL");
     await until(async () => (await gatewright.visit(host).catch(() => undefined))?.status === 200);
-    await until(async () => (await reached(host, 6)).join() === "two", 5_000);
+    await until(async () => (await reached(host, 6)).join() === "two");
     await gatewright.stop();
     await gatewright.start();
     expect((await call(`${gatewright.url}/instances/one/traffic`)).body).toMatchObject({ mode: "drain" });
-    await until(async () => (await reached(host, 6)).join() === "two", 5_000);
+    await until(async () => (await reached(host, 6)).join() === "two");
     await setMode("one", "active");
     expect(await reached(host)).toEqual(["one", "two"]);
   });

@@ -99,12 +99,13 @@ describe("an ingress created over REST", () => {
     await make("mover", rule("mover.example.com", "mover", backend.port));
     expect((await gatewright.visit<Seen>("mover.example.com")).body.backend).toBe("one");
     await gatewright.put("mover", moved.address);
+    // Long before the time is over for which an address counts.
     await until(
       async () => (await gatewright.visit<Seen>("mover.example.com")).body.backend === "moved",
-      2_000,
+      10_000,
     );
     await gatewright.put("mover", moved.address, { state: "Stopped" });
-    await until(async () => (await gatewright.visit("mover.example.com")).status === 503, 2_000);
+    await until(async () => (await gatewright.visit("mover.example.com")).status === 503, 10_000);
   });
 });
 
