@@ -5,7 +5,7 @@
  * in .cache/mutation, so that a second run tries only what has changed since.
  *
  * `MUTATE_WORKERS`: how many at a time; default 1. `MUTATE_ONE_IN`: only one in so many stretches of eight
- * lines. `GOFLAGS` reaches the tests of Go (`-run=…`, `-skip=…`).
+ * lines, `MUTATE_FROM`: beginning with this one; default 0, the first. `GOFLAGS` reaches the tests of Go (`-run=…`, `-skip=…`).
  */
 import { existsSync, globSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -30,11 +30,12 @@ async function demand(
 
 const workers = process.env["MUTATE_WORKERS"] ?? "1";
 const oneIn = Number(process.env["MUTATE_ONE_IN"] ?? 1);
+const from = Number(process.env["MUTATE_FROM"] ?? 0);
 
 /** Lines that are taken together into a sample. */
 const STRETCH = 8;
 
-/** The files of the globs; with `oneIn` above 1 every so many-th stretch of their lines, as Stryker names ranges. */
+/** The files of the globs; with `oneIn` above 1 every so many-th stretch of their lines from `from` on, as Stryker names ranges. */
 async function sampled(globs: readonly string[], oneIn: number): Promise<readonly string[]> {
   if (oneIn <= 1) return globs;
   const [left, taken] = [
@@ -47,7 +48,7 @@ async function sampled(globs: readonly string[], oneIn: number): Promise<readonl
     if (left.includes(`!${file}`)) continue;
     const lines = (await readFile(path.join(top, file), "utf8")).split("\n").length;
     for (let first = 1; first <= lines; first += STRETCH)
-      if (stretch++ % oneIn === 0) ranges.push(`${file}:${first}-${first + STRETCH - 1}`);
+      if (stretch++ % oneIn === from) ranges.push(`${file}:${first}-${first + STRETCH - 1}`);
   }
   return ranges;
 }
