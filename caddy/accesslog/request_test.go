@@ -3,6 +3,7 @@ package accesslog
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -110,5 +111,69 @@ func BenchmarkRequest(b *testing.B) {
 				l.Request(r, e, "")
 			}
 		})
+	}
+}
+
+// A line tells what was asked, what became of it, and of times and counts those that there are.
+func TestWhatALineTells(t *testing.T) {
+	to := &place{}
+	l := logTo(t, to, zap.NewNop())
+	r, e := asked(func(r *http.Request, e *exchange.Exchange) {
+		original := *r
+		rewritten := *r.URL
+		rewritten.Path = "/rewritten"
+		r.URL = &rewritten
+		*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
+		r.Header.Set("User-Agent", strings.Repeat("a", maxText))
+		e.Last().Status, e.Last().Connect = 201, 2*time.Millisecond
+	})
+	l.Request(r, e, All)
+	r, e = asked(nil)
+	e.Attempts = nil
+	// As where something before the dispatcher had nothing to rewrite.
+	l.Request(r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, http.Request{})), e, All)
+	_ = l.sink.Destruct()
+	lines := to.read(t)
+	if len(lines) != 2 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for at, want := range []map[string]any{
+		{
+			"kind": "request", "request_id": "id-1", "client": "203.0.113.77", "protocol": "HTTP/1.1", "method": "GET", "host": "shop.test",
+			"path": "/cart", "user_agent": strings.Repeat("a", maxText), "status": 200.0, "target": "web-1", "address": "10.0.0.5:80",
+			"upstream_status": 201.0, "connect_ms": 2.0, "upstream_ms": 1.5, "duration_ms": 1.5, "received": 0.0, "sent": 0.0,
+		},
+		{
+			"kind": "request", "request_id": "id-1", "client": "203.0.113.77", "protocol": "HTTP/1.1", "method": "GET", "host": "shop.test",
+			"path": "/cart", "status": 200.0, "duration_ms": 1.5, "received": 0.0, "sent": 0.0,
+		},
+	} {
+		delete(lines[at], "time")
+		if at == 0 {
+			// From the beginning of the attempt, which is a moment ago.
+			lines[at]["upstream_ms"] = 1.5
+		}
+		if !maps.Equal(lines[at], want) {
+			t.Errorf("the line is\n%v, not\n%v", lines[at], want)
+		}
+	}
+}
+
+func TestWhatHasFailed(t *testing.T) {
+	for _, c := range []struct {
+		record *exchange.Exchange
+		failed bool
+	}{
+		{&exchange.Exchange{Status: 200}, false},
+		{&exchange.Exchange{Status: 399}, false},
+		{&exchange.Exchange{Status: 400}, true},
+		{&exchange.Exchange{}, true},
+		{&exchange.Exchange{Status: 200, Failure: exchange.ClientLeft}, true},
+		{&exchange.Exchange{Status: 301, Policy: exchange.Access}, true},
+		{&exchange.Exchange{Status: 308, Miss: exchange.Misses[0]}, true},
+	} {
+		if got := hasFailed(c.record); got != c.failed {
+			t.Errorf("%d %q %q %q: %v", c.record.Status, c.record.Failure, c.record.Policy, c.record.Miss, got)
+		}
 	}
 }

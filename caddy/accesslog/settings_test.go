@@ -98,3 +98,20 @@ func TestSettingsThatCannotBeMeant(t *testing.T) {
 		cancel()
 	}
 }
+
+func TestSamplesOfNothingAndOfAll(t *testing.T) {
+	for _, share := range []float64{0, 1} {
+		ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+		l, err := Open(ctx, Settings{Sample: &share}, t.TempDir()+"/access.log")
+		if err != nil {
+			t.Fatalf("%v: %v", share, err)
+		}
+		if l.share != share {
+			t.Errorf("%v is sampled, not %v", l.share, share)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	}
+}
