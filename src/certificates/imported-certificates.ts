@@ -262,9 +262,9 @@ export class ImportedCertificates {
     this.#report(unreadable);
     for (const { after, before } of steps) {
       const { id } = (after ?? before) as StoredCertificate;
-      // Rules can name it, or not any more, from this moment on.
-      this.#setEntry(id);
-      const isWritten = after === undefined ? Promise.resolve() : this.#writeEntry(id);
+      // Rules cannot name one that is gone from this moment on, and one that came as soon as Caddy finds its file.
+      if (after === undefined) this.#setEntry(id);
+      const isWritten = after === undefined ? Promise.resolve() : this.#writeArrived(id);
       // It is looked at in its turn.
       isWritten.catch(() => undefined);
       void this.#arrivals.run(() => this.#takeIn(id, isWritten));
@@ -295,6 +295,15 @@ export class ImportedCertificates {
       const what = "what another gateway did with a certificate could not be taken over by Caddy yet";
       this.#options.logger.error(what, { id, error });
     }
+  }
+
+  /** A later commit may have taken it away again, or replaced it. */
+  #writeArrived(id: string): Promise<void> {
+    return this.#files.run(async () => {
+      const stored = this.#kept.all.get(id);
+      if (stored !== undefined) await this.#writeFile(stored);
+      this.#setEntry(id);
+    });
   }
 
   #report(unreadable: readonly UnreadableDocument[]): void {
