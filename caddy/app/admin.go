@@ -19,7 +19,7 @@ func init() { caddy.RegisterModule(Admin{}) }
 //	PATCH /gatewright/table      {"from": "v1", "to": "v2", "remove": ["id"], "upsert": […], "policy_sets": {…}}
 //	POST  /gatewright/table/commit {"version": "v2"}
 //	GET   /gatewright/policy_sets → {"policy_sets": {"<key>": {"handle": […]}}}
-//	GET   /gatewright/metrics?ingresses=1000 → {"families": [{"name": "gatewright_…", "type": "counter", "labels": ["ingress"], "samples": [{"l": ["shop"], "v": 5}]}]}
+//	GET   /gatewright/metrics?ingresses=1000&histograms=100 → {"families": [{"name": "gatewright_…", "type": "counter", "labels": ["ingress"], "samples": [{"l": ["shop"], "v": 5}]}]}
 //	GET   /gatewright/traffic?ingress=<id>   → {"windows": {"60": {"requests": 12, "rate": 0.2, …}, "300": …, "900": …}}
 //	GET   /gatewright/traffic/minutes        → {"minutes": [{"start": 1700000040, "requests": 12, "errors": 0}, …]}, of the last 15
 //	POST  /gatewright/addresses  {"names": {"web-1": {"addresses": ["10.0.0.5"]}}, "flush": true}, or all of them: {"reset": true, "known": {"web-1": ["10.0.0.5"]}}

@@ -10,21 +10,23 @@ import (
 	"gatewright.dev/caddy/metrics"
 )
 
-// ingressesNamed is how many ingresses have series of their own where the question does not say it.
-const ingressesNamed = 1000
+// mostNamed is how many ingresses have series of their own where the question does not say it.
+var mostNamed = metrics.Most{Ingresses: 1000, Histograms: 100}
 
 func init() { metrics.Ingresses = hostTable.Ingresses }
 
 // getMetrics answers all families of the process.
 func getMetrics(r *http.Request) (any, error) {
-	ingresses := ingressesNamed
-	if text := r.URL.Query().Get("ingresses"); text != "" {
-		var err error
-		if ingresses, err = strconv.Atoi(text); err != nil || ingresses < 0 {
-			return nil, fmt.Errorf("ingresses: %q is not a number", text)
+	most := mostNamed
+	for key, to := range map[string]*int{"ingresses": &most.Ingresses, "histograms": &most.Histograms} {
+		if text := r.URL.Query().Get(key); text != "" {
+			var err error
+			if *to, err = strconv.Atoi(text); err != nil || *to < 0 {
+				return nil, fmt.Errorf("%s: %q is not a number", key, text)
+			}
 		}
 	}
-	families, err := metrics.Gather(ingresses)
+	families, err := metrics.Gather(most)
 	return map[string]any{"families": families}, err
 }
 

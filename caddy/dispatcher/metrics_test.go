@@ -19,8 +19,8 @@ func TestTheAdminEndpointTellsMetrics(t *testing.T) {
 	if status, answer := w.call("GET", "/gatewright/metrics?ingresses=3", nil); status != 200 || answer["families"] == nil {
 		t.Errorf("%d %v", status, answer)
 	}
-	for _, wrong := range []string{"many", "-1"} {
-		if status, answer := w.call("GET", "/gatewright/metrics?ingresses="+wrong, nil); status != 400 || answer["error"] == nil {
+	for _, wrong := range []string{"ingresses=many", "ingresses=-1", "histograms=many", "ingresses=3&histograms=-1"} {
+		if status, answer := w.call("GET", "/gatewright/metrics?"+wrong, nil); status != 400 || answer["error"] == nil {
 			t.Errorf("%s: %d %v", wrong, status, answer)
 		}
 	}

@@ -40,7 +40,7 @@ func init() {
 	for _, protocol := range []string{"tls", "tcp", "udp"} {
 		durations.WithLabelValues(protocol)
 	}
-	metrics.Provide(func(most int) []metrics.Family { return families(ruleSeries.tell(most)) })
+	metrics.Provide(func(most metrics.Most) []metrics.Family { return families(ruleSeries.tell(most.Ingresses)) })
 }
 
 // series are what a rule has of its own, by the index of told.counts.

@@ -48,7 +48,7 @@ func BenchmarkGather(b *testing.B) {
 		}
 		b.StartTimer()
 		now = now.Add(15 * time.Second)
-		if err := json.NewEncoder(discard{}).Encode(families(gathering.gather(1000, now))); err != nil {
+		if err := json.NewEncoder(discard{}).Encode(families(gathering.gather(Most{1000, 100}, now))); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -18,11 +18,16 @@ type counts struct {
 	// handshakes are by whether they came to their end.
 	handshakes tally[Outcome]
 
+	received, sent, retries uint64
+
+	times
+}
+
+// times are the histograms of an ingress, which make most of its series.
+type times struct {
 	duration, firstByte durations
 	// decision is nil where nobody asks.
 	decision *durations
-
-	received, sent, retries uint64
 }
 
 // answered is what answered requests are told apart by.
@@ -162,24 +167,28 @@ func statusOf(status int) uint16 {
 	return uint16(status)
 }
 
-// add adds other counts, times 1 or -1.
+// add adds all of other counts but their times, multiplied by 1 or -1.
 func (c *counts) add(other *counts, sign int64) {
 	c.requests.addAll(other.requests, sign)
 	c.errors.addAll(other.errors, sign)
 	c.refusals.addAll(other.refusals, sign)
 	c.ejections.addAll(other.ejections, sign)
 	c.handshakes.addAll(other.handshakes, sign)
-	c.duration.add(&other.duration, sign)
-	c.firstByte.add(&other.firstByte, sign)
-	if other.decision != nil {
-		if c.decision == nil {
-			c.decision = &durations{}
-		}
-		c.decision.add(other.decision, sign)
-	}
 	c.received += uint64(sign) * other.received
 	c.sent += uint64(sign) * other.sent
 	c.retries += uint64(sign) * other.retries
+}
+
+// add adds other times, multiplied by 1 or -1.
+func (t *times) add(other *times, sign int64) {
+	t.duration.add(&other.duration, sign)
+	t.firstByte.add(&other.firstByte, sign)
+	if other.decision != nil {
+		if t.decision == nil {
+			t.decision = &durations{}
+		}
+		t.decision.add(other.decision, sign)
+	}
 }
 
 // tally counts by a few keys. Most have one or two, which are found sooner in a list than in a map.

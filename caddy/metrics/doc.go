@@ -1,6 +1,6 @@
 // Package metrics counts what this process does, and tells it as families of series:
 //
-//	GET /gatewright/metrics?ingresses=1000 → {"families": [{"name": "gatewright_…", "type": "counter", …}]}
+//	GET /gatewright/metrics?ingresses=1000&histograms=100 → {"families": [{"name": "gatewright_…", "type": "counter", …}]}
 //	GET /gatewright/traffic?ingress=<id>   → {"windows": {"60": {"requests": 12, …}, "300": …, "900": …}}
 //
 // Counts belong to the process: no reload touches them, and the process that a hot upgrade starts counts from zero.

@@ -28,7 +28,9 @@ type Ingress struct {
 	// ringSize is what the ring had when that was last looked at.
 	ringSize int64
 
-	place place
+	business   business
+	counters   place[counts, *counts]
+	histograms place[times, *times]
 	// gone tells that the ingress is not in the host table any more.
 	gone bool
 }

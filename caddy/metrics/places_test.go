@@ -74,7 +74,7 @@ func TestNoSeriesDecreasesWhenPlacesChange(t *testing.T) {
 			total++
 		}
 		now = now.Add(15 * time.Second)
-		got := requests(gathering.gather(places, now))
+		got := requests(gathering.gather(Most{places, places}, now))
 		if len(got) > places+1 {
 			t.Fatalf("round %d: %d labels", round, len(got))
 		}
@@ -115,7 +115,7 @@ func TestTheBusiestHaveNames(t *testing.T) {
 		}
 	}
 	now := time.Unix(1_800_000_000, 0)
-	got := requests(gathering.gather(3, now))
+	got := requests(gathering.gather(Most{3, 3}, now))
 	if len(got) != 4 || got["name-49"] != 50 || got["name-48"] != 49 || got["name-47"] != 48 || got[Other] != 47*48/2 {
 		t.Errorf("%v", got)
 	}
@@ -123,20 +123,20 @@ func TestTheBusiestHaveNames(t *testing.T) {
 	for range 20 {
 		visit("i46", "name-46")
 	}
-	if got = requests(gathering.gather(3, now)); got["name-46"] != 0 {
+	if got = requests(gathering.gather(Most{3, 3}, now)); got["name-46"] != 0 {
 		t.Errorf("a little busier: %v", got)
 	}
 	for range 200 {
 		visit("i46", "name-46")
 	}
-	if got = requests(gathering.gather(3, now)); got["name-46"] != 0 || got["name-48"] != 49 || got["name-47"] != 0 || len(got) != 4 {
+	if got = requests(gathering.gather(Most{3, 3}, now)); got["name-46"] != 0 || got["name-48"] != 49 || got["name-47"] != 0 || len(got) != 4 {
 		t.Errorf("much busier: %v", got)
 	}
 	visit("i46", "name-46")
-	if got = requests(gathering.gather(3, now)); got["name-46"] != 1 {
+	if got = requests(gathering.gather(Most{3, 3}, now)); got["name-46"] != 1 {
 		t.Errorf("its own series begin with what comes: %v", got)
 	}
-	if got = requests(gathering.gather(0, now)); len(got) != 1 {
+	if got = requests(gathering.gather(Most{0, 0}, now)); len(got) != 1 {
 		t.Errorf("without places: %v", got)
 	}
 }
@@ -149,7 +149,7 @@ func TestIngressesThatAreGoneAreForgotten(t *testing.T) {
 	}
 	visit("a", "one")
 	now := time.Unix(1_800_000_000, 0)
-	if got := requests(gathering.gather(1, now)); got["one"] != 2 || got[Other] != 2 {
+	if got := requests(gathering.gather(Most{1, 1}, now)); got["one"] != 2 || got[Other] != 2 {
 		t.Fatalf("%v", got)
 	}
 	under := of("b/0", "two")
@@ -159,7 +159,7 @@ func TestIngressesThatAreGoneAreForgotten(t *testing.T) {
 	// The name is another ingress's now.
 	names["d"] = "one"
 	visit("d", "one")
-	got := requests(gathering.gather(1, now))
+	got := requests(gathering.gather(Most{1, 1}, now))
 	if got[Other] < 2 {
 		t.Errorf("the others' series decreased: %v", got)
 	}
@@ -168,11 +168,11 @@ func TestIngressesThatAreGoneAreForgotten(t *testing.T) {
 	}
 	// A request that was under way ends.
 	under.End(ended(200, time.Millisecond), get)
-	if again := requests(gathering.gather(1, now)); again[Other] != got[Other]+1 {
+	if again := requests(gathering.gather(Most{1, 1}, now)); again[Other] != got[Other]+1 {
 		t.Errorf("%v after %v", again, got)
 	}
 	names["c"] = "renamed"
-	if got := requests(gathering.gather(9, now)); got["renamed"] == 0 && got["one"] == 0 {
+	if got := requests(gathering.gather(Most{9, 9}, now)); got["renamed"] == 0 && got["one"] == 0 {
 		t.Errorf("%v", got)
 	}
 }
@@ -215,7 +215,7 @@ func TestHandshakesStayWhereTheyWereCounted(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	handshakes := func() map[string]uint64 {
 		by := map[string]uint64{}
-		for _, t := range gathering.gather(1, now) {
+		for _, t := range gathering.gather(Most{1, 1}, now) {
 			by[t.label] += t.counts.handshakes.of(Succeeded)
 		}
 		return by
@@ -236,5 +236,90 @@ func TestHandshakesStayWhereTheyWereCounted(t *testing.T) {
 	of("b/0", "blog").Handshake(Failed)
 	if got := handshakes(); got[Other] != 1 || got["blog"] != 1 {
 		t.Errorf("with a place: %v", got)
+	}
+}
+
+// timesOf are the observations of each label that has histograms of its own.
+func timesOf(list []told) map[string]uint64 {
+	by := map[string]uint64{}
+	for _, family := range families(list) {
+		if family.Name == prefix+"request_duration_seconds" {
+			for _, sample := range family.Samples {
+				by[sample.Labels[0]] = sample.Count
+			}
+		}
+	}
+	return by
+}
+
+func TestHistogramsOfFewerIngressesThanCounters(t *testing.T) {
+	names := alone(t)
+	for i := range 20 {
+		id := fmt.Sprint("i", i)
+		names[id] = fmt.Sprintf("name-%02d", i)
+		for range i + 1 {
+			visit(id, names[id])
+		}
+	}
+	now := time.Unix(1_800_000_000, 0)
+	gather := func(most Most) (map[string]uint64, map[string]uint64) {
+		list := gathering.gather(most, now)
+		return requests(list), timesOf(list)
+	}
+	const all = 20 * 21 / 2
+	counted, timed := gather(Most{10, 2})
+	if len(counted) != 11 || counted["name-10"] != 11 {
+		t.Errorf("counters: %v", counted)
+	}
+	if len(timed) != 3 || timed["name-19"] != 20 || timed["name-18"] != 19 || timed[Other] != all-39 {
+		t.Errorf("histograms: %v", timed)
+	}
+	// One that becomes busy keeps its counters, and its histograms begin with what comes.
+	for range 100 {
+		visit("i12", "name-12")
+	}
+	gather(Most{10, 2})
+	visit("i12", "name-12")
+	counted, timed = gather(Most{10, 2})
+	if counted["name-12"] != 114 || timed["name-12"] != 1 || timed["name-19"] != 20 || len(timed) != 3 {
+		t.Errorf("counters: %v, histograms: %v", counted, timed)
+	}
+	// name-18's own histograms have ended; all the others' are with the others.
+	if timed[Other] != all+100-39 {
+		t.Errorf("the others' histograms: %v", timed)
+	}
+	// Who goes leaves what was in none of its own series.
+	delete(names, "i12")
+	if counted, timed = gather(Most{10, 2}); timed[Other] != all+100-39 || counted["name-12"] != 0 {
+		t.Errorf("when it is gone: %v", timed)
+	}
+	if _, timed = gather(Most{10, 0}); len(timed) != 1 {
+		t.Errorf("histograms without places: %v", timed)
+	}
+	// No more than have counters.
+	if counted, timed = gather(Most{3, 9}); len(counted) != 4 || len(timed) > 4 {
+		t.Errorf("%v, %v", counted, timed)
+	}
+}
+
+// A hundred thousand ingresses that are all asked make no more than a few thousand series.
+func TestSeriesAreFew(t *testing.T) {
+	names := alone(t)
+	for i := range 3000 {
+		id := fmt.Sprint("i", i)
+		names[id] = fmt.Sprint("name-", i)
+		visit(id, names[id])
+	}
+	series := 0
+	for _, family := range families(gathering.gather(Most{1000, 100}, time.Unix(1_800_000_000, 0))) {
+		for _, sample := range family.Samples {
+			series += 1
+			if family.Type == "histogram" {
+				series += len(sample.Counts) + 1
+			}
+		}
+	}
+	if series > 6000 {
+		t.Errorf("%d series", series)
 	}
 }

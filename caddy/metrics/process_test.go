@@ -8,7 +8,7 @@ import (
 func TestTheProcessTellsItsMemoryAndDescriptors(t *testing.T) {
 	value := func(name string) float64 {
 		t.Helper()
-		families, err := Gather(0)
+		families, err := Gather(Most{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,7 +45,10 @@ func said(i *Ingress, now time.Time) (told, [3]slot) {
 	record.ring.sum(&starts, &sums)
 	i.leave(record)
 	i.mu.Unlock()
-	return i.tell(&told{}), sums
+	// It has no series of its own.
+	var other told
+	i.tell(&other)
+	return other, sums
 }
 
 // What is counted in a record that is packed between any two requests, or now and then, is what one says that never is.

@@ -14,8 +14,8 @@ import (
 // process has no families but ours, and no configuration that ends takes one away.
 var Registry = prometheus.NewRegistry()
 
-// Provider tells families of which only so many ingresses have series of their own; the others are under Other.
-type Provider func(ingresses int) []Family
+// Provider tells families of which only so many ingresses have series of their own.
+type Provider func(most Most) []Family
 
 var (
 	providersMu sync.Mutex
@@ -30,7 +30,7 @@ func Provide(p Provider) {
 }
 
 // Gather is all there is, by name.
-func Gather(ingresses int) ([]Family, error) {
+func Gather(most Most) ([]Family, error) {
 	gathered, err := Registry.Gather()
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func Gather(ingresses int) ([]Family, error) {
 	all := slices.Clone(providers)
 	providersMu.Unlock()
 	for _, provide := range all {
-		families = append(families, provide(ingresses)...)
+		families = append(families, provide(most)...)
 	}
 	slices.SortFunc(families, func(a, b Family) int { return cmp.Compare(a.Name, b.Name) })
 	return families, nil

@@ -19,7 +19,7 @@ func isolated(t *testing.T) {
 
 func gathered(t *testing.T, ingresses int) string {
 	t.Helper()
-	families, err := Gather(ingresses)
+	families, err := Gather(Most{Ingresses: ingresses})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +56,8 @@ func TestFamiliesOfTheRegistry(t *testing.T) {
 func TestProvidersAreToldHowManyIngressesHaveNames(t *testing.T) {
 	isolated(t)
 	asked := 0
-	Provide(func(ingresses int) []Family {
-		asked = ingresses
+	Provide(func(most Most) []Family {
+		asked = most.Ingresses
 		return []Family{{Name: "p", Type: "gauge", Labels: []string{}, Samples: []Sample{}}}
 	})
 	if got := gathered(t, 7); asked != 7 || got != `[{"name":"p","help":"","type":"gauge","labels":[],"samples":[]}]` {

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	Provide(func(ingresses int) []Family { return families(gathering.gather(ingresses, time.Now())) })
+	Provide(func(most Most) []Family { return families(gathering.gather(most, time.Now())) })
 }
 
 // unrouted counts the requests that no ingress took, by why.
@@ -113,6 +113,9 @@ func families(all []told) []Family {
 	for _, series := range byIngress {
 		family := Family{Name: prefix + series.name, Help: series.help, Type: series.kind, Labels: series.labels, Bounds: series.bounds, Samples: []Sample{}}
 		for i := range all {
+			if series.kind == "histogram" && !all[i].timed {
+				continue
+			}
 			family.Samples = append(family.Samples, series.of(&all[i])...)
 		}
 		list = append(list, family)

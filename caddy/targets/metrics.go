@@ -10,11 +10,12 @@ import (
 func init() { metrics.Provide(unhealthyTargets) }
 
 // unhealthyTargets are the addresses that fail their checks, of no more than so many by name.
-func unhealthyTargets(named int) []metrics.Family {
+func unhealthyTargets(most metrics.Most) []metrics.Family {
 	family := metrics.Family{
 		Name: "gatewright_unhealthy_targets", Type: "gauge", Labels: []string{"ingress", "address"}, Samples: []metrics.Sample{},
 		Help: "Addresses that fail their health checks, how many rules each is left out of.",
 	}
+	named := most.Ingresses
 	rules, rest := map[[2]string]float64{}, 0.0
 	if all := states.health.Load(); all != nil {
 		for row, known := range *all {

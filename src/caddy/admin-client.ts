@@ -237,8 +237,11 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       if (answer.status !== 200) throw refusal(answer.status, answer.body, scrub);
       return (JSON.parse(answer.body) as { readonly instances: readonly string[] }).instances;
     },
-    metrics: async (ingresses) => {
-      const { body } = await demand("GET", `/gatewright/metrics?ingresses=${ingresses}`);
+    metrics: async ({ ingresses, histograms }) => {
+      const { body } = await demand(
+        "GET",
+        `/gatewright/metrics?ingresses=${ingresses}&histograms=${histograms}`,
+      );
       return (JSON.parse(body) as { readonly families: Awaited<ReturnType<MetricSource["metrics"]>> })
         .families;
     },

@@ -155,14 +155,22 @@ export interface Layer4Source {
   layer4(): Promise<{ readonly [row: string]: Layer4Counts }>;
 }
 
+/** How many ingresses have series of their own in metrics: the busiest. */
+export interface NamedInMetrics {
+  /** Those with counters. */
+  readonly ingresses: number;
+  /** Those of them with histograms too, which are most of the series. */
+  readonly histograms: number;
+}
+
 /** What counts requests and connections. */
 export interface MetricSource {
   /** What an ingress had of late, by its id. Throws `caddy_unavailable`. */
   traffic(ingress: string): Promise<TrafficWindows>;
   /** Those of the last 15 minutes that had requests, the oldest first. Throws `caddy_unavailable`. */
   trafficMinutes(): Promise<readonly TrafficMinute[]>;
-  /** All that Caddy counts, with series of their own for so many ingresses, the busiest. Throws `caddy_unavailable`. */
-  metrics(ingresses: number): Promise<readonly MetricFamily[]>;
+  /** All that Caddy counts. Throws `caddy_unavailable`. */
+  metrics(named: NamedInMetrics): Promise<readonly MetricFamily[]>;
 }
 
 /** What knows the state of certificates. */

@@ -704,7 +704,14 @@ export const settingGroups: readonly SettingGroup[] = [
         kind: "count",
         default: "1000",
         effect:
-          "How many ingresses have series of their own in `/metrics` and OTLP: the busiest. The others are counted together, as `_other`.",
+          "How many ingresses have counters of their own in `/metrics` and OTLP: the busiest. The others are counted together, as `_other`.",
+      },
+      {
+        name: "METRICS_HISTOGRAMS",
+        kind: "count",
+        default: "100",
+        effect:
+          "How many of these have histograms of their own too, of 12 series each: the busiest. The times of the others are counted together, as `_other`.",
       },
       {
         name: "OTEL_ENABLED",

@@ -8,8 +8,7 @@ import { otlpProtocols, traceSamplers } from "./settings.ts";
 /** How `/metrics` and OTLP are, from their settings. */
 export function telemetryConfig(values: Values) {
   return {
-    /** Ingresses with series of their own. */
-    metricsIngresses: values.number("METRICS_INGRESSES"),
+    named: { ingresses: values.number("METRICS_INGRESSES"), histograms: values.number("METRICS_HISTOGRAMS") },
     /** Absent: nothing is exported. */
     ...(values.flag("OTEL_ENABLED") ? { otlp: otlpConfig(values) } : {}),
   };

@@ -154,7 +154,7 @@ async function appOf(
     instances,
     dns,
     draining,
-    metricsIngresses: config.telemetry.metricsIngresses,
+    named: config.telemetry.named,
     registry: metrics.registry,
     otlp,
     shared: parts.shared,

@@ -1,5 +1,5 @@
 import type { Registry } from "prom-client";
-import type { MetricSource } from "../caddy/caddy-api.ts";
+import type { MetricSource, NamedInMetrics } from "../caddy/caddy-api.ts";
 import type { DrainingCaddy } from "../caddy/running-caddy.ts";
 import type { DnsServer } from "../dns/server.ts";
 import type { TelemetryParts } from "../http/telemetry.ts";
@@ -31,8 +31,7 @@ export interface TelemetrySources {
   /** Absent: documents are in files. */
   readonly shared: Pick<SharedStore, "absence" | "upkeep"> | undefined;
   readonly draining: () => readonly DrainingCaddy[];
-  /** Ingresses with series of their own. */
-  readonly metricsIngresses: number;
+  readonly named: NamedInMetrics;
   /** Absent: nothing is exported. */
   readonly otlp: Pick<Otlp, "tracing" | "readFrom"> | undefined;
   readonly logger: Logger;
@@ -42,10 +41,10 @@ export interface TelemetrySources {
 /** `/status` and `/metrics` of this process. */
 export function createTelemetry(sources: TelemetrySources): TelemetryParts {
   const { api, certificates, dns, draining, instances, logger, shared } = sources;
-  const { manager, metricsIngresses, otlp, readiness, registry, version } = sources;
+  const { manager, named, otlp, readiness, registry, version } = sources;
   const { onDemand, report, unserved } = certificates;
   const ingresses = (): number => manager.ingresses.size;
-  const caddy = caddyFamilies({ ask: () => api.metrics(metricsIngresses), logger });
+  const caddy = caddyFamilies({ ask: () => api.metrics(named), logger });
   const overview = (most: number) => report.overview(most);
   const metrics = createMetrics({ registry, version, ingresses, certificates: overview, caddy });
   addHealthMetrics(metrics.registry, {

@@ -100,6 +100,7 @@ describe("wrong values", () => {
     ["LOG_LEVEL", "verbose"],
     ["LOG_LEVEL_DNS", "verbose"],
     ["METRICS_INGRESSES", "0"],
+    ["METRICS_HISTOGRAMS", "some"],
     ["OTEL_ENDPOINT", "nowhere:99999"],
     ["OTEL_EXPORTER_OTLP_PROTOCOL", "http"],
     ["OTEL_EXPORTER_OTLP_TIMEOUT", "10s"],

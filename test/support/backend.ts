@@ -12,7 +12,10 @@ export interface Seen {
   readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
 }
 
-/** An HTTP server that answers what it saw, echoes WebSocket messages, and sends events on `/events`. */
+/**
+ * An HTTP server that answers what it saw, on `/whole` when it has the whole body and else at once, echoes WebSocket messages,
+ * and sends events on `/events`.
+ */
 export interface Backend extends AsyncDisposable {
   readonly port: number;
   readonly address: string;
@@ -33,7 +36,9 @@ export async function startBackend(name = "backend", address = "127.0.0.1", port
     }
     request.resume();
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify(seen(name, request)));
+    const answer = () => response.end(JSON.stringify(seen(name, request)));
+    if (request.url === "/whole") request.on("end", answer);
+    else answer();
   });
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket) => socket.on("message", (message) => socket.send(message.toString())));

@@ -37,9 +37,9 @@ describe("metrics of Caddy", () => {
       }),
     );
     const client = createAdminClient({ adminUrl: `http://127.0.0.1:${server.port}` });
-    const lines = await scrape(metricsOver(() => client.metrics(7)).metrics);
+    const lines = await scrape(metricsOver(() => client.metrics({ ingresses: 7, histograms: 3 })).metrics);
     await client.close();
-    expect(asked).toEqual(["/gatewright/metrics?ingresses=7"]);
+    expect(asked).toEqual(["/gatewright/metrics?ingresses=7&histograms=3"]);
     for (const line of [
       'gatewright_counted_total{ingress="shop"} 3',
       "gatewright_caddy_scrape_up 1",
@@ -53,7 +53,9 @@ describe("metrics of Caddy", () => {
     await using server = await listening(createServer(() => {}));
     const client = createAdminClient({ adminUrl: `http://127.0.0.1:${server.port}`, timeoutMs: 20 });
     let hangs = true;
-    const { logger, metrics } = metricsOver(() => (hangs ? client.metrics(7) : Promise.resolve([counted])));
+    const { logger, metrics } = metricsOver(() =>
+      hangs ? client.metrics({ ingresses: 7, histograms: 3 }) : Promise.resolve([counted]),
+    );
     await scrape(metrics);
     const lines = await scrape(metrics);
     await client.close();

@@ -16,7 +16,7 @@ type Series map[string]float64
 // Read is what all families tell now that begin with a prefix, as with "tls_".
 func Read(t testing.TB, prefix string) Series {
 	t.Helper()
-	families, err := metrics.Gather(1000)
+	families, err := metrics.Gather(metrics.Most{Ingresses: 1000, Histograms: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,4 +117,21 @@ describe("the metrics of a whole Gatewright", () => {
     for (const host of ["shop.test", "away.test"]) await first.visit(host);
     expect(named(await scrape(first))).toEqual(new Set([expect.any(String), "_other"]));
   });
+
+  it("have histograms of so many ingresses as METRICS_HISTOGRAMS says, and counters of the others", async () => {
+    await first.stop();
+    await first.start({ environment: { METRICS_HISTOGRAMS: "1" } });
+    await scrape(first);
+    for (const host of ["shop.test", "away.test"]) await first.visit(host);
+    const text = await scrape(first);
+    const named = (family: string) =>
+      new Set(
+        [...text.matchAll(new RegExp(`^gatewright_${family}\\{ingress="([^"]*)"`, "gm"))].map(
+          ([, name]) => name,
+        ),
+      );
+    expect([...named("requests_total")]).toEqual(expect.arrayContaining(["shop", "away"]));
+    expect(named("request_duration_seconds_count").size).toBe(2);
+    expect(named("request_duration_seconds_count")).toContain("_other");
+  });
 });
