@@ -31,12 +31,14 @@ func TestWhatAnExchangeCounts(t *testing.T) {
 	c.observe(nowhere, get)
 
 	want := counts{
-		requests:   tally[answered]{{answered{status: 200}, 1}, {answered{502, true, 1}, 1}, {answered{status: 499}, 1}, {answered{status: 403}, 1}, {answered{status: 503}, 1}},
-		errors:     tally[exchange.Failure]{{exchange.Reset, 1}, {exchange.Refused, 1}, {exchange.NoAddress, 1}},
-		refusals:   tally[exchange.Policy]{{exchange.ForwardAuth, 1}},
-		duration:   durations{[buckets]uint64{3, 1, 0, 1}, 34 * time.Millisecond},
-		firstByte:  durations{[buckets]uint64{0, 1}, 2 * time.Millisecond},
-		decision:   &durations{[buckets]uint64{0, 1}, 4 * time.Millisecond},
+		requests: tally[answered]{{answered{status: 200}, 1}, {answered{502, true, 1}, 1}, {answered{status: 499}, 1}, {answered{status: 403}, 1}, {answered{status: 503}, 1}},
+		errors:   tally[exchange.Failure]{{exchange.Reset, 1}, {exchange.Refused, 1}, {exchange.NoAddress, 1}},
+		refusals: tally[exchange.Policy]{{exchange.ForwardAuth, 1}},
+		times: times{
+			duration:  durations{[buckets]uint64{3, 1, 0, 1}, 34 * time.Millisecond},
+			firstByte: durations{[buckets]uint64{0, 1}, 2 * time.Millisecond},
+			decision:  &durations{[buckets]uint64{0, 1}, 4 * time.Millisecond},
+		},
 		received:   15,
 		sent:       35,
 		retries:    1,
@@ -49,12 +51,15 @@ func TestWhatAnExchangeCounts(t *testing.T) {
 
 	// Twice as much, and taken away again.
 	twice := counts{}
-	twice.add(&c, 1)
-	twice.add(&c, 1)
+	for range 2 {
+		twice.add(&c, 1)
+		twice.times.add(&c.times, 1)
+	}
 	if twice.received != 30 || twice.sent != 70 || twice.retries != 2 || twice.duration.sum != 68*time.Millisecond || twice.decision.counts[1] != 2 || twice.errors.of(exchange.Reset) != 2 {
 		t.Errorf("twice that are %+v", twice)
 	}
 	twice.add(&c, -1)
+	twice.times.add(&c.times, -1)
 	if !reflect.DeepEqual(twice, c) {
 		t.Errorf("what is left are %+v", twice)
 	}
@@ -130,8 +135,6 @@ func TestDurationsByBound(t *testing.T) {
 
 // Idle rings are looked for once a minute, and every five seconds while all take too much.
 func TestWhenRingsAreLookedAt(t *testing.T) {
-	alone(t)
-	const begin = 1_800_000_000
 	for _, c := range []struct {
 		since, bytes int64
 		looks        bool
@@ -139,11 +142,8 @@ func TestWhenRingsAreLookedAt(t *testing.T) {
 		{59, 0, false}, {60, 0, true}, {61, 0, true},
 		{59, maxRingBytes, false}, {5, maxRingBytes + 1, true}, {4, maxRingBytes + 1, false}, {59, maxRingBytes + 1, true},
 	} {
-		swept.Store(begin)
-		ringBytes.Store(c.bytes)
-		sweepLater(time.Unix(begin+c.since, 0))
-		if looked := swept.Load() != begin; looked != c.looks {
-			t.Errorf("after %d s with %d bytes: %v", c.since, c.bytes, looked)
+		if got := isDue(c.since, c.bytes); got != c.looks {
+			t.Errorf("after %d s with %d bytes: %v", c.since, c.bytes, got)
 		}
 	}
 }

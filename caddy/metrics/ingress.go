@@ -144,14 +144,16 @@ var (
 // sweepLater drops the rings without traffic of late, once a minute, and earlier where they take too much.
 func sweepLater(now time.Time) {
 	last := swept.Load()
-	since := now.Unix() - last
-	if since < sweepEvery && (since < 5 || ringBytes.Load() <= maxRingBytes) || !swept.CompareAndSwap(last, now.Unix()) {
+	if !isDue(now.Unix()-last, ringBytes.Load()) || !swept.CompareAndSwap(last, now.Unix()) {
 		return
 	}
 	if last != 0 {
 		go sweep(tickOf(now), maxRingBytes)
 	}
 }
+
+// isDue tells whether rings are looked at, so many seconds after the last time and with so many bytes.
+func isDue(since, bytes int64) bool { return since >= sweepEvery || since >= 5 && bytes > maxRingBytes }
 
 // sweep drops rings that are idle, and then the ones unused for longest until they take no more than so many bytes.
 func sweep(now, most int64) {

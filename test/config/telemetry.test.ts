@@ -51,7 +51,9 @@ describe("OTLP", () => {
   const otlp = (environment: Variables) => load({ OTEL_ENABLED: "true", ...environment }).telemetry.otlp;
 
   test("is off, whatever else is set", () => {
-    expect(load({ OTEL_ENDPOINT: "10.0.0.1:4317" }).telemetry).toEqual({ named: { ingresses: 1_000, histograms: 100 } });
+    expect(load({ OTEL_ENDPOINT: "10.0.0.1:4317" }).telemetry).toEqual({
+      named: { ingresses: 1_000, histograms: 100 },
+    });
   });
 
   test("goes to the collector of the machine by gRPC, as hypeman's", () => {
