@@ -78,6 +78,11 @@ export class EventStreams {
     stream.start();
   }
 
+  /** Cuts every stream: clients come back, and whoever is not let in any more stays out. */
+  cutAll(): void {
+    for (const stream of this.#open.keys()) stream.cut();
+  }
+
   /** Cuts the streams of a token that is taken no more, or of a session that has ended. */
   cutThoseOf(id: string): void {
     for (const [stream, of] of this.#open) if (of.includes(id)) stream.cut();
@@ -113,7 +118,7 @@ class Stream<Item extends { readonly id: number }> {
     this.#timers =
       endsAtMs === undefined
         ? [heartbeat]
-        : [heartbeat, setTimeout(() => this.end(), Math.min(endsAtMs - Date.now(), LONGEST_TIMEOUT_MS))];
+        : [heartbeat, setTimeout(() => this.expire(), Math.min(endsAtMs - Date.now(), LONGEST_TIMEOUT_MS))];
     for (const timer of this.#timers) timer.unref();
   }
 
@@ -145,6 +150,12 @@ class Stream<Item extends { readonly id: number }> {
   cut(): void {
     this.stop();
     this.#response.destroy();
+  }
+
+  /** After what there is to say, and at once for a client that is behind: the token says until when it is told. */
+  expire(): void {
+    if (this.#isBlocked || this.#isSending) this.cut();
+    else this.end();
   }
 
   /** After what there is to say. A client that does not take it is cut when the server closes. */

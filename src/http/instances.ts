@@ -62,7 +62,8 @@ function listInstances({ manager, resolver }: InstanceSources, context: Operatio
       (name === null || instance.name === name) &&
       matchesTags(instance.tags, filter) &&
       (contains === undefined || [instance.id, instance.name, instance.service].some(contains));
-    const all = request.method === "HEAD" ? [] : resolver.list();
+    // A page of a HEAD says how many there are.
+    const all = request.method === "HEAD" && page === undefined ? [] : resolver.list();
     // A list that a slow client keeps is a pointer for each instance.
     hold(response, all.length * 8);
     const selected = matching(all, matches);

@@ -1,5 +1,6 @@
-import { chmod, chown, lstat, readFile, rename, unlink } from "node:fs/promises";
+import { chmod, chown, lstat, readFile, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
+import { exclusively } from "../caddy/exclusive.ts";
 import { GatewrightError } from "../errors.ts";
 
 /** A Unix socket to listen on. */
@@ -9,14 +10,25 @@ export interface SocketPlace {
   readonly group?: string;
 }
 
+/** To look at a socket and bind it takes milliseconds: whoever takes longer holds the place for another reason. */
+const TURN_MS = 5_000;
+
 /**
  * Has a server listen on a Unix socket. One that a process left behind is replaced; one that somebody listens on, and a file that
  * is none, stay. Throws `address_in_use` and `address_unavailable`.
  */
 export async function listenOnSocket(server: Server, { path, group }: SocketPlace): Promise<void> {
   const gid = group === undefined ? undefined : await groupId(path, group);
-  await removeLeftover(path);
-  await bound(server, path);
+  // Of several that find the same leftover one would remove what another has made since.
+  const take = async (): Promise<void> => {
+    await removeLeftover(path);
+    await bound(server, path);
+  };
+  await exclusively(`socket ${path}`, take, undefined, AbortSignal.timeout(TURN_MS)).catch(
+    (error: unknown) => {
+      throw error instanceof GatewrightError ? error : inUse(path, error);
+    },
+  );
   if (gid === undefined) return;
   try {
     await chown(path, -1, gid);
@@ -53,7 +65,6 @@ function bound(server: Server, path: string): Promise<void> {
   });
 }
 
-/** Moved away before it is removed: of two processes that find the same one, neither removes what the other has made since. */
 async function removeLeftover(path: string): Promise<void> {
   const found = await lstat(path).catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") return undefined;
@@ -63,19 +74,10 @@ async function removeLeftover(path: string): Promise<void> {
   if (!found.isSocket())
     throw unavailable(path, "is there and is no socket; remove it, or choose another path");
   if (await isListenedOn(path)) throw inUse(path);
-  const aside = `${path}.${process.pid}`;
-  try {
-    await rename(path, aside);
-    if (await isListenedOn(aside)) {
-      await rename(aside, path);
-      throw inUse(path);
-    }
-    await unlink(aside);
-  } catch (error) {
-    if (error instanceof GatewrightError) throw error;
+  await unlink(path).catch((error: unknown) => {
     if (codeOf(error) !== "ENOENT")
       throw unavailable(path, `is left from before and cannot be removed (${codeOf(error)})`, error);
-  }
+  });
 }
 
 /** Only a refusal says that nobody listens: with others it is not known. */

@@ -38,6 +38,7 @@ const LEEWAY_SECONDS = 10;
 /** Verifies JWTs. */
 export class JwtVerifier {
   #secrets: readonly KeyObject[] = [];
+  readonly #listeners = new Set<() => void>();
   readonly #provider: IdentityProvider | undefined;
 
   constructor({ provider, ...secrets }: JwtOptions) {
@@ -48,7 +49,16 @@ export class JwtVerifier {
   /** Takes these keys from now on, and no others. */
   renew({ previousSecret = "", secret = "" }: Omit<JwtOptions, "provider">): void {
     const secrets = secret === "" ? [] : [secret, previousSecret];
+    const before = this.#secrets;
     this.#secrets = secrets.flatMap((one) => (one === "" ? [] : createSecretKey(one, "utf8")));
+    const isTaken = (key: KeyObject) => this.#secrets.some((one) => one.equals(key));
+    if (!before.every(isTaken)) for (const listener of this.#listeners) listener();
+  }
+
+  /** Calls the listener when tokens that were valid are valid no more, since their key is taken no more. */
+  watchRevoked(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Whether nobody's tokens can be verified, since there is neither a key nor a provider. */

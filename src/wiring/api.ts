@@ -83,6 +83,7 @@ export async function listenForCalls(config: Config): Promise<Api> {
     serve: async (config, parts) => {
       const opened = new EventStreams(defaultLimits);
       parts.tokens.watchDeleted((id) => opened.cutThoseOf(id));
+      parts.jwts.watchRevoked(() => opened.cutAll());
       streams = opened;
       app = await appOf(config, parts, streams);
     },

@@ -41,6 +41,11 @@ describe.each(["/instances", "/tokens", "/certificates"])("%s", (path) => {
     expect(await page(`${sorted}offset=99`)).toEqual({ names: [], total: "5" });
   });
 
+  it("tells their number without one, too", async () => {
+    const reply = await api.call({ method: "HEAD", path: `${sorted}limit=1` });
+    expect([reply.status, reply.headers["x-total-count"]]).toEqual([200, "5"]);
+  });
+
   it("is whole for who asks for no page", async () => {
     const { names: found, total } = await page(path);
     expect([[...found].sort(), total]).toEqual([names, undefined]);

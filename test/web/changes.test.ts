@@ -122,7 +122,16 @@ describe.skipIf(!hasBrowser)("changes", () => {
     const apply = other.page.getByRole("button", { name: "Apply" });
     expect(await apply.getAttribute("aria-disabled")).toBe("true");
     // The plan says what of the first one's would be taken back.
+    const asked = Promise.withResolvers<void>();
+    await other.page.route("**/plan", async (route) => {
+      await asked.promise;
+      await route.continue();
+    });
     await other.page.getByRole("button", { name: "Keep mine, on theirs" }).click();
+    await other.page.getByText("Somebody else changed it meanwhile.").waitFor({ state: "detached" });
+    // A plan of before does not show it: nothing is applied until there is another one.
+    expect(await apply.getAttribute("aria-disabled")).toBe("true");
+    asked.resolve();
     await other.page.getByText(/tag/i).last().waitFor();
     await other.page.getByLabel("Tags").fill("by=one");
     await until(async () => (await apply.getAttribute("aria-disabled")) === "false");

@@ -118,7 +118,8 @@ const details: typeof pages = {
 function Routed({ path }: { readonly path: readonly string[] }): JSX.Element {
   const [name = "", id] = path;
   if (name === "") return <OverviewPage />;
-  const Found = id === undefined ? pages[name] : details[name];
+  const known = id === undefined ? pages : details;
+  const Found = Object.hasOwn(known, name) ? known[name] : undefined;
   if (Found !== undefined) return <Found id={id ?? ""} />;
   return (
     <Page title="Not found">

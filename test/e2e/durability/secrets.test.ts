@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { call, rule, visit } from "../../support/api.ts";
+import { openEventStream } from "../../support/event-stream.ts";
 import { startGatewright } from "../../support/gatewright.ts";
 import { startHypeman } from "../../support/hypeman-server.ts";
 import { startOtlpReceiver } from "../../support/otlp/receiver.ts";
@@ -32,10 +33,16 @@ test("JWT_SECRET and JWT_SECRET_PREVIOUS rotate while calls go on; a key that is
   gatewright.process().kill("SIGHUP");
   await until(async () => (await statusWith(second)) === 200);
   expect(await statusWith(first)).toBe(200);
+  const reads = { sub: "ci", permissions: ["admin:read"] };
+  using stream = await openEventStream(gatewright.url, "", {
+    Authorization: `Bearer ${signToken(first, reads)}`,
+  });
 
   // Without a signal: a file that changes is noticed.
   await writeFile(previous, "another-key-".repeat(4));
   await until(async () => (await statusWith(first)) === 401);
+  // What was begun with that key ends too.
+  await until(() => stream.ended !== "no");
   expect(await statusWith(second)).toBe(200);
 
   await writeFile(key, "");

@@ -52,13 +52,30 @@ export function noteReachable(isReachable: boolean): void {
 /** One call of the API. Throws `ApiError`, with code `unreachable` where there is no answer. */
 export async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<Answer<T>> {
   const response = await send(method, path, options);
-  const text = await response.text();
-  if (response.ok)
-    return { data: (text === "" ? undefined : JSON.parse(text)) as T, headers: response.headers };
+  const { data, text } = await bodyOf<T>(response, options.signal);
+  if (response.ok) return { data, headers: response.headers };
   const error = errorOf(response.status, text);
   if (response.status === 401 && path !== "/session") loginWanted.set(loginWanted.value || "ended");
   throw error;
 }
+
+/** An answer's body. One that is cut off, as by a Gatewright that ends, is no answer. */
+async function bodyOf<T>(
+  response: Response,
+  signal: AbortSignal | undefined,
+): Promise<{ data: T; text: string }> {
+  try {
+    const text = await response.text();
+    return { text, data: (response.ok && text !== "" ? JSON.parse(text) : undefined) as T };
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    noteReachable(false);
+    throw unreachable();
+  }
+}
+
+const unreachable = (): ApiError =>
+  new ApiError(0, { code: "unreachable", message: "The API does not answer." });
 
 /** The data of a GET. */
 export async function get<T>(path: string, query?: CallOptions["query"], signal?: AbortSignal): Promise<T> {
@@ -88,7 +105,7 @@ export async function send(method: string, path: string, options: CallOptions = 
   } catch (error) {
     if (signal?.aborted === true) throw error;
     noteReachable(false);
-    throw new ApiError(0, { code: "unreachable", message: "The API does not answer." });
+    throw unreachable();
   }
 }
 

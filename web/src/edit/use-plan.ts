@@ -22,6 +22,7 @@ export function usePlan(
 ): Planned {
   const [state, setState] = useState<{
     readonly of?: Draft;
+    readonly version?: string | undefined;
     readonly plan?: Plan;
     readonly error?: ApiError;
   }>({});
@@ -36,6 +37,7 @@ export function usePlan(
         ({ data }) =>
           setState({
             of: draft,
+            version,
             plan: withoutPrefix(data, id === undefined ? "create." : "replace.ingress."),
           }),
         (error: unknown) => {
@@ -45,7 +47,7 @@ export function usePlan(
             error.status === 400 && error.details.length > 0
               ? refused(error, id === undefined ? "create." : "replace.ingress.")
               : undefined;
-          setState(plan === undefined ? { of: draft, error } : { of: draft, plan });
+          setState(plan === undefined ? { of: draft, version, error } : { of: draft, version, plan });
         },
       );
     }, TYPING_MS);
@@ -55,7 +57,9 @@ export function usePlan(
     };
   }, [draft, id, isWanted, version, turn]);
   const again = useCallback(() => setTurn((old) => old + 1), []);
-  return { plan: state.plan, error: state.error, isPlanning: isWanted && state.of !== draft, again };
+  // A plan against another version does not show what of it would be taken back.
+  const isPlanning = isWanted && (state.of !== draft || state.version !== version);
+  return { plan: state.plan, error: state.error, isPlanning, again };
 }
 
 function refused({ details }: ApiError, prefix: string): Plan {

@@ -46,7 +46,9 @@ export function EditPage({ id }: { readonly id: string }): JSX.Element {
       up={{ href: href(["ingresses", id]), label: begun?.ingress.name ?? id }}
     >
       <Loaded of={begun === undefined ? resource : { ...resource, data: begun, error: undefined }}>
-        {(data) => <Editor start={draftOf(data.ingress)} of={data} latest={resource.data} />}
+        {(data) => (
+          <Editor start={draftOf(data.ingress)} of={data} latest={resource.data} reload={resource.reload} />
+        )}
       </Loaded>
     </Page>
   );
@@ -63,6 +65,8 @@ interface EditorProps {
   readonly of?: Versioned;
   /** The newest version of it. */
   readonly latest?: Versioned | undefined;
+  /** Asks for the newest version: without events nobody tells of it. */
+  readonly reload?: () => void;
 }
 
 const views = [
@@ -71,7 +75,7 @@ const views = [
   { key: "json", label: "JSON" },
 ] as const;
 
-function Editor({ start, of, latest }: EditorProps): JSX.Element {
+function Editor({ start, of, latest, reload }: EditorProps): JSX.Element {
   const { path, query } = useStore(route);
   const view = query.get("as") ?? "";
   const [draft, setDraft] = useState(start);
@@ -153,11 +157,13 @@ function Editor({ start, of, latest }: EditorProps): JSX.Element {
               onBase={(next) => {
                 setBase(next);
                 setError(undefined);
+                reload?.();
               }}
               onTheirs={(next) => {
                 setBase(next);
                 setDraft(draftOf(next.ingress));
                 setError(undefined);
+                reload?.();
               }}
             />
           )}

@@ -13,6 +13,8 @@ import { Differences, PlanView } from "../ui/plan.tsx";
 import { Time } from "../ui/time.tsx";
 
 const STEP = 50;
+/** The API lists no more at once. */
+const MOST = 1_000;
 
 /** Each commit of ingresses: who, when, why. */
 export function HistoryPage(): JSX.Element {
@@ -33,9 +35,14 @@ export function HistoryPage(): JSX.Element {
           ) : (
             <>
               <RevisionFeed revisions={list} />
-              {list.length === limit && (
+              {list.length === limit && limit < MOST && (
                 <p class="more">
-                  <Button onClick={() => setLimit(limit + STEP)}>Show earlier ones</Button>
+                  <Button onClick={() => setLimit(Math.min(limit + STEP, MOST))}>Show earlier ones</Button>
+                </p>
+              )}
+              {list.length >= MOST && (
+                <p class="hint">
+                  Older ones: <code>GET /revisions?before={list.at(-1)?.revision}</code>
                 </p>
               )}
             </>
