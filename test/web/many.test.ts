@@ -7,7 +7,7 @@ import { useGatewright } from "../support/use-gatewright.ts";
 const COUNT = 100_000;
 /** Frames of 50 a second. */
 const FRAME_MS = 20;
-/** What the API may take of it; others use the machine while tests run. docs/dashboard.md has what was measured. */
+/** What the API may take of it; others use the machine while tests run. */
 const SEARCH_MS = 100;
 const SEARCHES = 20;
 const FIRST_VIEW_MS = 1_000;
