@@ -1,6 +1,6 @@
-import type { CDPSession, Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { hasBrowser, startBrowser } from "../support/browser.ts";
+import { busySeconds, scrollingMs } from "../support/page-work.ts";
 import { use } from "../support/use.ts";
 import { useGatewright } from "../support/use-gatewright.ts";
 
@@ -38,30 +38,13 @@ describe.skipIf(!hasBrowser)("100,000 ingresses", () => {
     return (await response.json()) as { readonly created: number };
   });
 
-  /** Processor time of the page's own thread for a frame, in milliseconds. */
-  async function scroll(page: Page): Promise<number> {
-    const devtools = await page.context().newCDPSession(page);
-    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
-    const before = await busySeconds(devtools);
-    const frames = (await page.evaluate(`(async () => {
-      const list = document.querySelector(".v-list");
-      let frame = 0;
-      for (; frame < 240; frame++) {
-        list.scrollTop += frame % 60 === 59 ? list.scrollHeight / 5 : 150;
-        await new Promise(requestAnimationFrame);
-      }
-      return frame;
-    })()`)) as number;
-    return (1_000 * ((await busySeconds(devtools)) - before)) / frames;
-  }
-
   it("stay fluid, and are reached wherever they are", async () => {
     expect(made.created).toBe(COUNT);
     await using opened = await browser.open(`${gatewright.url}/#/ingresses`);
     const { page } = opened;
     await page.getByText("100,000 ingresses").waitFor();
     await page.getByRole("link", { name: "site-000000" }).waitFor();
-    const perFrame = await scroll(page);
+    const perFrame = await scrollingMs(page);
     expect(perFrame).toBeGreaterThan(0);
     expect(perFrame).toBeLessThan(FRAME_MS);
     await page.evaluate(
@@ -114,9 +97,3 @@ describe.skipIf(!hasBrowser)("100,000 ingresses", () => {
     opened.expectClean();
   });
 });
-
-/** Processor time of the page's own thread so far: others use the machine too. */
-async function busySeconds(devtools: CDPSession): Promise<number> {
-  const { metrics } = await devtools.send("Performance.getMetrics");
-  return metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN;
-}

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { hasBrowser, startBrowser } from "../support/browser.ts";
+import { scrollingMs } from "../support/page-work.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 import { use } from "../support/use.ts";
@@ -58,27 +58,6 @@ describe.skipIf(!hasBrowser)("ten thousand", () => {
     return (await response.json()) as { readonly created: number };
   });
 
-  /** Processor time of the page's own thread for a frame of scrolling, in milliseconds: others use the machine too. */
-  async function scroll(page: Page): Promise<number> {
-    const devtools = await page.context().newCDPSession(page);
-    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
-    const busy = async (): Promise<number> => {
-      const { metrics } = await devtools.send("Performance.getMetrics");
-      return 1_000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN);
-    };
-    const before = await busy();
-    const frames = (await page.evaluate(`(async () => {
-      const list = document.querySelector(".v-list");
-      let frame = 0;
-      for (; frame < 120; frame++) {
-        list.scrollTop += frame % 40 === 39 ? list.scrollHeight / 5 : 150;
-        await new Promise(requestAnimationFrame);
-      }
-      return frame;
-    })()`)) as number;
-    return ((await busy()) - before) / frames;
-  }
-
   it.each(["", "#/ingresses"])("ingresses are painted at once, on a cold cache: /%s", async (path) => {
     expect(made.created).toBe(COUNT);
     const paints: number[] = [];
@@ -110,7 +89,7 @@ describe.skipIf(!hasBrowser)("ten thousand", () => {
     const { page } = opened;
     await page.getByText(all).waitFor();
     await page.locator(".v-rows a").first().waitFor();
-    const perFrame = await scroll(page);
+    const perFrame = await scrollingMs(page);
     expect(perFrame).toBeGreaterThan(0);
     expect(perFrame).toBeLessThan(FRAME_MS);
     await page.evaluate(
