@@ -16,14 +16,14 @@ export interface Gateway extends Gatewright {
   answerOf(host: string): Promise<{ readonly status: number; readonly text: string }>;
 }
 
-/** Starts gateways on one etcd: each with a loopback address of its own, all with the same ports. */
+/** Starts gateways on one etcd, which end together: each with a loopback address of its own, all with the same ports. */
 export async function startGateways(
   endpoints: readonly string[],
   names: readonly string[],
   settings: NodeJS.ProcessEnv = {},
-): Promise<readonly Gateway[]> {
+): Promise<readonly Gateway[] & AsyncDisposable> {
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
-  return Promise.all(
+  const started = await Promise.all(
     names.map(async (name, index) => {
       const address = `127.0.0.${index + 1}`;
       const gatewright = await startGatewright({
@@ -52,4 +52,8 @@ export async function startGateways(
       };
     }),
   );
+  return Object.assign(started, {
+    [Symbol.asyncDispose]: async () =>
+      void (await Promise.all(started.map((one) => one[Symbol.asyncDispose]()))),
+  });
 }

@@ -8,13 +8,7 @@ import { use } from "../support/use.ts";
 
 describe.skipIf(!hasBrowser)("gateways that share a store", () => {
   const etcd = use(() => startEtcd());
-  const gateways = use(async () => {
-    const started = await startGateways(etcd.endpoints, ["one", "two"]);
-    return Object.assign(started, {
-      [Symbol.asyncDispose]: async () =>
-        void (await Promise.all(started.map((gateway) => gateway[Symbol.asyncDispose]()))),
-    });
-  });
+  const gateways = use(() => startGateways(etcd.endpoints, ["one", "two"]));
   const browser = use(startBrowser);
 
   it("are shown with what each serves, and one that goes is not", async () => {

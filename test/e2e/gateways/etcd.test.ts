@@ -15,13 +15,7 @@ import { use } from "../../support/use.ts";
 
 const backend = use(() => startBackend());
 const etcd = use(() => startEtcd());
-const gateways = use(async () => {
-  const started = await startGateways(etcd.endpoints, ["one", "two"]);
-  return Object.assign(started, {
-    [Symbol.asyncDispose]: async () =>
-      void (await Promise.all(started.map((one) => one[Symbol.asyncDispose]()))),
-  });
-});
+const gateways = use(() => startGateways(etcd.endpoints, ["one", "two"]));
 const pair = (): readonly [Gateway, Gateway] => [gateways[0] as Gateway, gateways[1] as Gateway];
 
 const request = (name: string, host = `${name}.example.com`): CreateIngressRequest => ({

@@ -9,13 +9,7 @@ import { use } from "../../support/use.ts";
 
 const backend = use(() => startBackend());
 const etcd = use(() => startEtcd({ members: 3 }));
-const gateways = use(async () => {
-  const started = await startGateways(etcd.endpoints, ["one", "two", "three"]);
-  return Object.assign(started, {
-    [Symbol.asyncDispose]: async () =>
-      void (await Promise.all(started.map((one) => one[Symbol.asyncDispose]()))),
-  });
-});
+const gateways = use(() => startGateways(etcd.endpoints, ["one", "two", "three"]));
 
 const HOSTS = 6;
 const list = async ({ url }: Gateway) => (await call<readonly Ingress[]>(`${url}/ingresses`)).body;

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { call, rule } from "../../support/api.ts";
 import { startEtcd } from "../../support/etcd.ts";
 import { storeKey } from "../../support/etcd-store.ts";
-import { startGateways } from "../../support/gateways.ts";
+import { type Gateway, startGateways } from "../../support/gateways.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { until } from "../../support/until.ts";
 import { use } from "../../support/use.ts";
@@ -17,16 +17,14 @@ it("ETCD_PASSWORD and STORE_KEY are replaced while gateways and their Caddys run
   const [password, keys] = [join(folder.path, "password"), join(folder.path, "keys")];
   await writeFile(password, etcd.user?.password ?? "", { mode: 0o600 });
   await writeFile(keys, storeKey, { mode: 0o600 });
-  const started = await startGateways(etcd.endpoints, ["one", "two"], {
+  await using started = await startGateways(etcd.endpoints, ["one", "two"], {
     ETCD_USER: etcd.user?.name,
     ETCD_PASSWORD_FILE: password,
     STORE_KEY: "",
     STORE_KEY_FILE: keys,
     TLS_ISSUER: "internal",
   });
-  await using stack = new AsyncDisposableStack();
-  for (const gateway of started) stack.use(gateway);
-  const [one, two] = started as [(typeof started)[0], (typeof started)[0]];
+  const [one, two] = [...started] as [Gateway, Gateway];
   const pids = () =>
     Promise.all(started.map(async (gateway) => [gateway.process().pid, await gateway.caddyPid()]));
   const before = await pids();

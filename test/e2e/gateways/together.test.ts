@@ -13,13 +13,7 @@ import { use } from "../../support/use.ts";
 
 const backend = use(() => startBackend());
 const etcd = use(() => startEtcd());
-const gateways = use(async () => {
-  const started = await startGateways(etcd.endpoints, ["one", "two", "three"]);
-  return Object.assign(started, {
-    [Symbol.asyncDispose]: async () =>
-      void (await Promise.all(started.map((one) => one[Symbol.asyncDispose]()))),
-  });
-});
+const gateways = use(() => startGateways(etcd.endpoints, ["one", "two", "three"]));
 const all = (): readonly [Gateway, Gateway, Gateway] => [
   gateways[0] as Gateway,
   gateways[1] as Gateway,
